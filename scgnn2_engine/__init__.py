@@ -1,0 +1,1 @@
+"""scGNN 2.0 as a library: imputation, clustering and a cell-cell graph from single-cell expression."""

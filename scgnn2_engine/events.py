@@ -1,0 +1,150 @@
+"""The one stream of events that a run emits.
+
+:func:`scgnn2_engine.iterate` yields these; the command line, notebooks and the dashboard all read the same stream.
+Events are frozen and carry detached CPU NumPy arrays only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from scgnn2_engine.types import LoopState, Result
+
+Stage = Literal[
+    "load",
+    "preprocess",
+    "LTMG",
+    "feature_AE",
+    "graph",
+    "graph_AE",
+    "clustering",
+    "cluster_AE",
+    "deconvolution",
+    "evaluate",
+    "output",
+]
+StopReason = Literal["total_epoch", "graph_change", "ari_between_iterations", "max_seconds", "stop_signal", "training_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The data is prepared for and the parameters are fixed.
+
+    Attributes
+    ----------
+    n_obs, n_vars
+        Cells and genes as read, before filtering.
+    params
+        The flat snapshot of every parameter (:meth:`RunParams.to_dict`).
+    device
+        The device in use, e.g. ``"cpu"``.
+    """
+
+    n_obs: int
+    n_vars: int
+    params: Mapping[str, Any]
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence the user should see: what was detected, dropped, renamed or cut short."""
+
+    message: str
+    level: Literal["info", "warning"] = "info"
+    stage: Stage = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins. ``iteration`` is 0 before the loop; ``n_epochs`` is None for stages without epochs."""
+
+    stage: Stage
+    iteration: int
+    n_epochs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """One epoch of training is over.
+
+    Attributes
+    ----------
+    epoch, n_epochs
+        1-based epoch and the number planned (training may end earlier).
+    losses
+        ``"loss"`` (what is minimised, summed over the epoch's batches) and its named parts; ``"validation"`` where a
+        held-out share is scored.
+    cluster
+        Which cluster's autoencoder, None for the other stages.
+    """
+
+    stage: Stage
+    iteration: int
+    epoch: int
+    n_epochs: int
+    losses: Mapping[str, float]
+    cluster: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    """A stage is over: wall-clock seconds and the peak resident memory seen during it, in bytes."""
+
+    stage: Stage
+    iteration: int
+    seconds: float
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class IterationEnded:
+    """One iteration of the loop is complete: its whole state and its row of ``metrics.csv``."""
+
+    iteration: int
+    n_iterations: int
+    state: LoopState
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run is over and this is its result; ``reason`` says which rule ended it."""
+
+    result: Result
+    reason: StopReason
+
+
+Event = RunStarted | Notice | StageStarted | EpochEnded | StageEnded | IterationEnded | RunEnded
+
+Stop = Callable[[], bool]
+"""Asked after every epoch; True means: finish with what is there."""
+
+
+def never() -> bool:
+    """Stop condition of a run nobody interrupts."""
+    return False
+
+
+T = TypeVar("T")
+
+
+def drain(steps: Generator[Event, None, T]) -> T:
+    """Run a generator of events to its end and return its value.
+
+    Examples
+    --------
+    >>> def stage():
+    ...     yield Notice("half way")
+    ...     return 42
+    >>> drain(stage())
+    42
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value

@@ -1,0 +1,361 @@
+"""The data that walks through the rooms: frozen dataclasses with documented shapes.
+
+Rows are cells everywhere. ``n_obs`` is the number of cells, ``n_vars`` the number of genes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+Matrix = Floats | sp.csr_matrix
+Scale = Literal["counts", "normalised", "logged"]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Ground-truth labels, carried but opaque.
+
+    Only :mod:`scgnn2_engine.evaluate` may look inside (a test enforces it), so nothing that trains, selects or stops
+    can see them.
+
+    Attributes
+    ----------
+    sealed_labels
+        (n_obs,) strings, ``""`` where a cell has no label.
+    source
+        Where they came from, for the run record.
+    """
+
+    sealed_labels: npt.NDArray[np.str_]
+    source: str = ""
+
+    def take(self, cells: Ints) -> Truth:
+        """The labels of the given cells, in that order."""
+        return replace(self, sealed_labels=self.sealed_labels[cells])
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """Bulk expression beside the single cells.
+
+    Attributes
+    ----------
+    expression
+        (n_samples, n_genes) non-negative, not logged.
+    sample_names, gene_names
+        Names of its rows and columns.
+    """
+
+    expression: Floats
+    sample_names: npt.NDArray[np.str_]
+    gene_names: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A matrix as read, before any cell or gene is dropped.
+
+    Attributes
+    ----------
+    expression
+        (n_obs, n_vars) non-negative, dense or CSR, on the scale named by ``scale``.
+    obs_names, var_names
+        (n_obs,) cell and (n_vars,) gene names, unique.
+    scale
+        ``"counts"`` (raw counts or expected counts), ``"normalised"`` (library-size normalised, not logged) or
+        ``"logged"`` (natural log of 1 + normalised values).
+    truth
+        Labels for display, or None.
+    states
+        (n_obs, n_vars) LTMG states loaded from a file, or None.
+    bulk
+        Bulk expression, or None.
+    obs
+        (n_obs, ...) cell annotation that came with the file, carried to ``result.h5ad``.
+    notes
+        What was detected and decided while reading (orientation, scale, matrix, renamed duplicates), as sentences.
+    warnings
+        Likewise, but things the user should act on.
+    facts
+        The same decisions for programs: ``orientation``, ``scale``, ``matrix``, ``source``.
+    """
+
+    expression: Matrix
+    obs_names: npt.NDArray[np.str_]
+    var_names: npt.NDArray[np.str_]
+    scale: Scale
+    truth: Truth | None = None
+    states: npt.NDArray[np.uint8] | None = None
+    bulk: Bulk | None = None
+    obs: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return int(self.expression.shape[0])
+
+    @property
+    def n_vars(self) -> int:
+        """Number of genes."""
+        return int(self.expression.shape[1])
+
+
+@dataclass(frozen=True)
+class HiddenEntries:
+    """Observed entries that were set to zero before training, with what they were.
+
+    Attributes
+    ----------
+    rows, cols
+        (n_hidden,) cell and gene positions.
+    values
+        (n_hidden,) their values, float32.
+    """
+
+    rows: Ints
+    cols: Ints
+    values: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the loop trains on.
+
+    Attributes
+    ----------
+    x
+        (n_obs, n_vars) float32, ln(1 + expression / size factor); hidden entries are 0.
+    size_factors
+        (n_obs,) float32, all 1 without library-size normalisation.
+    expression
+        (n_obs, n_vars) the kept part of the input as it came, nothing hidden (dense or CSR).
+    scale
+        Scale of ``expression``.
+    obs_names, var_names
+        Names of the kept cells and genes.
+    cells, genes
+        (n_obs,), (n_vars,) their positions in the data set.
+    dropped_cells, dropped_genes
+        Names of what was filtered out.
+    states
+        (n_obs, n_vars) uint8 LTMG states, or None when the regulariser is off.
+    hidden
+        The benchmark's hidden entries (``dropout_prob``), values on the ln(1 + expression) scale of the output.
+        Read by :mod:`scgnn2_engine.evaluate` only.
+    validation
+        The held-out share that early stopping and the choice of iteration may use, values on the scale of ``x``.
+    notes, warnings
+        What the user should know, as sentences.
+    """
+
+    x: npt.NDArray[np.float32]
+    size_factors: npt.NDArray[np.float32]
+    expression: Matrix
+    scale: Scale
+    obs_names: npt.NDArray[np.str_]
+    var_names: npt.NDArray[np.str_]
+    cells: Ints
+    genes: Ints
+    dropped_cells: tuple[str, ...] = ()
+    dropped_genes: tuple[str, ...] = ()
+    states: npt.NDArray[np.uint8] | None = None
+    hidden: HiddenEntries | None = None
+    validation: HiddenEntries | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_obs, n_vars = self.x.shape
+        if self.expression.shape != (n_obs, n_vars):
+            raise ValueError(f"expected expression of shape {(n_obs, n_vars)}, found {self.expression.shape}")
+        if self.size_factors.shape != (n_obs,):
+            raise ValueError(f"expected {n_obs} size factors, found {self.size_factors.shape}")
+        if len(self.obs_names) != n_obs or len(self.var_names) != n_vars:
+            raise ValueError(
+                f"expected {n_obs} cell and {n_vars} gene names, found {len(self.obs_names)} and {len(self.var_names)}"
+            )
+        if self.states is not None and self.states.shape != (n_obs, n_vars):
+            raise ValueError(f"expected states of shape {(n_obs, n_vars)}, found {self.states.shape}")
+
+    @property
+    def n_obs(self) -> int:
+        """Number of kept cells."""
+        return int(self.x.shape[0])
+
+    @property
+    def n_vars(self) -> int:
+        """Number of kept genes."""
+        return int(self.x.shape[1])
+
+    def to_output_scale(self, x: Floats) -> npt.NDArray[np.float32]:
+        """Put the size factors back: ln(1 + (e^x − 1) · size factor), shape (n_obs, n_vars)."""
+        if np.all(self.size_factors == 1):
+            return np.asarray(x, dtype=np.float32)
+        restored = np.expm1(x, dtype=np.float32)
+        restored *= self.size_factors[:, None]
+        np.log1p(restored, out=restored)
+        return restored
+
+
+@dataclass(frozen=True)
+class CellGraph:
+    """The k nearest neighbours of every cell.
+
+    Attributes
+    ----------
+    neighbours
+        (n_obs, k) int64 positions, nearest first, never the cell itself.
+    distances
+        (n_obs, k) float32 Euclidean distances.
+    weights
+        (n_obs, k) float32 edge weights of the chosen construction (v0, v1, v2).
+    """
+
+    neighbours: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not self.neighbours.shape == self.distances.shape == self.weights.shape:
+            raise ValueError(
+                "expected neighbours, distances and weights of one shape, found "
+                f"{self.neighbours.shape}, {self.distances.shape}, {self.weights.shape}"
+            )
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return int(self.neighbours.shape[0])
+
+    @property
+    def k(self) -> int:
+        """Neighbours of each cell."""
+        return int(self.neighbours.shape[1])
+
+    @property
+    def edge_index(self) -> npt.NDArray[np.int64]:
+        """(2, n_obs · k) directed edges, neighbour (source) to cell (target), as torch-geometric's layers take them."""
+        targets = np.repeat(np.arange(self.n_obs, dtype=np.int64), self.k)
+        return np.stack([self.neighbours.reshape(-1), targets])
+
+    def adjacency(self, *, weighted: bool = False) -> sp.csr_matrix:
+        """(n_obs, n_obs) symmetric sparse union of the neighbour pairs.
+
+        An edge exists where either cell is among the other's neighbours; its weight is 1, or with ``weighted`` the
+        larger of the two directed weights. No self-loops; edges of weight 0 are left out.
+        """
+        values = self.weights.reshape(-1).astype(np.float64)
+        data = values if weighted else (values > 0).astype(np.float64)
+        offsets = np.arange(0, self.n_obs * self.k + 1, self.k)
+        directed = sp.csr_matrix((data, self.neighbours.reshape(-1), offsets), shape=(self.n_obs, self.n_obs))
+        symmetric = directed.maximum(directed.T).tocsr()
+        symmetric.eliminate_zeros()
+        symmetric.sort_indices()
+        return symmetric
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """Everything the next iteration needs; the only way back is this state.
+
+    Attributes
+    ----------
+    iteration
+        0 before the loop, then 1-based.
+    feature_weights
+        The feature autoencoder's parameters by name, float32 arrays.
+    reconstruction
+        (n_obs, n_vars) the feature autoencoder's output, target of the cluster autoencoders.
+    feature_embedding, graph_embedding
+        (n_obs, 128) and (n_obs, embedding_size), after this iteration.
+    graph
+        The cell graph built from ``feature_embedding``.
+    n_clusters_smoothed
+        The running number of clusters k (a float: it is smoothed), None before the loop.
+    labels
+        (n_obs,) int32 clusters of this iteration, numbered from 0; None before the loop.
+    clustering_embedding
+        (n_obs, d) what the labels were computed from; None before the loop.
+    imputed
+        (n_obs, n_vars) float32 imputed expression on the scale of ``Prepared.x``; None before the loop.
+    deconvolution
+        What the bulk stage found, or None without bulk.
+    """
+
+    iteration: int
+    feature_weights: Mapping[str, npt.NDArray[np.float32]]
+    reconstruction: npt.NDArray[np.float32]
+    feature_embedding: npt.NDArray[np.float32]
+    graph_embedding: npt.NDArray[np.float32]
+    graph: CellGraph
+    n_clusters_smoothed: float | None = None
+    labels: npt.NDArray[np.int32] | None = None
+    clustering_embedding: npt.NDArray[np.float32] | None = None
+    imputed: npt.NDArray[np.float32] | None = None
+    deconvolution: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives back: the state of the selected iteration, and the record of all of them.
+
+    Attributes
+    ----------
+    imputed
+        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input.
+    labels
+        (n_obs,) int32 predicted clusters, numbered from 0.
+    feature_embedding, graph_embedding, clustering_embedding
+        (n_obs, ·) float32.
+    graph
+        The cell graph.
+    metrics
+        One row per iteration (see ``metrics.csv``); ``selected`` is true in exactly one.
+    labels_history
+        (n_obs, n_iterations) clusters of every iteration, columns ``iteration_1`` …
+    losses
+        Long table of every epoch: stage, iteration, cluster, epoch, name, value.
+    prepared
+        What was trained on: names, observed expression, size factors, hidden entries, what was dropped.
+    record
+        The content of ``run.json``: parameters, seed, versions, device, seconds and memory per stage, notices.
+    obs
+        Cell annotation that came with the data, for the kept cells, or None.
+    umap
+        (n_obs, 2) map of the graph embedding, or None when figures were off.
+    """
+
+    imputed: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    feature_embedding: npt.NDArray[np.float32]
+    graph_embedding: npt.NDArray[np.float32]
+    clustering_embedding: npt.NDArray[np.float32]
+    graph: CellGraph
+    metrics: pd.DataFrame
+    labels_history: pd.DataFrame
+    losses: pd.DataFrame
+    prepared: Prepared
+    record: Mapping[str, Any]
+    obs: pd.DataFrame | None = None
+    umap: npt.NDArray[np.float32] | None = None
+    deconvolution: Mapping[str, Any] | None = None
+
+    @property
+    def selected_iteration(self) -> int:
+        """The 1-based iteration whose state this is."""
+        return int(self.metrics.loc[self.metrics["selected"], "iteration"].iloc[0])

@@ -1,0 +1,28 @@
+"""Shared fixtures: where the real data is, and a seeded generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the real data; tests that need it skip with a line that says so where it is absent."""
+    folder = Path(os.environ.get("SCGNN2_DATA", PROJECT.parent / "shared" / "data"))
+    if not (folder / "goolam").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs the real data, but {folder} has none: set SCGNN2_DATA")
+        pytest.skip(f"real data not found at {folder}: set SCGNN2_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed."""
+    return np.random.default_rng(0)
