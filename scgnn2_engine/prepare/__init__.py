@@ -1,0 +1,21 @@
+"""From a data set to what the loop trains on: filter, hide, normalise, LTMG.
+
+:func:`prepare` does all of it; :func:`iterate_preprocess` and :func:`iterate_ltmg` are its two stages as generators of
+events.
+"""
+
+from scgnn2_engine.prepare.ltmg import UMI_NOTICE, iterate_ltmg_states, ltmg_states
+from scgnn2_engine.prepare.memory import check_memory, expected_memory
+from scgnn2_engine.prepare.preparation import iterate_ltmg, iterate_prepare, iterate_preprocess, prepare
+
+__all__ = [
+    "UMI_NOTICE",
+    "check_memory",
+    "expected_memory",
+    "iterate_ltmg",
+    "iterate_ltmg_states",
+    "iterate_prepare",
+    "iterate_preprocess",
+    "ltmg_states",
+    "prepare",
+]
