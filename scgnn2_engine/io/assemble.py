@@ -1,0 +1,168 @@
+"""From what a reader found to a Dataset: unique names, checked values, scale, and a report of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.orientation import decide_orientation
+from scgnn2_engine.io.scale import detect_scale
+from scgnn2_engine.io.text import SPARSE_FROM, Table
+from scgnn2_engine.params import LoadParams
+from scgnn2_engine.types import Dataset, Matrix, Scale
+
+_EXACT_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True)
+class Found:
+    """A matrix with rows that are cells, and what its reader decided.
+
+    Attributes
+    ----------
+    source
+        What was read, as the subject of a sentence.
+    expression
+        (n_obs, n_vars) dense or CSR.
+    obs_names, var_names
+        As read, possibly duplicated.
+    facts
+        At least ``orientation`` and ``matrix``.
+    negative_advice
+        What to do instead when the matrix turns out to hold negative values.
+    """
+
+    source: str
+    expression: Matrix
+    obs_names: Names
+    var_names: Names
+    facts: Mapping[str, Any]
+    obs: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    negative_advice: str = "Give raw or normalised values, not scaled ones."
+
+
+def from_table(table: Table, source: str, load: LoadParams) -> Found:
+    """Decide which axis of a table holds the cells, and turn it so that they are rows."""
+    verdict = decide_orientation(table.row_names, table.column_names, load.orientation, source)
+    rows, columns = table.row_names, table.column_names
+    return Found(
+        source=source,
+        expression=table.assemble(transpose=verdict.genes_in_rows),
+        obs_names=columns if verdict.genes_in_rows else rows,
+        var_names=rows if verdict.genes_in_rows else columns,
+        facts={"orientation": verdict.orientation, "matrix": "table"},
+        notes=(verdict.reason,),
+        warnings=(verdict.warning,) if verdict.warning else (),
+    )
+
+
+def finish(found: Found, load: LoadParams) -> Dataset:
+    """Check and describe a matrix, and wrap it as a Dataset.
+
+    Raises
+    ------
+    InputError
+        There is no cell or no gene; a value is NaN, infinite or negative (cell and gene are named).
+    """
+    if 0 in found.expression.shape:
+        n_obs, n_vars = found.expression.shape
+        raise InputError(f"{found.source} is empty.", expected="at least one cell and one gene",
+                         found=f"{n_obs} cells x {n_vars} genes")
+    obs_names, obs_notes = unique_names(found.obs_names, "cell")
+    var_names, var_notes = unique_names(found.var_names, "gene")
+    _check_values(found, obs_names, var_names)
+    expression = _compact(found.expression)
+    scale, scale_note, scale_warnings = _scale(expression, load.scale)
+    empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
+    if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":
+        empty_warnings.append(f"Counts above {_EXACT_FLOAT32} are kept in float32 and so rounded.")
+    obs = None if found.obs is None else found.obs.set_axis(pd.Index(obs_names.astype(object)), axis=0)
+    n_obs, n_vars = expression.shape
+    size = f"{found.source}: {n_obs} cells x {n_vars} genes, {_zero_share(expression):.1%} zeros."
+    return Dataset(
+        expression=expression,
+        obs_names=obs_names,
+        var_names=var_names,
+        scale=scale,
+        obs=obs,
+        notes=(size, *found.notes, scale_note, *obs_notes, *var_notes, *empty_notes),
+        warnings=(*found.warnings, *scale_warnings, *empty_warnings),
+        facts={"source": found.source, **found.facts, "scale": scale},
+    )
+
+
+def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
+    x = found.expression
+    values = x if isinstance(x, np.ndarray) else x.data
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if np.isfinite(low) and np.isfinite(high) and low >= 0:
+        return
+    bad = ~np.isfinite(values)
+    what, advice = "a value that is NaN or infinite", "Write 0 where nothing was seen, or remove the cell or gene."
+    if not bad.any():
+        bad, what, advice = values < 0, "a negative value", found.negative_advice
+    if isinstance(x, np.ndarray):
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        value = x[row, column]
+    else:
+        entry = int(np.flatnonzero(bad)[0])
+        row = int(np.searchsorted(x.indptr, entry, side="right")) - 1
+        column, value = int(x.indices[entry]), x.data[entry]
+    raise InputError(
+        f"{found.source} holds {what} in cell {str(obs_names[row])!r}, gene {str(var_names[column])!r}.",
+        expected="finite values of at least 0", found=f"{value:g} ({int(bad.sum())} such values)", advice=advice,
+    )
+
+
+def _compact(x: Matrix) -> Matrix:
+    """float32, CSR in canonical form or dense; what the caller passed in is never changed in place."""
+    if isinstance(x, np.ndarray):
+        if np.count_nonzero(x) <= (1 - SPARSE_FROM) * x.size:
+            return sp.csr_matrix(x, dtype=np.float32)
+        return np.ascontiguousarray(x, dtype=np.float32)
+    compact = sp.csr_matrix(x, dtype=np.float32)
+    if not (compact.has_canonical_format and np.all(compact.data != 0)):
+        compact = compact.copy()
+        compact.sum_duplicates()
+        compact.eliminate_zeros()
+    return compact
+
+
+def _scale(expression: Matrix, asked: str) -> tuple[Scale, str, list[str]]:
+    verdict = detect_scale(expression)
+    if asked == "auto" or asked == verdict.scale:
+        return verdict.scale, verdict.reason, []
+    chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"
+    return chosen, f"Scale {chosen}, as asked (load_scale).", [
+        f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"
+    ]
+
+
+def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[list[str], list[str]]:
+    if isinstance(expression, np.ndarray):
+        filled_cells, filled_genes = expression.any(axis=1), expression.any(axis=0)
+    else:
+        filled_cells = np.diff(expression.indptr) > 0
+        filled_genes = np.bincount(expression.indices, minlength=expression.shape[1]) > 0
+    notes, warnings = [], []
+    if not filled_genes.all():
+        empty = var_names[~filled_genes]
+        notes.append(f"{len(empty)} genes are zero in every cell and kept (LTMG state 0): {listed(empty)}.")
+    if not filled_cells.all():
+        empty = obs_names[~filled_cells]
+        warnings.append(f"{len(empty)} cells have no expression at all and are kept (LTMG state 0): {listed(empty)}.")
+    return notes, warnings
+
+
+def _zero_share(x: Matrix) -> float:
+    nonzero = int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else int(x.nnz)
+    return 1 - nonzero / (int(x.shape[0]) * int(x.shape[1]))

@@ -1,0 +1,195 @@
+"""AnnData in memory and as .h5ad: which of its matrices is read, and why."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.kinds import BROKEN, cannot_read
+from scgnn2_engine.io.memory import require_memory
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.orientation import decide_orientation
+from scgnn2_engine.types import Dataset, Matrix
+
+if TYPE_CHECKING:
+    import h5py
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which matrix of an AnnData is read: ``"X"``, ``"raw"`` or the name of a layer, and the reason for it."""
+
+    name: str
+    layer: bool
+    reason: str
+    alternatives: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        return f"layers[{self.name!r}]" if self.layer else (".raw" if self.name == "raw" else "X")
+
+    @property
+    def negative_advice(self) -> str:
+        """What to do when this matrix is scaled."""
+        if not self.alternatives:
+            return "It looks scaled, and the data holds no other matrix: start from the unscaled one."
+        others = " or ".join(f"--load_layer {name}" for name in self.alternatives)
+        return f"It looks scaled; take another matrix of this data: {others}."
+
+
+def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, asked: str = "") -> Choice:
+    """Choose a matrix: the layer asked for, else ``layers['counts']``, else ``.raw``, else ``X``.
+
+    Parameters
+    ----------
+    layers
+        Names of the layers.
+    has_raw, has_x
+        Whether there is a ``.raw``, and an ``X``.
+    asked
+        ``load_layer``: the name of a layer, ``"raw"`` or ``"X"``; empty chooses.
+
+    Raises
+    ------
+    InputError
+        The layer asked for is not there, or there is no matrix at all.
+
+    Examples
+    --------
+    >>> choose_matrix(["counts", "scaled"], has_raw=True).label
+    "layers['counts']"
+    """
+    named = list(layers)
+    every = [*named, *(["raw"] if has_raw else []), *(["X"] if has_x else [])]
+    if asked:
+        if asked not in every:
+            raise InputError(f"There is no layer {asked!r}.", expected=f"one of {', '.join(every) or 'none'}",
+                             advice="Name another one with --load_layer, or leave it out.")
+        name, why = asked, "as asked (load_layer)"
+    elif "counts" in named:
+        name, why = "counts", "the layer of that name"
+    elif has_raw:
+        name, why = "raw", "there is no layer 'counts'"
+    elif has_x:
+        name, why = "X", "there is neither a layer 'counts' nor a .raw"
+    else:
+        raise InputError("The AnnData holds no matrix to read.", expected="X, .raw or layers['counts']",
+                         found=f"layers {', '.join(named) or 'none'}", advice="Name a layer with --load_layer.")
+    return Choice(name, name in named, why, tuple(other for other in every if other != name))
+
+
+def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
+    """Take the chosen matrix of an AnnData with its names and cell annotation; ``adata`` is left as it is."""
+    choice = choose_matrix(adata.layers.keys(), has_raw=adata.raw is not None, has_x=adata.X is not None, asked=layer)
+    if choice.layer:
+        matrix, var_names = adata.layers[choice.name], adata.var_names
+    elif choice.name == "raw":
+        matrix, var_names = adata.raw.X, adata.raw.var_names
+    else:
+        matrix, var_names = adata.X, adata.var_names
+    return _found(source, choice, matrix, adata.obs.copy(), var_names)
+
+
+def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
+    """Read the chosen matrix of an .h5ad file, its names and its cell annotation; nothing else of it is loaded.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or the layer is not there.
+    InsufficientMemoryError
+        The matrix is expected not to fit.
+    """
+    import anndata
+    import h5py
+    from anndata.io import read_elem
+
+    try:
+        with h5py.File(path) as file:
+            layers = list(file["layers"].keys()) if "layers" in file else []
+            choice = choose_matrix(layers, has_raw="raw" in file, has_x="X" in file, asked=layer)
+            place = f"layers/{choice.name}" if choice.layer else ("raw/X" if choice.name == "raw" else "X")
+            var_place = "raw/var" if choice.name == "raw" and not choice.layer else "var"
+            modern = all("encoding-type" in file[key].attrs for key in (place, "obs", var_place) if key in file)
+            if modern or place in file:
+                require_memory(_bytes_of(file[place]), f"{path} ({choice.label})", max_memory)
+            if modern:
+                obs, var = read_elem(file["obs"]), read_elem(file[var_place])
+                return _found(str(path), choice, read_elem(file[place]), obs, var.index)
+        with warnings.catch_warnings():  # files of anndata before 0.8 are read with a warning that they are old
+            warnings.simplefilter("ignore")
+            return found_in_anndata(anndata.read_h5ad(path), layer=layer, source=str(path))
+    except InputError:
+        raise
+    except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise cannot_read(path, error) from error
+
+
+def to_anndata(dataset: Dataset) -> AnnData:
+    """Make an AnnData of a data set: expression in ``X``, cell annotation in ``obs``, what was detected in ``uns``.
+
+    Labels appear where the data set's own annotation holds them (``simulate`` puts them in ``obs['cell_type']``);
+    sealed labels stay sealed.
+
+    Examples
+    --------
+    >>> from scgnn2_engine.simulation import simulate
+    >>> adata = to_anndata(simulate(20, 50, n_types=2))
+    >>> adata.shape, list(adata.obs.columns)
+    ((20, 50), ['cell_type'])
+    """
+    from anndata import AnnData
+
+    index = pd.Index(dataset.obs_names.astype(object))
+    obs = pd.DataFrame(index=index) if dataset.obs is None else dataset.obs.set_axis(index, axis=0)
+    var = pd.DataFrame(index=pd.Index(dataset.var_names.astype(object)))
+    expression: Any = dataset.expression
+    adata = AnnData(expression.copy(), obs=obs.copy(), var=var)
+    adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
+    return adata
+
+
+def _found(source: str, choice: Choice, matrix: Any, obs: pd.DataFrame, var_names: pd.Index[Any]) -> Found:
+    obs_names = np.asarray(obs.index.astype(str), dtype=np.str_)
+    genes = np.asarray(var_names.astype(str), dtype=np.str_)
+    against = decide_orientation(genes[:2000], obs_names[:2000], "genes-by-cells").warning
+    swapped = (
+        f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
+    )
+    return Found(
+        source=source, expression=_as_matrix(matrix), obs_names=obs_names, var_names=genes, obs=obs,
+        facts={"orientation": "cells-by-genes", "matrix": choice.label},
+        notes=("Orientation cells-by-genes, as AnnData is.", f"Matrix {choice.label}: {choice.reason}."),
+        warnings=(swapped,) if against else (), negative_advice=choice.negative_advice,
+    )
+
+
+def _as_matrix(matrix: Any) -> Matrix:
+    if sp.issparse(matrix):
+        return matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
+    if isinstance(matrix, np.ndarray):
+        return np.asarray(matrix)
+    if hasattr(matrix, "to_memory"):  # a file-backed sparse matrix
+        return sp.csr_matrix(matrix.to_memory())
+    return np.asarray(matrix[:])  # a file-backed dense one
+
+
+def _bytes_of(element: h5py.Group | h5py.Dataset) -> float:
+    """Bytes at the peak: the stored matrix as it is, beside its float32 form."""
+    import h5py
+
+    if isinstance(element, h5py.Dataset):
+        return float(np.prod(element.shape)) * (int(element.dtype.itemsize) + 4)
+    sizes = int(element["data"].dtype.itemsize) + int(element["indices"].dtype.itemsize) + 8
+    return float(element["data"].shape[0]) * sizes

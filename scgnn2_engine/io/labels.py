@@ -1,0 +1,141 @@
+"""Ground-truth labels, matched to cells by name and sealed away for display."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.kinds import BROKEN, cannot_read
+from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.text import not_utf8, separator_of, split_line
+from scgnn2_engine.types import Dataset, Truth
+
+_LABEL_COLUMNS = ("cell_type", "celltype", "cell.type", "cell type", "label", "labels", "type", "annotation")
+
+
+def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[str]]:
+    """Read a csv or tsv of cell names and labels, and match it to the cells by name, never by position.
+
+    The first column holds the cell names. The label column is the only other one, or the one called ``cell_type``,
+    ``label`` or the like. The file may lack a header.
+
+    Parameters
+    ----------
+    path
+        csv or tsv, plain or gzip.
+    obs_names
+        (n_obs,) names of the cells.
+
+    Returns
+    -------
+    truth, notes, warnings
+        Labels in the order of ``obs_names`` (``""`` where the file has none), and what did not match.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or ragged, its label column is unclear, a cell has two labels, or no name matches.
+    """
+    header, rows = _rows(path)
+    column = _label_column(path, header)
+    known = {str(name) for name in obs_names}
+    if header[0] in known:
+        rows = [(1, header), *rows]
+    labels: dict[str, str] = {}
+    for number, row in rows:
+        name, label = row[0], row[column]
+        if labels.setdefault(name, label) != label:
+            raise InputError(f"{path} gives the cell {name!r} two labels (line {number}).", expected="one label",
+                             found=f"{labels[name]!r} and {label!r}", advice="Remove one of the lines.")
+    matched = known & labels.keys()
+    if not matched:
+        raise _none_match(path, labels, obs_names)
+    missing = [str(name) for name in obs_names if not labels.get(str(name))]
+    extra = [name for name in labels if name not in known]
+    notes = [f"Labels for {len(obs_names) - len(missing)} of {len(obs_names)} cells from {path}: for display only."]
+    if extra:
+        notes.append(f"{len(extra)} labelled cells are not in the data: {listed(extra)}.")
+    warnings = [f"{len(missing)} cells have no label in {path}: {listed(missing)}."] if missing else []
+    sealed = np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_)
+    return Truth(sealed, source=str(path)), notes, warnings
+
+
+def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list[str]]:
+    """Take the labels from a column of the cell annotation.
+
+    Raises
+    ------
+    InputError
+        There is no such column; those that exist are listed.
+    """
+    if dataset.obs is None or column not in dataset.obs.columns:
+        columns = [] if dataset.obs is None else list(dataset.obs.columns)
+        raise InputError(f"The labels {column!r} are neither a file nor a column of obs.",
+                         expected="a csv of cell names and labels, or a column of obs",
+                         found=f"the columns {listed(columns, 20)}" if columns else "no columns",
+                         advice="Give the path of the file, or the name of a column.")
+    values = dataset.obs[column]
+    sealed = np.asarray(["" if pd.isna(value) else str(value) for value in values], dtype=np.str_)
+    missing = [str(name) for name, label in zip(dataset.obs_names, sealed, strict=True) if not label]
+    notes = [f"Labels for {len(sealed) - len(missing)} of {len(sealed)} cells from obs[{column!r}]: for display only."]
+    return Truth(sealed, source=f"obs[{column!r}]"), notes, (
+        [f"{len(missing)} cells have no label in obs[{column!r}]: {listed(missing)}."] if missing else []
+    )
+
+
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else path.open("rb") as handle:
+            lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(handle, start=1) if line.strip()]
+        if len(lines) < 2:
+            raise InputError(f"{path} holds no labels.", expected="a header and a line for each cell",
+                             found=f"{len(lines)} lines")
+        first = lines[0][1].removeprefix(b"\xef\xbb\xbf")
+        separator = separator_of(first)
+        header = split_line(first, separator)
+        rows = [(number, split_line(line, separator)) for number, line in lines[1:]]
+    except BROKEN as error:
+        raise cannot_read(path, error) from error
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from error
+    if len(rows[0][1]) == len(header) + 1:  # R's form: a header without the corner
+        header = ["", *header]
+    for number, row in rows:
+        if len(row) != len(header):
+            raise InputError(f"Line {number} of {path} has another length than the header.",
+                             expected=f"{len(header)} fields", found=f"{len(row)} fields")
+    return header, rows
+
+
+def _label_column(path: Path, header: list[str]) -> int:
+    if len(header) == 2:
+        return 1
+    lower = [name.lower() for name in header]
+    for name in _LABEL_COLUMNS:
+        if name in lower[1:]:
+            return lower.index(name, 1)
+    raise InputError(f"{path} does not say which column holds the labels.",
+                     expected="cell names in the first column, labels in the second or in one called cell_type",
+                     found=f"the columns {listed(header, 10)}", advice="Call the label column cell_type.")
+
+
+def _none_match(path: Path, labels: dict[str, str], obs_names: Names) -> InputError:
+    plain = {_plain(name) for name in labels}
+    nearly = sum(_plain(str(name)) in plain for name in obs_names)
+    advice = (
+        f"{nearly} names would match without punctuation (R turns - into .): write them as in the data."
+        if nearly
+        else "Check that the file belongs to this data, and that its first column holds the cell names."
+    )
+    return InputError(f"No cell of the data is in {path}.", expected=f"cell names such as {listed(obs_names, 3)}",
+                      found=f"names such as {listed(labels, 3)}", advice=advice)
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum()).removeprefix("x")

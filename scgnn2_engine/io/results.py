@@ -1,0 +1,307 @@
+"""The output folder: what a run leaves on disk.
+
+A folder is complete when it holds ``run.json``, which arrives last. ``events.jsonl`` and ``intermediate/`` are written
+while the run goes on, everything else at its end, all of it or none.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import OutputError
+from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, staged_files, whole_file
+from scgnn2_engine.io.r_tables import require_pyreadr, write_rdata
+from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.states import write_states
+from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
+from scgnn2_engine.io.to_anndata import result_to_anndata
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.types import Floats, LoopState, Prepared, Result
+
+TABLES = (
+    "imputed", "labels", "graph_embedding", "graph_edgeList", "feature_embedding", "clustering_embedding", "metrics",
+    "labels_history", "losses",
+)
+RECORD = "run.json"
+EVENTS = "events.jsonl"
+PREPROCESSED = "preprocessed_data"
+PREPROCESSED_EXPRESSION = f"{PREPROCESSED}/original_top_expression.csv"
+INTERMEDIATE = "intermediate"
+FIGURES = tuple(f"figures/{name}.{kind}" for name in ("graph", "heatmap", "sankey", "curves")
+                for kind in ("html", "png"))
+INTERMEDIATE_FILES = (
+    "imputed.csv", "labels.csv", "graph_embedding.csv", "graph_edgeList.csv", "feature_embedding.csv",
+    "clustering_embedding.csv", "feature_weights.npz",
+)
+SPARE_BYTES = 16 * 2**20
+
+
+def claim_directory(directory: str | Path, overwrite: bool = False, *, expected_bytes: int = 0) -> Path:
+    """Make sure, before a run starts, that its result can be written where it shall go.
+
+    With ``overwrite`` the earlier run's ``events.jsonl`` and ``intermediate/`` are removed, because the new run
+    streams into them, and its figures, which can be drawn again; its other files stay until :func:`write` replaces
+    them, so a run that fails loses none of the results.
+
+    Parameters
+    ----------
+    directory
+        The output folder; made if it is not there.
+    overwrite
+        Allow a folder that holds an earlier result.
+    expected_bytes
+        Size of what will be written (:func:`expected_size`); the free disk must hold it.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        The folder holds a result already, cannot be written to, or its disk has too little room.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> claim_directory(tempfile.mkdtemp()).is_dir()
+    True
+    """
+    directory = Path(directory)
+    found = earlier_files(directory)
+    others = _files_made_outside_write(directory)
+    if (found or others) and not overwrite:
+        raise _refusal(directory, found + others)
+    with whole_file(directory / f"{STAGING_PREFIX}probe") as probe:
+        probe.write_text("may this user write here?")
+    (directory / f"{STAGING_PREFIX}probe").unlink()
+    _check_room(directory, expected_bytes)
+    try:
+        remove_files(directory, others)
+        for abandoned in directory.glob(f"{STAGING_PREFIX}*"):
+            shutil.rmtree(abandoned)
+    except OSError as error:
+        raise output_error(directory, error) from error
+    return directory
+
+
+def write(result: Result, directory: str | Path, *, params: RunParams, overwrite: bool = False) -> list[Path]:
+    """Write a result; either all files are there afterwards or the folder is as it was.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    directory
+        The output folder.
+    params
+        Its ``output_*`` switches say what is written beside the standard files; ``run_LTMG`` and ``dropout_prob``
+        name the states file.
+    overwrite
+        Replace an earlier result and remove those of its files that this one does not have. Files that this program
+        does not write are never touched, nor are ``events.jsonl`` and ``intermediate/`` (see
+        :func:`claim_directory`); figures are removed when ``output_figures`` is off, since they would show another
+        result.
+
+    Returns
+    -------
+    list of Path
+        The files written, sorted.
+
+    Raises
+    ------
+    OutputError
+        The folder holds a result and ``overwrite`` is off, cannot be written, or the disk is full.
+    MissingPackageError
+        ``output_rdata`` is on and pyreadr is not installed.
+    """
+    directory = Path(directory)
+    earlier = earlier_files(directory)
+    if earlier and not overwrite:
+        raise _refusal(directory, earlier)
+    if params.output.rdata:
+        require_pyreadr()
+    stale = earlier if params.output.figures else earlier + FIGURES
+    with staged_files(directory, last=RECORD, stale=stale) as staging:
+        _check_room(directory, expected_size(result.prepared.n_obs, result.prepared.n_vars, params))
+        _write_tables(result, staging)
+        result_to_anndata(result).write_h5ad(staging / "result.h5ad")
+        if params.output.preprocessed:
+            _write_preprocessed(result.prepared, staging, params)
+        if params.output.rdata:
+            for name, frame in _frames(result):
+                write_rdata(staging / f"{name}.RData", frame)
+        (staging / RECORD).write_text(json_text(result.record), encoding="utf-8")
+        written = sorted(file.relative_to(staging) for file in staging.rglob("*") if file.is_file())
+    return [directory / file for file in written]
+
+
+def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Path) -> list[Path]:
+    """Write the state of one iteration to ``intermediate/iteration_<i>/``.
+
+    Parameters
+    ----------
+    state
+        The state of a complete iteration.
+    prepared
+        What was trained on: names and size factors.
+    directory
+        The output folder of the run.
+
+    Returns
+    -------
+    list of Path
+        The tables, of the same form as the final ones, and ``feature_weights.npz``: the feature autoencoder's
+        parameters by name.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written, or the disk is full.
+    ValueError
+        The state is that before the loop.
+    """
+    if state.labels is None or state.imputed is None or state.clustering_embedding is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    folder = Path(directory) / INTERMEDIATE / f"iteration_{state.iteration}"
+    names = prepared.obs_names
+    with staged_files(folder, last="labels.csv") as staging:
+        write_matrix(staging / "imputed.csv", prepared.to_output_scale(state.imputed), names, prepared.var_names,
+                     number=SIX_DIGITS)
+        write_frame(staging / "labels.csv", pd.DataFrame({"cell": names, "cluster": state.labels}))
+        for kind, embedding in (("graph", state.graph_embedding), ("feature", state.feature_embedding),
+                                ("clustering", state.clustering_embedding)):
+            _write_embedding(staging, kind, embedding, names)
+        write_edges(staging / "graph_edgeList.csv", state.graph.adjacency(weighted=True), names)
+        np.savez(staging / "feature_weights.npz", allow_pickle=False, **dict(state.feature_weights))
+    return [folder / name for name in INTERMEDIATE_FILES]
+
+
+def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: int = 0) -> int:
+    """Bytes a result will take on disk, from above.
+
+    Parameters
+    ----------
+    n_obs, n_vars
+        Cells and genes that are kept (before filtering: as read, with at most ``preprocess_top_gene_select`` genes).
+    params
+        The ``output_*`` switches.
+    n_iterations
+        Iterations whose states will be written with ``output_intermediate``.
+
+    Examples
+    --------
+    >>> round(expected_size(6940, 2000, RunParams()) / 2**20)
+    437
+    """
+    entries = n_obs * n_vars
+    text = 10 * entries + 200 * 12 * n_obs  # "0.123456," per value; embeddings, names and edges of a cell
+    total = text + 20 * entries + 40 * 31 * n_obs  # h5ad: X, counts (8 bytes each at most) and the imputed values
+    if params.output.preprocessed:
+        total += 12 * entries
+    if params.output.rdata:
+        total += 9 * entries + 200 * 12 * n_obs
+    if params.output.intermediate:
+        total += n_iterations * text
+    return total + SPARE_BYTES
+
+
+def earlier_files(directory: str | Path) -> tuple[str, ...]:
+    """The files of an earlier result in a folder, those written at the end of a run, relative to it."""
+    directory = Path(directory)
+    known = [f"{name}.{kind}" for name in TABLES for kind in ("csv", "RData")]
+    known += ["result.h5ad", RECORD, PREPROCESSED_EXPRESSION]
+    states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
+    return tuple(name for name in known if (directory / name).is_file()) + tuple(
+        path.relative_to(directory).as_posix() for path in states
+    )
+
+
+def _files_made_outside_write(directory: Path) -> tuple[str, ...]:
+    folders = sorted(directory.glob(f"{INTERMEDIATE}/iteration_*"))
+    names = [EVENTS, *FIGURES]
+    names += [f"{INTERMEDIATE}/{folder.name}/{name}" for folder in folders for name in INTERMEDIATE_FILES]
+    return tuple(name for name in names if (directory / name).is_file())
+
+
+def _refusal(directory: Path, found: tuple[str, ...]) -> OutputError:
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return OutputError(
+        f"{directory} holds an earlier result.", expected="a new or empty folder",
+        found=", ".join(found[:3]) + more,
+        advice="Choose another output_dir, or add --overwrite (overwrite=True) to replace it.",
+    )
+
+
+def _check_room(directory: Path, expected_bytes: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < max(expected_bytes, SPARE_BYTES):
+        raise OutputError(
+            f"The disk of {directory} has too little room.",
+            expected=f"{max(expected_bytes, SPARE_BYTES) / 2**20:,.0f} MiB free",
+            found=f"{free / 2**20:,.0f} MiB", advice="Free some space or choose another output_dir.",
+        )
+
+
+def _write_tables(result: Result, folder: Path) -> None:
+    names = result.prepared.obs_names
+    write_matrix(folder / "imputed.csv", result.imputed, names, result.prepared.var_names, number=SIX_DIGITS)
+    for kind, embedding in _embeddings(result):
+        _write_embedding(folder, kind, embedding, names)
+    write_edges(folder / "graph_edgeList.csv", result.graph.adjacency(weighted=True), names)
+    for name, frame in _small_frames(result):
+        write_frame(folder / f"{name}.csv", frame)
+
+
+def _embeddings(result: Result) -> tuple[tuple[str, Floats], ...]:
+    return (("graph", result.graph_embedding), ("feature", result.feature_embedding),
+            ("clustering", result.clustering_embedding))
+
+
+def _write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:
+    write_matrix(folder / f"{kind}_embedding.csv", embedding, names, _dimensions(kind, embedding))
+
+
+def _dimensions(kind: str, embedding: Floats) -> list[str]:
+    return [f"{kind}_{dimension}" for dimension in range(1, embedding.shape[1] + 1)]
+
+
+def _small_frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+    names = result.prepared.obs_names
+    yield "labels", pd.DataFrame({"cell": names, "cluster": result.labels})
+    yield "metrics", result.metrics
+    history = result.labels_history.reset_index(drop=True)
+    history.insert(0, "cell", names)
+    yield "labels_history", history
+    yield "losses", result.losses
+
+
+def _frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every table as a data frame, one at a time: (name, frame)."""
+    names = result.prepared.obs_names
+    yield from _small_frames(result)
+    matrices = [("imputed", result.imputed, list(result.prepared.var_names))]
+    matrices += [(f"{kind}_embedding", values, _dimensions(kind, values)) for kind, values in _embeddings(result)]
+    for name, values, columns in matrices:
+        frame = pd.DataFrame(values, columns=columns)
+        yield name, pd.concat([pd.Series(names, name="cell"), frame], axis=1)
+    edges = sp.triu(result.graph.adjacency(weighted=True), k=1).tocoo()
+    yield "graph_edgeList", pd.DataFrame({"Start": names[edges.row], "End": names[edges.col], "Weight": edges.data})
+
+
+def _write_preprocessed(prepared: Prepared, folder: Path, params: RunParams) -> None:
+    """The filtered matrix (genes x cells) under the benchmark's names, so the folder can be loaded as one."""
+    (folder / PREPROCESSED).mkdir()
+    write_matrix(folder / PREPROCESSED_EXPRESSION, prepared.expression.T, prepared.var_names, prepared.obs_names,
+                 corner="gene")
+    if params.run_LTMG and prepared.states is not None:
+        write_states(folder / PREPROCESSED / f"LTMG_{float(params.dropout_prob)}.csv", prepared.states,
+                     prepared.obs_names, prepared.var_names)

@@ -1,0 +1,182 @@
+"""Reading back what a run left in its output folder, for figures and comparisons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.results import TABLES
+from scgnn2_engine.types import Ints, Matrix, Scale
+
+UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)
+
+
+@dataclass(frozen=True)
+class SavedExpression:
+    """The matrices of a ``result.h5ad``.
+
+    Attributes
+    ----------
+    imputed
+        (n_obs, n_vars) float32, ln(1 + expression).
+    observed
+        (n_obs, n_vars) the expression as it was given, dense or CSR, on the scale named by ``scale``.
+    labels
+        (n_obs,) int64 clusters.
+    obs_names, var_names
+        (n_obs,), (n_vars,) names.
+    hidden_entries
+        How many observed entries a benchmark run hid; 0 in a normal run.
+    """
+
+    imputed: npt.NDArray[np.float32]
+    observed: Matrix
+    labels: Ints
+    obs_names: npt.NDArray[np.str_]
+    var_names: npt.NDArray[np.str_]
+    scale: Scale
+    hidden_entries: int
+
+
+def read_labels(path: str | Path) -> pd.Series:
+    """Labels by cell name.
+
+    Parameters
+    ----------
+    path
+        csv whose first column is cell names and whose second is labels, or the output folder of a run.
+
+    Returns
+    -------
+    pandas.Series
+        Strings, indexed by cell name, named after their column.
+
+    Raises
+    ------
+    InputError
+        The file is not there, has fewer than two columns, or names a cell twice.
+    """
+    path = _inside(path, "labels.csv")
+    frame = _read_table(path, dtype=str)
+    if frame.shape[1] < 2:
+        raise InputError(f"{path} holds no labels.", expected="a column of cell names and a column of labels",
+                         found=f"{frame.shape[1]} column", advice="Separate the columns with commas.")
+    labels = frame.iloc[:, 1].fillna("").set_axis(pd.Index(frame.iloc[:, 0].fillna(""), name="cell"))
+    if labels.index.has_duplicates:
+        twice = labels.index[labels.index.duplicated()][0]
+        raise InputError(f"{path} names the cell {twice!r} more than once.", expected="one row for every cell",
+                         advice="Remove the repeated rows.")
+    return labels
+
+
+def read_embedding(path: str | Path, kind: str = "graph") -> pd.DataFrame:
+    """An embedding by cell name, shape (n_obs, d); ``kind``: graph, feature or clustering."""
+    path = _inside(path, f"{kind}_embedding.csv")
+    frame = _read_table(path, dtype={0: str})
+    values = frame.iloc[:, 1:].set_axis(pd.Index(frame.iloc[:, 0].astype(str), name="cell"))
+    if values.empty or not all(np.issubdtype(dtype, np.number) for dtype in values.dtypes):
+        raise InputError(f"{path} is not an embedding.", expected="cell names, then columns of numbers",
+                         found=f"columns {', '.join(map(str, frame.columns[:4]))}")
+    return values.astype(np.float32)
+
+
+def read_edges(
+    path: str | Path, obs_names: npt.NDArray[np.str_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The edges of a ``graph_edgeList.csv`` as positions in ``obs_names``.
+
+    Returns
+    -------
+    edges, weights
+        (2, n_edges) int64 and (n_edges,) float64.
+
+    Raises
+    ------
+    InputError
+        The file is not there, lacks one of the columns Start, End, Weight, or names an unknown cell.
+    """
+    path = _inside(path, "graph_edgeList.csv")
+    frame = _read_table(path, dtype={"Start": str, "End": str})
+    _require_columns(path, frame, ("Start", "End", "Weight"))
+    positions = pd.Index(obs_names)
+    edges = np.stack([positions.get_indexer(frame[end]) for end in ("Start", "End")]).astype(np.int64)
+    if np.any(edges < 0):
+        end, row = np.argwhere(edges < 0)[0]
+        raise InputError(f"{path} names the cell {frame[('Start', 'End')[end]].iloc[row]!r}, which is not in the data.",
+                         expected=f"one of {len(obs_names)} cell names", advice="Take the files of one run.")
+    return edges, frame["Weight"].to_numpy(np.float64)
+
+
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """The scores of every iteration, one row each."""
+    path = _inside(path, "metrics.csv")
+    frame = _read_table(path)
+    _require_columns(path, frame, ("iteration",))
+    return frame
+
+
+def read_losses(path: str | Path) -> pd.DataFrame:
+    """The loss of every epoch: stage, iteration, cluster, epoch, name, value."""
+    path = _inside(path, "losses.csv")
+    frame = _read_table(path)
+    _require_columns(path, frame, ("stage", "iteration", "cluster", "epoch", "name", "value"))
+    return frame
+
+
+def read_saved_expression(path: str | Path) -> SavedExpression:
+    """Imputed and observed expression of a ``result.h5ad`` or of the output folder that holds it.
+
+    Raises
+    ------
+    InputError
+        The file is not there, is damaged, or was not written by this program.
+    """
+    import anndata
+
+    path = _inside(path, "result.h5ad")
+    try:
+        adata = anndata.read_h5ad(path)
+        saved = adata.uns["scgnn2"]
+        return SavedExpression(
+            imputed=adata.layers["scgnn2_imputed"],
+            observed=adata.X,
+            labels=adata.obs["scgnn2_cluster"].astype(str).astype(np.int64).to_numpy(),
+            obs_names=adata.obs_names.to_numpy(str),
+            var_names=adata.var_names.to_numpy(str),
+            scale=saved["scale_of_X"],
+            hidden_entries=int(saved["hidden_entries"]),
+        )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not the result of a run: {error}.", expected="a result.h5ad of scgnn2 run",
+                         advice="Give the output folder of a finished run.") from error
+
+
+def _inside(path: str | Path, name: str) -> Path:
+    path = Path(path)
+    found = path / name if path.is_dir() else path
+    if not found.is_file():
+        raise InputError(f"{found} does not exist.", expected="a file, or the output folder of a finished run",
+                         advice=f"A finished run leaves {len(TABLES)} tables, {name} among them: check the path.")
+    return found
+
+
+def _read_table(path: Path, dtype: Any = None) -> pd.DataFrame:
+    """A csv; ``dtype`` by column name or position. Only empty fields are missing: a cell may be called NA."""
+    try:
+        return pd.read_csv(path, dtype=dtype, keep_default_na=False, na_values=[""])
+    except (*UNREADABLE, OSError) as error:
+        raise InputError(f"{path} cannot be read as a table: {error}.", expected="a csv with a header",
+                         advice="Check that the file is complete.") from error
+
+
+def _require_columns(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]}.", expected=", ".join(names),
+                         found=", ".join(map(str, frame.columns[:8])), advice="Take a table that scgnn2 wrote.")

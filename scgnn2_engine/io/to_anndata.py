@@ -1,0 +1,98 @@
+"""A result as AnnData: the slots of ``result.h5ad``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn2_engine.io.records import json_text
+from scgnn2_engine.types import Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def result_to_anndata(result: Result) -> AnnData:
+    """Put a result beside the expression it came from.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+
+    Returns
+    -------
+    AnnData
+        (n_obs, n_vars), kept cells and genes. ``X``: the observed expression as given, sparse where it came sparse;
+        ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
+        ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_umap"]`` where there is a map;
+        ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;
+        ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``.
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2
+    >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu")
+    >>> adata = result_to_anndata(sc2.fit(data, params))
+    >>> sorted(adata.layers), sorted(adata.obsp)
+    (['counts', 'scgnn2_imputed'], ['scgnn2_connectivities'])
+    """
+    import anndata
+
+    prepared = result.prepared
+    names = pd.Index(prepared.obs_names.astype(object))
+    obs = storable(result.obs) if result.obs is not None else pd.DataFrame(index=names)
+    obs.index = names
+    obs["scgnn2_cluster"] = cluster_categories(result.labels)
+    obsm = {"X_scgnn2_feature": result.feature_embedding, "X_scgnn2_graph": result.graph_embedding}
+    if result.umap is not None:
+        obsm["X_umap"] = result.umap
+    layers: dict[str, Any] = {"scgnn2_imputed": result.imputed}
+    if prepared.scale == "counts":
+        layers["counts"] = prepared.expression
+    metrics = result.metrics.copy()
+    metrics.index = metrics.index.astype(str)
+    return anndata.AnnData(
+        X=prepared.expression,
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index(prepared.var_names.astype(object))),
+        layers=layers,
+        obsm=obsm,
+        obsp={"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
+        uns={
+            "scgnn2": {
+                "run": json_text(result.record),
+                "metrics": metrics,
+                "selected_iteration": result.selected_iteration,
+                "scale_of_X": prepared.scale,
+                "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
+                "scale_of_imputed": "ln(1 + expression), natural logarithm",
+            }
+        },
+    )
+
+
+def cluster_categories(labels: Any) -> pd.Categorical:
+    """Cluster numbers as ordered-by-number string categories, the form scanpy's plots expect.
+
+    Examples
+    --------
+    >>> list(cluster_categories(np.array([10, 2, 2])).categories)
+    ['2', '10']
+    """
+    return pd.Categorical(np.asarray(labels).astype(str), categories=[str(label) for label in np.unique(labels)])
+
+
+def storable(obs: pd.DataFrame) -> pd.DataFrame:
+    """A copy of a cell annotation that h5ad can hold: columns of mixed kinds become text, reserved names get a tail."""
+    stored = obs.copy()
+    stored.columns = pd.Index([f"{name}_" if str(name) == "_index" else str(name) for name in stored.columns])
+    stored = stored.loc[:, ~stored.columns.duplicated()]
+    for name in stored.columns:
+        values = stored[name]
+        if values.dtype == object and len({type(value) for value in values.dropna()}) > 1:
+            stored[name] = values.map(str, na_action="ignore")
+    return stored

@@ -1,0 +1,51 @@
+"""Bulk expression: genes are found by name, logs are undone, scaled values refused."""
+
+import numpy as np
+import pytest
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.bulk import read_bulk
+from scgnn2_engine.params import RunParams
+
+GENES = np.array(["Actb", "Gapdh", "Mapk1"])
+
+
+@pytest.mark.parametrize("text", ["gene,s1,s2\nActb,100,50\nSox2,7,0\nGapdh,1,2\n",
+                                  "sample,Actb,Sox2,Gapdh\ns1,100,7,1\ns2,50,0,2\n"])
+def test_the_axis_that_shares_genes_is_genes(tmp_path, text):
+    (tmp_path / "bulk.csv").write_text(text)
+    bulk, notes, warnings = read_bulk(tmp_path / "bulk.csv", GENES)
+    assert bulk.expression.tolist() == [[100, 7, 1], [50, 0, 2]]
+    assert bulk.sample_names.tolist() == ["s1", "s2"]
+    assert bulk.gene_names.tolist() == ["Actb", "Sox2", "Gapdh"]
+    assert "2 of the genes shared" in notes[0]
+    assert warnings == []
+
+
+def test_logged_bulk_is_brought_back(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1,s2\nActb,0.5,2.25\nGapdh,1.5,0.125\n")
+    bulk, _, warnings = read_bulk(tmp_path / "bulk.csv", GENES)
+    assert bulk.expression == pytest.approx(np.expm1([[0.5, 1.5], [2.25, 0.125]]), rel=1e-6)
+    assert "looks logged" in warnings[0]
+
+
+def test_bulk_without_shared_genes_is_refused(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1\nENSG00000000001,3\n")
+    with pytest.raises(InputError, match=r"shares no gene.*Actb.*ENSG00000000001"):
+        read_bulk(tmp_path / "bulk.csv", GENES)
+
+
+@pytest.mark.parametrize(("name", "shape", "sc_file"), [
+    ("chu100", (19, 19097), "expression.csv.gz"),
+    ("scmix3cl", (10, 12280), "expression.csv.gz"),
+    ("mca_lung", (2, 19490), "counts.h5ad"),
+])
+def test_real_bulk(data_dir, name, shape, sc_file):
+    params = RunParams(load_dataset_dir=str(data_dir), load_dataset_name=name, load_sc_dataset=sc_file,
+                       load_cell_type_labels="labels.csv", load_bulk_dataset="bulk.csv.gz")
+    data = read_dataset(params)
+    assert data.bulk.expression.shape == shape
+    assert np.isin(data.bulk.gene_names, data.var_names).sum() > 10_000
+    assert data.truth is not None
+    assert data.warnings == ()

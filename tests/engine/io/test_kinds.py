@@ -1,0 +1,49 @@
+"""Pickles are refused whatever they are called; what is missing is named."""
+
+import gzip
+import pickle
+
+import pytest
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io import read
+
+
+@pytest.mark.parametrize("name", ["data.pkl", "data.pickle.gz", "ind.goolam.x", "ind.goolam.allx", "model.pt"])
+def test_pickles_are_refused_by_name(tmp_path, name):
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(InputError, match="runs any code"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("zipped", [False, True])
+def test_pickles_are_refused_by_content(tmp_path, protocol, zipped):
+    content = pickle.dumps({"x": [1, 2, 3]}, protocol=protocol)
+    (tmp_path / "data.csv").write_bytes(gzip.compress(content) if zipped else content)
+    with pytest.raises(InputError, match="runs any code"):
+        read(tmp_path / "data.csv")
+
+
+def test_a_missing_file_names_what_is_beside_it(tmp_path):
+    (tmp_path / "expression.csv").write_text("x")
+    with pytest.raises(InputError, match=r"does not exist.*holds expression\.csv"):
+        read(tmp_path / "expresion.csv")
+
+
+def test_truncated_h5_is_refused(tmp_path, data_dir):
+    for source in ("formats/tenx_tiny/3.0.0/filtered_feature_bc_matrix.h5", "mca_lung/counts.h5ad"):
+        whole = (data_dir / source).read_bytes()
+        cut = tmp_path / source.rpartition("/")[2]
+        cut.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError, match="damaged or truncated"):
+            read(cut)
+
+
+def test_hdf5_of_another_kind_is_refused(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["pictures"] = [1, 2, 3]
+    with pytest.raises(InputError, match=r"another kind.*pictures"):
+        read(tmp_path / "other.h5")

@@ -1,0 +1,74 @@
+"""Labels go to cells by name; what does not match is said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.labels import read_labels
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.types import Dataset
+
+CELLS = np.array(["cell_1", "cell_2", "cell_3"])
+
+
+def labels(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    return read_labels(path, CELLS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cell,cell_type\ncell_3,c\ncell_1,a\ncell_2,b\n",
+        ",cell_type\ncell_2,b\ncell_3,c\ncell_1,a\n",
+        "cell_1,a\ncell_2,b\ncell_3,c\n",
+        '"cell_type"\n"cell_1","a"\n"cell_2","b"\n"cell_3","c"\n',
+        "cell\tbatch\tcell_type\ncell_2\t1\tb\ncell_1\t1\ta\ncell_3\t2\tc\n",
+    ],
+    ids=["header", "unnamed index", "no header", "R", "named column"],
+)
+def test_names_decide_not_positions(tmp_path, text):
+    truth, notes, warnings = labels(tmp_path, text)
+    assert truth.sealed_labels.tolist() == ["a", "b", "c"]
+    assert "Labels for 3 of 3 cells" in notes[0]
+    assert warnings == []
+
+
+def test_what_does_not_match_is_listed(tmp_path):
+    truth, notes, warnings = labels(tmp_path, "cell,cell_type\ncell_2,NA\ncell_9,x\n")
+    assert truth.sealed_labels.tolist() == ["", "NA", ""]
+    assert "cell_9" in notes[1]
+    assert warnings[0].startswith("2 cells have no label")
+    assert "cell_1, cell_3" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cell,cell_type\nx,a\ny,b\n", "No cell of the data.*cell_1, cell_2, cell_3.*x, y"),
+        ("cell,cell_type\ncell.1,a\ncell.2,b\n", "2 names would match without punctuation"),
+        ("cell,cell_type\ncell_1,a\ncell_1,b\n", "two labels.*'a' and 'b'"),
+        ("cell,first,second\ncell_1,a,b\n", "which column holds the labels.*first, second"),
+        ("cell,cell_type\ncell_1,a\ncell_2\n", "Line 3.*2 fields.*1 fields"),
+        ("cell,cell_type\n", "holds no labels"),
+        ("", "holds no labels"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        labels(tmp_path, text)
+
+
+def test_labels_from_an_obs_column():
+    obs = pd.DataFrame({"kind": pd.Categorical(["a", None, "b"])}, index=CELLS.astype(object))
+    data = Dataset(np.ones((3, 2), dtype=np.float32), CELLS, np.array(["Actb", "Gapdh"]), "counts", obs=obs)
+    read_in = read_dataset(RunParams(load_cell_type_labels="kind"), data)
+    assert read_in.truth.sealed_labels.tolist() == ["a", "", "b"]
+    assert "cell_2" in read_in.warnings[0]
+    with pytest.raises(InputError, match=r"neither a file nor a column.*kind"):
+        read_dataset(RunParams(load_cell_type_labels="sort"), data)
+    with pytest.raises(InputError, match=r"labels\.csv .*does not exist"):
+        read_dataset(RunParams(load_cell_type_labels="labels.csv"), data)

@@ -1,0 +1,222 @@
+import importlib
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import MissingPackageError, OutputError
+from scgnn2_engine.io import claim_directory, expected_size, result_to_anndata, write, write_intermediate
+from scgnn2_engine.io import results as results_module
+from scgnn2_engine.io.saved import (
+    read_edges,
+    read_embedding,
+    read_labels,
+    read_losses,
+    read_metrics,
+    read_saved_expression,
+)
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.types import LoopState, Result
+
+PLAIN = RunParams(output_figures=False, run_LTMG=False)
+STANDARD = {f"{name}.csv" for name in results_module.TABLES} | {"result.h5ad", "run.json"}
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_result_is_all_of_its_files(tmp_path: Path, result: Result) -> None:
+    written = write(result, tmp_path, params=PLAIN)
+    assert names_in(tmp_path) == STANDARD
+    assert written == sorted(tmp_path / name for name in STANDARD)
+
+
+def test_tables_read_back_as_they_were(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=PLAIN)
+    names = result.prepared.obs_names
+    imputed = pd.read_csv(tmp_path / "imputed.csv", index_col=0)
+    assert list(imputed.index) == list(names)
+    assert list(imputed.columns) == list(result.prepared.var_names)
+    np.testing.assert_allclose(imputed, result.imputed, rtol=5e-6)
+    embedding = read_embedding(tmp_path, "feature")
+    np.testing.assert_array_equal(embedding, result.feature_embedding)
+    assert list(embedding.columns) == ["feature_1", "feature_2", "feature_3", "feature_4"]
+    labels = read_labels(tmp_path)
+    assert labels.to_dict() == dict(zip(names, result.labels.astype(str), strict=True))
+    history = pd.read_csv(tmp_path / "labels_history.csv")
+    assert list(history.columns) == ["cell", "iteration_1", "iteration_2"]
+    pd.testing.assert_frame_equal(read_metrics(tmp_path), result.metrics)
+    assert read_losses(tmp_path)["value"].tolist() == [8.0, 4.0, 0.7, 3.0, 5.0]
+
+
+def test_missing_scores_are_empty_and_one_row_is_selected(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=PLAIN)
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[1] == "1,,,0.3,3,1.0,True"
+
+
+def test_every_edge_is_written_once_by_cell_name(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=PLAIN)
+    frame = pd.read_csv(tmp_path / "graph_edgeList.csv")
+    assert list(frame.columns) == ["Start", "End", "Weight"]
+    edges, weights = read_edges(tmp_path, result.prepared.obs_names)
+    rebuilt = sp.coo_matrix((weights, edges), shape=(12, 12)).toarray()
+    np.testing.assert_array_equal(rebuilt + rebuilt.T, result.graph.adjacency(weighted=True).toarray())
+    assert len(frame) == 36
+
+
+def test_h5ad_has_the_slots_and_keeps_sparse_sparse(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=PLAIN)
+    adata = anndata.read_h5ad(tmp_path / "result.h5ad")
+    assert sp.issparse(adata.X)
+    assert adata.X.format == "csr"
+    np.testing.assert_array_equal(adata.X.toarray(), result.prepared.expression.toarray())
+    assert set(adata.layers) == {"counts", "scgnn2_imputed"}
+    np.testing.assert_array_equal(adata.layers["scgnn2_imputed"], result.imputed)
+    assert set(adata.obsm) == {"X_scgnn2_feature", "X_scgnn2_graph", "X_umap"}
+    assert adata.obsp["scgnn2_connectivities"].nnz == 72
+    assert list(adata.obs["scgnn2_cluster"].cat.categories) == ["0", "1", "2"]
+    assert list(adata.obs["batch"].iloc[:2]) == ["a", "1"]
+    assert json.loads(adata.uns["scgnn2"]["run"])["seed"] == 1
+    saved = read_saved_expression(tmp_path)
+    np.testing.assert_array_equal(saved.labels, result.labels)
+    assert (saved.scale, saved.hidden_entries) == ("counts", 1)
+
+
+def test_h5ad_of_logged_data_has_no_counts_and_leaves_the_result_alone(result: Result) -> None:
+    assert result.obs is not None
+    logged = replace(result, prepared=replace(result.prepared, scale="logged"), umap=None)
+    adata = result_to_anndata(logged)
+    assert set(adata.layers) == {"scgnn2_imputed"}
+    assert set(adata.obsm) == {"X_scgnn2_feature", "X_scgnn2_graph"}
+    assert list(result.obs.columns) == ["batch"]
+
+
+def test_same_result_same_bytes(tmp_path: Path, result: Result) -> None:
+    for folder in ("a", "b"):
+        write(result, tmp_path / folder, params=PLAIN)
+    for name in STANDARD:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_run_json_holds_the_record(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=PLAIN)
+    assert json.loads((tmp_path / "run.json").read_text()) == {
+        "seed": 1, "loss": None, "dropped_genes": ["Gene9"], "threads": 2
+    }
+
+
+def test_an_existing_result_is_refused_then_replaced_without_leftovers(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=RunParams(output_preprocessed=True, output_figures=False, dropout_prob=0.1))
+    assert (tmp_path / "preprocessed_data" / "LTMG_0.1.csv").is_file()
+    (tmp_path / "notes.txt").write_text("mine")
+    for refused in (lambda: claim_directory(tmp_path), lambda: write(result, tmp_path, params=PLAIN)):
+        with pytest.raises(OutputError, match="holds an earlier result"):
+            refused()
+    write(result, claim_directory(tmp_path, overwrite=True), params=PLAIN, overwrite=True)
+    assert names_in(tmp_path) == STANDARD | {"notes.txt"}
+
+
+def test_claiming_clears_what_the_new_run_streams_but_keeps_the_results(
+    tmp_path: Path, result: Result, state: LoopState
+) -> None:
+    write(result, tmp_path, params=PLAIN)
+    write_intermediate(state, result.prepared, tmp_path)
+    (tmp_path / "events.jsonl").write_text("{}\n")
+    claim_directory(tmp_path, overwrite=True)
+    assert names_in(tmp_path) == STANDARD
+
+
+def test_a_failed_write_keeps_the_earlier_result(
+    tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(result, tmp_path, params=PLAIN)
+    before = (tmp_path / "labels.csv").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results_module, "write_edges", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        write(replace(result, labels=result.labels + 1), tmp_path, params=PLAIN, overwrite=True)
+    assert names_in(tmp_path) == STANDARD
+    assert (tmp_path / "labels.csv").read_bytes() == before
+
+
+def test_too_little_room_is_refused_with_the_number(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(OutputError, match="too little room") as caught:
+        claim_directory(tmp_path, expected_bytes=free * 2)
+    assert caught.value.expected == f"{free * 2 / 2**20:,.0f} MiB free"
+
+
+@pytest.mark.parametrize("folder", ["/proc/scgnn2", "a file/out"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        claim_directory(tmp_path / folder)
+
+
+def test_a_claimed_folder_is_left_empty(tmp_path: Path) -> None:
+    assert list(claim_directory(tmp_path / "new").iterdir()) == []
+
+
+def test_expected_size_is_an_upper_bound_that_grows_with_the_switches(tmp_path: Path, result: Result) -> None:
+    everything = RunParams(output_preprocessed=True, output_figures=False)
+    total = sum(path.stat().st_size for path in write(result, tmp_path, params=everything))
+    size = expected_size(12, 5, everything)
+    assert total < size
+    assert expected_size(12, 5, PLAIN) < size < expected_size(12, 5, RunParams(output_rdata=True,
+                                                                              output_preprocessed=True))
+
+
+def test_preprocessed_data_is_genes_by_cells_and_as_given(tmp_path: Path, result: Result) -> None:
+    write(result, tmp_path, params=RunParams(output_preprocessed=True, output_figures=False))
+    frame = pd.read_csv(tmp_path / "preprocessed_data" / "original_top_expression.csv", index_col=0)
+    np.testing.assert_array_equal(frame.to_numpy().T, result.prepared.expression.toarray())
+    assert list(frame.columns) == list(result.prepared.obs_names)
+    states = pd.read_csv(tmp_path / "preprocessed_data" / "LTMG_0.0.csv", sep="\t", index_col="ID")
+    assert result.prepared.states is not None
+    np.testing.assert_array_equal(states.to_numpy().T, result.prepared.states)
+
+
+def test_an_intermediate_state_has_the_form_of_the_result(tmp_path: Path, result: Result, state: LoopState) -> None:
+    write(result, tmp_path, params=PLAIN)
+    folder = tmp_path / "intermediate" / "iteration_1"
+    written = write_intermediate(state, result.prepared, tmp_path)
+    assert sorted(written) == sorted(folder.iterdir())
+    for name in ("imputed.csv", "labels.csv", "graph_edgeList.csv", "clustering_embedding.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+    np.testing.assert_array_equal(np.load(folder / "feature_weights.npz")["encoder.weight"], np.eye(2))
+    with pytest.raises(ValueError, match="before the loop"):
+        write_intermediate(replace(state, labels=None), result.prepared, tmp_path)
+
+
+def test_every_table_as_rdata(tmp_path: Path, result: Result) -> None:
+    try:
+        pyreadr = importlib.import_module("pyreadr")
+    except ImportError:
+        pytest.fail('this test needs pyreadr: pip install "scgnn2[r]"')
+    write(result, tmp_path, params=RunParams(output_rdata=True, output_figures=False, run_LTMG=False))
+    assert names_in(tmp_path) == STANDARD | {f"{name}.RData" for name in results_module.TABLES}
+    for name in results_module.TABLES:
+        content = pyreadr.read_r(tmp_path / f"{name}.RData")
+        assert list(content) == ["df"]
+        assert list(content["df"].columns) == list(pd.read_csv(tmp_path / f"{name}.csv", nrows=0).columns)
+    np.testing.assert_array_equal(pyreadr.read_r(tmp_path / "imputed.RData")["df"].iloc[:, 1:], result.imputed)
+
+
+def test_rdata_without_pyreadr_names_the_extra_before_anything_is_written(
+    tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyreadr", None)
+    with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
+        write(result, tmp_path, params=RunParams(output_rdata=True))
+    assert names_in(tmp_path) == set()

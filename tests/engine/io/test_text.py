@@ -1,0 +1,179 @@
+"""Strict text: every bad cell is named, and a file reads the same whichever way round it lies."""
+
+import gzip
+import shutil
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scgnn2_engine.errors import InputError, InsufficientMemoryError
+from scgnn2_engine.io import read
+from scgnn2_engine.io.text import read_table
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def dense(data):
+    return data.expression if isinstance(data.expression, np.ndarray) else data.expression.toarray()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["is empty"]),
+        ("\n", ["no header"]),
+        ("gene,cell_1,cell_2\n", ["header and no rows"]),
+        ("gene\nActb\n", ["single column"]),
+        ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3\n", ["Line 3", "3 fields", "2 fields"]),
+        ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3,4,5\n", ["Line 3", "4 fields"]),
+        ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3,high\n", ["text", "'Gapdh'", "line 3", "'cell_2'", "'high'"]),
+        ("gene,cell_1,cell_2\nActb,1,\nGapdh,3,4\n", ["an empty cell", "'Actb'", "'cell_2'"]),
+        ("gene,cell_1\nActb,1\nGapdh,\n", ["an empty cell", "'Gapdh'", "'cell_1'"]),
+        ("gene,cell_1,cell_2\nActb,1,nan\n", ["NaN", "'Actb'", "'cell_2'"]),
+        ("gene,cell_1,cell_2\nActb,NA,2\n", ["text", "'cell_1'", "'NA'"]),
+        ("gene,cell_1,cell_2\nActb,1,-inf\n", ["infinite", "'cell_2'"]),
+        ("gene,cell_1,cell_2\nActb,1,1e40\n", ["infinite", "'1e40'"]),
+        ("gene,cell_1,cell_2\nActb,1,-0.5\n", ["negative", "'Actb'", "'cell_2'", "'-0.5'"]),
+        ('gene,cell_1,cell_2\n"Actb",1,"1,000"\n', ["text", "'cell_2'"]),
+        ("gene,cell_1,cell_2\nActb,1,1_000\n", ["text", "'1_000'"]),
+    ],
+)
+def test_bad_text_is_refused_with_its_place(tmp_path, text, words):
+    with pytest.raises(InputError) as caught:
+        read(write(tmp_path / "bad.csv", text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_bad_cell_far_down_is_named_by_its_line(tmp_path):
+    rows = [f"ENSG{i:011d},{i % 3},1" for i in range(5000)]
+    rows[4321] = "ENSG00000004321,1,x"
+    path = write(tmp_path / "long.csv", "\n".join(["gene,cell_1,cell_2", *rows]))
+    with pytest.raises(InputError, match=r"row 'ENSG00000004321' \(line 4323\), column 'cell_2'"):
+        read(path)
+
+
+def test_truncated_gzip_is_refused(tmp_path):
+    whole = gzip.compress("\n".join(["gene,cell_1", *(f"gene_{i},{i}" for i in range(20000))]).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read(tmp_path / "cut.csv.gz")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gene,cell_1,cell_2\nActb,1,2\nGapdh,0,4\n",
+        "\ufeffgene\tcell_1\tcell_2\r\nActb\t1\t2\r\nGapdh\t0\t4\r\n",
+        ",cell_1,cell_2\nActb,1.0,2e0\n\nGapdh, 0 ,4",
+        '"cell_1","cell_2"\n"Actb",1,2\n"Gapdh",0,4\n',
+        "cell_1 cell_2\nActb 1 2\nGapdh 0 4\n",
+        "gene;cell_1;cell_2\nActb;1;2\nGapdh;0;4\n",
+    ],
+    ids=["csv", "tsv, BOM, CRLF", "blank line", "R, quoted", "R, spaces", "semicolons"],
+)
+def test_dialects_give_one_data_set(tmp_path, text):
+    data = read(write(tmp_path / "small.txt", text))
+    assert dense(data).tolist() == [[1, 0], [2, 4]]
+    assert data.obs_names.tolist() == ["cell_1", "cell_2"]
+    assert data.var_names.tolist() == ["Actb", "Gapdh"]
+
+
+def test_names_that_look_like_missing_values_stay_names(tmp_path):
+    data = read(write(tmp_path / "na.csv", "gene,cell_1,cell_2\nNA,1,2\nnan,0,4\nActb,1,1\n"))
+    assert data.var_names.tolist() == ["NA", "nan", "Actb"]
+
+
+def test_duplicates_are_made_unique_and_named(tmp_path):
+    data = read(write(tmp_path / "twice.csv", "gene,cell_1,cell_1\nActb,1,2\nActb,0,4\nGapdh,1,1\n"))
+    assert data.var_names.tolist() == ["Actb", "Actb-1", "Gapdh"]
+    assert data.obs_names.tolist() == ["cell_1", "cell_1-1"]
+    assert sum("made unique" in note for note in data.notes) == 2
+
+
+def test_empty_cells_and_genes_are_kept_and_reported(tmp_path):
+    data = read(write(tmp_path / "zeros.csv", "gene,cell_1,cell_2\nActb,1,0\nGapdh,0,0\nMapk1,3,0\n"))
+    assert data.expression.shape == (2, 3)
+    assert any("Gapdh" in note and "zero in every cell" in note for note in data.notes)
+    assert any("cell_2" in warning and "no expression" in warning for warning in data.warnings)
+
+
+def test_storage_follows_the_share_of_zeros(tmp_path):
+    for zeros, kind in ((0.9, sp.csr_matrix), (0.3, np.ndarray)):
+        x = (np.random.default_rng(0).random((40, 30)) >= zeros) * 7
+        lines = ["gene," + ",".join(f"cell_{c}" for c in range(30))]
+        lines += [f"gene_{g}," + ",".join(str(v) for v in row) for g, row in enumerate(x)]
+        data = read(write(tmp_path / f"{zeros}.csv", "\n".join(lines)))
+        assert isinstance(data.expression, kind)
+        assert data.expression.dtype == np.float32
+        assert np.array_equal(dense(data), x.T)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    values=st.integers(1, 6).flatmap(
+        lambda n: st.lists(st.lists(st.floats(0, 1e6, width=32), min_size=n, max_size=n), min_size=1, max_size=6)
+    ),
+    zipped=st.booleans(),
+)
+def test_transposing_a_file_gives_the_same_data(tmp_path_factory, values, zipped):
+    x = np.asarray(values, dtype=np.float32)  # cells x genes
+    cells, genes = [f"cell_{i}" for i in range(x.shape[0])], [f"ENSG{i:011d}" for i in range(x.shape[1])]
+    folder = tmp_path_factory.mktemp("turned")
+    data = []
+    for name, rows, columns, matrix in (("a", cells, genes, x), ("b", genes, cells, x.T)):
+        text = "\n".join([",".join(["", *columns]),
+                          *(",".join([row, *(repr(float(v)) for v in line)])
+                            for row, line in zip(rows, matrix, strict=True))])
+        path = folder / f"{name}.csv"
+        path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+        data.append(read(path))
+    upright, turned = data
+    assert np.array_equal(dense(upright), x)
+    assert type(upright.expression) is type(turned.expression)
+    assert np.array_equal(dense(upright), dense(turned))
+    assert upright.obs_names.tolist() == turned.obs_names.tolist() == cells
+    assert upright.var_names.tolist() == turned.var_names.tolist() == genes
+    assert upright.scale == turned.scale
+    assert (upright.facts["orientation"], turned.facts["orientation"]) == ("cells-by-genes", "genes-by-cells")
+
+
+def test_what_does_not_fit_is_refused_with_the_number(tmp_path):
+    lines = ["gene," + ",".join(f"cell_{c}" for c in range(500))]
+    lines += [f"gene_{g}," + ",".join(["1"] * 500) for g in range(400)]
+    path = write(tmp_path / "big.csv", "\n".join(lines))
+    with pytest.raises(InsufficientMemoryError, match=r"would need about 0\.00\d+ GiB .* at most 0\.0001 GiB"):
+        read(path, max_memory=1e-4)
+    assert read(path, max_memory=0.1).n_obs == 500
+
+
+def test_a_sparse_file_never_becomes_dense(tmp_path):
+    n_genes, n_cells = 20_000, 1_000
+    with gzip.open(tmp_path / "sparse.csv.gz", "wt", compresslevel=1) as handle:
+        handle.write("gene," + ",".join(f"cell_{c}" for c in range(n_cells)) + "\n")
+        for g in range(n_genes):
+            handle.write(f"gene_{g}," + "0," * (n_cells - 1) + f"{g % 5}\n")
+    tracemalloc.start()
+    table = read_table(tmp_path / "sparse.csv.gz")
+    matrix = table.assemble(transpose=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert matrix.nnz == n_genes * 4 // 5
+    assert peak < n_genes * n_cells * 4 / 2  # half of the dense float32 matrix
+
+
+def test_other_binary_content_is_refused(tmp_path, data_dir):
+    (tmp_path / "sheet.xlsx").write_bytes(b"PK\x03\x04\x14\x00\x06\x00" + bytes(100))
+    with pytest.raises(InputError, match="neither text"):
+        read(tmp_path / "sheet.xlsx")
+    matrix = data_dir / "formats/tenx_tiny/3.0.0/filtered_feature_bc_matrix/matrix.mtx.gz"
+    shutil.copy(matrix, tmp_path / "matrix.mtx.gz")
+    with pytest.raises(InputError, match=r"10x folder.*Read .* instead"):
+        read(tmp_path / "matrix.mtx.gz")
