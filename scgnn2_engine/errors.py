@@ -6,7 +6,7 @@ attributes so that a screen can lay them out, and each class carries the exit co
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ScgnnError(Exception):
@@ -40,6 +40,17 @@ class ScgnnError(Exception):
         if advice:
             parts.append(advice)
         super().__init__(" ".join(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with the message alone, and so cannot bring back keyword-only arguments: an
+        # error raised in a worker process would arrive in pieces, or not at all.
+        return _revive, (type(self), str(self), dict(vars(self)))
+
+
+def _revive(kind: type[ScgnnError], message: str, parts: dict[str, Any]) -> ScgnnError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(parts)
+    return error
 
 
 class ParameterError(ScgnnError, ValueError):

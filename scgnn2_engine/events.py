@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from scgnn2_engine.types import LoopState, Result
+from scgnn2_engine.types import LoopState, Prepared, Result
 
 Stage = Literal[
     "load",
@@ -25,7 +25,9 @@ Stage = Literal[
     "evaluate",
     "output",
 ]
-StopReason = Literal["total_epoch", "graph_change", "ari_between_iterations", "max_seconds", "stop_signal", "training_error"]
+StopReason = Literal[
+    "total_epoch", "graph_change", "ari_between_iterations", "max_seconds", "stop_signal", "training_error"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,13 @@ class Notice:
     message: str
     level: Literal["info", "warning"] = "info"
     stage: Stage = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class DataPrepared:
+    """What the loop will train on: kept cells and genes, their names, what was hidden."""
+
+    prepared: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,15 @@ class RunEnded:
     reason: StopReason
 
 
-Event = RunStarted | Notice | StageStarted | EpochEnded | StageEnded | IterationEnded | RunEnded
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The run broke down with an error; the last line of a failed run's ``events.jsonl``."""
+
+    kind: str
+    message: str
+
+
+Event = RunStarted | Notice | DataPrepared | StageStarted | EpochEnded | StageEnded | IterationEnded | RunEnded | RunFailed
 
 Stop = Callable[[], bool]
 """Asked after every epoch; True means: finish with what is there."""

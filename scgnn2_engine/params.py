@@ -10,11 +10,14 @@ Essentials have ``precedence`` 1, the rest 2 (folded away on a screen).
 from __future__ import annotations
 
 import difflib
+import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import param
 
 from scgnn2_engine.errors import ParameterError
@@ -38,6 +41,11 @@ class StageParams(param.Parameterized):
     def flag(cls, name: str) -> str:
         """The flat key of a parameter: flag without dashes, TOML key, column of the table."""
         return f"{cls.group}_{name}" if cls.group else name
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name not in self.param:
+            raise unknown_parameter(self.flag(name))
+        super().__setattr__(name, value)
 
 
 def _count(default: int, doc: str, *, low: int = 1, high: int | None = None, soft: tuple[int, int] | None = None,
@@ -63,6 +71,10 @@ def _switch(doc: str, default: bool = False, precedence: int = ADVANCED) -> Any:
     return param.Boolean(default, doc=doc, precedence=precedence)
 
 
+def _choice(default: str, choices: list[str], doc: str, precedence: int = ADVANCED) -> Any:
+    return param.Selector(default=default, objects=choices, doc=doc, precedence=precedence)
+
+
 def _weight(default: float, doc: str) -> Any:
     return param.Number(default, bounds=(0.0, None), softbounds=(0.0, 2.0), doc=doc, precedence=ADVANCED)
 
@@ -85,13 +97,12 @@ class LoadParams(StageParams):
     from_10X = _text("10x Genomics folder (matrix.mtx with genes.tsv or features.tsv.gz) or .h5 file.")
     seurat_object = _text("csv exported from a Seurat object (genes x cells).")
     rdata = _text(".RData or .rds file that holds a data frame or matrix (genes x cells).")
-    orientation = param.Selector(
-        default="auto", objects=["auto", "cells-by-genes", "genes-by-cells"], precedence=ESSENTIAL,
-        doc="What the rows of a text file are. auto decides by what the names look like, and says so.")
+    orientation = _choice("auto", ["auto", "cells-by-genes", "genes-by-cells"],
+                          "What the rows of a text file are. auto decides by what the names look like, and says so.",
+                          ESSENTIAL)
     layer = _text("AnnData layer to read; empty: layers['counts'], else .raw, else X.")
-    scale = param.Selector(
-        default="auto", objects=["auto", "counts", "normalised", "logged"],
-        doc="Scale of the values. auto decides by the values, and says so; logged data is not logged again.")
+    scale = _choice("auto", ["auto", "counts", "normalised", "logged"],
+                    "Scale of the values. auto decides by the values, and says so; logged data is not logged again.")
 
 
 class PreprocessParams(StageParams):
@@ -116,10 +127,9 @@ class LTMGParams(StageParams):
 
     group, title = "LTMG", "LTMG"
 
-    mode = param.Selector(
-        default="reference", objects=["reference", "per_gene"], precedence=ESSENTIAL,
-        doc="reference reproduces the published R package entry by entry, its shrinking number of components "
-            "included; per_gene tries 2 to 5 components for every gene.")
+    mode = _choice("reference", ["reference", "per_gene"],
+                   "reference reproduces the published R package entry by entry, its shrinking number of components "
+                   "included; per_gene tries 2 to 5 components for every gene.", ESSENTIAL)
 
 
 class _AutoencoderParams(StageParams):
@@ -143,9 +153,8 @@ class FeatureAEParams(_AutoencoderParams):
     learning_rate = _rate(1e-3, precedence=ESSENTIAL)
     regu_strength = _share(0.9, "Weight of the LTMG term (gamma): an entry in state s weighs 1 - gamma + gamma * s.",
                            precedence=ESSENTIAL)
-    concat_prev_embed = param.Selector(
-        default="none", objects=["none", "feature", "graph"],
-        doc="Put the previous iteration's feature or graph embedding beside the input.")
+    concat_prev_embed = _choice("none", ["none", "feature", "graph"],
+                                "Put the previous iteration's feature or graph embedding beside the input.")
 
 
 class GraphAEParams(StageParams):
@@ -159,13 +168,13 @@ class GraphAEParams(StageParams):
     learning_rate = _rate(1e-2)
     embedding_size = _count(16, "Dimensions of the graph embedding.", soft=(2, 128), precedence=ESSENTIAL)
     concat_prev_embed = _switch("Put the previous graph embedding, rescaled, beside the feature embedding.")
-    normalize_embed = param.Selector(
-        default="none", objects=["none", "sum1", "binary"],
-        doc="Scale the feature embedding first: each row by max(1, its sum), or to 0/1 against the column mean.")
-    graph_construction = param.Selector(
-        default="v2", objects=["v0", "v1", "v2"], precedence=ESSENTIAL,
-        doc="Edge weights: v0 1 within mean + sd of the distances else 0, v1 the same falling linearly, v2 inverse "
-            "distance.")
+    normalize_embed = _choice(
+        "none", ["none", "sum1", "binary"],
+        "Scale the feature embedding first: each row by max(1, its sum), or to 0/1 against the column mean.")
+    graph_construction = _choice(
+        "v2", ["v0", "v1", "v2"],
+        "Edge weights: v0 1 within mean + sd of the distances else 0, v1 the same falling linearly, v2 inverse "
+        "distance.", ESSENTIAL)
     neighborhood_factor = param.Number(
         0.05, bounds=(0.0, None), inclusive_bounds=(False, True), softbounds=(0.01, 50), precedence=ESSENTIAL,
         doc="Neighbours of a cell: above 1 their number, else their share of the cells. Unused by v0 (10 neighbours).")
@@ -195,13 +204,12 @@ class ClusteringParams(StageParams):
 
     louvain_only = _switch("Take the Louvain communities of the cell graph as the clusters.")
     use_flexible_k = _switch("Take each iteration's number of clusters as it comes instead of smoothing it.")
-    embed = param.Selector(default="graph", objects=["graph", "feature", "both"], precedence=ESSENTIAL,
-                           doc="Embedding that is clustered; both puts the rescaled feature embedding beside the "
-                               "graph embedding.")
-    method = param.Selector(default="KMeans", objects=["KMeans", "AffinityPropagation", "Leiden"],
-                            precedence=ESSENTIAL,
-                            doc="KMeans takes its number of clusters from the Louvain communities; Leiden takes the "
-                                "communities of the cell graph.")
+    embed = _choice("graph", ["graph", "feature", "both"],
+                    "Embedding that is clustered; both puts the rescaled feature embedding beside the graph "
+                    "embedding.", ESSENTIAL)
+    method = _choice("KMeans", ["KMeans", "AffinityPropagation", "Leiden"],
+                     "KMeans takes its number of clusters from the Louvain communities; Leiden takes the communities "
+                     "of the cell graph.", ESSENTIAL)
     resolution = param.Number(1.0, bounds=(0.0, None), inclusive_bounds=(False, True), softbounds=(0.1, 3.0),
                               doc="Resolution of Louvain and Leiden: larger gives more communities.",
                               precedence=ADVANCED)
@@ -308,13 +316,13 @@ class RunParams(StageParams):
 
     title = "Run"
 
-    preset = param.Selector(default="default", objects=["default", "paper"], precedence=ESSENTIAL,
-                            doc="paper: scGNN 2.0 as published, its defects left out. default: library-size "
-                                "normalisation, early stops on held-out entries, bounded neighbours and steps.")
+    preset = _choice("default", ["default", "paper"],
+                     "paper: scGNN 2.0 as published, its defects left out. default: library-size normalisation, early "
+                     "stops on held-out entries, bounded neighbours and steps.", ESSENTIAL)
     seed = param.Integer(1, bounds=(0, 2**32 - 1), doc="Seed of every random draw; LTMG's noise keeps its own.",
                          precedence=ESSENTIAL)
-    device = param.Selector(default="auto", objects=["auto", "cpu", "cuda", "mps"], precedence=ESSENTIAL,
-                            doc="Where the networks run; auto takes cuda, then mps, then cpu.")
+    device = _choice("auto", ["auto", "cpu", "cuda", "mps"],
+                     "Where the networks run; auto takes cuda, then mps, then cpu.", ESSENTIAL)
     mixed_precision = _switch("On CUDA, multiply matrices in bfloat16; elsewhere without effect on the numbers.",
                               default=True)
     threads = _count(0, "Threads to use; 0 takes all processors this process may use.", low=0, soft=(0, 16))
@@ -335,9 +343,9 @@ class RunParams(StageParams):
                                "imputation. Your own data should keep 0.", precedence=ESSENTIAL, open_high=True)
     validation_share = _share(0.0, "Share of the non-zero entries held out of training, on which early stops and the "
                                    "choice of the iteration rest.", high=0.5)
-    selection = param.Selector(default="last", objects=["last", "validation"],
-                               doc="Iteration that is returned: the last, or the one with the smallest error on the "
-                                   "held-out entries (needs validation_share > 0).")
+    selection = _choice("last", ["last", "validation"],
+                        "Iteration that is returned: the last, or the one with the smallest error on the held-out "
+                        "entries (needs validation_share > 0).")
     run_LTMG = _switch("Compute the LTMG states, unless load_LTMG or the benchmark folder gives them. Without any, all "
                        "entries weigh the same.",
                        precedence=ESSENTIAL)
@@ -364,7 +372,7 @@ class RunParams(StageParams):
     output: OutputParams
 
     def __init__(self, preset: str = "default", **values: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # param carries no types
         for group in self.groups:
             setattr(self, group.group, group())
         self._set("preset", preset)
@@ -373,17 +381,20 @@ class RunParams(StageParams):
         self.validate()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_") or name in self.param or name in {group.group for group in self.groups}:
+        if name not in {group.group for group in self.groups}:
             super().__setattr__(name, value)
             return
-        raise unknown_parameter(name)
+        if name in self.__dict__:
+            raise ParameterError(f"The group {name} cannot be replaced.",
+                                 advice=f"Set its parameters, or use replace({name}_... = ...).")
+        object.__setattr__(self, name, value)
 
     def _set(self, key: str, value: Any) -> None:
         owner, name = find_parameter(key)
         target = self if owner is RunParams else getattr(self, owner.group)
-        if isinstance(target.param[name], param.List) and isinstance(value, tuple):
-            value = list(value)
+        value = _plain(value)
         try:
+            _refuse_odd_numbers(target.param[name], value)
             setattr(target, name, value)
         except (ValueError, TypeError) as error:
             raise ParameterError(
@@ -458,7 +469,8 @@ class RunParams(StageParams):
         """Every parameter as TOML, with its sentence and range as a comment when ``documented``."""
         lines: list[str] = []
         values = self.to_dict()
-        for group in (RunParams, *self.groups):
+        sections: tuple[type[StageParams], ...] = (RunParams, *self.groups)
+        for group in sections:
             lines += [f"# {'=' * 4} {group.title}", ""]
             for name in group.own_names():
                 key = group.flag(name)
@@ -517,7 +529,8 @@ REFUSED: dict[str, str] = {
 
 def every_parameter() -> Iterator[tuple[type[StageParams], str]]:
     """All (class, name) pairs, run-wide ones first, in the order of declaration."""
-    for group in (RunParams, *RunParams.groups):
+    sections: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
+    for group in sections:
         for name in group.own_names():
             yield group, name
 
@@ -565,7 +578,7 @@ def allowed_range(owner: type[StageParams], name: str) -> str:
     if isinstance(declared, param.Boolean):
         return "true or false"
     if isinstance(declared, param.List):
-        return f"{declared.bounds[0]} whole numbers of at least 1"
+        return f"{len(declared.default)} whole numbers of at least 1"
     if isinstance(declared, param.String):
         return "text"
     kind = "a whole number" if isinstance(declared, param.Integer) else "a number"
@@ -605,5 +618,21 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # JSON and TOML escape alike, but for the delete character, which only TOML refuses.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value without NumPy's scalar types and tuples, which neither JSON nor TOML can hold."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _refuse_odd_numbers(declared: Any, value: Any) -> None:
+    """Refuse what Python takes for a number but no parameter means: True and infinity."""
+    if isinstance(declared, (param.Number, param.List)) and not isinstance(declared, param.Boolean):
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, bool) or (isinstance(number, float) and not math.isfinite(number)):
+                raise ValueError(f"expected a finite number, found {number}")

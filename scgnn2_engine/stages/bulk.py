@@ -1,0 +1,165 @@
+"""Matching a bulk data set to the single cells: which genes they share, and the bulk profile over those."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.types import Bulk
+
+SMALLEST_SHARE = 0.1
+"""Share of the single-cell genes that the bulk data must hold: with fewer, the names are of different kinds."""
+
+ENSEMBL_GENE = re.compile(r"(ENS[A-Z]*G\d{6,})(\.\d+)?", re.ASCII)
+
+
+class MatchedBulk(NamedTuple):
+    """A bulk profile on the genes it shares with the single cells.
+
+    Attributes
+    ----------
+    profile
+        (g,) mean of ln(1 + bulk) over the samples.
+    genes
+        (g,) positions of those genes among the single-cell genes, ascending.
+    notes
+        What was matched and decided, as sentences.
+    """
+
+    profile: npt.NDArray[np.float64]
+    genes: npt.NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
+    """Match bulk genes to single-cell genes by name, and average the samples.
+
+    A gene is matched by its name as it stands; failing that without regard to case and, for Ensembl identifiers, to
+    the version behind the dot. Where several bulk genes match, their values are averaged.
+
+    Parameters
+    ----------
+    bulk
+        (n_samples, n_genes) non-negative, not logged.
+    var_names
+        (n_vars,) names of the single-cell genes.
+
+    Returns
+    -------
+    MatchedBulk
+
+    Raises
+    ------
+    InputError
+        The bulk data is empty, or holds negative values, NaN or infinity; none or under 10 % of the single-cell genes
+        are in it; or it is constant over the shared genes, so that it says nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scgnn2_engine.types import Bulk
+    >>> samples = Bulk(np.array([[0.0, 2.0, 7.0]]), np.array(["s"]), np.array(["tp53", "ENSG00000141510.18", "MYC"]))
+    >>> found = match_bulk(samples, np.array(["MYC", "ACTB", "ENSG00000141510"]))
+    >>> found.genes.tolist(), np.round(np.expm1(found.profile), 6).tolist()
+    ([0, 2], [7.0, 2.0])
+    """
+    _check_values(bulk)
+    exact = _positions(bulk.gene_names)
+    folded = _positions(plain_name(name) for name in bulk.gene_names)
+    matches = [exact.get(str(name)) or folded.get(plain_name(name), []) for name in var_names]
+    genes = np.array([position for position, found in enumerate(matches) if found], dtype=np.int64)
+    _check_shared(len(genes), bulk, var_names)
+
+    per_gene = np.log1p(bulk.expression.astype(np.float64, copy=False)).mean(axis=0)
+    profile = np.array([per_gene[matches[gene]].mean() for gene in genes])
+    if len(profile) > 1 and np.ptp(profile) == 0:
+        raise InputError(
+            f"The bulk data is constant over the {len(genes)} genes it shares with the single cells.",
+            expected="expression that differs between genes", found=f"{np.expm1(profile[0]):g} everywhere",
+            advice="Give the expression values of the bulk samples, genes x samples or samples x genes.",
+        )
+    n_samples = len(bulk.sample_names)
+    share = 100 * len(genes) / len(var_names)
+    notes = [
+        f"The bulk data holds {len(genes)} of the {len(var_names)} single-cell genes ({share:.1f} %); its profile is "
+        f"the mean of ln(1 + bulk) over {n_samples} sample{'s' if n_samples > 1 else ''}."
+    ]
+    several = [gene for gene in genes if len(matches[gene]) > 1]
+    if several:
+        notes.append(f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
+                     "their values were averaged.")
+    return MatchedBulk(profile, genes, tuple(notes))
+
+
+def plain_name(name: str) -> str:
+    """A gene's name in upper case, an Ensembl identifier without its version.
+
+    Examples
+    --------
+    >>> plain_name("Actb"), plain_name("ensmusg00000029580.14"), plain_name("AC118549.1")
+    ('ACTB', 'ENSMUSG00000029580', 'AC118549.1')
+    """
+    upper = str(name).strip().upper()
+    ensembl = ENSEMBL_GENE.fullmatch(upper)
+    return ensembl[1] if ensembl else upper
+
+
+def _positions(names: Iterable[str]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(str(name), []).append(position)
+    return positions
+
+
+def _check_values(bulk: Bulk) -> None:
+    expression = bulk.expression
+    expected = (len(bulk.sample_names), len(bulk.gene_names))
+    if expression.shape != expected:
+        raise InputError("The bulk data does not fit its names.", expected=f"shape {expected} (samples, genes)",
+                         found=f"shape {expression.shape}")
+    if expression.size == 0:
+        raise InputError("The bulk data is empty.", expected="at least one sample and one gene",
+                         found=f"{expected[0]} samples, {expected[1]} genes")
+    bad = ~(np.isfinite(expression) & (expression >= 0))
+    if bad.any():
+        sample, gene = np.argwhere(bad)[0]
+        raise InputError(
+            f"The bulk data holds {np.count_nonzero(bad)} values that are no expression.",
+            expected="finite values >= 0, not logged and not scaled",
+            found=f"{expression[sample, gene]:g} in sample {bulk.sample_names[sample]}, gene {bulk.gene_names[gene]}",
+            advice="Give counts, TPM or FPKM as they are.",
+        )
+
+
+def _check_shared(n_shared: int, bulk: Bulk, var_names: npt.NDArray[np.str_]) -> None:
+    if n_shared > 0 and n_shared >= SMALLEST_SHARE * len(var_names):
+        return
+    cells, samples = (", ".join(str(name) for name in names[:3]) for names in (var_names, bulk.gene_names))
+    raise InputError(
+        "The bulk data and the single cells hold hardly any gene in common."
+        if n_shared else "The bulk data and the single cells hold no gene in common.",
+        expected=f"at least {SMALLEST_SHARE:.0%} of the {len(var_names)} single-cell genes in the bulk data",
+        found=f"{n_shared}; single-cell names such as {cells}; bulk names such as {samples}",
+        advice=_advice(var_names, bulk.gene_names),
+    )
+
+
+def _advice(var_names: npt.NDArray[np.str_], gene_names: npt.NDArray[np.str_]) -> str:
+    kinds = [_kind(names) for names in (var_names, gene_names)]
+    if kinds[0] != kinds[1]:
+        return f"The single cells carry {kinds[0]}, the bulk data {kinds[1]}: convert one of them."
+    return "Give both the same kind of gene name, and data of the same species."
+
+
+def _kind(names: npt.NDArray[np.str_]) -> str:
+    """Ensembl identifiers with the species' prefix, or symbols: what most of the names are."""
+    plain = (ENSEMBL_GENE.fullmatch(str(name).upper()) for name in names)
+    prefixes = [found[1].rstrip("0123456789") for found in plain if found]
+    if len(prefixes) * 2 < len(names) or not prefixes:
+        return "gene symbols"
+    return f"Ensembl identifiers ({max(set(prefixes), key=lambda prefix: (prefixes.count(prefix), prefix))}…)"
