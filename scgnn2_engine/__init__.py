@@ -1,1 +1,69 @@
-"""scGNN 2.0 as a library: imputation, clustering and a cell-cell graph from single-cell expression."""
+"""scGNN 2.0 as a library: imputation, clustering and a cell-cell graph from single-cell expression.
+
+The names below are the public ones; they are loaded when first used, so that the command line answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scgnn2_engine.io import from_anndata, read, result_to_anndata, write
+    from scgnn2_engine.io.demo import demo
+    from scgnn2_engine.loop import fit, iterate
+    from scgnn2_engine.params import RunParams
+    from scgnn2_engine.run_folder import iterate_to_folder
+    from scgnn2_engine.simulation import simulate
+    from scgnn2_engine.types import CellGraph, Dataset, LoopState, Prepared, Result
+
+_HOMES = {
+    "CellGraph": "types",
+    "Dataset": "types",
+    "LoopState": "types",
+    "Prepared": "types",
+    "Result": "types",
+    "RunParams": "params",
+    "demo": "io.demo",
+    "fit": "loop",
+    "from_anndata": "io",
+    "iterate": "loop",
+    "iterate_to_folder": "run_folder",
+    "read": "io",
+    "result_to_anndata": "io",
+    "simulate": "simulation",
+    "write": "io",
+}
+
+__all__ = [
+    "CellGraph",
+    "Dataset",
+    "LoopState",
+    "Prepared",
+    "Result",
+    "RunParams",
+    "demo",
+    "fit",
+    "from_anndata",
+    "iterate",
+    "iterate_to_folder",
+    "read",
+    "result_to_anndata",
+    "simulate",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("scgnn2")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -249,9 +249,9 @@ class CellGraph:
 
     @property
     def edge_index(self) -> npt.NDArray[np.int64]:
-        """(2, n_obs · k) directed edges, neighbour (source) to cell (target), as torch-geometric's layers take them."""
-        targets = np.repeat(np.arange(self.n_obs, dtype=np.int64), self.k)
-        return np.stack([self.neighbours.reshape(-1), targets])
+        """(2, n_obs · k) directed edges, cell (source) to neighbour (target), as torch-geometric's layers take them."""
+        cells = np.repeat(np.arange(self.n_obs, dtype=np.int64), self.k)
+        return np.stack([cells, self.neighbours.reshape(-1)])
 
     def adjacency(self, *, weighted: bool = False) -> sp.csr_matrix:
         """(n_obs, n_obs) symmetric sparse union of the neighbour pairs.

@@ -1,0 +1,34 @@
+"""The stages, each usable alone: arrays in, arrays out.
+
+Every ``iterate_…`` is a generator of events whose value is the stage's result; the function beside it (``fit_…``,
+:func:`cluster`, :func:`deconvolve`) drains it.
+"""
+
+from scgnn2_engine.stages.bulk import MatchedBulk, match_bulk
+from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_cluster_ae
+from scgnn2_engine.stages.clustering import Clustering, cluster, iterate_clustering
+from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
+from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
+from scgnn2_engine.stages.fusion import fuse
+from scgnn2_engine.stages.graph_ae import GraphFit, fit_graph_ae, iterate_graph_ae
+
+__all__ = [
+    "ClusterFit",
+    "Clustering",
+    "Deconvolution",
+    "FeatureFit",
+    "GraphFit",
+    "MatchedBulk",
+    "cluster",
+    "deconvolve",
+    "fit_cluster_ae",
+    "fit_feature_ae",
+    "fit_graph_ae",
+    "fuse",
+    "iterate_cluster_ae",
+    "iterate_clustering",
+    "iterate_deconvolution",
+    "iterate_feature_ae",
+    "iterate_graph_ae",
+    "match_bulk",
+]

@@ -1,0 +1,93 @@
+# scgnn2: `make run` does the main job, `make test` runs every test. Both install what they need into .venv, once.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help run test lint format docs bench clean
+
+OUTPUT ?= outputs/demo
+ARGS ?=
+
+# The pins are tested on Python 3.11, so that is looked for first; make PYTHON=/path/to/python3.12 picks another.
+CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# What is installed depends on these two files and nothing else: a stamp per hash means no pip call when it is current.
+PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+STAMPS := $(VENV)/stamps
+RUN_STAMP := $(STAMPS)/run-$(PINS)
+TEST_STAMP := $(STAMPS)/test-$(PINS)
+LINT_STAMP := $(STAMPS)/lint-$(PINS)
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+# Caches stay inside the project, so that neither an empty nor an unwritable home matters.
+export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/cache/numba
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
+export PYTHONUNBUFFERED := 1
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 10
+
+run: $(RUN_STAMP) ## the main job on 700 real blood cells, into outputs/demo (ARGS= adds flags)
+	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
+
+test: $(TEST_STAMP) ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
+	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+
+lint: $(LINT_STAMP) ## ruff, mypy --strict and the rules on imports
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(LINT_STAMP) ## rewrite the code in ruff's format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+docs: $(RUN_STAMP) ## what is generated from the code: docs/parameters.md, examples/all_parameters.toml
+	$(PY) -m scgnn2_engine.parameter_table > docs/parameters.md.part
+	mv docs/parameters.md.part docs/parameters.md
+	$(PY) -m scgnn2_engine params --toml > examples/all_parameters.toml.part
+	mv examples/all_parameters.toml.part examples/all_parameters.toml
+
+bench: $(TEST_STAMP) ## speed and memory, beside the machine's own limits (each script also runs alone: benchmarks/README.md)
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(PY) $$script; done
+
+clean: ## remove the environment, caches and builds; outputs/ stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	find scgnn2_engine scgnn2_app tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@set -e; \
+	wanted='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; \
+	for candidate in $(CANDIDATES); do \
+	  if "$$candidate" -c "$$wanted" >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$("$$candidate" --version) ($$candidate)"; \
+	    rm -rf $(VENV); \
+	    exec "$$candidate" -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "scgnn2 needs Python 3.11 or newer with its venv module, and found none among: $(CANDIDATES)." \
+	  "Install it (on Debian and Ubuntu: python3 and python3-venv), or name it:" \
+	  "make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+	exit 1
+
+# install(extras): torch first and by its exact pin, so that the resolver never weighs other builds of it.
+define install
+	$(PY) -m pip install --disable-pip-version-check --constraint constraints.txt '$(TORCH)'
+	$(PY) -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/$(2)-* && touch $@
+endef
+
+$(RUN_STAMP): | $(PY)
+	$(call install,app,run)
+
+$(TEST_STAMP): | $(PY)
+	$(call install,app$(comma)r$(comma)test,test)
+	@rm -f $(STAMPS)/run-* && touch $(RUN_STAMP)
+
+$(LINT_STAMP): | $(PY)
+	$(call install,app$(comma)dev,lint)
+
+comma := ,

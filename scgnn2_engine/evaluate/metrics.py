@@ -1,0 +1,123 @@
+"""Scores of one iteration: agreement of clusters, error of the imputation.
+
+This is the only module that looks at ground-truth labels and at the values the benchmark hid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.selection import ari_between
+from scgnn2_engine.types import HiddenEntries, LoopState, Prepared, Truth
+
+NAN = float("nan")
+
+
+def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[str, float]:
+    """Adjusted Rand index and normalised mutual information against the given labels.
+
+    Parameters
+    ----------
+    labels
+        (n_obs,) predicted clusters.
+    truth
+        Labels of the same cells; cells without one are left out. None gives NaN.
+
+    Returns
+    -------
+    ``{"ari": …, "nmi": …}``, NaN when fewer than two cells have a label.
+
+    Notes
+    -----
+    ARI: Hubert & Arabie 1985. NMI: mutual information over the arithmetic mean of the entropies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scgnn2_engine.types import Truth
+    >>> agreement_with_truth(np.array([0, 0, 1, 1]), Truth(np.array(["b", "b", "a", "a"])))["ari"]
+    1.0
+    """
+    if truth is None:
+        return {"ari": NAN, "nmi": NAN}
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    given = truth.sealed_labels != ""
+    if np.count_nonzero(given) < 2:
+        return {"ari": NAN, "nmi": NAN}
+    known, predicted = truth.sealed_labels[given], labels[given]
+    return {
+        "ari": float(adjusted_rand_score(known, predicted)),
+        "nmi": float(normalized_mutual_info_score(known, predicted)),
+    }
+
+
+def hidden_error(
+    imputed: npt.NDArray[np.float32], hidden: HiddenEntries | None, size_factors: npt.NDArray[np.float32]
+) -> dict[str, float]:
+    """Error at the entries the benchmark hid, on the ln(1 + expression) scale of the output.
+
+    Parameters
+    ----------
+    imputed
+        (n_obs, n_vars) on the scale of ``Prepared.x``.
+    hidden
+        The hidden entries with their true values, or None.
+    size_factors
+        (n_obs,) of the cells.
+
+    Returns
+    -------
+    ``median``, ``mean`` of the absolute error (L1), ``rmse``, and ``cosine`` similarity of the two vectors; NaN
+    without hidden entries.
+    """
+    if hidden is None or len(hidden) == 0:
+        return {"median": NAN, "mean": NAN, "rmse": NAN, "cosine": NAN}
+    factors = size_factors[hidden.rows].astype(np.float64)
+    found = np.log1p(np.expm1(imputed[hidden.rows, hidden.cols].astype(np.float64)) * factors)
+    wanted = hidden.values.astype(np.float64)
+    absolute = np.abs(found - wanted)
+    lengths = np.linalg.norm(found) * np.linalg.norm(wanted)
+    return {
+        "median": float(np.median(absolute)),
+        "mean": float(absolute.mean()),
+        "rmse": float(np.sqrt(np.square(absolute).mean())),
+        "cosine": float(found @ wanted / lengths) if lengths > 0 else NAN,
+    }
+
+
+def validation_error(imputed: npt.NDArray[np.float32], validation: HiddenEntries | None) -> float:
+    """Mean absolute error at the held-out entries, on the scale of ``Prepared.x``; NaN without any."""
+    if validation is None or len(validation) == 0:
+        return NAN
+    return float(np.abs(imputed[validation.rows, validation.cols] - validation.values).mean())
+
+
+def score_iteration(
+    prepared: Prepared, state: LoopState, previous_labels: npt.NDArray[np.int32] | None, truth: Truth | None
+) -> Mapping[str, float]:
+    """The scores of one iteration: its row of ``metrics.csv`` but for time and stopping.
+
+    Raises
+    ------
+    ValueError
+        The state is that before the loop, which has neither labels nor an imputation.
+    """
+    if state.labels is None or state.imputed is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    agreement = agreement_with_truth(state.labels, truth)
+    error = hidden_error(state.imputed, prepared.hidden, prepared.size_factors)
+    return {
+        "ari_against_ground_truth": agreement["ari"],
+        "nmi_against_ground_truth": agreement["nmi"],
+        "ari_between_iterations": ari_between(state.labels, previous_labels),
+        "error_median": error["median"],
+        "error_mean": error["mean"],
+        "error_rmse": error["rmse"],
+        "error_cosine": error["cosine"],
+        "validation_error": validation_error(state.imputed, prepared.validation),
+        "cluster_count": float(len(np.unique(state.labels))),
+    }

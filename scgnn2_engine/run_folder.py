@@ -1,0 +1,100 @@
+"""A run with a folder: events on disk as they happen, results when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scgnn2_engine.errors import MissingPackageError, ScgnnError
+from scgnn2_engine.events import DataPrepared, Event, IterationEnded, Notice, RunEnded, RunFailed, StageEnded, StageStarted, Stop, never
+from scgnn2_engine.io import EventLog, claim_directory, write, write_intermediate
+from scgnn2_engine.loop import iterate
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.plots import draw_figures, umap_positions
+from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.types import Dataset, Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def iterate_to_folder(
+    data: AnnData | Dataset | str | Path | None = None,
+    params: RunParams | None = None,
+    *,
+    overwrite: bool = False,
+    stop: Stop = never,
+) -> Generator[Event, None, Result]:
+    """Run scGNN 2.0 and write everything to ``params.output.dir``.
+
+    Parameters
+    ----------
+    data, params, stop
+        As for :func:`scgnn2_engine.iterate`.
+    overwrite
+        Replace a result that is already in the folder; without it such a folder is refused before anything starts.
+
+    Yields
+    ------
+    Event
+        The run's events, then the stage ``output``. Each is appended to ``events.jsonl`` before it is yielded.
+
+    Raises
+    ------
+    OutputError
+        The folder holds a result, cannot be written, or the disk is full.
+    ScgnnError
+        Whatever ended the run; ``events.jsonl`` then ends with ``RunFailed``.
+    """
+    params = (params or RunParams()).snapshot()
+    folder = claim_directory(params.output.dir, overwrite=overwrite)
+    with EventLog(folder / "events.jsonl") as log:
+        try:
+            result: Result | None = None
+            for event in _steps(data, params, folder, stop):
+                log.append(event)
+                if isinstance(event, RunEnded):
+                    result = event.result
+                yield event
+        except (ScgnnError, OSError, MemoryError) as error:
+            log.append(RunFailed(type(error).__name__, str(error)))
+            raise
+    if result is None:
+        raise RuntimeError("a run ended without its result")
+    return result
+
+
+def _steps(
+    data: AnnData | Dataset | str | Path | None, params: RunParams, folder: Path, stop: Stop
+) -> Generator[Event, None, None]:
+    """The run's events with ``RunEnded`` held back until every file is written."""
+    with closing(iterate(data, params, stop=stop)) as run:
+        for event in run:
+            if isinstance(event, RunEnded):
+                yield from _output(event, params, folder)
+                return
+            if isinstance(event, DataPrepared):
+                prepared = event.prepared
+            if isinstance(event, IterationEnded) and params.output.intermediate:
+                write_intermediate(event.state, prepared, folder)
+            yield event
+
+
+def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event, None, None]:
+    start = time.perf_counter()
+    yield StageStarted("output", 0)
+    with PeakMemory() as memory:
+        result = ended.result
+        if params.output.figures:
+            try:
+                result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
+                draw_figures(result, folder)
+            except MissingPackageError as error:
+                yield Notice(f"No figures: {error}", "warning", "output")
+        write(result, folder, params=params, overwrite=True)
+        yield StageEnded("output", 0, time.perf_counter() - start, memory.take())
+    yield RunEnded(result, ended.reason)

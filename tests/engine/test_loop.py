@@ -1,0 +1,258 @@
+"""The route of a run: events in order, labels without influence, clean ends, every fork of the road."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scgnn2_engine.loop as loop
+from scgnn2_engine import RunParams, fit, iterate, simulate
+from scgnn2_engine.errors import TrainingError
+from scgnn2_engine.events import (
+    DataPrepared,
+    EpochEnded,
+    IterationEnded,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StageEnded,
+    StageStarted,
+)
+from scgnn2_engine.types import Truth
+
+QUICK = {
+    "total_epoch": 2, "feature_AE_epoch": [6, 4], "cluster_AE_epoch": 4, "graph_AE_epoch": 5, "device": "cpu",
+    "ari_threshold": 1.0, "graph_change_threshold": 0.0, "run_LTMG": False,
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate(n_obs=70, n_vars=60, n_types=3, mean_count=2.0, seed=3)
+
+
+def run(data, **values):
+    return fit(data, RunParams(**{**QUICK, **values}))
+
+
+def arrays(result):
+    return {
+        "imputed": result.imputed, "labels": result.labels, "feature": result.feature_embedding,
+        "graph": result.graph_embedding, "neighbours": result.graph.neighbours, "weights": result.graph.weights,
+        "clustering": result.clustering_embedding,
+    }
+
+
+def assert_same_bytes(first, second):
+    for name, values in arrays(first).items():
+        assert values.tobytes() == arrays(second)[name].tobytes(), name
+
+
+def test_the_stream_tells_the_run_in_order(data):
+    events = list(iterate(data, RunParams(**QUICK)))
+    kinds = [type(event) for event in events]
+    assert kinds.index(RunStarted) < kinds.index(DataPrepared) < kinds.index(IterationEnded)
+    assert kinds[-1] is RunEnded
+    assert kinds.count(IterationEnded) == 2
+    open_stages = []
+    for event in events:
+        if isinstance(event, StageStarted):
+            open_stages.append((event.stage, event.iteration))
+        elif isinstance(event, EpochEnded):
+            assert open_stages == [(event.stage, event.iteration)]
+            assert np.isfinite(event.losses["loss"])
+        elif isinstance(event, StageEnded):
+            assert open_stages.pop() == (event.stage, event.iteration)
+            assert event.peak_memory > 0
+    stages = [event.stage for event in events if isinstance(event, StageStarted) and event.iteration == 1]
+    assert stages == ["clustering", "cluster_AE", "feature_AE", "graph", "graph_AE"]
+
+
+def test_shapes_and_record(data):
+    result = run(data)
+    n_obs, n_vars = result.prepared.n_obs, result.prepared.n_vars
+    assert result.imputed.shape == (n_obs, n_vars)
+    assert result.feature_embedding.shape == (n_obs, 128)
+    assert result.graph_embedding.shape == (n_obs, 16)
+    assert result.labels_history.columns.tolist() == ["iteration_1", "iteration_2"]
+    assert result.metrics["selected"].sum() == 1
+    assert np.isfinite(result.imputed).all()
+    assert (result.imputed >= 0).all()
+    record = result.record
+    assert record["labels_were_used_for"] == "display only"
+    assert record["data"]["n_obs_kept"] == n_obs
+    assert set(record["params"]) == set(RunParams().to_dict())
+    assert {"torch", "numpy", "scgnn2"} <= set(record["versions"])
+    assert all(stage["seconds"] >= 0 for stage in record["stages"])
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_labels_change_no_byte(data, preset, rng):
+    labels = data.truth.sealed_labels
+    withheld = run(replace(data, truth=None), preset=preset)
+    given = run(data, preset=preset)
+    shuffled = run(replace(data, truth=Truth(rng.permutation(labels))), preset=preset)
+    assert_same_bytes(given, withheld)
+    assert_same_bytes(given, shuffled)
+    assert withheld.metrics["ari_against_ground_truth"].isna().all()
+    assert not given.metrics["ari_against_ground_truth"].isna().any()
+    columns = [name for name in given.metrics if "ground_truth" not in name and name != "seconds"]
+    assert given.metrics[columns].equals(withheld.metrics[columns])
+
+
+def test_same_seed_same_bytes(data):
+    assert_same_bytes(run(data, seed=5), run(data, seed=5))
+    assert run(data, seed=5).imputed.tobytes() != run(data, seed=6).imputed.tobytes()
+
+
+def test_dense_and_sparse_input_give_the_same_bytes(data):
+    assert_same_bytes(run(data), run(replace(data, expression=data.expression.toarray())))
+
+
+def test_the_selected_iteration_is_the_one_returned(data):
+    events = list(iterate(data, RunParams(**{**QUICK, "total_epoch": 4})))
+    states = {event.iteration: event.state for event in events if isinstance(event, IterationEnded)}
+    result = events[-1].result
+    chosen = int(result.metrics["validation_error"].idxmin()) + 1
+    assert result.selected_iteration == chosen == result.record["selected_iteration"]
+    np.testing.assert_array_equal(result.labels, states[chosen].labels)
+    np.testing.assert_array_equal(result.graph_embedding, states[chosen].graph_embedding)
+    np.testing.assert_array_equal(result.imputed, result.prepared.to_output_scale(states[chosen].imputed))
+
+
+def test_library_size_is_put_back(data):
+    result = run(data, feature_AE_epoch=[150, 60], cluster_AE_epoch=50, preprocess_library_size=True)
+    sizes = np.asarray(result.prepared.expression.sum(axis=1)).ravel()
+    imputed = np.expm1(result.imputed).sum(axis=1)
+    assert np.corrcoef(sizes, imputed)[0, 1] > 0.8
+
+
+def test_a_stop_at_once_still_gives_a_result(data):
+    events = list(iterate(data, RunParams(**{**QUICK, "total_epoch": 30, "feature_AE_epoch": [500, 500]}),
+                          stop=lambda: True))
+    assert isinstance(events[-1], RunEnded)
+    assert events[-1].reason == "stop_signal"
+    assert len(events[-1].result.metrics) == 1
+    assert max(event.epoch for event in events if isinstance(event, EpochEnded)) == 1
+    assert any("cut short" in event.message for event in events if isinstance(event, Notice))
+
+
+def test_a_stop_midway_returns_the_last_complete_iteration(data):
+    asked = []
+    seen = []
+    for event in iterate(data, RunParams(**{**QUICK, "total_epoch": 30}, selection="last"), stop=lambda: bool(asked)):
+        seen.append(event)
+        if isinstance(event, EpochEnded) and event.iteration == 3:
+            asked.append(True)
+    result = seen[-1].result
+    assert seen[-1].reason == "stop_signal"
+    assert result.metrics["iteration"].tolist() == [1, 2]
+    second = next(event.state for event in seen if isinstance(event, IterationEnded) and event.iteration == 2)
+    np.testing.assert_array_equal(result.labels, second.labels)
+
+
+def test_a_time_budget_ends_the_run(data):
+    result = run(data, max_seconds=0.5, total_epoch=10_000)
+    assert result.record["stopped_by"] == "max_seconds"
+    assert 1 <= len(result.metrics) < 10_000
+
+
+def test_a_generator_that_is_closed_leaves_nothing_behind(data):
+    import threading
+
+    before = threading.active_count()
+    steps = iterate(data, RunParams(**QUICK))
+    list(itertools.islice(steps, 12))
+    steps.close()
+    assert threading.active_count() == before
+
+
+def breaking(original, at):
+    def stage(*arguments, iteration, **options):
+        if iteration == at:
+            raise TrainingError("A loss became NaN.", stage="cluster_AE", iteration=iteration, epoch=3)
+        return (yield from original(*arguments, iteration=iteration, **options))
+
+    return stage
+
+
+def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatch):
+    monkeypatch.setattr(loop, "iterate_cluster_ae", breaking(loop.iterate_cluster_ae, at=2))
+    events = list(iterate(data, RunParams(**QUICK)))
+    assert events[-1].reason == "training_error"
+    assert events[-1].result.metrics["iteration"].tolist() == [1]
+    warning = next(event for event in events if isinstance(event, Notice) and "NaN" in event.message)
+    assert warning.level == "warning"
+    assert warning.stage == "cluster_AE"
+
+
+def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
+    monkeypatch.setattr(loop, "iterate_cluster_ae", breaking(loop.iterate_cluster_ae, at=1))
+    with pytest.raises(TrainingError) as raised:
+        run(data)
+    assert (raised.value.stage, raised.value.epoch) == ("cluster_AE", 3)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"graph_AE_use_GAT": False},
+        {"graph_AE_graph_construction": "v0"},
+        {"graph_AE_graph_construction": "v1", "graph_AE_retain_weights": True},
+        {"graph_AE_normalize_embed": "binary", "graph_AE_concat_prev_embed": True},
+        {"feature_AE_concat_prev_embed": "feature"},
+        {"feature_AE_concat_prev_embed": "graph"},
+        {"clustering_method": "AffinityPropagation"},
+        {"clustering_method": "Leiden"},
+        {"clustering_louvain_only": True, "clustering_embed": "both"},
+        {"clustering_use_flexible_k": True, "clustering_embed": "feature"},
+        {"run_LTMG": True, "LTMG_mode": "per_gene"},
+        {"dropout_prob": 0.1, "feature_AE_dropout_prob": 0.2, "cluster_AE_dropout_prob": 0.1, "graph_AE_GAT_dropout": 0.1},
+        {"preset": "paper"},
+    ],
+    ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()),
+)
+def test_every_fork_of_the_road(data, values):
+    result = run(data, **values)
+    assert len(result.metrics) == 2
+    assert np.isfinite(result.imputed).all()
+    assert result.labels.min() == 0
+    if "dropout_prob" in values:
+        assert np.isfinite(result.metrics["error_median"]).all()
+
+
+def test_bulk_reaches_the_imputation(data, tmp_path):
+    file = tmp_path / "bulk.csv"
+    pd.DataFrame({"sample": np.asarray(data.expression.mean(axis=0)).ravel()}, index=data.var_names).to_csv(file)
+    values = {"use_bulk": True, "load_bulk_dataset": str(file), "deconv_opt1_epoch": 50, "deconv_opt2_epoch": 20,
+              "deconv_opt3_epoch": 5}
+    with_bulk, without = run(data, **values), run(data)
+    assert with_bulk.deconvolution is not None
+    assert not np.array_equal(with_bulk.imputed, without.imputed)
+    observed = with_bulk.prepared.x != 0
+    np.testing.assert_allclose(
+        with_bulk.imputed[observed], with_bulk.prepared.to_output_scale(with_bulk.prepared.x)[observed], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("n_obs", [2, 3, 5])
+def test_very_few_cells(n_obs):
+    tiny = simulate(n_obs=n_obs, n_vars=30, n_types=1, mean_count=3.0, seed=0)
+    result = run(tiny, preset="paper", total_epoch=1, preprocess_gene_cutoff=1.0, preprocess_cell_cutoff=1.0)
+    assert len(result.labels) == n_obs
+
+
+def test_the_published_sample_as_its_paper_runs_it(data_dir):
+    """Goolam with the published mask and LTMG states: the error the published program reaches."""
+    params = RunParams(
+        preset="paper", load_use_benchmark=True, load_dataset_dir=str(data_dir), load_dataset_name="goolam",
+        given_cell_type_labels=True, dropout_prob=0.1, total_epoch=1, device="cpu",
+    )
+    metrics = fit(None, params).metrics
+    assert 0.30 <= metrics["error_median"].iloc[0] <= 0.40
+    assert metrics["ari_against_ground_truth"].iloc[0] > 0.3
+    assert metrics["cluster_count"].iloc[0] >= 5
