@@ -38,6 +38,7 @@ test: $(TEST_STAMP) ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
 
 lint: $(LINT_STAMP) ## ruff, mypy --strict and the rules on imports
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 

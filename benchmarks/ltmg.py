@@ -48,8 +48,10 @@ def measure(n_genes: int, n_cells: int) -> None:
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
     gigabytes = kilobytes * 1024 / 1e9
     bar_seconds, bar_gigabytes = BARS.get(n_cells, (None, None)) if n_genes == GENES else (None, None)
-    print(f"{n_genes:6d} {n_cells:7d} {seconds:9.2f} {bar_seconds or '-':>6} {gigabytes:8.2f} {bar_gigabytes or '-':>5}"
-          f"   {(states > 0).mean():.3f}")
+    print(
+        f"{n_genes:6d} {n_cells:7d} {seconds:9.2f} {bar_seconds or '-':>6} {gigabytes:8.2f} {bar_gigabytes or '-':>5}"
+        f"   {(states > 0).mean():.3f}"
+    )
 
 
 def main() -> None:
@@ -62,8 +64,11 @@ def main() -> None:
     root = str(Path(__file__).resolve().parent.parent)
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     for n_cells in BARS:
-        subprocess.run([sys.executable, __file__, str(GENES), str(n_cells)], check=True,
-                       env={**os.environ, **single, "PYTHONPATH": paths})
+        subprocess.run(
+            [sys.executable, __file__, str(GENES), str(n_cells)],
+            check=True,
+            env={**os.environ, **single, "PYTHONPATH": paths},
+        )
 
 
 if __name__ == "__main__":

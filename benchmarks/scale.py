@@ -42,8 +42,17 @@ class Cost:
 def run(data: Path, out: Path, *flags: str) -> tuple[float, int, dict[str, object]]:
     """One ``scgnn2 run`` in a process of its own: seconds, peak bytes, its record."""
     command = [
-        sys.executable, "-m", "scgnn2_engine", "run", str(data), "--output_dir", str(out), "--no-output_figures",
-        "--overwrite", "--quiet", *flags,
+        sys.executable,
+        "-m",
+        "scgnn2_engine",
+        "run",
+        str(data),
+        "--output_dir",
+        str(out),
+        "--no-output_figures",
+        "--overwrite",
+        "--quiet",
+        *flags,
     ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     start = time.perf_counter()
@@ -97,7 +106,14 @@ def main() -> None:
         for n_obs in sorted(arguments.sizes):
             data = folder / f"{n_obs}.h5ad"
             export(simulate(n_obs=n_obs, n_vars=2 * N_VARS, n_types=8, seed=1), data)
-            fixed = ("--total_epoch", str(arguments.iterations), "--ari_threshold", "1", "--graph_change_threshold", "0")
+            fixed = (
+                "--total_epoch",
+                str(arguments.iterations),
+                "--ari_threshold",
+                "1",
+                "--graph_change_threshold",
+                "0",
+            )
             costs.append(measure(data, folder, n_obs, *fixed))
             print(line("simulated", costs[-1]), flush=True)
         if len(costs) > 1:

@@ -67,8 +67,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="scgnn2", description="Imputation, clustering and a cell graph of single-cell expression.",
-                     epilog=__doc__.split("\n\n")[1], allow_abbrev=False)
+    parser = _Parser(
+        prog="scgnn2",
+        description="Imputation, clustering and a cell graph of single-cell expression.",
+        epilog=__doc__.split("\n\n")[1],
+        allow_abbrev=False,
+    )
     parser.add_argument("--version", action="version", version=f"scgnn2 {importlib.metadata.version('scgnn2')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_run(commands)
@@ -84,11 +88,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: Any) -> None:
-    run = commands.add_parser("run", help="impute, cluster and embed", allow_abbrev=False,
-                              description="Run scGNN 2.0 on DATA and write the results to --output_dir.")
-    run.add_argument("data", nargs="?", metavar="DATA",
-                     help="csv/tsv (also .gz), 10x folder or .h5, h5ad, or 'demo' (700 real cells that come with "
-                          "scanpy); instead of it the --load_* flags can name the files")
+    run = commands.add_parser(
+        "run",
+        help="impute, cluster and embed",
+        allow_abbrev=False,
+        description="Run scGNN 2.0 on DATA and write the results to --output_dir.",
+    )
+    run.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="csv/tsv (also .gz), 10x folder or .h5, h5ad, or 'demo' (700 real cells that come with "
+        "scanpy); instead of it the --load_* flags can name the files",
+    )
     run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
     run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
     run.add_argument("--quiet", action="store_true", help="print warnings and errors only")
@@ -177,9 +189,7 @@ def _run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=False)
     interrupted = Interrupt()
     with interrupted, reporter(console) as display:
-        for event in iterate_to_folder(
-            data, params, overwrite=arguments.overwrite, stop=lambda: interrupted.asked
-        ):
+        for event in iterate_to_folder(data, params, overwrite=arguments.overwrite, stop=lambda: interrupted.asked):
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)
     print(f"Results: {Path(params.output.dir).resolve()}")
@@ -213,8 +223,12 @@ class Interrupt:
 
 
 def _add_params(commands: Any) -> None:
-    show = commands.add_parser("params", help="list every parameter", allow_abbrev=False,
-                               description="List every parameter with its sentence, range and default.")
+    show = commands.add_parser(
+        "params",
+        help="list every parameter",
+        allow_abbrev=False,
+        description="List every parameter with its sentence, range and default.",
+    )
     show.add_argument("--toml", action="store_true", help="as a TOML file for run --config")
     show.add_argument("--preset", metavar="CHOICE", default="default", help="default or paper")
     show.set_defaults(act=_params)
@@ -238,8 +252,12 @@ def _params(arguments: argparse.Namespace) -> int:
 
 
 def _add_plot(commands: Any) -> None:
-    plot = commands.add_parser("plot", help="draw a finished run", allow_abbrev=False,
-                               description="Draw the figures of a finished run, as HTML and PNG.")
+    plot = commands.add_parser(
+        "plot",
+        help="draw a finished run",
+        allow_abbrev=False,
+        description="Draw the figures of a finished run, as HTML and PNG.",
+    )
     kinds = plot.add_subparsers(title="figures", required=True, metavar="FIGURE", parser_class=_Parser)
     for kind, text in (
         ("graph", "cells on a map, coloured by cluster, edges as thick as cells are alike"),
@@ -249,7 +267,9 @@ def _add_plot(commands: Any) -> None:
     ):
         figure = kinds.add_parser(kind, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
         if kind == "sankey":
-            figure.add_argument("file_list", nargs="+", metavar="LABELS.csv", help="label files (cell, label), in order")
+            figure.add_argument(
+                "file_list", nargs="+", metavar="LABELS.csv", help="label files (cell, label), in order"
+            )
         else:
             figure.add_argument("folder", metavar="RUN", help="output folder of a run")
         if kind == "graph":
@@ -265,8 +285,9 @@ def _plot(arguments: argparse.Namespace) -> int:
     from scgnn2_engine import plot_files
 
     if arguments.kind == "graph":
-        paths = plot_files.plot_graph(arguments.folder, arguments.output, edgescale=arguments.edgescale,
-                                      node_size=arguments.node_size)
+        paths = plot_files.plot_graph(
+            arguments.folder, arguments.output, edgescale=arguments.edgescale, node_size=arguments.node_size
+        )
     elif arguments.kind == "heatmap":
         paths = plot_files.plot_heatmap(arguments.folder, arguments.output, truth=arguments.truth)
     elif arguments.kind == "sankey":
@@ -282,9 +303,12 @@ def _plot(arguments: argparse.Namespace) -> int:
 
 
 def _add_ltmg(commands: Any) -> None:
-    ltmg = commands.add_parser("ltmg", help="compute LTMG states alone", allow_abbrev=False,
-                               description="LTMG states of a matrix: genes x cells in, genes x cells out "
-                                           "(tab-separated, column ID).")
+    ltmg = commands.add_parser(
+        "ltmg",
+        help="compute LTMG states alone",
+        allow_abbrev=False,
+        description="LTMG states of a matrix: genes x cells in, genes x cells out (tab-separated, column ID).",
+    )
     ltmg.add_argument("expression", metavar="EXPRESSION", help="matrix, genes x cells, not logged")
     ltmg.add_argument("out", metavar="OUT.csv")
     ltmg.add_argument("--mode", choices=["reference", "per_gene"], default="reference")
@@ -309,8 +333,12 @@ def _ltmg(arguments: argparse.Namespace) -> int:
 
 
 def _add_simulate(commands: Any) -> None:
-    simulate = commands.add_parser("simulate", help="make labelled counts of any size", allow_abbrev=False,
-                                   description="Labelled negative-binomial counts with dropout, as h5ad.")
+    simulate = commands.add_parser(
+        "simulate",
+        help="make labelled counts of any size",
+        allow_abbrev=False,
+        description="Labelled negative-binomial counts with dropout, as h5ad.",
+    )
     simulate.add_argument("out", metavar="OUT.h5ad")
     simulate.add_argument("--n_obs", type=int, default=1000, help="cells (default 1000)")
     simulate.add_argument("--n_vars", type=int, default=2000, help="genes (default 2000)")
@@ -326,17 +354,25 @@ def _simulate(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.simulation import simulate
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
-    data = simulate(n_obs=arguments.n_obs, n_vars=arguments.n_vars, n_types=arguments.n_types,
-                    dropout=arguments.dropout, seed=arguments.seed)
+    data = simulate(
+        n_obs=arguments.n_obs,
+        n_vars=arguments.n_vars,
+        n_types=arguments.n_types,
+        dropout=arguments.dropout,
+        seed=arguments.seed,
+    )
     export(data, arguments.out)
     print(f"{arguments.out}: {data.n_obs} cells x {data.n_vars} genes, labels in obs['cell_type']")
     return 0
 
 
 def _add_convert(commands: Any) -> None:
-    convert = commands.add_parser("convert", help="read one format, write another", allow_abbrev=False,
-                                  description="Read anything that run reads and write it as .h5ad, .csv or .tsv "
-                                              "(also .gz).")
+    convert = commands.add_parser(
+        "convert",
+        help="read one format, write another",
+        allow_abbrev=False,
+        description="Read anything that run reads and write it as .h5ad, .csv or .tsv (also .gz).",
+    )
     convert.add_argument("source", metavar="FROM")
     convert.add_argument("out", metavar="TO", help=".h5ad, .csv, .tsv, .csv.gz, .tsv.gz (text: genes x cells)")
     convert.add_argument("--orientation", choices=["auto", "cells-by-genes", "genes-by-cells"], default="auto")

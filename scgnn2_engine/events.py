@@ -134,7 +134,9 @@ class RunFailed:
     message: str
 
 
-Event = RunStarted | Notice | DataPrepared | StageStarted | EpochEnded | StageEnded | IterationEnded | RunEnded | RunFailed
+Event = (
+    RunStarted | Notice | DataPrepared | StageStarted | EpochEnded | StageEnded | IterationEnded | RunEnded | RunFailed
+)
 
 Stop = Callable[[], bool]
 """Asked after every epoch; True means: finish with what is there."""

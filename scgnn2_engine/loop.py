@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -128,8 +128,7 @@ def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | 
     >>> result.imputed.shape[0] == len(result.labels)
     True
     """
-    ended = drain(iterate(data, params))
-    return ended
+    return drain(iterate(data, params))
 
 
 def iterate(
@@ -197,7 +196,7 @@ def _route(route: _Route, data: AnnData | Dataset | str | Path | None, recorder:
         except TrainingError as error:
             if best is None:
                 raise
-            yield Notice(f"{error} The iterations before it are kept.", "warning", error.stage)
+            yield Notice(f"{error} The iterations before it are kept.", "warning", cast("Stage", error.stage))
             reason = "training_error"
             break
         if route.watch.reason is not None and best is not None:
@@ -251,27 +250,23 @@ def _load(data: AnnData | Dataset | str | Path | None, params: RunParams) -> Ste
 
 def _preprocess(dataset: Dataset, params: RunParams) -> Steps[Prepared]:
     check_memory(dataset, params)
-    prepared = yield from iterate_preprocess(dataset, params)
-    return prepared
+    return (yield from iterate_preprocess(dataset, params))
 
 
-def _embed(
-    route: _Route, prepared: Prepared, state: LoopState | None, iteration: int
-) -> Steps[LoopState]:
+def _embed(route: _Route, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
     """Feature autoencoder, cell graph, graph autoencoder: what stands before the loop and ends every iteration."""
     params = route.params
-    in_loop = state is not None
-    n_epochs = params.feature_AE.epoch[1 if in_loop else 0]
+    n_epochs = params.feature_AE.epoch[0 if state is None else 1]
     feature = yield from route.timed(
         "feature_AE",
         iteration,
         iterate_feature_ae(
             prepared.x,
-            target=state.imputed if in_loop else None,
-            states=None if in_loop else prepared.states,
+            target=None if state is None else state.imputed,
+            states=prepared.states if state is None else None,
             validation=prepared.validation,
             previous=_previous(state, params),
-            weights=state.feature_weights if in_loop else None,
+            weights=None if state is None else state.feature_weights,
             params=params.feature_AE,
             n_epochs=n_epochs,
             seed=route.seed(1, iteration),
@@ -291,7 +286,7 @@ def _embed(
             graph,
             params=params.graph_AE,
             gat=params.gat,
-            previous=state.graph_embedding if in_loop and params.graph_AE.concat_prev_embed else None,
+            previous=None if state is None or not params.graph_AE.concat_prev_embed else state.graph_embedding,
             seed=route.seed(2, iteration),
             device=route.device,
             iteration=iteration,
@@ -323,14 +318,14 @@ def _graph(embedding: Floats, route: _Route, iteration: int) -> Steps[CellGraph]
     n_neighbours = neighbour_count(
         len(embedding), settings.neighborhood_factor, settings.neighborhood_max, settings.graph_construction
     )
-    graph = build_graph(
+    if iteration == 0:
+        yield Notice(f"Cell graph: {n_neighbours} neighbours of each cell", "info", "graph")
+    return build_graph(
         embedding,
         construction=settings.graph_construction,
         n_neighbours=n_neighbours,
         seed=route.seed(3, iteration),
     )
-    yield Notice(f"{graph.n_obs} cells, {graph.k} neighbours each", "info", "graph")
-    return graph
 
 
 def _one_iteration(

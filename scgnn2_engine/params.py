@@ -48,19 +48,33 @@ class StageParams(param.Parameterized):
         super().__setattr__(name, value)
 
 
-def _count(default: int, doc: str, *, low: int = 1, high: int | None = None, soft: tuple[int, int] | None = None,
-           precedence: int = ADVANCED) -> Any:
+def _count(
+    default: int,
+    doc: str,
+    *,
+    low: int = 1,
+    high: int | None = None,
+    soft: tuple[int, int] | None = None,
+    precedence: int = ADVANCED,
+) -> Any:
     return param.Integer(default, bounds=(low, high), softbounds=soft, doc=doc, precedence=precedence)
 
 
 def _share(default: float, doc: str, *, precedence: int = ADVANCED, high: float = 1.0, open_high: bool = False) -> Any:
-    return param.Number(default, bounds=(0.0, high), inclusive_bounds=(True, not open_high), doc=doc,
-                        precedence=precedence)
+    return param.Number(
+        default, bounds=(0.0, high), inclusive_bounds=(True, not open_high), doc=doc, precedence=precedence
+    )
 
 
 def _rate(default: float, *, precedence: int = ADVANCED) -> Any:
-    return param.Number(default, bounds=(0.0, 10.0), inclusive_bounds=(False, True), softbounds=(1e-5, 1e-1),
-                        doc="Learning rate of Adam (no unit).", precedence=precedence)
+    return param.Number(
+        default,
+        bounds=(0.0, 10.0),
+        inclusive_bounds=(False, True),
+        softbounds=(1e-5, 1e-1),
+        doc="Learning rate of Adam (no unit).",
+        precedence=precedence,
+    )
 
 
 def _text(doc: str, default: str = "", precedence: int = ADVANCED) -> Any:
@@ -88,21 +102,29 @@ class LoadParams(StageParams):
     dataset_name = _text("Folder of one data set inside load_dataset_dir.")
     use_benchmark = _switch(
         "Expect the benchmark's file names in that folder: original_top_expression.csv (genes x cells), "
-        "top_cell_labels.csv, LTMG_<dropout_prob>.csv.")
+        "top_cell_labels.csv, LTMG_<dropout_prob>.csv."
+    )
     sc_dataset = _text("Expression matrix: csv, tsv (plain or gzip), 10x folder or .h5, h5ad.", precedence=ESSENTIAL)
-    cell_type_labels = _text("csv of cell names and labels, or the name of an obs column. Read for display only.",
-                             precedence=ESSENTIAL)
+    cell_type_labels = _text(
+        "csv of cell names and labels, or the name of an obs column. Read for display only.", precedence=ESSENTIAL
+    )
     bulk_dataset = _text("Bulk expression (csv, tsv, h5ad), used with use_bulk.")
     LTMG = _text("LTMG states to load instead of computing them (genes x cells, tab-separated, column ID).")
     from_10X = _text("10x Genomics folder (matrix.mtx with genes.tsv or features.tsv.gz) or .h5 file.")
     seurat_object = _text("csv exported from a Seurat object (genes x cells).")
     rdata = _text(".RData or .rds file that holds a data frame or matrix (genes x cells).")
-    orientation = _choice("auto", ["auto", "cells-by-genes", "genes-by-cells"],
-                          "What the rows of a text file are. auto decides by what the names look like, and says so.",
-                          ESSENTIAL)
+    orientation = _choice(
+        "auto",
+        ["auto", "cells-by-genes", "genes-by-cells"],
+        "What the rows of a text file are. auto decides by what the names look like, and says so.",
+        ESSENTIAL,
+    )
     layer = _text("AnnData layer to read; empty: layers['counts'], else .raw, else X.")
-    scale = _choice("auto", ["auto", "counts", "normalised", "logged"],
-                    "Scale of the values. auto decides by the values, and says so; logged data is not logged again.")
+    scale = _choice(
+        "auto",
+        ["auto", "counts", "normalised", "logged"],
+        "Scale of the values. auto decides by the values, and says so; logged data is not logged again.",
+    )
 
 
 class PreprocessParams(StageParams):
@@ -110,16 +132,22 @@ class PreprocessParams(StageParams):
 
     group, title = "preprocess", "Preprocess"
 
-    cell_cutoff = _share(0.9, "Largest share of zeros among the kept genes that a kept cell may have.",
-                         precedence=ESSENTIAL)
-    gene_cutoff = _share(0.9, "Largest share of zeros among the cells that a kept gene may have.",
-                         precedence=ESSENTIAL)
-    top_gene_select = param.Integer(2000, bounds=(-1, None), softbounds=(200, 5000), precedence=ESSENTIAL,
-                                    doc="Number of genes of highest variance to keep; -1 keeps all.")
+    cell_cutoff = _share(
+        0.9, "Largest share of zeros among the kept genes that a kept cell may have.", precedence=ESSENTIAL
+    )
+    gene_cutoff = _share(0.9, "Largest share of zeros among the cells that a kept gene may have.", precedence=ESSENTIAL)
+    top_gene_select = param.Integer(
+        2000,
+        bounds=(-1, None),
+        softbounds=(200, 5000),
+        precedence=ESSENTIAL,
+        doc="Number of genes of highest variance to keep; -1 keeps all.",
+    )
     library_size = _switch(
         "Divide every cell by its library size over the median library size before the logarithm; the factor is "
         "put back on output. Without it cells differ by sequencing depth first (the published program's largest "
-        "single loss of accuracy).")
+        "single loss of accuracy)."
+    )
 
 
 class LTMGParams(StageParams):
@@ -127,20 +155,33 @@ class LTMGParams(StageParams):
 
     group, title = "LTMG", "LTMG"
 
-    mode = _choice("reference", ["reference", "per_gene"],
-                   "reference reproduces the published R package entry by entry, its shrinking number of components "
-                   "included; per_gene tries 2 to 5 components for every gene.", ESSENTIAL)
+    mode = _choice(
+        "reference",
+        ["reference", "per_gene"],
+        "reference reproduces the published R package entry by entry, its shrinking number of components "
+        "included; per_gene tries 2 to 5 components for every gene.",
+        ESSENTIAL,
+    )
 
 
 class _AutoencoderParams(StageParams):
     batch_size = _count(12800, "Cells per step.", soft=(32, 12800))
     learning_rate = _rate(1e-3)
     dropout_prob = _share(0.0, "Share of the inputs dropped at random in every step.", open_high=True)
-    max_steps = _count(0, "Largest number of optimiser steps of one training; 0 sets no bound. Keeps the cost of "
-                          "training from growing with the number of cells.", low=0, soft=(0, 5000))
-    patience = _count(0, "Stop a training when the error on the held-out entries has not improved for this many "
-                         "checks, and keep the best weights; 0 never stops early. Needs validation_share > 0.",
-                      low=0, soft=(0, 50))
+    max_steps = _count(
+        0,
+        "Largest number of optimiser steps of one training; 0 sets no bound. Keeps the cost of "
+        "training from growing with the number of cells.",
+        low=0,
+        soft=(0, 5000),
+    )
+    patience = _count(
+        0,
+        "Stop a training when the error on the held-out entries has not improved for this many "
+        "checks, and keep the best weights; 0 never stops early. Needs validation_share > 0.",
+        low=0,
+        soft=(0, 50),
+    )
 
 
 class FeatureAEParams(_AutoencoderParams):
@@ -148,13 +189,22 @@ class FeatureAEParams(_AutoencoderParams):
 
     group, title = "feature_AE", "Feature autoencoder"
 
-    epoch = param.List([500, 300], item_type=int, bounds=(2, 2), precedence=ESSENTIAL,
-                       doc="Epochs before the loop, and in every iteration.")
+    epoch = param.List(
+        [500, 300],
+        item_type=int,
+        bounds=(2, 2),
+        precedence=ESSENTIAL,
+        doc="Epochs before the loop, and in every iteration.",
+    )
     learning_rate = _rate(1e-3, precedence=ESSENTIAL)
-    regu_strength = _share(0.9, "Weight of the LTMG term (gamma): an entry in state s weighs 1 - gamma + gamma * s.",
-                           precedence=ESSENTIAL)
-    concat_prev_embed = _choice("none", ["none", "feature", "graph"],
-                                "Put the previous iteration's feature or graph embedding beside the input.")
+    regu_strength = _share(
+        0.9, "Weight of the LTMG term (gamma): an entry in state s weighs 1 - gamma + gamma * s.", precedence=ESSENTIAL
+    )
+    concat_prev_embed = _choice(
+        "none",
+        ["none", "feature", "graph"],
+        "Put the previous iteration's feature or graph embedding beside the input.",
+    )
 
 
 class GraphAEParams(StageParams):
@@ -169,23 +219,49 @@ class GraphAEParams(StageParams):
     embedding_size = _count(16, "Dimensions of the graph embedding.", soft=(2, 128), precedence=ESSENTIAL)
     concat_prev_embed = _switch("Put the previous graph embedding, rescaled, beside the feature embedding.")
     normalize_embed = _choice(
-        "none", ["none", "sum1", "binary"],
-        "Scale the feature embedding first: each row by max(1, its sum), or to 0/1 against the column mean.")
+        "none",
+        ["none", "sum1", "binary"],
+        "Scale the feature embedding first: each row by max(1, its sum), or to 0/1 against the column mean.",
+    )
     graph_construction = _choice(
-        "v2", ["v0", "v1", "v2"],
+        "v2",
+        ["v0", "v1", "v2"],
         "Edge weights: v0 1 within mean + sd of the distances else 0, v1 the same falling linearly, v2 inverse "
-        "distance.", ESSENTIAL)
+        "distance.",
+        ESSENTIAL,
+    )
     neighborhood_factor = param.Number(
-        0.05, bounds=(0.0, None), inclusive_bounds=(False, True), softbounds=(0.01, 50), precedence=ESSENTIAL,
-        doc="Neighbours of a cell: above 1 their number, else their share of the cells. Unused by v0 (10 neighbours).")
-    neighborhood_max = _count(0, "Largest number of neighbours, whatever the share says; 0 sets no bound. Keeps the "
-                                 "graph from growing with the square of the cells.", low=0, soft=(0, 100))
+        0.05,
+        bounds=(0.0, None),
+        inclusive_bounds=(False, True),
+        softbounds=(0.01, 50),
+        precedence=ESSENTIAL,
+        doc="Neighbours of a cell: above 1 their number, else their share of the cells. Unused by v0 (10 neighbours).",
+    )
+    neighborhood_max = _count(
+        0,
+        "Largest number of neighbours, whatever the share says; 0 sets no bound. Keeps the "
+        "graph from growing with the square of the cells.",
+        low=0,
+        soft=(0, 100),
+    )
     retain_weights = _switch("Learn the edge weights instead of 0/1.")
-    pair_samples = _count(0, "Cell pairs drawn at random in every epoch for the part of the loss that runs over all "
-                             "pairs; 0, or at least n * n, uses all of them exactly.", low=0, soft=(0, 1_000_000))
-    tolerance = param.Number(0.0, bounds=(0.0, 1.0), softbounds=(0.0, 0.01), precedence=ADVANCED,
-                             doc="Stop a training when the loss, averaged over 10 epochs, has fallen by less than "
-                                 "this share of itself; 0 never stops early.")
+    pair_samples = _count(
+        0,
+        "Cell pairs drawn at random in every epoch for the part of the loss that runs over all "
+        "pairs; 0, or at least a hundredth of n * n, uses all of them exactly, which is then as "
+        "fast.",
+        low=0,
+        soft=(0, 1_000_000),
+    )
+    tolerance = param.Number(
+        0.0,
+        bounds=(0.0, 1.0),
+        softbounds=(0.0, 0.01),
+        precedence=ADVANCED,
+        doc="Stop a training when the loss, averaged over 10 epochs, has fallen by less than "
+        "this share of itself; 0 never stops early.",
+    )
 
 
 class GATParams(StageParams):
@@ -204,15 +280,27 @@ class ClusteringParams(StageParams):
 
     louvain_only = _switch("Take the Louvain communities of the cell graph as the clusters.")
     use_flexible_k = _switch("Take each iteration's number of clusters as it comes instead of smoothing it.")
-    embed = _choice("graph", ["graph", "feature", "both"],
-                    "Embedding that is clustered; both puts the rescaled feature embedding beside the graph "
-                    "embedding.", ESSENTIAL)
-    method = _choice("KMeans", ["KMeans", "AffinityPropagation", "Leiden"],
-                     "KMeans takes its number of clusters from the Louvain communities; Leiden takes the communities "
-                     "of the cell graph.", ESSENTIAL)
-    resolution = param.Number(1.0, bounds=(0.0, None), inclusive_bounds=(False, True), softbounds=(0.1, 3.0),
-                              doc="Resolution of Louvain and Leiden: larger gives more communities.",
-                              precedence=ADVANCED)
+    embed = _choice(
+        "graph",
+        ["graph", "feature", "both"],
+        "Embedding that is clustered; both puts the rescaled feature embedding beside the graph embedding.",
+        ESSENTIAL,
+    )
+    method = _choice(
+        "KMeans",
+        ["KMeans", "AffinityPropagation", "Leiden"],
+        "KMeans takes its number of clusters from the Louvain communities; Leiden takes the communities "
+        "of the cell graph.",
+        ESSENTIAL,
+    )
+    resolution = param.Number(
+        1.0,
+        bounds=(0.0, None),
+        inclusive_bounds=(False, True),
+        softbounds=(0.1, 3.0),
+        doc="Resolution of Louvain and Leiden: larger gives more communities.",
+        precedence=ADVANCED,
+    )
 
 
 class ClusterAEParams(_AutoencoderParams):
@@ -222,8 +310,11 @@ class ClusterAEParams(_AutoencoderParams):
 
     epoch = _count(200, "Epochs of every training.", soft=(10, 1000), precedence=ESSENTIAL)
     learning_rate = _rate(1e-3, precedence=ESSENTIAL)
-    regu_strength = _share(0.9, "Declared by the published program but without effect in its loss; kept so that its "
-                                "commands run. The loss's own weights are the four below.")
+    regu_strength = _share(
+        0.9,
+        "Declared by the published program but without effect in its loss; kept so that its "
+        "commands run. The loss's own weights are the four below.",
+    )
     reconstruction_weight = _weight(0.3, "Weight of the squared error to the feature autoencoder's reconstruction.")
     graph_weight = _weight(0.3, "Weight of that error smoothed over the cell graph.")
     cell_type_weight = _weight(0.1, "Weight of that error smoothed over the cells of the same cluster.")
@@ -233,8 +324,13 @@ class ClusterAEParams(_AutoencoderParams):
 class _DeconvParams(StageParams):
     learning_rate = _rate(1e-3)
     epoch = _count(5000, "Largest number of steps.", soft=(10, 10000))
-    epsilon = param.Number(1e-4, bounds=(0.0, None), softbounds=(1e-6, 1e-2), precedence=ADVANCED,
-                           doc="Stop when the absolute loss falls below this.")
+    epsilon = param.Number(
+        1e-4,
+        bounds=(0.0, None),
+        softbounds=(1e-6, 1e-2),
+        precedence=ADVANCED,
+        doc="Stop when the absolute loss falls below this.",
+    )
 
 
 class DeconvOpt1Params(_DeconvParams):
@@ -282,8 +378,9 @@ class OutputParams(StageParams):
 
     dir = _text("Output folder.", default="outputs/", precedence=ESSENTIAL)
     run_ID = _count(0, "Number printed beside the metrics and kept in the run record.", low=0)
-    preprocessed = _switch("Also write preprocessed_data/: the filtered matrix (genes x cells), and with run_LTMG "
-                           "its LTMG states.")
+    preprocessed = _switch(
+        "Also write preprocessed_data/: the filtered matrix (genes x cells), and with run_LTMG its LTMG states."
+    )
     intermediate = _switch("Also write the state of every iteration under intermediate/.")
     rdata = _switch("Also write every table as .RData holding one data frame named df.")
     figures = _switch("Draw the figures (needs the extra [app]).", default=True)
@@ -316,45 +413,94 @@ class RunParams(StageParams):
 
     title = "Run"
 
-    preset = _choice("default", ["default", "paper"],
-                     "paper: scGNN 2.0 as published, its defects left out. default: library-size normalisation, early "
-                     "stops on held-out entries, bounded neighbours and steps.", ESSENTIAL)
-    seed = param.Integer(1, bounds=(0, 2**32 - 1), doc="Seed of every random draw; LTMG's noise keeps its own.",
-                         precedence=ESSENTIAL)
-    device = _choice("auto", ["auto", "cpu", "cuda", "mps"],
-                     "Where the networks run; auto takes cuda, then mps, then cpu.", ESSENTIAL)
-    mixed_precision = _switch("On CUDA, multiply matrices in bfloat16; elsewhere without effect on the numbers.",
-                              default=True)
+    preset = _choice(
+        "default",
+        ["default", "paper"],
+        "paper: scGNN 2.0 as published, its defects left out. default: library-size normalisation, early "
+        "stops on held-out entries, bounded neighbours and steps.",
+        ESSENTIAL,
+    )
+    seed = param.Integer(
+        1, bounds=(0, 2**32 - 1), doc="Seed of every random draw; LTMG's noise keeps its own.", precedence=ESSENTIAL
+    )
+    device = _choice(
+        "auto",
+        ["auto", "cpu", "cuda", "mps"],
+        "Where the networks run; auto takes cuda, then mps, then cpu.",
+        ESSENTIAL,
+    )
+    mixed_precision = _switch(
+        "On CUDA, multiply matrices in bfloat16; elsewhere without effect on the numbers.", default=True
+    )
     threads = _count(0, "Threads to use; 0 takes all processors this process may use.", low=0, soft=(0, 16))
-    max_memory = param.Number(0.0, bounds=(0.0, None), precedence=ADVANCED,
-                              doc="Refuse runs expected to need more than this many GiB; 0 takes the free memory.")
-    max_seconds = param.Number(0.0, bounds=(0.0, None), precedence=ESSENTIAL,
-                               doc="Time budget in seconds: the run ends cleanly with the best state so far; 0 sets "
-                                   "none.")
+    max_memory = param.Number(
+        0.0,
+        bounds=(0.0, None),
+        precedence=ADVANCED,
+        doc="Refuse runs expected to need more than this many GiB; 0 takes the free memory.",
+    )
+    max_seconds = param.Number(
+        0.0,
+        bounds=(0.0, None),
+        precedence=ESSENTIAL,
+        doc="Time budget in seconds: the run ends cleanly with the best state so far; 0 sets none.",
+    )
     total_epoch = _count(31, "Largest number of iterations of the loop.", soft=(1, 50), precedence=ESSENTIAL)
-    ari_threshold = _share(0.95, "Stop when the adjusted Rand index between the clusters of two successive "
-                                 "iterations is above this (the published program compared with the truth); 1 never "
-                                 "stops on it.")
-    graph_change_threshold = param.Number(0.01, bounds=(0.0, None), softbounds=(0.0, 0.1), precedence=ADVANCED,
-                                          doc="Stop when the smoothed graph changes by less than this share of the "
-                                              "first graph's Laplacian.")
+    ari_threshold = _share(
+        0.95,
+        "Stop when the adjusted Rand index between the clusters of two successive "
+        "iterations is above this (the published program compared with the truth); 1 never "
+        "stops on it.",
+    )
+    graph_change_threshold = param.Number(
+        0.01,
+        bounds=(0.0, None),
+        softbounds=(0.0, 0.1),
+        precedence=ADVANCED,
+        doc="Stop when the smoothed graph changes by less than this share of the first graph's Laplacian.",
+    )
     alpha = _share(0.5, "Weight of the first graph's Laplacian in the smoothed graph.")
-    dropout_prob = _share(0.0, "Benchmark only: share of the non-zero entries hidden before training, to score the "
-                               "imputation. Your own data should keep 0.", precedence=ESSENTIAL, open_high=True)
-    validation_share = _share(0.0, "Share of the non-zero entries held out of training, on which early stops and the "
-                                   "choice of the iteration rest.", high=0.5)
-    selection = _choice("last", ["last", "validation"],
-                        "Iteration that is returned: the last, or the one with the smallest error on the held-out "
-                        "entries (needs validation_share > 0).")
-    run_LTMG = _switch("Compute the LTMG states, unless load_LTMG or the benchmark folder gives them. Without any, all "
-                       "entries weigh the same.",
-                       precedence=ESSENTIAL)
+    dropout_prob = _share(
+        0.0,
+        "Benchmark only: share of the non-zero entries hidden before training, to score the "
+        "imputation. Your own data should keep 0.",
+        precedence=ESSENTIAL,
+        open_high=True,
+    )
+    validation_share = _share(
+        0.0,
+        "Share of the non-zero entries held out of training, on which early stops and the "
+        "choice of the iteration rest.",
+        high=0.5,
+    )
+    selection = _choice(
+        "last",
+        ["last", "validation"],
+        "Iteration that is returned: the last, or the one with the smallest error on the held-out "
+        "entries (needs validation_share > 0).",
+    )
+    run_LTMG = _switch(
+        "Compute the LTMG states, unless load_LTMG or the benchmark folder gives them. Without any, all "
+        "entries weigh the same.",
+        precedence=ESSENTIAL,
+    )
     use_bulk = _switch("Deconvolve the bulk expression over the clusters and fuse it into the imputation.")
     given_cell_type_labels = _switch("A label file is given: report the agreement with it (display only).")
 
     groups: ClassVar[tuple[type[StageParams], ...]] = (
-        LoadParams, PreprocessParams, LTMGParams, FeatureAEParams, GraphAEParams, GATParams, ClusteringParams,
-        ClusterAEParams, DeconvOpt1Params, DeconvOpt2Params, DeconvOpt3Params, DeconvTuneParams, OutputParams,
+        LoadParams,
+        PreprocessParams,
+        LTMGParams,
+        FeatureAEParams,
+        GraphAEParams,
+        GATParams,
+        ClusteringParams,
+        ClusterAEParams,
+        DeconvOpt1Params,
+        DeconvOpt2Params,
+        DeconvOpt3Params,
+        DeconvTuneParams,
+        OutputParams,
     )
 
     load: LoadParams
@@ -385,8 +531,9 @@ class RunParams(StageParams):
             super().__setattr__(name, value)
             return
         if name in self.__dict__:
-            raise ParameterError(f"The group {name} cannot be replaced.",
-                                 advice=f"Set its parameters, or use replace({name}_... = ...).")
+            raise ParameterError(
+                f"The group {name} cannot be replaced.", advice=f"Set its parameters, or use replace({name}_... = ...)."
+            )
         object.__setattr__(self, name, value)
 
     def _set(self, key: str, value: Any) -> None:
@@ -410,16 +557,23 @@ class RunParams(StageParams):
             Two parameters do not go together.
         """
         if any(epochs < 1 for epochs in self.feature_AE.epoch):
-            raise ParameterError("feature_AE_epoch is too small.", expected="two whole numbers of at least 1",
-                                 found=str(self.feature_AE.epoch))
-        for key, needs in (("selection", self.selection == "validation"),
-                           ("feature_AE_patience", self.feature_AE.patience > 0),
-                           ("cluster_AE_patience", self.cluster_AE.patience > 0)):
+            raise ParameterError(
+                "feature_AE_epoch is too small.",
+                expected="two whole numbers of at least 1",
+                found=str(self.feature_AE.epoch),
+            )
+        for key, needs in (
+            ("selection", self.selection == "validation"),
+            ("feature_AE_patience", self.feature_AE.patience > 0),
+            ("cluster_AE_patience", self.cluster_AE.patience > 0),
+        ):
             if needs and self.validation_share == 0:
-                raise ParameterError(f"{key} rests on held-out entries, but there are none.",
-                                     expected="validation_share > 0", found="validation_share = 0",
-                                     advice="Set validation_share (0.02 holds 2 % out), or choose selection = last "
-                                            "and patience 0.")
+                raise ParameterError(
+                    f"{key} rests on held-out entries, but there are none.",
+                    expected="validation_share > 0",
+                    found="validation_share = 0",
+                    advice="Set validation_share (0.02 holds 2 % out), or choose selection = last and patience 0.",
+                )
         if self.use_bulk and not self.load.bulk_dataset:
             raise ParameterError("use_bulk needs bulk data.", expected="load_bulk_dataset FILE", found="none")
 
@@ -602,13 +756,16 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ParameterError(f"The parameter file {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"The parameter file {path} is not TOML: {error}.",
-                             advice="scgnn2 params --toml prints a complete one.") from error
+        raise ParameterError(
+            f"The parameter file {path} is not TOML: {error}.", advice="scgnn2 params --toml prints a complete one."
+        ) from error
     tables = [key for key, value in values.items() if isinstance(value, dict)]
     if tables:
-        raise ParameterError(f"The parameter file {path} holds the table [{tables[0]}].",
-                             expected=f"flat keys such as {tables[0]}_epoch = 200",
-                             advice="scgnn2 params --toml prints a complete file.")
+        raise ParameterError(
+            f"The parameter file {path} holds the table [{tables[0]}].",
+            expected=f"flat keys such as {tables[0]}_epoch = 200",
+            advice="scgnn2 params --toml prints a complete file.",
+        )
     return values
 
 

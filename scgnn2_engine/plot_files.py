@@ -26,8 +26,14 @@ MOST_NAMED = 3
 
 
 def plot_graph(
-    folder: str | Path, output: str | Path | None = None, *, edgescale: float = 0.03, node_size: float = 5.0,
-    labels: str | Path | None = None, seed: int = 1, overwrite: bool = False,
+    folder: str | Path,
+    output: str | Path | None = None,
+    *,
+    edgescale: float = 0.03,
+    node_size: float = 5.0,
+    labels: str | Path | None = None,
+    seed: int = 1,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Draw the cell graph of a finished run.
 
@@ -73,8 +79,9 @@ def plot_graph(
     positions = _saved_map(Path(folder), names)
     if positions is None:
         positions = umap_positions(embedding.to_numpy(), seed)
-    return save_both(cell_graph(positions, edges, weights, groups, obs_names=names, edgescale=edgescale,
-                                node_size=node_size), stem)
+    return save_both(
+        cell_graph(positions, edges, weights, groups, obs_names=names, edgescale=edgescale, node_size=node_size), stem
+    )
 
 
 def plot_heatmap(
@@ -105,8 +112,13 @@ def plot_heatmap(
     stem = _stem(folder, output, "heatmap", overwrite)
     saved = read_saved_expression(folder)
     reference, scale = (saved.observed, saved.scale) if truth is None else _truth(truth, saved)
-    picture = error_heatmap(saved.imputed, reference, saved.labels, scale=scale,
-                            reference_is_truth=truth is not None or saved.hidden_entries > 0)
+    picture = error_heatmap(
+        saved.imputed,
+        reference,
+        saved.labels,
+        scale=scale,
+        reference_is_truth=truth is not None or saved.hidden_entries > 0,
+    )
     return save_both(picture, stem)
 
 
@@ -144,21 +156,24 @@ def plot_sankey(
     for labels in label_sets[1:]:
         shared = shared[shared.isin(labels.index)]
     if shared.empty:
-        raise InputError("The label files have no cell in common.", expected="the same cell names in each",
-                         found="; ".join(f"{path}: {', '.join(labels.index[:2])} …"
-                                         for path, labels in zip(file_list, label_sets, strict=True)),
-                         advice="Check that the first column holds the cell names.")
+        raise InputError(
+            "The label files have no cell in common.",
+            expected="the same cell names in each",
+            found="; ".join(
+                f"{path}: {', '.join(labels.index[:2])} …" for path, labels in zip(file_list, label_sets, strict=True)
+            ),
+            advice="Check that the first column holds the cell names.",
+        )
     everywhere = {cell for labels in label_sets for cell in labels.index}
     left_out = len(everywhere) - len(shared)
     title = "Flow of cells between groups" + (f" ({left_out:,} not in every file left out)" if left_out else "")
-    columns = {name: labels.loc[shared].to_numpy(str)
-               for name, labels in zip(_set_names(file_list), label_sets, strict=True)}
+    columns = {
+        name: labels.loc[shared].to_numpy(str) for name, labels in zip(_set_names(file_list), label_sets, strict=True)
+    }
     return save_both(sankey(columns, title=title), stem)
 
 
-def plot_curves(
-    folder: str | Path, output: str | Path | None = None, *, overwrite: bool = False
-) -> list[Path]:
+def plot_curves(folder: str | Path, output: str | Path | None = None, *, overwrite: bool = False) -> list[Path]:
     """Draw the losses and scores of a finished run.
 
     Parameters
@@ -198,9 +213,12 @@ def _stem(
 def _matched(labels: Any, names: Any, source: str) -> Any:
     missing = [name for name in names if name not in labels.index]
     if missing:
-        raise InputError(f"{source} has no label for {len(missing)} of {len(names)} cells.",
-                         expected="a label for every cell of the run", found=f"none for {_some(missing)}",
-                         advice="Give the label file of the same cells.")
+        raise InputError(
+            f"{source} has no label for {len(missing)} of {len(names)} cells.",
+            expected="a label for every cell of the run",
+            found=f"none for {_some(missing)}",
+            advice="Give the label file of the same cells.",
+        )
     return labels.loc[names].to_numpy(str)
 
 
@@ -222,8 +240,10 @@ def _truth(path: str | Path, saved: SavedExpression) -> tuple[Matrix, Scale]:
     from scgnn2_engine.io import read
 
     data = read(path)
-    rows, columns = (_positions(path, kind, have, wanted) for kind, have, wanted in
-                     (("cell", data.obs_names, saved.obs_names), ("gene", data.var_names, saved.var_names)))
+    rows, columns = (
+        _positions(path, kind, have, wanted)
+        for kind, have, wanted in (("cell", data.obs_names, saved.obs_names), ("gene", data.var_names, saved.var_names))
+    )
     return data.expression[rows][:, columns], data.scale
 
 
@@ -231,9 +251,12 @@ def _positions(path: str | Path, kind: str, have: Any, wanted: Any) -> Any:
     place = {str(name): index for index, name in enumerate(have)}
     missing = [str(name) for name in wanted if str(name) not in place]
     if missing:
-        raise InputError(f"{path} lacks {len(missing)} of the result's {len(wanted)} {kind}s.",
-                         expected=f"every {kind} of the result", found=f"no {_some(missing)}",
-                         advice="Give the true expression of the same cells and genes.")
+        raise InputError(
+            f"{path} lacks {len(missing)} of the result's {len(wanted)} {kind}s.",
+            expected=f"every {kind} of the result",
+            found=f"no {_some(missing)}",
+            advice="Give the true expression of the same cells and genes.",
+        )
     return np.array([place[str(name)] for name in wanted])
 
 

@@ -10,8 +10,18 @@ from types import TracebackType
 import psutil
 
 PACKAGES = (
-    "scgnn2", "torch", "numpy", "scipy", "pandas", "scikit-learn", "anndata", "scanpy", "igraph", "pynndescent",
-    "umap-learn", "param",
+    "scgnn2",
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "anndata",
+    "scanpy",
+    "igraph",
+    "pynndescent",
+    "umap-learn",
+    "param",
 )
 
 

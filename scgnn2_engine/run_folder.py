@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scgnn2_engine.errors import MissingPackageError, ScgnnError
-from scgnn2_engine.events import DataPrepared, Event, IterationEnded, Notice, RunEnded, RunFailed, StageEnded, StageStarted, Stop, never
+from scgnn2_engine.events import (
+    DataPrepared,
+    Event,
+    IterationEnded,
+    Notice,
+    RunEnded,
+    RunFailed,
+    StageEnded,
+    StageStarted,
+    Stop,
+    never,
+)
 from scgnn2_engine.io import EventLog, claim_directory, write, write_intermediate
 from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams

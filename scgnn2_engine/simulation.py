@@ -76,8 +76,12 @@ def simulate(
     _check("n_types", n_types, 1)
     _check("n_obs", n_obs, n_types)
     _check("dropout", dropout, 0, below=1)
-    for name, value in (("mean_count", mean_count), ("dispersion", dispersion), ("depth_spread", depth_spread),
-                        ("marker_strength", marker_strength)):
+    for name, value in (
+        ("mean_count", mean_count),
+        ("dispersion", dispersion),
+        ("depth_spread", depth_spread),
+        ("marker_strength", marker_strength),
+    ):
         _check(name, value, 0)
     _check("marker_share", marker_share, 0, below=1 + 1e-9)
     random = np.random.default_rng(seed)

@@ -8,9 +8,18 @@ from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column
 
-from scgnn2_engine.events import EpochEnded, Event, IterationEnded, Notice, RunEnded, RunStarted, StageEnded, StageStarted
+from scgnn2_engine.events import (
+    EpochEnded,
+    Event,
+    IterationEnded,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StageEnded,
+    StageStarted,
+)
 
 STAGE_TITLES = {
     "load": "reading",
@@ -140,32 +149,30 @@ class LiveDisplay(Display):
                 self._clusters = {}
                 where = f"iteration {event.iteration}" if event.iteration else "before the loop"
                 self._progress.update(self._run, description=where)
-                self._progress.reset(self._stage, total=event.n_epochs, description=STAGE_TITLES[event.stage], detail="")
+                title = STAGE_TITLES[event.stage]
+                self._progress.reset(self._stage, total=event.n_epochs, description=title, detail="")
             case EpochEnded():
                 self._epoch(event)
             case IterationEnded():
                 self._iterations.append(event.scores["seconds"])
                 left = (event.n_iterations - event.iteration) * sum(self._iterations) / len(self._iterations)
-                self._progress.update(
-                    self._run, total=event.n_iterations, completed=event.iteration, detail=f"at most {duration(left)} left"
-                )
+                detail = f"at most {duration(left)} left"
+                self._progress.update(self._run, total=event.n_iterations, completed=event.iteration, detail=detail)
             case _:
                 return
 
     def _epoch(self, event: EpochEnded) -> None:
-        loss = event.losses.get("loss", float("nan"))
+        detail = f"loss {event.losses['loss']:.4g}" if "loss" in event.losses else ""
         if event.cluster is None:
             done = float(event.epoch)
         else:
             self._clusters[event.cluster] = event.epoch
             done = sum(self._clusters.values()) / len(self._clusters)
-        self._progress.update(self._stage, total=event.n_epochs, completed=done, detail=f"loss {loss:.4g}")
+        self._progress.update(self._stage, total=event.n_epochs, completed=done, detail=detail)
 
     def stage_ended(self, event: StageEnded) -> None:
         """On a terminal the bars say it; nothing is printed."""
 
 
-def _column(width: int) -> Table:
-    from rich.table import Column
-
-    return Column(width=width, no_wrap=True)  # type: ignore[return-value]
+def _column(width: int) -> Column:
+    return Column(width=width, no_wrap=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,10 @@ class Plan:
         Of the order of the batches.
     mixed_precision
         On CUDA, multiply matrices in bfloat16; elsewhere without effect.
+    start_counts
+        With patience: whether the weights training starts from may win, leaving everything as it was.
+    one_thread
+        Compute on one thread, for steps so small that sharing them out takes longer than doing them.
 
     Examples
     --------
@@ -78,6 +83,8 @@ class Plan:
     l1_weight: float = 0.0
     seed: int = 0
     mixed_precision: bool = False
+    start_counts: bool = False
+    one_thread: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,8 @@ def iterate_training(
         loss may ignore the batch it is given.
     validate
         The held-out score of the network as it is, smaller is better. Called at the end of an epoch once ten steps
-        have passed since the last time, with patience also before the first step; in evaluation mode and without
-        gradients.
+        have passed since the last time, with ``plan.start_counts`` also before the first step; in evaluation mode and
+        without gradients.
     stop
         Asked after every epoch.
 
@@ -162,7 +169,7 @@ def iterate_training(
     device = next(network.parameters()).device
     step = adam(network, plan.learning_rate, plan.l1_weight)
     batches = _Batches(n_samples, plan, device)
-    best = _Best(network, validate, plan.patience)
+    best = _Best(network, validate, plan)
     history: list[float] = []
     losses: dict[str, float] = {}
     n_steps = 0
@@ -172,7 +179,7 @@ def iterate_training(
         parts: list[Tensor] = []
         names: tuple[str, ...] = ()
         seen = 0
-        with enough_memory(device, f"a step of {plan.stage}"):
+        with enough_memory(device, f"a step of {plan.stage}"), threads(1) if plan.one_thread else nullcontext():
             for batch, size in batches.draw(n_steps):
                 with torch.autocast("cuda", torch.bfloat16, enabled=plan.mixed_precision and device.type == "cuda"):
                     named = loss(batch)
@@ -224,15 +231,15 @@ class _Batches:
 class _Best:
     """Scores the held-out entries from time to time and keeps the weights that did best."""
 
-    def __init__(self, network: nn.Module, validate: Callable[[], float] | None, patience: int) -> None:
+    def __init__(self, network: nn.Module, validate: Callable[[], float] | None, plan: Plan) -> None:
         self._network = network
         self._validate = validate
-        self._patience = patience
+        self._patience = plan.patience
         self._weights: Mapping[str, Tensor] | None = None
         self._checked_at = 0
         self._misses = 0
         self.score: float | None = None
-        if validate is not None and patience:
+        if validate is not None and plan.patience and plan.start_counts:
             self.check(0)
 
     def due(self, n_steps: int) -> bool:
@@ -262,9 +269,7 @@ class _Best:
             self._network.load_state_dict(self._weights)
 
 
-def _summed(
-    names: tuple[str, ...], parts: list[Tensor], scale: float, plan: Plan, epoch: int
-) -> dict[str, float]:
+def _summed(names: tuple[str, ...], parts: list[Tensor], scale: float, plan: Plan, epoch: int) -> dict[str, float]:
     """The epoch's losses by name; one transfer from the device for all of them."""
     sums = torch.stack(parts).cpu().double().sum(dim=0)
     losses = dict(zip(names, (sums * scale).tolist(), strict=True))

@@ -110,7 +110,16 @@ def test_environment_brings_a_python_that_the_package_allows_and_r():
 
 def test_bare_install_has_no_panel_r_or_jupyter():
     assert not requirements(METADATA["dependencies"]).keys() & {
-        "panel", "holoviews", "bokeh", "datashader", "rdata", "pyreadr", "rpy2", "ipykernel", "nbclient", "jupyterlab"
+        "panel",
+        "holoviews",
+        "bokeh",
+        "datashader",
+        "rdata",
+        "pyreadr",
+        "rpy2",
+        "ipykernel",
+        "nbclient",
+        "jupyterlab",
     }
 
 
@@ -140,8 +149,15 @@ def test_everything_required_is_explained(name):
 
 
 def test_no_registry_is_named_anywhere():
-    hosts = [("pypi", "org"), ("pythonhosted", "org"), ("download", "pytorch", "org"), ("repo", "anaconda", "com"),
-             ("conda", "anaconda", "org"), ("cloud", "r-project", "org"), ("registry", "npmjs", "org")]
+    hosts = [
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("download", "pytorch", "org"),
+        ("repo", "anaconda", "com"),
+        ("conda", "anaconda", "org"),
+        ("cloud", "r-project", "org"),
+        ("registry", "npmjs", "org"),
+    ]
     options = ["index-" + "url", "find-" + "links", "trusted-" + "host"]
     forbidden = re.compile("|".join([*(r"\.".join(host) for host in hosts), *options]).encode())
     found = [str(path.relative_to(PROJECT)) for path in project_files() if forbidden.search(path.read_bytes())]
@@ -195,8 +211,9 @@ def test_only_evaluation_reads_the_labels():
 @pytest.mark.parametrize("module", ["scgnn2_engine", "scgnn2_engine.cli"])
 def test_bare_import_is_light(module):
     probe = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}} & {set(HEAVY)!r}))"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False,
-                          cwd=PROJECT)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
 

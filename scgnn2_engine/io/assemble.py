@@ -75,8 +75,11 @@ def finish(found: Found, load: LoadParams) -> Dataset:
     """
     if 0 in found.expression.shape:
         n_obs, n_vars = found.expression.shape
-        raise InputError(f"{found.source} is empty.", expected="at least one cell and one gene",
-                         found=f"{n_obs} cells x {n_vars} genes")
+        raise InputError(
+            f"{found.source} is empty.",
+            expected="at least one cell and one gene",
+            found=f"{n_obs} cells x {n_vars} genes",
+        )
     obs_names, obs_notes = unique_names(found.obs_names, "cell")
     var_names, var_notes = unique_names(found.var_names, "gene")
     _check_values(found, obs_names, var_names)
@@ -119,7 +122,9 @@ def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
         column, value = int(x.indices[entry]), x.data[entry]
     raise InputError(
         f"{found.source} holds {what} in cell {str(obs_names[row])!r}, gene {str(var_names[column])!r}.",
-        expected="finite values of at least 0", found=f"{value:g} ({int(bad.sum())} such values)", advice=advice,
+        expected="finite values of at least 0",
+        found=f"{value:g} ({int(bad.sum())} such values)",
+        advice=advice,
     )
 
 
@@ -142,9 +147,11 @@ def _scale(expression: Matrix, asked: str) -> tuple[Scale, str, list[str]]:
     if asked == "auto" or asked == verdict.scale:
         return verdict.scale, verdict.reason, []
     chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"
-    return chosen, f"Scale {chosen}, as asked (load_scale).", [
-        f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"
-    ]
+    return (
+        chosen,
+        f"Scale {chosen}, as asked (load_scale).",
+        [f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"],
+    )
 
 
 def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[list[str], list[str]]:

@@ -126,7 +126,8 @@ def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
     """
     if not overwrite and Path(path).exists():
         raise OutputError(
-            f"{path} exists already.", expected="a new file",
+            f"{path} exists already.",
+            expected="a new file",
             advice="Choose another name, or add --overwrite (overwrite=True) to replace it.",
         )
 

@@ -55,13 +55,19 @@ def read_bulk(
         shared, examples = max(in_rows, in_columns), table.row_names
         expression = table.assemble(transpose=in_rows >= in_columns)
     if not shared:
-        raise InputError(f"The bulk expression in {path} shares no gene with the cells.",
-                         expected=f"genes such as {listed(var_names, 3)}", found=f"names such as {listed(examples, 3)}",
-                         advice="Use the same kind of gene names (symbols or Ensembl ids) in both.")
+        raise InputError(
+            f"The bulk expression in {path} shares no gene with the cells.",
+            expected=f"genes such as {listed(var_names, 3)}",
+            found=f"names such as {listed(examples, 3)}",
+            advice="Use the same kind of gene names (symbols or Ensembl ids) in both.",
+        )
     values = np.asarray(expression if isinstance(expression, np.ndarray) else expression.toarray(), dtype=np.float32)
     if not np.isfinite(values).all() or values.min() < 0:
-        raise InputError(f"The bulk expression in {path} holds values that are negative, NaN or infinite.",
-                         expected="values of at least 0, not scaled", found=f"{float(values.min()):g} as the smallest")
+        raise InputError(
+            f"The bulk expression in {path} holds values that are negative, NaN or infinite.",
+            expected="values of at least 0, not scaled",
+            found=f"{float(values.min()):g} as the smallest",
+        )
     sample_names, sample_notes = unique_names(samples, "sample")
     gene_names, gene_notes = unique_names(genes, "gene")
     scale = detect_scale(values)

@@ -55,8 +55,11 @@ def export(data: Dataset, path: str | Path) -> list[str]:
             adata.write_h5ad(temporary, compression="gzip")
         return []
     if not name.endswith(TEXT):
-        raise ParameterError(f"{path} has no suffix that says how to write it.", expected=", ".join((".h5ad", *TEXT)),
-                             found=path.suffix or "no suffix")
+        raise ParameterError(
+            f"{path} has no suffix that says how to write it.",
+            expected=", ".join((".h5ad", *TEXT)),
+            found=path.suffix or "no suffix",
+        )
     _write_text(data, path)
     lost = ["the labels of the cells"] if data.truth is not None else []
     if data.obs is not None and len(data.obs.columns):
@@ -65,8 +68,7 @@ def export(data: Dataset, path: str | Path) -> list[str]:
 
 
 def _write_text(data: Dataset, path: Path) -> None:
-    expression = data.expression
-    genes_by_cells = expression.T.tocsr() if sp.issparse(expression) else expression.T
+    genes_by_cells = sp.csr_matrix(data.expression.T) if sp.issparse(data.expression) else data.expression.T
     separator = "\t" if ".tsv" in path.name.lower() else ","
     with whole_file(path) as temporary:
         plain = temporary.with_name(temporary.name + ".plain") if path.suffix == ".gz" else temporary

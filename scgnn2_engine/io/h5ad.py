@@ -74,8 +74,11 @@ def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, a
     every = [*named, *(["raw"] if has_raw else []), *(["X"] if has_x else [])]
     if asked:
         if asked not in every:
-            raise InputError(f"There is no layer {asked!r}.", expected=f"one of {', '.join(every) or 'none'}",
-                             advice="Name another one with --load_layer, or leave it out.")
+            raise InputError(
+                f"There is no layer {asked!r}.",
+                expected=f"one of {', '.join(every) or 'none'}",
+                advice="Name another one with --load_layer, or leave it out.",
+            )
         name, why = asked, "as asked (load_layer)"
     elif "counts" in named:
         name, why = "counts", "the layer of that name"
@@ -84,8 +87,12 @@ def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, a
     elif has_x:
         name, why = "X", "there is neither a layer 'counts' nor a .raw"
     else:
-        raise InputError("The AnnData holds no matrix to read.", expected="X, .raw or layers['counts']",
-                         found=f"layers {', '.join(named) or 'none'}", advice="Name a layer with --load_layer.")
+        raise InputError(
+            "The AnnData holds no matrix to read.",
+            expected="X, .raw or layers['counts']",
+            found=f"layers {', '.join(named) or 'none'}",
+            advice="Name a layer with --load_layer.",
+        )
     return Choice(name, name in named, why, tuple(other for other in every if other != name))
 
 
@@ -168,10 +175,15 @@ def _found(source: str, choice: Choice, matrix: Any, obs: pd.DataFrame, var_name
         f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
     )
     return Found(
-        source=source, expression=_as_matrix(matrix), obs_names=obs_names, var_names=genes, obs=obs,
+        source=source,
+        expression=_as_matrix(matrix),
+        obs_names=obs_names,
+        var_names=genes,
+        obs=obs,
         facts={"orientation": "cells-by-genes", "matrix": choice.label},
         notes=("Orientation cells-by-genes, as AnnData is.", f"Matrix {choice.label}: {choice.reason}."),
-        warnings=(swapped,) if against else (), negative_advice=choice.negative_advice,
+        warnings=(swapped,) if against else (),
+        negative_advice=choice.negative_advice,
     )
 
 

@@ -37,8 +37,11 @@ def kind_of(path: Path) -> Kind:
     if path.is_dir():
         return "10x folder"
     if not path.exists():
-        raise InputError(f"{path} does not exist.", expected=f"a file or folder: {READABLE}",
-                         advice=f"The folder {path.parent} {_beside(path)}.")
+        raise InputError(
+            f"{path} does not exist.",
+            expected=f"a file or folder: {READABLE}",
+            advice=f"The folder {path.parent} {_beside(path)}.",
+        )
     if _PICKLE_NAME.fullmatch(path.name):
         raise _pickle_refused(path)
     start = _first_bytes(path)
@@ -51,18 +54,29 @@ def kind_of(path: Path) -> Kind:
     if start.startswith(_R_START):
         return "rdata"
     if start.startswith(b"%%MatrixMarket"):
-        raise InputError(f"{path} is the matrix of a 10x folder, without its names.", expected="the folder",
-                         advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.")
+        raise InputError(
+            f"{path} is the matrix of a 10x folder, without its names.",
+            expected="the folder",
+            advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.",
+        )
     if b"\x00" in start:
-        raise InputError(f"{path} is neither text nor any other format that can be read.", expected=READABLE,
-                         found=f"binary content ({start[:8]!r})", advice="Export it as csv or h5ad.")
+        raise InputError(
+            f"{path} is neither text nor any other format that can be read.",
+            expected=READABLE,
+            found=f"binary content ({start[:8]!r})",
+            advice="Export it as csv or h5ad.",
+        )
     return "text"
 
 
 def cannot_read(path: Path, error: BaseException) -> InputError:
     """Name a file that is damaged or cut short."""
-    return InputError(f"{path} cannot be read: it is damaged or truncated.", expected="a complete file",
-                      found=f"{type(error).__name__}: {error}", advice="Download or export it again.")
+    return InputError(
+        f"{path} cannot be read: it is damaged or truncated.",
+        expected="a complete file",
+        found=f"{type(error).__name__}: {error}",
+        advice="Download or export it again.",
+    )
 
 
 def _first_bytes(path: Path, size: int = 512) -> bytes:
@@ -99,8 +113,11 @@ def _kind_of_hdf5(path: Path) -> Kind:
                 return "10x h5"
     except BROKEN as error:
         raise cannot_read(path, error) from error
-    raise InputError(f"{path} is an HDF5 file of another kind.", expected="an h5ad or a 10x matrix",
-                     found=f"the groups {', '.join(sorted(keys)) or 'none'}")
+    raise InputError(
+        f"{path} is an HDF5 file of another kind.",
+        expected="an h5ad or a 10x matrix",
+        found=f"the groups {', '.join(sorted(keys)) or 'none'}",
+    )
 
 
 def _pickle_refused(path: Path) -> InputError:

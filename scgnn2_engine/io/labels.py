@@ -49,8 +49,12 @@ def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[st
     for number, row in rows:
         name, label = row[0], row[column]
         if labels.setdefault(name, label) != label:
-            raise InputError(f"{path} gives the cell {name!r} two labels (line {number}).", expected="one label",
-                             found=f"{labels[name]!r} and {label!r}", advice="Remove one of the lines.")
+            raise InputError(
+                f"{path} gives the cell {name!r} two labels (line {number}).",
+                expected="one label",
+                found=f"{labels[name]!r} and {label!r}",
+                advice="Remove one of the lines.",
+            )
     matched = known & labels.keys()
     if not matched:
         raise _none_match(path, labels, obs_names)
@@ -74,16 +78,20 @@ def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list
     """
     if dataset.obs is None or column not in dataset.obs.columns:
         columns = [] if dataset.obs is None else list(dataset.obs.columns)
-        raise InputError(f"The labels {column!r} are neither a file nor a column of obs.",
-                         expected="a csv of cell names and labels, or a column of obs",
-                         found=f"the columns {listed(columns, 20)}" if columns else "no columns",
-                         advice="Give the path of the file, or the name of a column.")
+        raise InputError(
+            f"The labels {column!r} are neither a file nor a column of obs.",
+            expected="a csv of cell names and labels, or a column of obs",
+            found=f"the columns {listed(columns, 20)}" if columns else "no columns",
+            advice="Give the path of the file, or the name of a column.",
+        )
     values = dataset.obs[column]
     sealed = np.asarray(["" if pd.isna(value) else str(value) for value in values], dtype=np.str_)
     missing = [str(name) for name, label in zip(dataset.obs_names, sealed, strict=True) if not label]
     notes = [f"Labels for {len(sealed) - len(missing)} of {len(sealed)} cells from obs[{column!r}]: for display only."]
-    return Truth(sealed, source=f"obs[{column!r}]"), notes, (
-        [f"{len(missing)} cells have no label in obs[{column!r}]: {listed(missing)}."] if missing else []
+    return (
+        Truth(sealed, source=f"obs[{column!r}]"),
+        notes,
+        ([f"{len(missing)} cells have no label in obs[{column!r}]: {listed(missing)}."] if missing else []),
     )
 
 
@@ -94,8 +102,9 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with gzip.open(path) if zipped else path.open("rb") as handle:
             lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(handle, start=1) if line.strip()]
         if len(lines) < 2:
-            raise InputError(f"{path} holds no labels.", expected="a header and a line for each cell",
-                             found=f"{len(lines)} lines")
+            raise InputError(
+                f"{path} holds no labels.", expected="a header and a line for each cell", found=f"{len(lines)} lines"
+            )
         first = lines[0][1].removeprefix(b"\xef\xbb\xbf")
         separator = separator_of(first)
         header = split_line(first, separator)
@@ -108,8 +117,11 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         header = ["", *header]
     for number, row in rows:
         if len(row) != len(header):
-            raise InputError(f"Line {number} of {path} has another length than the header.",
-                             expected=f"{len(header)} fields", found=f"{len(row)} fields")
+            raise InputError(
+                f"Line {number} of {path} has another length than the header.",
+                expected=f"{len(header)} fields",
+                found=f"{len(row)} fields",
+            )
     return header, rows
 
 
@@ -120,9 +132,12 @@ def _label_column(path: Path, header: list[str]) -> int:
     for name in _LABEL_COLUMNS:
         if name in lower[1:]:
             return lower.index(name, 1)
-    raise InputError(f"{path} does not say which column holds the labels.",
-                     expected="cell names in the first column, labels in the second or in one called cell_type",
-                     found=f"the columns {listed(header, 10)}", advice="Call the label column cell_type.")
+    raise InputError(
+        f"{path} does not say which column holds the labels.",
+        expected="cell names in the first column, labels in the second or in one called cell_type",
+        found=f"the columns {listed(header, 10)}",
+        advice="Call the label column cell_type.",
+    )
 
 
 def _none_match(path: Path, labels: dict[str, str], obs_names: Names) -> InputError:
@@ -133,8 +148,12 @@ def _none_match(path: Path, labels: dict[str, str], obs_names: Names) -> InputEr
         if nearly
         else "Check that the file belongs to this data, and that its first column holds the cell names."
     )
-    return InputError(f"No cell of the data is in {path}.", expected=f"cell names such as {listed(obs_names, 3)}",
-                      found=f"names such as {listed(labels, 3)}", advice=advice)
+    return InputError(
+        f"No cell of the data is in {path}.",
+        expected=f"cell names such as {listed(obs_names, 3)}",
+        found=f"names such as {listed(labels, 3)}",
+        advice=advice,
+    )
 
 
 def _plain(name: str) -> str:

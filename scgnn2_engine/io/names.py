@@ -66,6 +66,7 @@ def unique_names(names: Iterable[object], kind: str) -> tuple[Names, list[str]]:
         taken.add(candidate)
         unique.append(candidate)
     plural = "names" if len(renamed) > 1 else "name"
-    notes.append(f"{len(renamed)} duplicated {kind} {plural} made unique by a suffix: "
-                 f"{listed(dict.fromkeys(renamed))}.")
+    notes.append(
+        f"{len(renamed)} duplicated {kind} {plural} made unique by a suffix: {listed(dict.fromkeys(renamed))}."
+    )
     return np.asarray(unique, dtype=np.str_), notes

@@ -20,7 +20,14 @@ from scgnn2_engine.io.text import Table
 _GROWTH = 40.0
 # what rdata raises on bytes and classes it does not know
 _PARSER_ERRORS = (
-    *BROKEN, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, NotImplementedError,
+    *BROKEN,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
     RecursionError,
 )
 _EXPORT = "In R, save as.matrix(...) of its counts, or write them as csv."
@@ -54,9 +61,12 @@ def read_rdata(path: Path, *, max_memory: float = 0.0) -> Table:
             warnings.simplefilter("ignore", UserWarning)
             content = rdata.conversion.convert(parsed)
     except _PARSER_ERRORS as error:
-        raise InputError(f"{path} holds an object that is neither a data frame nor a matrix.",
-                         expected="a data frame or matrix", found=f"what rdata cannot convert ({error!r})",
-                         advice=_EXPORT) from error
+        raise InputError(
+            f"{path} holds an object that is neither a data frame nor a matrix.",
+            expected="a data frame or matrix",
+            found=f"what rdata cannot convert ({error!r})",
+            advice=_EXPORT,
+        ) from error
     return table_of(only_object(content, path), path)
 
 
@@ -67,7 +77,8 @@ def only_object(content: Any, path: Path) -> Any:
     if len(content) == 1:
         return next(iter(content.values()))
     raise InputError(
-        f"{path} holds {len(content)} objects.", expected="one data frame or matrix",
+        f"{path} holds {len(content)} objects.",
+        expected="one data frame or matrix",
         found=listed(f"{name} ({type(value).__name__})" for name, value in content.items()) or "none",
         advice="In R, save the one to read: save(NAME, file = 'one.RData').",
     )
@@ -86,17 +97,23 @@ def table_of(value: Any, path: Path) -> Table:
     if len(texts) == 1:
         frame = frame.set_index(texts[0])
     elif texts:
-        raise InputError(f"The data frame in {path} holds {len(texts)} columns of text.", expected="numbers only",
-                         found=listed(texts), advice="Keep the row names and the numbers.")
+        raise InputError(
+            f"The data frame in {path} holds {len(texts)} columns of text.",
+            expected="numbers only",
+            found=listed(texts),
+            advice="Keep the row names and the numbers.",
+        )
     names, columns = (np.asarray(axis.astype(str), dtype=np.str_) for axis in (frame.index, frame.columns))
     values = frame.to_numpy(dtype=np.float32)
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise InputError(f"{path} holds a value that cannot be used in row {str(names[row])!r}, "
-                         f"column {str(columns[column])!r}.",
-                         expected="finite values of at least 0", found=f"{values[row, column]:g}",
-                         advice="Give raw or normalised values, not scaled ones.")
+        raise InputError(
+            f"{path} holds a value that cannot be used in row {str(names[row])!r}, column {str(columns[column])!r}.",
+            expected="finite values of at least 0",
+            found=f"{values[row, column]:g}",
+            advice="Give raw or normalised values, not scaled ones.",
+        )
     return Table([values], names, columns)
 
 
@@ -105,14 +122,22 @@ def _frame(value: Any, path: Path) -> pd.DataFrame:
         return value
     dims: tuple[str, ...] = tuple(getattr(value, "dims", ()))
     if len(dims) == 2 and all(dim in value.coords for dim in dims):
-        return pd.DataFrame(np.asarray(value.values), index=value.coords[dims[0]].values,
-                            columns=value.coords[dims[1]].values)
+        return pd.DataFrame(
+            np.asarray(value.values), index=value.coords[dims[0]].values, columns=value.coords[dims[1]].values
+        )
     if isinstance(value, np.ndarray) or dims:
-        raise InputError(f"The matrix in {path} has no row and column names.", expected="gene and cell names",
-                         found=f"an unnamed array of shape {np.shape(value)}",
-                         advice="In R, set rownames() and colnames() and save it again.")
-    raise InputError(f"{path} holds an object that is neither a data frame nor a matrix.",
-                     expected="a data frame or matrix", found=_class_of(value), advice=_EXPORT)
+        raise InputError(
+            f"The matrix in {path} has no row and column names.",
+            expected="gene and cell names",
+            found=f"an unnamed array of shape {np.shape(value)}",
+            advice="In R, set rownames() and colnames() and save it again.",
+        )
+    raise InputError(
+        f"{path} holds an object that is neither a data frame nor a matrix.",
+        expected="a data frame or matrix",
+        found=_class_of(value),
+        advice=_EXPORT,
+    )
 
 
 def _class_of(value: Any) -> str:

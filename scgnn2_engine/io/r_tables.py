@@ -24,7 +24,8 @@ def require_pyreadr() -> Any:
         return importlib.import_module("pyreadr")
     except ImportError as error:
         raise MissingPackageError(
-            "Writing .RData needs the package pyreadr.", found="it is not installed",
+            "Writing .RData needs the package pyreadr.",
+            found="it is not installed",
             advice='Install it with: pip install "scgnn2[r]", or leave output_rdata off.',
         ) from error
 

@@ -26,19 +26,32 @@ from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import Floats, LoopState, Prepared, Result
 
 TABLES = (
-    "imputed", "labels", "graph_embedding", "graph_edgeList", "feature_embedding", "clustering_embedding", "metrics",
-    "labels_history", "losses",
+    "imputed",
+    "labels",
+    "graph_embedding",
+    "graph_edgeList",
+    "feature_embedding",
+    "clustering_embedding",
+    "metrics",
+    "labels_history",
+    "losses",
 )
 RECORD = "run.json"
 EVENTS = "events.jsonl"
 PREPROCESSED = "preprocessed_data"
 PREPROCESSED_EXPRESSION = f"{PREPROCESSED}/original_top_expression.csv"
 INTERMEDIATE = "intermediate"
-FIGURES = tuple(f"figures/{name}.{kind}" for name in ("graph", "heatmap", "sankey", "curves")
-                for kind in ("html", "png"))
+FIGURES = tuple(
+    f"figures/{name}.{kind}" for name in ("graph", "heatmap", "sankey", "curves") for kind in ("html", "png")
+)
 INTERMEDIATE_FILES = (
-    "imputed.csv", "labels.csv", "graph_embedding.csv", "graph_edgeList.csv", "feature_embedding.csv",
-    "clustering_embedding.csv", "feature_weights.npz",
+    "imputed.csv",
+    "labels.csv",
+    "graph_embedding.csv",
+    "graph_edgeList.csv",
+    "feature_embedding.csv",
+    "clustering_embedding.csv",
+    "feature_weights.npz",
 )
 SPARE_BYTES = 16 * 2**20
 
@@ -174,11 +187,19 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
     folder = Path(directory) / INTERMEDIATE / f"iteration_{state.iteration}"
     names = prepared.obs_names
     with staged_files(folder, last="labels.csv") as staging:
-        write_matrix(staging / "imputed.csv", prepared.to_output_scale(state.imputed), names, prepared.var_names,
-                     number=SIX_DIGITS)
+        write_matrix(
+            staging / "imputed.csv",
+            prepared.to_output_scale(state.imputed),
+            names,
+            prepared.var_names,
+            number=SIX_DIGITS,
+        )
         write_frame(staging / "labels.csv", pd.DataFrame({"cell": names, "cluster": state.labels}))
-        for kind, embedding in (("graph", state.graph_embedding), ("feature", state.feature_embedding),
-                                ("clustering", state.clustering_embedding)):
+        for kind, embedding in (
+            ("graph", state.graph_embedding),
+            ("feature", state.feature_embedding),
+            ("clustering", state.clustering_embedding),
+        ):
             _write_embedding(staging, kind, embedding, names)
         write_edges(staging / "graph_edgeList.csv", state.graph.adjacency(weighted=True), names)
         np.savez(staging / "feature_weights.npz", allow_pickle=False, **dict(state.feature_weights))
@@ -235,7 +256,8 @@ def _files_made_outside_write(directory: Path) -> tuple[str, ...]:
 def _refusal(directory: Path, found: tuple[str, ...]) -> OutputError:
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return OutputError(
-        f"{directory} holds an earlier result.", expected="a new or empty folder",
+        f"{directory} holds an earlier result.",
+        expected="a new or empty folder",
         found=", ".join(found[:3]) + more,
         advice="Choose another output_dir, or add --overwrite (overwrite=True) to replace it.",
     )
@@ -247,7 +269,8 @@ def _check_room(directory: Path, expected_bytes: int) -> None:
         raise OutputError(
             f"The disk of {directory} has too little room.",
             expected=f"{max(expected_bytes, SPARE_BYTES) / 2**20:,.0f} MiB free",
-            found=f"{free / 2**20:,.0f} MiB", advice="Free some space or choose another output_dir.",
+            found=f"{free / 2**20:,.0f} MiB",
+            advice="Free some space or choose another output_dir.",
         )
 
 
@@ -262,8 +285,11 @@ def _write_tables(result: Result, folder: Path) -> None:
 
 
 def _embeddings(result: Result) -> tuple[tuple[str, Floats], ...]:
-    return (("graph", result.graph_embedding), ("feature", result.feature_embedding),
-            ("clustering", result.clustering_embedding))
+    return (
+        ("graph", result.graph_embedding),
+        ("feature", result.feature_embedding),
+        ("clustering", result.clustering_embedding),
+    )
 
 
 def _write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:
@@ -300,8 +326,13 @@ def _frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
 def _write_preprocessed(prepared: Prepared, folder: Path, params: RunParams) -> None:
     """The filtered matrix (genes x cells) under the benchmark's names, so the folder can be loaded as one."""
     (folder / PREPROCESSED).mkdir()
-    write_matrix(folder / PREPROCESSED_EXPRESSION, prepared.expression.T, prepared.var_names, prepared.obs_names,
-                 corner="gene")
+    write_matrix(
+        folder / PREPROCESSED_EXPRESSION, prepared.expression.T, prepared.var_names, prepared.obs_names, corner="gene"
+    )
     if params.run_LTMG and prepared.states is not None:
-        write_states(folder / PREPROCESSED / f"LTMG_{float(params.dropout_prob)}.csv", prepared.states,
-                     prepared.obs_names, prepared.var_names)
+        write_states(
+            folder / PREPROCESSED / f"LTMG_{float(params.dropout_prob)}.csv",
+            prepared.states,
+            prepared.obs_names,
+            prepared.var_names,
+        )

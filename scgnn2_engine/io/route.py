@@ -166,11 +166,18 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
 def _check_kind(flag: str, path: Path) -> None:
     """Each published flag takes its own kind of file; ``load_sc_dataset`` takes any."""
     kind = kind_of(path)
-    wanted = {"load_from_10X": ("10x folder", "10x h5"), "load_rdata": ("rdata",),
-              "load_seurat_object": ("text", "rdata")}.get(flag)
+    wanted = {
+        "load_from_10X": ("10x folder", "10x h5"),
+        "load_rdata": ("rdata",),
+        "load_seurat_object": ("text", "rdata"),
+    }.get(flag)
     if wanted is not None and kind not in wanted:
-        raise InputError(f"{path} is not what {flag} reads.", expected=" or ".join(wanted), found=kind,
-                         advice="load_sc_dataset reads every kind of file.")
+        raise InputError(
+            f"{path} is not what {flag} reads.",
+            expected=" or ".join(wanted),
+            found=kind,
+            advice="load_sc_dataset reads every kind of file.",
+        )
 
 
 def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Dataset:
@@ -185,9 +192,13 @@ def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
         path = _in_folder(folder, "top_cell_labels.csv") if folder else None
     if path is None and not name:
         if params.given_cell_type_labels and dataset.truth is None:
-            raise InputError("given_cell_type_labels is set, but there are no labels.",
-                             expected="load_cell_type_labels FILE (or an obs column), or top_cell_labels.csv in the "
-                             "benchmark's folder", found="neither", advice="Give the labels, or leave the flag out.")
+            raise InputError(
+                "given_cell_type_labels is set, but there are no labels.",
+                expected="load_cell_type_labels FILE (or an obs column), or top_cell_labels.csv in the "
+                "benchmark's folder",
+                found="neither",
+                advice="Give the labels, or leave the flag out.",
+            )
         return dataset
     if path is not None:
         kind_of(path)  # refuses what is empty or a pickle
@@ -206,8 +217,10 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
         path = _in_folder(folder, f"LTMG_{float(params.dropout_prob)}.csv")
         if path is not None and params.dropout_prob > 0 and params.seed != _MASK_SEED:
             # the states were computed on one mask; under another they tell which hidden entries were expressed
-            ignored = (f"{path.name} belongs to the mask of seed {_MASK_SEED}, this run hides other entries (seed "
-                       f"{params.seed}): its states are not used.")
+            ignored = (
+                f"{path.name} belongs to the mask of seed {_MASK_SEED}, this run hides other entries (seed "
+                f"{params.seed}): its states are not used."
+            )
             return _reported(dataset, [], [ignored])
     if path is None:
         return dataset
@@ -217,8 +230,12 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
 
 
 def _reported(dataset: Dataset, notes: Iterable[str], warnings: Iterable[str], **facts: str) -> Dataset:
-    return replace(dataset, notes=(*dataset.notes, *notes), warnings=(*dataset.warnings, *warnings),
-                   facts={**dataset.facts, **facts})
+    return replace(
+        dataset,
+        notes=(*dataset.notes, *notes),
+        warnings=(*dataset.warnings, *warnings),
+        facts={**dataset.facts, **facts},
+    )
 
 
 def _rows_as(load: LoadParams, orientation: str) -> LoadParams:
@@ -231,24 +248,33 @@ def _rows_as(load: LoadParams, orientation: str) -> LoadParams:
 
 def _benchmark_folder(load: LoadParams) -> Path:
     if not load.dataset_dir and not load.dataset_name:
-        raise ParameterError("load_use_benchmark needs to know the folder.",
-                             expected="load_dataset_dir DIR and load_dataset_name NAME", found="neither")
+        raise ParameterError(
+            "load_use_benchmark needs to know the folder.",
+            expected="load_dataset_dir DIR and load_dataset_name NAME",
+            found="neither",
+        )
     folder = Path(load.dataset_dir).expanduser() / str(load.dataset_name)
     if not folder.is_dir():
         parent = folder.parent
         inside = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
-        raise InputError(f"There is no data set folder {folder}.", expected="a folder with original_top_expression.csv",
-                         found=f"{parent} with {', '.join(inside) or 'no folders'}",
-                         advice="Check load_dataset_dir and load_dataset_name.")
+        raise InputError(
+            f"There is no data set folder {folder}.",
+            expected="a folder with original_top_expression.csv",
+            found=f"{parent} with {', '.join(inside) or 'no folders'}",
+            advice="Check load_dataset_dir and load_dataset_name.",
+        )
     return folder
 
 
 def _benchmark_file(folder: Path, name: str) -> Path:
     path = _in_folder(folder, name)
     if path is None:
-        raise InputError(f"{folder} lacks {name}.", expected=f"{name} or {name}.gz",
-                         found=", ".join(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
-                         advice="Name the file with load_sc_dataset instead of load_use_benchmark.")
+        raise InputError(
+            f"{folder} lacks {name}.",
+            expected=f"{name} or {name}.gz",
+            found=", ".join(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
+            advice="Name the file with load_sc_dataset instead of load_use_benchmark.",
+        )
     return path
 
 
@@ -274,9 +300,12 @@ def _locate(load: LoadParams, name: str, flag: str) -> Path:
 
 
 def _not_found(flag: str, name: str, places: list[Path]) -> InputError:
-    return InputError(f"{name} ({flag}) does not exist.", expected="a file or folder",
-                      found="nothing at " + ", ".join(str(place) for place in places),
-                      advice="Give the whole path, or set load_dataset_dir.")
+    return InputError(
+        f"{name} ({flag}) does not exist.",
+        expected="a file or folder",
+        found="nothing at " + ", ".join(str(place) for place in places),
+        advice="Give the whole path, or set load_dataset_dir.",
+    )
 
 
 def _looks_like_path(name: str) -> bool:

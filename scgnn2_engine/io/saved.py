@@ -65,13 +65,20 @@ def read_labels(path: str | Path) -> pd.Series:
     path = _inside(path, "labels.csv")
     frame = _read_table(path, dtype=str)
     if frame.shape[1] < 2:
-        raise InputError(f"{path} holds no labels.", expected="a column of cell names and a column of labels",
-                         found=f"{frame.shape[1]} column", advice="Separate the columns with commas.")
+        raise InputError(
+            f"{path} holds no labels.",
+            expected="a column of cell names and a column of labels",
+            found=f"{frame.shape[1]} column",
+            advice="Separate the columns with commas.",
+        )
     labels = frame.iloc[:, 1].fillna("").set_axis(pd.Index(frame.iloc[:, 0].fillna(""), name="cell"))
     if labels.index.has_duplicates:
         twice = labels.index[labels.index.duplicated()][0]
-        raise InputError(f"{path} names the cell {twice!r} more than once.", expected="one row for every cell",
-                         advice="Remove the repeated rows.")
+        raise InputError(
+            f"{path} names the cell {twice!r} more than once.",
+            expected="one row for every cell",
+            advice="Remove the repeated rows.",
+        )
     return labels
 
 
@@ -81,8 +88,11 @@ def read_embedding(path: str | Path, kind: str = "graph") -> pd.DataFrame:
     frame = _read_table(path, dtype={0: str})
     values = frame.iloc[:, 1:].set_axis(pd.Index(frame.iloc[:, 0].astype(str), name="cell"))
     if values.empty or not all(np.issubdtype(dtype, np.number) for dtype in values.dtypes):
-        raise InputError(f"{path} is not an embedding.", expected="cell names, then columns of numbers",
-                         found=f"columns {', '.join(map(str, frame.columns[:4]))}")
+        raise InputError(
+            f"{path} is not an embedding.",
+            expected="cell names, then columns of numbers",
+            found=f"columns {', '.join(map(str, frame.columns[:4]))}",
+        )
     return values.astype(np.float32)
 
 
@@ -108,8 +118,11 @@ def read_edges(
     edges = np.stack([positions.get_indexer(frame[end]) for end in ("Start", "End")]).astype(np.int64)
     if np.any(edges < 0):
         end, row = np.argwhere(edges < 0)[0]
-        raise InputError(f"{path} names the cell {frame[('Start', 'End')[end]].iloc[row]!r}, which is not in the data.",
-                         expected=f"one of {len(obs_names)} cell names", advice="Take the files of one run.")
+        raise InputError(
+            f"{path} names the cell {frame[('Start', 'End')[end]].iloc[row]!r}, which is not in the data.",
+            expected=f"one of {len(obs_names)} cell names",
+            advice="Take the files of one run.",
+        )
     return edges, frame["Weight"].to_numpy(np.float64)
 
 
@@ -153,16 +166,22 @@ def read_saved_expression(path: str | Path) -> SavedExpression:
             hidden_entries=int(saved["hidden_entries"]),
         )
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not the result of a run: {error}.", expected="a result.h5ad of scgnn2 run",
-                         advice="Give the output folder of a finished run.") from error
+        raise InputError(
+            f"{path} is not the result of a run: {error}.",
+            expected="a result.h5ad of scgnn2 run",
+            advice="Give the output folder of a finished run.",
+        ) from error
 
 
 def _inside(path: str | Path, name: str) -> Path:
     path = Path(path)
     found = path / name if path.is_dir() else path
     if not found.is_file():
-        raise InputError(f"{found} does not exist.", expected="a file, or the output folder of a finished run",
-                         advice=f"A finished run leaves {len(TABLES)} tables, {name} among them: check the path.")
+        raise InputError(
+            f"{found} does not exist.",
+            expected="a file, or the output folder of a finished run",
+            advice=f"A finished run leaves {len(TABLES)} tables, {name} among them: check the path.",
+        )
     return found
 
 
@@ -171,12 +190,19 @@ def _read_table(path: Path, dtype: Any = None) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype=dtype, keep_default_na=False, na_values=[""])
     except (*UNREADABLE, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}.", expected="a csv with a header",
-                         advice="Check that the file is complete.") from error
+        raise InputError(
+            f"{path} cannot be read as a table: {error}.",
+            expected="a csv with a header",
+            advice="Check that the file is complete.",
+        ) from error
 
 
 def _require_columns(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> None:
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise InputError(f"{path} lacks the column {missing[0]}.", expected=", ".join(names),
-                         found=", ".join(map(str, frame.columns[:8])), advice="Take a table that scgnn2 wrote.")
+        raise InputError(
+            f"{path} lacks the column {missing[0]}.",
+            expected=", ".join(names),
+            found=", ".join(map(str, frame.columns[:8])),
+            advice="Take a table that scgnn2 wrote.",
+        )

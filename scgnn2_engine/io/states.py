@@ -54,8 +54,11 @@ def read_states(
     values = table.assemble(transpose=genes_in_rows)
     stored = values if isinstance(values, np.ndarray) else values.data
     if stored.size and (float(stored.max()) > _LARGEST or not np.array_equal(stored, np.rint(stored))):
-        raise InputError(f"{path} does not hold LTMG states.", expected=f"whole numbers from 0 to {_LARGEST}",
-                         found=f"values such as {float(stored.max()):g}")
+        raise InputError(
+            f"{path} does not hold LTMG states.",
+            expected=f"whole numbers from 0 to {_LARGEST}",
+            found=f"values such as {float(stored.max()):g}",
+        )
     cell_at, cell_there = _positions(obs_names, file_cells)
     gene_at, gene_there = _positions(var_names, file_genes)
     states = np.zeros((len(obs_names), len(var_names)), dtype=np.uint8)

@@ -113,9 +113,7 @@ def quoted(name: object, separator: str = ",") -> str:
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in separator + '"\n\r') else text
 
 
-def _row_formatter(
-    values: Matrix | npt.NDArray[Any], number: str | None, separator: str
-) -> Callable[[list[Any]], str]:
+def _row_formatter(values: Matrix | npt.NDArray[Any], number: str | None, separator: str) -> Callable[[list[Any]], str]:
     if number is None and values.dtype == np.float64 and not _whole_numbers(values):
         return lambda row: separator.join(map(repr, row))
     if number is None:

@@ -43,9 +43,12 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
     features = [line.split("\t") for line in _lines(feature_file)]
     n_genes, n_cells, n_entries = _size(matrix)
     if (len(features), len(barcodes)) != (n_genes, n_cells):
-        raise InputError(f"{matrix} does not fit the names beside it.",
-                         expected=f"{len(features)} genes ({feature_file.name}) x {len(barcodes)} cells",
-                         found=f"{n_genes} x {n_cells}", advice="The three files must come from one run.")
+        raise InputError(
+            f"{matrix} does not fit the names beside it.",
+            expected=f"{len(features)} genes ({feature_file.name}) x {len(barcodes)} cells",
+            found=f"{n_genes} x {n_cells}",
+            advice="The three files must come from one run.",
+        )
     require_memory(40.0 * n_entries, f"{matrix}", max_memory)
     try:
         entries = scipy.io.mmread(matrix).tocoo()
@@ -73,8 +76,12 @@ def read_tenx_h5(path: Path, *, max_memory: float = 0.0) -> Found:
         with h5py.File(path) as file:
             groups = ["matrix"] if "matrix" in file else sorted(key for key in file if "barcodes" in file[key])
             if len(groups) != 1:
-                raise InputError(f"{path} holds {len(groups)} genomes.", expected="one", found=", ".join(groups),
-                                 advice="Split it by genome, or read the folder of one of them.")
+                raise InputError(
+                    f"{path} holds {len(groups)} genomes.",
+                    expected="one",
+                    found=", ".join(groups),
+                    advice="Split it by genome, or read the folder of one of them.",
+                )
             group = file[groups[0]]
             n_genes, n_cells = (int(size) for size in group["shape"][:])
             require_memory(24.0 * group["data"].shape[0], str(path), max_memory)
@@ -105,8 +112,12 @@ def _expression_only(
         notes.append(f"{len(others)} features that are not gene expression were left out: {listed(others)}.")
         expression, names = expression[:, np.flatnonzero(kept)], names[kept]
     return Found(
-        source=source, expression=expression, obs_names=np.asarray(barcodes, dtype=np.str_), var_names=names,
-        facts={"orientation": "genes-by-cells", "matrix": "10x"}, notes=tuple(notes),
+        source=source,
+        expression=expression,
+        obs_names=np.asarray(barcodes, dtype=np.str_),
+        var_names=names,
+        facts={"orientation": "genes-by-cells", "matrix": "10x"},
+        notes=tuple(notes),
     )
 
 
@@ -116,12 +127,19 @@ def _find_matrix(folder: Path) -> Path:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise InputError(f"{folder} holds {len(matches)} 10x matrices.", expected="one",
-                             found=listed(path.relative_to(folder) for path in matches), advice="Name one folder.")
+            raise InputError(
+                f"{folder} holds {len(matches)} 10x matrices.",
+                expected="one",
+                found=listed(path.relative_to(folder) for path in matches),
+                advice="Name one folder.",
+            )
     names = sorted(path.name for path in folder.iterdir())
-    raise InputError(f"{folder} is not a 10x folder.",
-                     expected="matrix.mtx, barcodes.tsv and genes.tsv or features.tsv (each plain or .gz)",
-                     found=listed(names, 8) or "an empty folder", advice="Name a file in it if it holds one.")
+    raise InputError(
+        f"{folder} is not a 10x folder.",
+        expected="matrix.mtx, barcodes.tsv and genes.tsv or features.tsv (each plain or .gz)",
+        found=listed(names, 8) or "an empty folder",
+        advice="Name a file in it if it holds one.",
+    )
 
 
 def _partner(folder: Path, prefix: str, stems: tuple[str, ...]) -> Path:
@@ -129,8 +147,11 @@ def _partner(folder: Path, prefix: str, stems: tuple[str, ...]) -> Path:
         for name in (f"{prefix}{stem}.gz", f"{prefix}{stem}"):
             if (folder / name).is_file():
                 return folder / name
-    raise InputError(f"{folder} lacks {' or '.join(prefix + stem for stem in stems)} (plain or .gz).",
-                     expected="it beside the matrix", found=listed(sorted(path.name for path in folder.iterdir()), 8))
+    raise InputError(
+        f"{folder} lacks {' or '.join(prefix + stem for stem in stems)} (plain or .gz).",
+        expected="it beside the matrix",
+        found=listed(sorted(path.name for path in folder.iterdir()), 8),
+    )
 
 
 def _lines(path: Path) -> list[str]:

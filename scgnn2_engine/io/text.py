@@ -121,9 +121,12 @@ def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: 
         raise InputError(f"{path} holds a header and no rows.", expected="at least one row of numbers")
     columns = header if len(split_line(first[1], separator)) == len(header) + 1 else header[1:]
     if not columns:
-        raise InputError(f"{path} has a single column.", expected="names, then one column for each cell or gene",
-                         found=f"the header {header_line[:60].decode()!r}",
-                         advice="Separate columns by commas or tabs.")
+        raise InputError(
+            f"{path} has a single column.",
+            expected="names, then one column for each cell or gene",
+            found=f"the header {header_line[:60].decode()!r}",
+            advice="Separate columns by commas or tabs.",
+        )
     reader = _BlockReader(path, separator, np.asarray(columns, dtype=np.str_))
     blocks: list[Matrix] = []
     names: list[str] = []
@@ -166,8 +169,9 @@ class _BlockReader:
                 fields = split_line(line, self.separator)
                 self._check_length(number, len(fields))
                 # a separator inside quotes would split the number: left to be refused as text
-                name, body = fields[0], separator.join(
-                    field.replace(self.separator, "?").encode() for field in fields[1:]
+                name, body = (
+                    fields[0],
+                    separator.join(field.replace(self.separator, "?").encode() for field in fields[1:]),
                 )
             else:
                 self._check_length(number, line.count(separator) + 1)
@@ -193,9 +197,12 @@ class _BlockReader:
     def _check_length(self, number: int, found: int) -> None:
         expected = len(self.columns) + 1
         if found != expected:
-            raise InputError(f"Line {number} of {self.path} has another length than the first row.",
-                             expected=f"{expected} fields", found=f"{found} fields",
-                             advice="The file is ragged or was cut short: export it again.")
+            raise InputError(
+                f"Line {number} of {self.path} has another length than the first row.",
+                expected=f"{expected} fields",
+                found=f"{found} fields",
+                advice="The file is ragged or was cut short: export it again.",
+            )
 
     def _refuse(self, numbers: list[int], names: list[str], bodies: list[bytes], row: int, column: int) -> NoReturn:
         text = bodies[row].split(self.separator.encode())[column].decode().strip()
@@ -217,7 +224,9 @@ class _BlockReader:
         raise InputError(
             f"{self.path} holds {what} in row {names[row]!r} (line {numbers[row]}), "
             f"column {str(self.columns[column])!r} (field {column + 2}).",
-            expected=expected, found=repr(text), advice=advice,
+            expected=expected,
+            found=repr(text),
+            advice=advice,
         )
 
 

@@ -141,8 +141,10 @@ def cell_graph(
     hv = holoviews()
     drawable = np.flatnonzero(weights > 0)
     kept = drawable[thin_edges(edges[:, drawable], weights[drawable], len(positions), max_edges)]
-    layers = [*_edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale),
-              *_cell_layers(hv, positions, labels, obs_names, node_size)]
+    layers = [
+        *_edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale),
+        *_cell_layers(hv, positions, labels, obs_names, node_size),
+    ]
     drawn = f"{len(drawable):,} edges"
     if len(kept) < len(drawable):
         drawn = f"each cell's strongest: {len(kept):,} of {drawn}"
@@ -150,12 +152,30 @@ def cell_graph(
     heading = f"{title}: {len(positions):,} cells, {drawn}"
     no_ticks = {"xticks": 0, "yticks": 0}  # places on the map have no unit
     return hv.Overlay(layers).opts(
-        hv.opts.Overlay(backend="bokeh", width=900 + 110 * columns, height=720, title=heading, legend_position="right",
-                        legend_cols=columns, toolbar="above", active_tools=["wheel_zoom"], click_policy="mute",
-                        legend_opts={"title": "edges and clusters (click to mute)"}, **no_ticks),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=7.5, aspect=1.15, title=heading,
-                        legend_position="right", legend_cols=columns, show_frame=False,
-                        legend_opts={"markerscale": 1.6, "frameon": False}, **no_ticks),
+        hv.opts.Overlay(
+            backend="bokeh",
+            width=900 + 110 * columns,
+            height=720,
+            title=heading,
+            legend_position="right",
+            legend_cols=columns,
+            toolbar="above",
+            active_tools=["wheel_zoom"],
+            click_policy="mute",
+            legend_opts={"title": "edges and clusters (click to mute)"},
+            **no_ticks,
+        ),
+        hv.opts.Overlay(
+            backend="matplotlib",
+            fig_inches=7.5,
+            aspect=1.15,
+            title=heading,
+            legend_position="right",
+            legend_cols=columns,
+            show_frame=False,
+            legend_opts={"markerscale": 1.6, "frameon": False},
+            **no_ticks,
+        ),
     )
 
 
@@ -172,12 +192,17 @@ def _edge_layers(hv: Any, positions: Floats, edges: Ints, weights: Floats, edges
         low, high = weights[inside].min(), weights[inside].max()
         label = f"weight {low:.3g}" if low == high else f"weight {low:.3g} – {high:.3g}"
         width = float(np.median(widths[inside]))
-        segments = hv.Segments((start[:, 0], start[:, 1], end[:, 0], end[:, 1]),
-                               kdims=["UMAP 1", "UMAP 2", "UMAP 1 end", "UMAP 2 end"], label=label)
-        layers.append(segments.opts(
-            hv.opts.Segments(backend="bokeh", color=EDGE, line_width=width, alpha=0.4, tools=[]),
-            hv.opts.Segments(backend="matplotlib", color=EDGE, linewidth=width, alpha=0.4),
-        ))
+        segments = hv.Segments(
+            (start[:, 0], start[:, 1], end[:, 0], end[:, 1]),
+            kdims=["UMAP 1", "UMAP 2", "UMAP 1 end", "UMAP 2 end"],
+            label=label,
+        )
+        layers.append(
+            segments.opts(
+                hv.opts.Segments(backend="bokeh", color=EDGE, line_width=width, alpha=0.4, tools=[]),
+                hv.opts.Segments(backend="matplotlib", color=EDGE, linewidth=width, alpha=0.4),
+            )
+        )
     return layers
 
 
@@ -190,15 +215,31 @@ def _cell_layers(
     for label, colour in ((label, cluster_colours(names)[label]) for label in natural_order(names)):
         inside = names == label
         kind = "cluster " if label.isdigit() else ""
-        points = hv.Points((positions[inside, 0], positions[inside, 1], cells[inside], names[inside]),
-                           kdims=["UMAP 1", "UMAP 2"], vdims=["cell", "cluster"],
-                           label=f"{kind}{label} ({int(inside.sum()):,})")
-        layers.append(points.opts(
-            hv.opts.Points(backend="bokeh", color=colour, size=node_size, line_color="white", line_width=0.3,
-                           tools=["hover", "lasso_select"], muted_alpha=0.05),
-            hv.opts.Points(backend="matplotlib", color=colour, s=node_size**2, edgecolors="white", linewidth=0.2,
-                           show_frame=False),
-        ))
+        points = hv.Points(
+            (positions[inside, 0], positions[inside, 1], cells[inside], names[inside]),
+            kdims=["UMAP 1", "UMAP 2"],
+            vdims=["cell", "cluster"],
+            label=f"{kind}{label} ({int(inside.sum()):,})",
+        )
+        layers.append(
+            points.opts(
+                hv.opts.Points(
+                    backend="bokeh",
+                    color=colour,
+                    size=node_size,
+                    line_color="white",
+                    line_width=0.3,
+                    tools=["hover", "lasso_select"],
+                    muted_alpha=0.05,
+                ),
+                hv.opts.Points(
+                    backend="matplotlib",
+                    color=colour,
+                    s=node_size**2,
+                    edgecolors="white",
+                    linewidth=0.2,
+                    show_frame=False,
+                ),
+            )
+        )
     return layers
-
-

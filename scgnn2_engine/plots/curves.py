@@ -12,19 +12,33 @@ from scgnn2_engine.plots.style import MUTED, holoviews, palette
 
 STAGES = {"feature_AE": "Feature autoencoder", "graph_AE": "Graph autoencoder", "cluster_AE": "Cluster autoencoders"}
 PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("Agreement of clusters", "adjusted Rand index",
-     {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the given labels"}),
-    ("Imputation error", "absolute error, ln(1 + expression)",
-     {"error_median": "hidden entries, median", "error_mean": "hidden entries, mean",
-      "validation_error": "held-out entries, mean"}),
+    (
+        "Agreement of clusters",
+        "adjusted Rand index",
+        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the given labels"},
+    ),
+    (
+        "Imputation error",
+        "absolute error, ln(1 + expression)",
+        {
+            "error_median": "hidden entries, median",
+            "error_mean": "hidden entries, mean",
+            "validation_error": "held-out entries, mean",
+        },
+    ),
     ("Clusters", "number of clusters", {"cluster_count": "clusters"}),
 )
 """Title, y axis, and column of ``metrics.csv`` to its name in the legend."""
 
 WIDTH, HEIGHT, ASPECT = 430, 340, 1.35
 E_FOLDS = float(np.log(10))  # HoloViews measures logarithmic axes in e-folds, Matplotlib in decades
-COMPACT_LEGEND = {"label_text_font_size": "8.5pt", "spacing": -3, "padding": 2, "background_fill_alpha": 0,
-                  "border_line_alpha": 0}
+COMPACT_LEGEND = {
+    "label_text_font_size": "8.5pt",
+    "spacing": -3,
+    "padding": 2,
+    "background_fill_alpha": 0,
+    "border_line_alpha": 0,
+}
 
 
 def loss_curve(losses: pd.DataFrame, stage: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -86,14 +100,24 @@ def curves(losses: pd.DataFrame, metrics: pd.DataFrame) -> Any:
     1
     """
     hv = holoviews()
-    panels = [_loss_panel(hv, losses, stage, title) for stage, title in STAGES.items()
-              if np.isfinite(loss_curve(losses, stage)[1]).any()]
-    panels += [_score_panel(hv, metrics, title, unit, {name: metrics[name].to_numpy(float) for name in lines}, lines)
-               for title, unit, lines in _panels_with_numbers(metrics)]
-    return hv.Layout(panels).cols(3).opts(
-        hv.opts.Layout(backend="bokeh", shared_axes=False, merge_tools=True),
-        hv.opts.Layout(backend="matplotlib", fig_inches=4.6, hspace=0.35, vspace=0.4, sublabel_format="",
-                       shared_axes=False),
+    panels = [
+        _loss_panel(hv, losses, stage, title)
+        for stage, title in STAGES.items()
+        if np.isfinite(loss_curve(losses, stage)[1]).any()
+    ]
+    panels += [
+        _score_panel(hv, metrics, title, unit, {name: metrics[name].to_numpy(float) for name in lines}, lines)
+        for title, unit, lines in _panels_with_numbers(metrics)
+    ]
+    return (
+        hv.Layout(panels)
+        .cols(3)
+        .opts(
+            hv.opts.Layout(backend="bokeh", shared_axes=False, merge_tools=True),
+            hv.opts.Layout(
+                backend="matplotlib", fig_inches=4.6, hspace=0.35, vspace=0.4, sublabel_format="", shared_axes=False
+            ),
+        )
     )
 
 
@@ -113,14 +137,24 @@ def _loss_panel(hv: Any, losses: pd.DataFrame, stage: str, title: str) -> Any:
         hv.opts.Curve(backend="bokeh", color=palette(1)[0], line_width=1.5, tools=["hover"]),
         hv.opts.Curve(backend="matplotlib", color=palette(1)[0], linewidth=1.2),
     )
-    frame = {"title": title, "xlabel": "epoch, all iterations one after another", "ylabel": label, "logy": True,
-             "show_legend": False, "ylim": (float(np.nanmin(values)) / 1.2, float(np.nanmax(values)) * 1.2)}
+    frame = {
+        "title": title,
+        "xlabel": "epoch, all iterations one after another",
+        "ylabel": label,
+        "logy": True,
+        "show_legend": False,
+        "ylim": (float(np.nanmin(values)) / 1.2, float(np.nanmax(values)) * 1.2),
+    }
     return _framed(hv, [curve], frame)
 
 
 def _score_panel(
-    hv: Any, metrics: pd.DataFrame, title: str, unit: str, values: dict[str, npt.NDArray[np.float64]],
-    names: dict[str, str]
+    hv: Any,
+    metrics: pd.DataFrame,
+    title: str,
+    unit: str,
+    values: dict[str, npt.NDArray[np.float64]],
+    names: dict[str, str],
 ) -> Any:
     iterations = metrics["iteration"].to_numpy(float)
     layers = []
@@ -130,17 +164,24 @@ def _score_panel(
         layers += [
             hv.Curve(points, "iteration", unit, label=text).opts(
                 hv.opts.Curve(backend="bokeh", color=colour, line_width=1.8),
-                hv.opts.Curve(backend="matplotlib", color=colour, linewidth=1.4)),
+                hv.opts.Curve(backend="matplotlib", color=colour, linewidth=1.4),
+            ),
             hv.Scatter(points, "iteration", unit, label=text).opts(
                 hv.opts.Scatter(backend="bokeh", color=colour, size=6, tools=["hover"]),
-                hv.opts.Scatter(backend="matplotlib", color=colour, s=14)),
+                hv.opts.Scatter(backend="matplotlib", color=colour, s=14),
+            ),
         ]
     if "selected" in metrics and metrics["selected"].any():
         layers.append(_selected(hv, float(metrics.loc[metrics["selected"].astype(bool), "iteration"].iloc[0])))
-    frame = {"title": title, "xlabel": "iteration (dashed: the one returned)", "ylabel": unit,
-             "xlim": (float(iterations.min()) - 0.5, float(iterations.max()) + 0.5),
-             "ylim": _with_room_for_legend(values), "show_legend": len(names) > 1,
-             "xticks": whole_ticks(iterations)}
+    frame = {
+        "title": title,
+        "xlabel": "iteration (dashed: the one returned)",
+        "ylabel": unit,
+        "xlim": (float(iterations.min()) - 0.5, float(iterations.max()) + 0.5),
+        "ylim": _with_room_for_legend(values),
+        "show_legend": len(names) > 1,
+        "xticks": whole_ticks(iterations),
+    }
     if names.keys() == {"cluster_count"}:
         frame["yticks"] = whole_ticks(values["cluster_count"])
     return _framed(hv, layers, frame)
@@ -148,11 +189,21 @@ def _score_panel(
 
 def _framed(hv: Any, layers: list[Any], frame: dict[str, Any]) -> Any:
     return hv.Overlay(layers).opts(
-        hv.opts.Overlay(backend="bokeh", width=WIDTH, height=HEIGHT, legend_position="bottom_right",
-                        legend_opts=COMPACT_LEGEND, **frame),
-        hv.opts.Overlay(backend="matplotlib", aspect=ASPECT / E_FOLDS if frame.get("logy") else ASPECT,
-                        legend_position="bottom_right",
-                        legend_opts={"frameon": False, "fontsize": 8}, **frame),
+        hv.opts.Overlay(
+            backend="bokeh",
+            width=WIDTH,
+            height=HEIGHT,
+            legend_position="bottom_right",
+            legend_opts=COMPACT_LEGEND,
+            **frame,
+        ),
+        hv.opts.Overlay(
+            backend="matplotlib",
+            aspect=ASPECT / E_FOLDS if frame.get("logy") else ASPECT,
+            legend_position="bottom_right",
+            legend_opts={"frameon": False, "fontsize": 8},
+            **frame,
+        ),
     )
 
 

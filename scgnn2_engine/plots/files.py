@@ -62,8 +62,11 @@ def save_figure(element: Any, path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix not in {".html", ".png"}:
-        raise OutputError(f"A figure cannot be written as {path.name}.", expected="a name that ends in .html or .png",
-                          found=path.suffix or "no suffix")
+        raise OutputError(
+            f"A figure cannot be written as {path.name}.",
+            expected="a name that ends in .html or .png",
+            found=path.suffix or "no suffix",
+        )
     with whole_file(path) as temporary:
         if path.suffix == ".html":
             temporary.write_text(_html(element, path.stem), encoding="utf-8")
@@ -114,8 +117,13 @@ def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Any]]
     prepared = result.prepared
     figures: dict[str, Callable[[], Any]] = {
         "graph": lambda: _graph_of(result, seed),
-        "heatmap": lambda: error_heatmap(result.imputed, prepared.expression, result.labels, scale=prepared.scale,
-                                         reference_is_truth=prepared.hidden is not None),
+        "heatmap": lambda: error_heatmap(
+            result.imputed,
+            prepared.expression,
+            result.labels,
+            scale=prepared.scale,
+            reference_is_truth=prepared.hidden is not None,
+        ),
         "curves": lambda: curves(result.losses, result.metrics),
     }
     sets = sets_of_iterations(result.labels_history, result.selected_iteration)
@@ -127,17 +135,23 @@ def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Any]]
 def _graph_of(result: Result, seed: int) -> Any:
     positions = result.umap if result.umap is not None else umap_positions(result.graph_embedding, seed)
     upper = sp.triu(result.graph.adjacency(weighted=True), k=1).tocoo()
-    return cell_graph(positions, np.stack([upper.row, upper.col]), upper.data, result.labels,
-                      obs_names=result.prepared.obs_names)
+    return cell_graph(
+        positions, np.stack([upper.row, upper.col]), upper.data, result.labels, obs_names=result.prepared.obs_names
+    )
 
 
 def sets_of_iterations(history: Any, selected: int) -> dict[str, Any]:
     """The clusters of the first, the returned and the last iteration, by name, each once, in order."""
-    numbers = {int(str(column).removeprefix("iteration_")): column for column in history.columns
-               if str(column).startswith("iteration_")}
+    numbers = {
+        int(str(column).removeprefix("iteration_")): column
+        for column in history.columns
+        if str(column).startswith("iteration_")
+    }
     chosen = sorted({min(numbers), selected, max(numbers)} & set(numbers)) if numbers else []
-    return {f"iteration {number}" + (" (returned)" if number == selected else ""): history[numbers[number]].to_numpy()
-            for number in chosen}
+    return {
+        f"iteration {number}" + (" (returned)" if number == selected else ""): history[numbers[number]].to_numpy()
+        for number in chosen
+    }
 
 
 def _html(element: Any, title: str) -> str:

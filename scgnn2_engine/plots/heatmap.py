@@ -12,7 +12,12 @@ from scgnn2_engine.types import Floats, Matrix, Scale
 
 
 def block_differences(
-    imputed: Floats, reference: Matrix, labels: npt.NDArray[Any], *, scale: Scale = "logged", max_rows: int = 700,
+    imputed: Floats,
+    reference: Matrix,
+    labels: npt.NDArray[Any],
+    *,
+    scale: Scale = "logged",
+    max_rows: int = 700,
     max_columns: int = 1000,
 ) -> tuple[Floats, npt.NDArray[np.str_], npt.NDArray[np.int64]]:
     """Mean |imputed − reference| over blocks of cells of one cluster and neighbouring genes.
@@ -65,8 +70,14 @@ def block_differences(
 
 
 def error_heatmap(
-    imputed: Floats, reference: Matrix, labels: npt.NDArray[Any], *, scale: Scale = "logged",
-    reference_is_truth: bool = False, max_rows: int = 700, max_columns: int = 1000,
+    imputed: Floats,
+    reference: Matrix,
+    labels: npt.NDArray[Any],
+    *,
+    scale: Scale = "logged",
+    reference_is_truth: bool = False,
+    max_rows: int = 700,
+    max_columns: int = 1000,
 ) -> Any:
     """Draw |imputed − reference|, cells grouped by predicted cluster, darker where it is larger.
 
@@ -100,22 +111,46 @@ def error_heatmap(
     heading = "Imputation error" if reference_is_truth else "Change by imputation (imputed minus observed)"
     title = f"{heading}: {imputed.shape[0]:,} cells × {imputed.shape[1]:,} genes"
     value = hv.Dimension("difference", label=f"|imputed − {other}|, ln(1 + expression)", range=(0.0, limit))
-    image = hv.Image(differences[::-1], bounds=(0, 0, len(genes), n_rows),
-                     kdims=["gene", "cell"], vdims=[value])
+    image = hv.Image(differences[::-1], bounds=(0, 0, len(genes), n_rows), kdims=["gene", "cell"], vdims=[value])
     ticks, borders = _cluster_rows(row_labels)
     gene_axis = "genes, largest mean difference first"
-    shared = {"cmap": SEQUENTIAL, "clim": (0.0, limit), "colorbar": True, "yticks": ticks, "invert_yaxis": True,
-              "xlabel": gene_axis, "ylabel": "cells, by predicted cluster"}
+    shared = {
+        "cmap": SEQUENTIAL,
+        "clim": (0.0, limit),
+        "colorbar": True,
+        "yticks": ticks,
+        "invert_yaxis": True,
+        "xlabel": gene_axis,
+        "ylabel": "cells, by predicted cluster",
+    }
     image = image.opts(
-        hv.opts.Image(backend="bokeh", tools=["hover"], width=1000, height=700, title=title,
-                      colorbar_opts={"title": value.label, "padding": 22}, **shared),
-        hv.opts.Image(backend="matplotlib", fig_inches=9, aspect=1.45, title=title, clabel=value.label,
-                      interpolation="nearest", cbar_width=0.025, **shared),
+        hv.opts.Image(
+            backend="bokeh",
+            tools=["hover"],
+            width=1000,
+            height=700,
+            title=title,
+            colorbar_opts={"title": value.label, "padding": 22},
+            **shared,
+        ),
+        hv.opts.Image(
+            backend="matplotlib",
+            fig_inches=9,
+            aspect=1.45,
+            title=title,
+            clabel=value.label,
+            interpolation="nearest",
+            cbar_width=0.025,
+            **shared,
+        ),
     )
-    lines = [hv.HLine(border).opts(
-        hv.opts.HLine(backend="bokeh", color="white", line_width=2),
-        hv.opts.HLine(backend="matplotlib", color="white", linewidth=1.5),
-    ) for border in borders]
+    lines = [
+        hv.HLine(border).opts(
+            hv.opts.HLine(backend="bokeh", color="white", line_width=2),
+            hv.opts.HLine(backend="matplotlib", color="white", linewidth=1.5),
+        )
+        for border in borders
+    ]
     return hv.Overlay([image, *lines]).opts(
         hv.opts.Overlay(backend="bokeh", width=1000, height=700, title=title, toolbar="above"),
         hv.opts.Overlay(backend="matplotlib", fig_inches=9, aspect=1.45, title=title),

@@ -65,8 +65,12 @@ def sankey_layout(label_sets: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Bar]
     for number, labels in enumerate(columns):
         order = natural_order(labels.tolist())
         if number:
-            height = {name: np.mean([(before[source].low + before[source].high) / 2
-                                     for source in columns[number - 1][labels == name]]) for name in order}
+            height = {
+                name: np.mean(
+                    [(before[source].low + before[source].high) / 2 for source in columns[number - 1][labels == name]]
+                )
+                for name in order
+            }
             order.sort(key=lambda name: -height[name])
         here = _stack(number, labels, order)
         if number:
@@ -109,18 +113,42 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
     height = min(1600, max(520, 26 * most))
     width = 420 + max(300, 11 * max(map(len, label_sets))) * (n_columns - 1)
     heading = f"{title}: {len(next(iter(label_sets.values()))):,} cells"
-    flow = _polygons(hv, [{**_outline(ribbon), "from": ribbon.source, "to": ribbon.target, "cells": ribbon.n_cells,
-                           "colour": colours[ribbon.column, ribbon.source]} for ribbon in ribbons],
-                     ["from", "to", "cells", "colour"], alpha=0.45)
-    groups = _polygons(hv, [{"x": bar.column + BAR / 2 * np.array([-1, 1, 1, -1]),
-                             "y": [bar.low, bar.low, bar.high, bar.high], "group": bar.name, "cells": bar.n_cells,
-                             "colour": colours[bar.column, bar.name]} for bar in bars],
-                       ["group", "cells", "colour"], alpha=1.0)
+    flow = _polygons(
+        hv,
+        [
+            {
+                **_outline(ribbon),
+                "from": ribbon.source,
+                "to": ribbon.target,
+                "cells": ribbon.n_cells,
+                "colour": colours[ribbon.column, ribbon.source],
+            }
+            for ribbon in ribbons
+        ],
+        ["from", "to", "cells", "colour"],
+        alpha=0.45,
+    )
+    groups = _polygons(
+        hv,
+        [
+            {
+                "x": bar.column + BAR / 2 * np.array([-1, 1, 1, -1]),
+                "y": [bar.low, bar.low, bar.high, bar.high],
+                "group": bar.name,
+                "cells": bar.n_cells,
+                "colour": colours[bar.column, bar.name],
+            }
+            for bar in bars
+        ],
+        ["group", "cells", "colour"],
+        alpha=1.0,
+    )
     frame = {"xaxis": None, "yaxis": None, "title": heading, "xlim": (-0.45, n_columns - 0.55), "ylim": (-0.02, 1.09)}
     return hv.Overlay([flow, groups, *_texts(hv, bars, list(label_sets))]).opts(
         hv.opts.Overlay(backend="bokeh", width=width, height=height, toolbar="above", **frame),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=(width / 95, height / 95), aspect=None, show_frame=False,
-                        **frame),
+        hv.opts.Overlay(
+            backend="matplotlib", fig_inches=(width / 95, height / 95), aspect=None, show_frame=False, **frame
+        ),
     )
 
 
@@ -129,8 +157,11 @@ def _check(label_sets: Mapping[str, npt.NDArray[Any]], columns: list[npt.NDArray
         raise InputError("A Sankey diagram compares label sets.", expected="two or more", found=str(len(columns)))
     lengths = {name: len(labels) for name, labels in zip(label_sets, columns, strict=True)}
     if len(set(lengths.values())) > 1 or not len(columns[0]):
-        raise InputError("The label sets are not of the same cells.", expected="one label for every cell in each",
-                         found=", ".join(f"{name}: {length}" for name, length in lengths.items()))
+        raise InputError(
+            "The label sets are not of the same cells.",
+            expected="one label for every cell in each",
+            found=", ".join(f"{name}: {length}" for name, length in lengths.items()),
+        )
 
 
 def _stack(column: int, labels: npt.NDArray[np.str_], order: list[str]) -> dict[str, Bar]:
@@ -145,7 +176,10 @@ def _stack(column: int, labels: npt.NDArray[np.str_], order: list[str]) -> dict[
 
 
 def _ribbons(
-    column: int, left: npt.NDArray[np.str_], right: npt.NDArray[np.str_], sources: dict[str, Bar],
+    column: int,
+    left: npt.NDArray[np.str_],
+    right: npt.NDArray[np.str_],
+    sources: dict[str, Bar],
     targets: dict[str, Bar],
 ) -> list[Ribbon]:
     left_top = {name: bar.high for name, bar in sources.items()}
@@ -158,8 +192,16 @@ def _ribbons(
                 continue
             on_left = n_cells * (bar.high - bar.low) / bar.n_cells
             on_right = n_cells * (other.high - other.low) / other.n_cells
-            ribbons.append(Ribbon(column, source, target, n_cells, (left_top[source] - on_left, left_top[source]),
-                                  (right_top[target] - on_right, right_top[target])))
+            ribbons.append(
+                Ribbon(
+                    column,
+                    source,
+                    target,
+                    n_cells,
+                    (left_top[source] - on_left, left_top[source]),
+                    (right_top[target] - on_right, right_top[target]),
+                )
+            )
             left_top[source] -= on_left
             right_top[target] -= on_right
     return ribbons
@@ -188,19 +230,27 @@ def _outline(ribbon: Ribbon) -> dict[str, Any]:
 def _polygons(hv: Any, shapes: list[dict[str, Any]], vdims: list[str], *, alpha: float) -> Any:
     tips = [(name, f"@{{{name}}}") for name in vdims if name != "colour"]
     return hv.Polygons(shapes, kdims=["x", "y"], vdims=vdims).opts(
-        hv.opts.Polygons(backend="bokeh", color="colour", line_width=0, alpha=alpha, tools=["hover", "tap"],
-                         hover_tooltips=tips, show_legend=False),
-        hv.opts.Polygons(backend="matplotlib", color="colour", linewidth=0, alpha=alpha,
-                         show_legend=False),
+        hv.opts.Polygons(
+            backend="bokeh",
+            color="colour",
+            line_width=0,
+            alpha=alpha,
+            tools=["hover", "tap"],
+            hover_tooltips=tips,
+            show_legend=False,
+        ),
+        hv.opts.Polygons(backend="matplotlib", color="colour", linewidth=0, alpha=alpha, show_legend=False),
     )
 
 
 def _texts(hv: Any, bars: list[Bar], names: list[str]) -> list[Any]:
     """Names of the groups beside their bars (left of the first column, right of the others), sets on top."""
+
     def labels(rows: list[tuple[float, float, str]], align: str, size: int, weight: str = "normal") -> Any:
         return hv.Labels(rows, kdims=["x", "y"], vdims=["text"]).opts(
-            hv.opts.Labels(backend="bokeh", text_align=align, text_font_size=f"{size}pt", text_color=INK,
-                           text_font_style=weight),
+            hv.opts.Labels(
+                backend="bokeh", text_align=align, text_font_size=f"{size}pt", text_color=INK, text_font_style=weight
+            ),
             hv.opts.Labels(backend="matplotlib", horizontalalignment=align, size=size, color=INK, weight=weight),
         )
 

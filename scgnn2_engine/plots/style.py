@@ -35,7 +35,8 @@ def holoviews(backends: Iterable[str] = ("bokeh", "matplotlib")) -> Any:
                 hv.renderer(backend)
     except ImportError as error:
         raise MissingPackageError(
-            "Figures need the package holoviews.", found=f"{error.name or 'a package'} is not installed",
+            "Figures need the package holoviews.",
+            found=f"{error.name or 'a package'} is not installed",
             advice='Install it with: pip install "scgnn2[app]", or run with output_figures off.',
         ) from error
     return hv
@@ -81,8 +82,12 @@ def natural_order(names: Iterable[str]) -> list[str]:
     >>> natural_order(["c10", "c9", "c9"])
     ['c9', 'c10']
     """
-    return sorted(set(names), key=lambda name: [(0, int(part), "") if part.isdigit() else (1, 0, part)
-                                                for part in re.split(r"(\d+)", name) if part])
+    return sorted(
+        set(names),
+        key=lambda name: [
+            (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
+        ],
+    )
 
 
 def _difference(first: str, second: str) -> float:

@@ -61,30 +61,51 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
     n_obs, n_vars = expression.shape
     if n_obs < 2 or n_vars < 2:
         raise InputError(
-            "The matrix is too small for a run.", expected="at least 2 cells and 2 genes",
+            "The matrix is too small for a run.",
+            expected="at least 2 cells and 2 genes",
             found=f"{n_obs} cells and {n_vars} genes",
             advice="If the rows are genes, set load_orientation to genes-by-cells.",
         )
     genes = _common(column_nonzeros(expression), n_obs, params.gene_cutoff)
     if len(genes) < 2:
-        raise _too_few("gene", len(genes), n_obs, n_vars, f"gene_cutoff = {params.gene_cutoff:g}",
-                       f"genes whose zeros are at most {params.gene_cutoff:.0%} of the cells")
+        raise _too_few(
+            "gene",
+            len(genes),
+            n_obs,
+            n_vars,
+            f"gene_cutoff = {params.gene_cutoff:g}",
+            f"genes whose zeros are at most {params.gene_cutoff:.0%} of the cells",
+        )
     in_genes = part(expression, np.arange(n_obs), genes)
     cells = _common(row_nonzeros(in_genes), len(genes), params.cell_cutoff)
     if len(cells) < 2:
-        raise _too_few("cell", len(cells), n_obs, n_vars,
-                       f"cell_cutoff = {params.cell_cutoff:g} (after gene_cutoff = {params.gene_cutoff:g} had kept "
-                       f"{len(genes)} genes)",
-                       f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero")
-    notes = [note for note in (
-        _dropped(n_vars - len(genes), n_vars, "genes", f"zero in more than {params.gene_cutoff:.0%} of the cells"),
-        _dropped(n_obs - len(cells), n_obs, "cells",
-                 f"zero in more than {params.cell_cutoff:.0%} of the {len(genes)} kept genes"),
-    ) if note]
+        raise _too_few(
+            "cell",
+            len(cells),
+            n_obs,
+            n_vars,
+            f"cell_cutoff = {params.cell_cutoff:g} (after gene_cutoff = {params.gene_cutoff:g} had kept "
+            f"{len(genes)} genes)",
+            f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero",
+        )
+    notes = [
+        note
+        for note in (
+            _dropped(n_vars - len(genes), n_vars, "genes", f"zero in more than {params.gene_cutoff:.0%} of the cells"),
+            _dropped(
+                n_obs - len(cells),
+                n_obs,
+                "cells",
+                f"zero in more than {params.cell_cutoff:.0%} of the {len(genes)} kept genes",
+            ),
+        )
+        if note
+    ]
     wanted = params.top_gene_select
     if 0 <= wanted < 2:
-        raise InputError("preprocess_top_gene_select leaves too few genes.", expected="at least 2, or -1 for all",
-                         found=str(wanted))
+        raise InputError(
+            "preprocess_top_gene_select leaves too few genes.", expected="at least 2, or -1 for all", found=str(wanted)
+        )
     if 2 <= wanted < len(genes):
         variances = column_variances(unlogged(part(in_genes, cells, np.arange(len(genes))), scale))
         highest = np.sort(np.argsort(-variances, kind="stable")[:wanted])
@@ -118,6 +139,7 @@ def _dropped(n: int, of: int, what: str, why: str) -> str:
 def _too_few(what: str, left: int, n_obs: int, n_vars: int, cutoffs: str, rule: str) -> InputError:
     return InputError(
         f"The filter leaves {left or 'no'} {what}{'' if left == 1 else 's'} of {n_obs} cells and {n_vars} genes.",
-        expected=f"at least 2 {rule}", found=f"{left} with {cutoffs}",
+        expected=f"at least 2 {rule}",
+        found=f"{left} with {cutoffs}",
         advice=f"Raise preprocess_{what}_cutoff (1 keeps all), or check that rows were read as cells.",
     )

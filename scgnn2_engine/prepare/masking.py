@@ -85,7 +85,8 @@ def validation_positions(expression: Matrix, share: float, seed: int, taken: Pos
     if not len(rows):
         raise InputError(
             "No entry can be held out: every non-zero entry is the last one of its cell or gene.",
-            expected="cells and genes with several non-zero entries", found=f"{n_visible} non-zero entries",
+            expected="cells and genes with several non-zero entries",
+            found=f"{n_visible} non-zero entries",
             advice="Set validation_share = 0, selection = last and the patiences to 0.",
         )
     return rows, cols

@@ -54,9 +54,7 @@ def part(expression: Matrix, cells: Ints, genes: Ints) -> Matrix:
 
     A dense matrix that is kept whole is returned as it is, everything else is a copy.
     """
-    all_cells, all_genes = (
-        len(kept) == size for kept, size in zip((cells, genes), expression.shape, strict=True)
-    )
+    all_cells, all_genes = (len(kept) == size for kept, size in zip((cells, genes), expression.shape, strict=True))
     if not is_sparse(expression):
         dense = np.asarray(expression)
         if all_cells and all_genes:

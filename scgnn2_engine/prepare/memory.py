@@ -23,8 +23,9 @@ BYTES_PER_EDGE = 250  # neighbours, distances, weights; symmetric graphs of thre
 BYTES_PER_KEPT_VALUE = 44  # LTMG: value and cell twice while they are joined, the matrix by rows and by columns
 
 
-def memory_parts(n_obs: int, n_vars: int, params: RunParams, *, input_bytes: int = 0,
-                 n_nonzero: int | None = None) -> dict[str, int]:
+def memory_parts(
+    n_obs: int, n_vars: int, params: RunParams, *, input_bytes: int = 0, n_nonzero: int | None = None
+) -> dict[str, int]:
     """Bytes by what they are for; those of LTMG and of training are not in use at the same time.
 
     Parameters
@@ -63,8 +64,9 @@ def memory_parts(n_obs: int, n_vars: int, params: RunParams, *, input_bytes: int
     return parts
 
 
-def expected_memory(n_obs: int, n_vars: int, params: RunParams, *, input_bytes: int = 0,
-                    n_nonzero: int | None = None) -> int:
+def expected_memory(
+    n_obs: int, n_vars: int, params: RunParams, *, input_bytes: int = 0, n_nonzero: int | None = None
+) -> int:
     """Bytes of resident memory at the run's peak; parameters as for :func:`memory_parts`.
 
     Examples
@@ -75,8 +77,12 @@ def expected_memory(n_obs: int, n_vars: int, params: RunParams, *, input_bytes: 
     """
     parts = memory_parts(n_obs, n_vars, params, input_bytes=input_bytes, n_nonzero=n_nonzero)
     fits = parts.pop("LTMG's fits", 0)
-    before_loop = ("libraries and work buffers", "the input matrix and its kept part", "the matrix of the networks",
-                   "LTMG states")
+    before_loop = (
+        "libraries and work buffers",
+        "the input matrix and its kept part",
+        "the matrix of the networks",
+        "LTMG states",
+    )
     return max(sum(parts.values()), fits + sum(parts.get(name, 0) for name in before_loop))
 
 
@@ -114,7 +120,8 @@ def check_memory(data: Dataset, params: RunParams) -> int:
         raise InsufficientMemoryError(
             f"A run on {data.n_obs} cells and {n_vars} genes would need about {expected / GIB:.3g} GiB of memory, "
             f"{parts[largest] / GIB:.3g} GiB of it for {largest}.",
-            expected=f"at most {limit / GIB:.3g} GiB ({source})", found=f"{expected / GIB:.3g} GiB",
+            expected=f"at most {limit / GIB:.3g} GiB ({source})",
+            found=f"{expected / GIB:.3g} GiB",
             advice=_advice(largest),
         )
     return expected

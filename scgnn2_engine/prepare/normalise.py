@@ -40,8 +40,9 @@ def size_factors(libraries: npt.NDArray[np.float64]) -> Factors:
     return np.where(occupied, libraries / np.median(libraries[occupied]), 1.0).astype(np.float32)
 
 
-def log_matrix(expression: Matrix, scale: Scale, factors: Factors,
-               hidden: tuple[HiddenEntries | None, ...] = ()) -> npt.NDArray[np.float32]:
+def log_matrix(
+    expression: Matrix, scale: Scale, factors: Factors, hidden: tuple[HiddenEntries | None, ...] = ()
+) -> npt.NDArray[np.float32]:
     """ln(1 + expression / size factor), dense, with the hidden entries at 0.
 
     Parameters
@@ -62,8 +63,13 @@ def log_matrix(expression: Matrix, scale: Scale, factors: Factors,
     return x
 
 
-def logged_values(expression: Matrix, scale: Scale, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64],
-                  factors: Factors | None = None) -> npt.NDArray[np.float32]:
+def logged_values(
+    expression: Matrix,
+    scale: Scale,
+    rows: npt.NDArray[np.int64],
+    cols: npt.NDArray[np.int64],
+    factors: Factors | None = None,
+) -> npt.NDArray[np.float32]:
     """(n_entries,) ln(1 + expression / size factor) of single entries; without ``factors`` on the output's scale."""
     values = np.asarray(expression[rows, cols], dtype=np.float64).ravel()
     if scale == "logged":

@@ -89,8 +89,10 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     if params.dropout_prob > 0:
         benchmark = benchmark_positions(expression, params.dropout_prob, params.seed)
         hidden = HiddenEntries(*benchmark, logged_values(expression, data.scale, *benchmark))
-        warnings.append(f"Benchmark: {len(hidden)} non-zero entries ({params.dropout_prob:g} of them) are hidden to "
-                        "score the imputation. For results of your own data set dropout_prob = 0.")
+        warnings.append(
+            f"Benchmark: {len(hidden)} non-zero entries ({params.dropout_prob:g} of them) are hidden to "
+            "score the imputation. For results of your own data set dropout_prob = 0."
+        )
     factors = np.ones(len(kept.cells), dtype=np.float32)
     if params.preprocess.library_size:
         factors, note = _size_factors(data, kept.cells, expression, benchmark)
@@ -104,8 +106,10 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
         yield Notice(note, "info", "preprocess")
     for warning in warnings:
         yield Notice(warning, "warning", "preprocess")
-    dropped = [np.setdiff1d(np.arange(size), kept_ones)
-               for size, kept_ones in ((data.n_obs, kept.cells), (data.n_vars, kept.genes))]
+    dropped = [
+        np.setdiff1d(np.arange(size), kept_ones)
+        for size, kept_ones in ((data.n_obs, kept.cells), (data.n_vars, kept.genes))
+    ]
     return Prepared(
         x=log_matrix(expression, data.scale, factors, (hidden, validation)),
         size_factors=factors,
@@ -136,8 +140,10 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
     LTMG is not cut short by a stop signal: it takes seconds, and without its states the weights would change meaning.
     """
     hidden = [entries for entries in (prepared.hidden, prepared.validation) if entries is not None]
-    rows, cols = (np.concatenate([np.empty(0, dtype=np.int64), *(getattr(entries, name) for entries in hidden)])
-                  for name in ("rows", "cols"))
+    rows, cols = (
+        np.concatenate([np.empty(0, dtype=np.int64), *(getattr(entries, name) for entries in hidden)])
+        for name in ("rows", "cols")
+    )
     notices: list[Notice] = []
     if data.states is not None:
         states = _loaded_states(data, prepared)
@@ -145,8 +151,14 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
         states[rows, cols] = 0
         notices.append(Notice("LTMG states were loaded, not computed.", "info", "LTMG"))
         if shown:
-            notices.append(Notice(f"{shown} loaded states belonged to hidden entries and were set to 0, because they "
-                                  "would have given away that something is there.", "info", "LTMG"))
+            notices.append(
+                Notice(
+                    f"{shown} loaded states belonged to hidden entries and were set to 0, because they "
+                    "would have given away that something is there.",
+                    "info",
+                    "LTMG",
+                )
+            )
     elif params.run_LTMG:
         expression = unlogged(prepared.expression, prepared.scale)
         visible = with_zeros_at(expression, rows, cols) if len(rows) else expression
@@ -164,34 +176,47 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
 
 
 def _about_empty(expression: Matrix) -> list[str]:
-    empty = {"cells": int(np.count_nonzero(row_nonzeros(expression) == 0)),
-             "genes": int(np.count_nonzero(column_nonzeros(expression) == 0))}
-    return [f"{n} of the kept {what} have no expression at all; they stay, with LTMG state 0."
-            for what, n in empty.items() if n]
+    empty = {
+        "cells": int(np.count_nonzero(row_nonzeros(expression) == 0)),
+        "genes": int(np.count_nonzero(column_nonzeros(expression) == 0)),
+    }
+    return [
+        f"{n} of the kept {what} have no expression at all; they stay, with LTMG state 0."
+        for what, n in empty.items()
+        if n
+    ]
 
 
-def _size_factors(data: Dataset, cells: npt.NDArray[np.intp], expression: Matrix,
-                  benchmark: Positions | None) -> tuple[Factors, str]:
+def _size_factors(
+    data: Dataset, cells: npt.NDArray[np.intp], expression: Matrix, benchmark: Positions | None
+) -> tuple[Factors, str]:
     if data.scale == "logged":
-        return np.ones(len(cells), dtype=np.float32), ("The data came logged and so normalised already: cells are not "
-                                                       "divided by their library sizes again.")
+        return np.ones(len(cells), dtype=np.float32), (
+            "The data came logged and so normalised already: cells are not divided by their library sizes again."
+        )
     libraries = library_sizes(data.expression)[cells]
     if benchmark is not None:
         rows, cols = benchmark
-        visible = libraries - np.bincount(rows, weights=np.asarray(expression[rows, cols]).ravel(),
-                                          minlength=len(cells))
+        visible = libraries - np.bincount(
+            rows, weights=np.asarray(expression[rows, cols]).ravel(), minlength=len(cells)
+        )
         libraries = np.where(visible > 1e-9 * libraries, visible, 0.0)  # all hidden: rounding is left
     factors = size_factors(libraries)
-    return factors, (f"Cells were divided by their library size over the median ({np.median(libraries):g}); the "
-                     f"factors go from {factors.min():.3g} to {factors.max():.3g} and are put back on output.")
+    return factors, (
+        f"Cells were divided by their library size over the median ({np.median(libraries):g}); the "
+        f"factors go from {factors.min():.3g} to {factors.max():.3g} and are put back on output."
+    )
 
 
 def _loaded_states(data: Dataset, prepared: Prepared) -> npt.NDArray[np.uint8]:
     assert data.states is not None
     if data.states.shape != (data.n_obs, data.n_vars):
-        raise InputError("The LTMG states do not fit the expression matrix.",
-                         expected=f"{data.n_obs} cells and {data.n_vars} genes", found=f"shape {data.states.shape}",
-                         advice="Load the states that were computed from this matrix, or leave load_LTMG away.")
+        raise InputError(
+            "The LTMG states do not fit the expression matrix.",
+            expected=f"{data.n_obs} cells and {data.n_vars} genes",
+            found=f"shape {data.states.shape}",
+            advice="Load the states that were computed from this matrix, or leave load_LTMG away.",
+        )
     return np.array(data.states[np.ix_(prepared.cells, prepared.genes)], dtype=np.uint8)
 
 
@@ -202,16 +227,26 @@ def _about_states(states: npt.NDArray[np.uint8], visible: Matrix, prepared: Prep
     if not n_positive:
         return [Notice("All LTMG states are 0: nothing is expressed.", "warning", "LTMG")]
     silent = 1.0 - np.count_nonzero(states) / n_positive
-    notices = [Notice(f"LTMG states go from 0 to {states.max()}; {silent:.1%} of the expressed entries have state 0.",
-                      "info", "LTMG")]
+    notices = [
+        Notice(
+            f"LTMG states go from 0 to {states.max()}; {silent:.1%} of the expressed entries have state 0.",
+            "info",
+            "LTMG",
+        )
+    ]
     ones = np.count_nonzero(values == 1) / n_positive
     below = np.count_nonzero((values > 0) & (values < 1)) / n_positive
     if prepared.scale == "counts" and ones > BELOW_ONE_SHARE:
         notices.append(Notice(f"{ones:.0%} of the expressed entries are a count of 1. {UMI_NOTICE}", "warning", "LTMG"))
     elif below > BELOW_ONE_SHARE:
-        notices.append(Notice(
-            f"{below:.0%} of the expressed entries are below 1 in the data's unit, and LTMG gives those state 0. "
-            "Counts, or values normalised to a larger total, carry more.", "warning", "LTMG"))
+        notices.append(
+            Notice(
+                f"{below:.0%} of the expressed entries are below 1 in the data's unit, and LTMG gives those state 0. "
+                "Counts, or values normalised to a larger total, carry more.",
+                "warning",
+                "LTMG",
+            )
+        )
     return notices
 
 
@@ -223,7 +258,8 @@ def _refuse_unusable(data: Dataset) -> None:
     cell, gene, value = wrong
     raise InputError(
         f"The value of cell {data.obs_names[cell]}, gene {data.var_names[gene]} cannot be used.",
-        expected="finite numbers that are not negative", found=f"{value:g}",
+        expected="finite numbers that are not negative",
+        found=f"{value:g}",
         advice="Choose counts or normalised expression (load_layer), not scaled data.",
     )
 

@@ -92,8 +92,12 @@ class Autoencoder(nn.Module):
         first = "encoder.0.weight"
         expected = {name: tuple(values.shape) for name, values in own.items()}
         if {**shapes, first: ()} != {**expected, first: ()} or shapes[first][0] != N_WIDE:
-            raise InputError("The weights do not fit the network.", expected=str(expected), found=str(shapes),
-                             advice="Start from weights that were trained on the same genes.")
+            raise InputError(
+                "The weights do not fit the network.",
+                expected=str(expected),
+                found=str(shapes),
+                advice="Start from weights that were trained on the same genes.",
+            )
         for name, values in weights.items():
             n_columns = min(own[name].shape[-1], values.shape[-1])
             own[name].zero_()

@@ -80,7 +80,8 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
     if len(profile) > 1 and np.ptp(profile) == 0:
         raise InputError(
             f"The bulk data is constant over the {len(genes)} genes it shares with the single cells.",
-            expected="expression that differs between genes", found=f"{np.expm1(profile[0]):g} everywhere",
+            expected="expression that differs between genes",
+            found=f"{np.expm1(profile[0]):g} everywhere",
             advice="Give the expression values of the bulk samples, genes x samples or samples x genes.",
         )
     n_samples = len(bulk.sample_names)
@@ -91,8 +92,10 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
     ]
     several = [gene for gene in genes if len(matches[gene]) > 1]
     if several:
-        notes.append(f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
-                     "their values were averaged.")
+        notes.append(
+            f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
+            "their values were averaged."
+        )
     return MatchedBulk(profile, genes, tuple(notes))
 
 
@@ -120,11 +123,17 @@ def _check_values(bulk: Bulk) -> None:
     expression = bulk.expression
     expected = (len(bulk.sample_names), len(bulk.gene_names))
     if expression.shape != expected:
-        raise InputError("The bulk data does not fit its names.", expected=f"shape {expected} (samples, genes)",
-                         found=f"shape {expression.shape}")
+        raise InputError(
+            "The bulk data does not fit its names.",
+            expected=f"shape {expected} (samples, genes)",
+            found=f"shape {expression.shape}",
+        )
     if expression.size == 0:
-        raise InputError("The bulk data is empty.", expected="at least one sample and one gene",
-                         found=f"{expected[0]} samples, {expected[1]} genes")
+        raise InputError(
+            "The bulk data is empty.",
+            expected="at least one sample and one gene",
+            found=f"{expected[0]} samples, {expected[1]} genes",
+        )
     bad = ~(np.isfinite(expression) & (expression >= 0))
     if bad.any():
         sample, gene = np.argwhere(bad)[0]
@@ -142,7 +151,8 @@ def _check_shared(n_shared: int, bulk: Bulk, var_names: npt.NDArray[np.str_]) ->
     cells, samples = (", ".join(str(name) for name in names[:3]) for names in (var_names, bulk.gene_names))
     raise InputError(
         "The bulk data and the single cells hold hardly any gene in common."
-        if n_shared else "The bulk data and the single cells hold no gene in common.",
+        if n_shared
+        else "The bulk data and the single cells hold no gene in common.",
         expected=f"at least {SMALLEST_SHARE:.0%} of the {len(var_names)} single-cell genes in the bulk data",
         found=f"{n_shared}; single-cell names such as {cells}; bulk names such as {samples}",
         advice=_advice(var_names, bulk.gene_names),

@@ -137,7 +137,7 @@ def iterate_cluster_ae(
     >>> [(event.cluster, event.epoch) for event in steps]
     [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
     """
-    params = params or ClusterAEParams()  # type: ignore[no-untyped-call]
+    params = params or ClusterAEParams()
     device = device or torch.device("cpu")
     check_shape("target", target, x.shape)
     check_shape("labels", labels, (len(x),))
@@ -148,7 +148,10 @@ def iterate_cluster_ae(
 
     def train(cluster: int, cells: Ints) -> Generator[EpochEnded, None, int]:
         own = _Cluster(
-            x[cells], target[cells], pull[cells], None if previous is None else previous[cells],
+            x[cells],
+            target[cells],
+            pull[cells],
+            None if previous is None else previous[cells],
             HeldOut(validation, cells) if validation is not None else None,
         )
         draws = np.random.SeedSequence([seed, cluster]).generate_state(2).tolist()
@@ -161,6 +164,7 @@ def iterate_cluster_ae(
             batch_size=params.batch_size,
             max_steps=params.max_steps,
             patience=params.patience,
+            start_counts=True,  # of a handful of cells the feature autoencoder may know more than they do themselves
             l1_weight=params.l1_weight,
             seed=draws[0],
             mixed_precision=mixed_precision,
@@ -257,9 +261,7 @@ class _Cluster:
         if not stop():
             score = self.held_out.scorer(network, inputs) if self.held_out else None
             loss = _Loss(network, inputs, self, params, device)
-            trained = yield from iterate_training(
-                network, loss, plan, n_samples=len(self.x), validate=score, stop=stop
-            )
+            trained = yield from iterate_training(network, loss, plan, n_samples=len(self.x), validate=score, stop=stop)
             n_epochs = trained.n_epochs
         _, reconstruction = encode(network, self.x, self.previous)
         if not np.isfinite(reconstruction).all():

@@ -216,8 +216,11 @@ def iterate_deconvolution(
     )
     losses["tune"] = scaling_objective.value(scaling)
     if run.stopped:
-        yield Notice("The bulk deconvolution was cut short: what it had not finished keeps the single-cell values.",
-                     "warning", "deconvolution")
+        yield Notice(
+            "The bulk deconvolution was cut short: what it had not finished keeps the single-cell values.",
+            "warning",
+            "deconvolution",
+        )
     return Deconvolution(
         clusters=given.clusters.astype(np.int32),
         genes=given.genes,
@@ -299,7 +302,9 @@ def _descend(step: _Step, run: _Run) -> Generator[Event, None, torch.Tensor]:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"The loss of bulk deconvolution {step.name} became {loss} in epoch {epoch}.",
-                stage="deconvolution", iteration=run.iteration, epoch=epoch,
+                stage="deconvolution",
+                iteration=run.iteration,
+                epoch=epoch,
                 advice=f"Lower deconv_{step.name}_learning_rate (now {params.learning_rate:g}), and check that bulk "
                 "and single cells are on the ln(1 + x) scale.",
             )

@@ -61,16 +61,22 @@ class ClusteredCells:
             ("bulk profile", np.shape(bulk_profile), (len(positions),)),
         ):
             if shape != expected:
-                raise InputError(f"The {name} do not fit the expression.", expected=f"shape {expected}",
-                                 found=f"shape {shape}")
+                raise InputError(
+                    f"The {name} do not fit the expression.", expected=f"shape {expected}", found=f"shape {shape}"
+                )
         if n_obs == 0 or len(positions) == 0:
-            raise InputError("There is nothing to deconvolve.", expected="at least one cell and one shared gene",
-                             found=f"{n_obs} cells, {len(positions)} genes")
+            raise InputError(
+                "There is nothing to deconvolve.",
+                expected="at least one cell and one shared gene",
+                found=f"{n_obs} cells, {len(positions)} genes",
+            )
         for name, values in (("expression", expression), ("imputed expression", imputed), ("bulk", bulk_profile)):
             if not (np.isfinite(values.sum(dtype=np.float64)) and values.min() >= 0):
-                raise InputError(f"The {name} holds values that cannot be deconvolved.",
-                                 expected="finite values >= 0 on the ln(1 + x) scale",
-                                 found="NaN, infinite or negative values")
+                raise InputError(
+                    f"The {name} holds values that cannot be deconvolved.",
+                    expected="finite values >= 0 on the ln(1 + x) scale",
+                    found="NaN, infinite or negative values",
+                )
         clusters, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
         bulk = np.asarray(bulk_profile, dtype=np.float64)
         return cls(expression, imputed, bulk, positions.astype(np.int64), states, clusters, numbers, counts)

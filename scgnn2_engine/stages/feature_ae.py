@@ -120,15 +120,15 @@ def iterate_feature_ae(
     >>> len(losses), losses[-1] < losses[0]
     (5, True)
     """
-    params = params or FeatureAEParams()  # type: ignore[no-untyped-call]
+    params = params or FeatureAEParams()
     device = device or torch.device("cpu")
     check_shape("target", target, x.shape)
     check_shape("LTMG states", states, x.shape)
     check_shape("previous embedding", previous, (len(x), None))
     draws = np.random.SeedSequence(seed).generate_state(3).tolist()
-    network = Autoencoder(
-        x.shape[1], 0 if previous is None else previous.shape[1], seed=draws[0], weights=weights
-    ).to(device)
+    network = Autoencoder(x.shape[1], 0 if previous is None else previous.shape[1], seed=draws[0], weights=weights).to(
+        device
+    )
     inputs = Inputs(x, previous, device, dropout=params.dropout_prob, seed=draws[1])
     held_out = HeldOut(validation) if validation is not None and len(validation) else None
     loss = _Loss(network, inputs, x if target is None else target, states, held_out, params.regu_strength, device)
@@ -201,7 +201,10 @@ class _Loss:
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         _, reconstruction = self._network(self._inputs.dropped(batch))
         loss = WeightedSquaredError.apply(  # type: ignore[no-untyped-call]
-            reconstruction, self._target(batch), self._weights(batch, reconstruction), self._without(batch),
+            reconstruction,
+            self._target(batch),
+            self._weights(batch, reconstruction),
+            self._without(batch),
             self._room("_difference", reconstruction),
         )
         return {"loss": loss}

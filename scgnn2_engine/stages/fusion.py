@@ -58,8 +58,9 @@ def fuse(
         ("bulk imputation", bulk_imputed.shape, (n_obs, len(shared))),
     ):
         if shape != expected:
-            raise InputError(f"The {name} does not fit the expression.", expected=f"shape {expected}",
-                             found=f"shape {shape}")
+            raise InputError(
+                f"The {name} does not fit the expression.", expected=f"shape {expected}", found=f"shape {shape}"
+            )
     fused = np.array(single_cell, dtype=np.float32)
     for start in range(0, n_obs, ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)

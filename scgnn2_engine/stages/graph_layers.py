@@ -112,8 +112,8 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         values, weights = ctx.saved_tensors
-        # The gradient of value i is Σ_j weight_ij · grad_j, again a weighted sum; that of weight_ij is values_i · grad_j,
-        # for which torch has a kernel: the derivative of the former along the values.
+        # The gradient of value i is Σ_j weight_ij · grad_j, again a weighted sum; that of weight_ij is
+        # values_i · grad_j, for which torch has a kernel: the derivative of the former along the values.
         with torch.enable_grad():
             entries = weights.detach().requires_grad_()
             to_values = F.embedding_bag(

@@ -60,10 +60,7 @@ class HeldOut:
         cells = cells[np.linspace(0, len(cells) - 1, min(len(cells), CHECKED_CELLS)).astype(np.int64)]
         some = HeldOut(HiddenEntries(self.rows, self.cols, self.values), cells)
         device = network.device
-        batch, rows, cols, values = (
-            on_device(part, device)
-            for part in (cells, some.rows, some.cols, some.values)
-        )
+        batch, rows, cols, values = (on_device(part, device) for part in (cells, some.rows, some.cols, some.values))
 
         def score() -> float:
             _, reconstruction = network(inputs(batch))

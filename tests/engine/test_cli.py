@@ -17,8 +17,22 @@ from scgnn2_engine.cli import main
 from scgnn2_engine.params import RunParams, every_parameter
 
 QUICK = [
-    "--total_epoch", "2", "--feature_AE_epoch", "6", "4", "--cluster_AE_epoch", "4", "--graph_AE_epoch", "5",
-    "--device", "cpu", "--no-output_figures", "--ari_threshold", "1", "--graph_change_threshold", "0",
+    "--total_epoch",
+    "2",
+    "--feature_AE_epoch",
+    "6",
+    "4",
+    "--cluster_AE_epoch",
+    "4",
+    "--graph_AE_epoch",
+    "5",
+    "--device",
+    "cpu",
+    "--no-output_figures",
+    "--ari_threshold",
+    "1",
+    "--graph_change_threshold",
+    "0",
 ]
 
 
@@ -131,12 +145,34 @@ def test_ltmg_alone_gives_the_golden_file(data_dir, tmp_path):
 def test_ctrl_c_ends_cleanly_with_what_is_there(counts, tmp_path):
     out = tmp_path / "out"
     arguments = [
-        "run", str(counts), "--output_dir", str(out), "--no-output_figures", "--device", "cpu", "--preset", "paper",
-        "--total_epoch", "10000", "--ari_threshold", "1", "--graph_change_threshold", "0", "--feature_AE_epoch", "5", "5",
-        "--cluster_AE_epoch", "5", "--graph_AE_epoch", "5",
+        "run",
+        str(counts),
+        "--output_dir",
+        str(out),
+        "--no-output_figures",
+        "--device",
+        "cpu",
+        "--preset",
+        "paper",
+        "--total_epoch",
+        "10000",
+        "--ari_threshold",
+        "1",
+        "--graph_change_threshold",
+        "0",
+        "--feature_AE_epoch",
+        "5",
+        "5",
+        "--cluster_AE_epoch",
+        "5",
+        "--graph_AE_epoch",
+        "5",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "scgnn2_engine", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "scgnn2_engine", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     for line in process.stdout:

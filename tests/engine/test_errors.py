@@ -34,14 +34,23 @@ def test_a_message_is_made_of_its_parts(parts: dict[str, str], message: str) -> 
     assert str(error) == message
     assert error.problem == "It is wrong."
     assert {name: getattr(error, name) for name in ("expected", "found", "advice")} == {
-        "expected": "", "found": "", "advice": "", **parts}
+        "expected": "",
+        "found": "",
+        "advice": "",
+        **parts,
+    }
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
     tree = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__]
     assert {cls.__name__: cls.exit_code for cls in tree} == {
-        "ScgnnError": 1, "ParameterError": 2, "InputError": 3, "OutputError": 4, "InsufficientMemoryError": 5,
-        "TrainingError": 6, "MissingPackageError": 7,
+        "ScgnnError": 1,
+        "ParameterError": 2,
+        "InputError": 3,
+        "OutputError": 4,
+        "InsufficientMemoryError": 5,
+        "TrainingError": 6,
+        "MissingPackageError": 7,
     }
     assert all(issubclass(cls, ScgnnError) for cls in tree)
 

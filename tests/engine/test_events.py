@@ -50,7 +50,8 @@ def test_every_event_is_frozen_slotted_and_documented(kind: type) -> None:
 
 def test_every_event_class_belongs_to_the_union() -> None:
     declared = {
-        value for value in vars(events).values()
+        value
+        for value in vars(events).values()
         if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == events.__name__
     }
     assert declared == set(typing.get_args(Event))

@@ -25,8 +25,14 @@ from scgnn2_engine.events import (
 from scgnn2_engine.types import Truth
 
 QUICK = {
-    "total_epoch": 2, "feature_AE_epoch": [6, 4], "cluster_AE_epoch": 4, "graph_AE_epoch": 5, "device": "cpu",
-    "ari_threshold": 1.0, "graph_change_threshold": 0.0, "run_LTMG": False,
+    "total_epoch": 2,
+    "feature_AE_epoch": [6, 4],
+    "cluster_AE_epoch": 4,
+    "graph_AE_epoch": 5,
+    "device": "cpu",
+    "ari_threshold": 1.0,
+    "graph_change_threshold": 0.0,
+    "run_LTMG": False,
 }
 
 
@@ -41,8 +47,12 @@ def run(data, **values):
 
 def arrays(result):
     return {
-        "imputed": result.imputed, "labels": result.labels, "feature": result.feature_embedding,
-        "graph": result.graph_embedding, "neighbours": result.graph.neighbours, "weights": result.graph.weights,
+        "imputed": result.imputed,
+        "labels": result.labels,
+        "feature": result.feature_embedding,
+        "graph": result.graph_embedding,
+        "neighbours": result.graph.neighbours,
+        "weights": result.graph.weights,
         "clustering": result.clustering_embedding,
     }
 
@@ -132,8 +142,9 @@ def test_library_size_is_put_back(data):
 
 
 def test_a_stop_at_once_still_gives_a_result(data):
-    events = list(iterate(data, RunParams(**{**QUICK, "total_epoch": 30, "feature_AE_epoch": [500, 500]}),
-                          stop=lambda: True))
+    events = list(
+        iterate(data, RunParams(**{**QUICK, "total_epoch": 30, "feature_AE_epoch": [500, 500]}), stop=lambda: True)
+    )
     assert isinstance(events[-1], RunEnded)
     assert events[-1].reason == "stop_signal"
     assert len(events[-1].result.metrics) == 1
@@ -211,7 +222,12 @@ def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
         {"clustering_louvain_only": True, "clustering_embed": "both"},
         {"clustering_use_flexible_k": True, "clustering_embed": "feature"},
         {"run_LTMG": True, "LTMG_mode": "per_gene"},
-        {"dropout_prob": 0.1, "feature_AE_dropout_prob": 0.2, "cluster_AE_dropout_prob": 0.1, "graph_AE_GAT_dropout": 0.1},
+        {
+            "dropout_prob": 0.1,
+            "feature_AE_dropout_prob": 0.2,
+            "cluster_AE_dropout_prob": 0.1,
+            "graph_AE_GAT_dropout": 0.1,
+        },
         {"preset": "paper"},
     ],
     ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()),
@@ -228,8 +244,13 @@ def test_every_fork_of_the_road(data, values):
 def test_bulk_reaches_the_imputation(data, tmp_path):
     file = tmp_path / "bulk.csv"
     pd.DataFrame({"sample": np.asarray(data.expression.mean(axis=0)).ravel()}, index=data.var_names).to_csv(file)
-    values = {"use_bulk": True, "load_bulk_dataset": str(file), "deconv_opt1_epoch": 50, "deconv_opt2_epoch": 20,
-              "deconv_opt3_epoch": 5}
+    values = {
+        "use_bulk": True,
+        "load_bulk_dataset": str(file),
+        "deconv_opt1_epoch": 50,
+        "deconv_opt2_epoch": 20,
+        "deconv_opt3_epoch": 5,
+    }
     with_bulk, without = run(data, **values), run(data)
     assert with_bulk.deconvolution is not None
     assert not np.array_equal(with_bulk.imputed, without.imputed)
@@ -249,8 +270,14 @@ def test_very_few_cells(n_obs):
 def test_the_published_sample_as_its_paper_runs_it(data_dir):
     """Goolam with the published mask and LTMG states: the error the published program reaches."""
     params = RunParams(
-        preset="paper", load_use_benchmark=True, load_dataset_dir=str(data_dir), load_dataset_name="goolam",
-        given_cell_type_labels=True, dropout_prob=0.1, total_epoch=1, device="cpu",
+        preset="paper",
+        load_use_benchmark=True,
+        load_dataset_dir=str(data_dir),
+        load_dataset_name="goolam",
+        given_cell_type_labels=True,
+        dropout_prob=0.1,
+        total_epoch=1,
+        device="cpu",
     )
     metrics = fit(None, params).metrics
     assert 0.30 <= metrics["error_median"].iloc[0] <= 0.40

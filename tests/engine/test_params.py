@@ -183,21 +183,36 @@ def test_a_group_cannot_be_replaced() -> None:
         ("seed", 1.5, "seed cannot be 1.5. Expected: a whole number from 0 to 4294967295. Found: 1.5."),
         ("seed", True, "seed cannot be True. Expected: a whole number from 0 to 4294967295. Found: True."),
         ("dropout_prob", 1.0, "dropout_prob cannot be 1.0. Expected: a number from 0 below 1.0. Found: 1.0."),
-        ("graph_AE_learning_rate", 0,
-         "graph_AE_learning_rate cannot be 0. Expected: a number above 0 to 10.0. Found: 0."),
+        (
+            "graph_AE_learning_rate",
+            0,
+            "graph_AE_learning_rate cannot be 0. Expected: a number above 0 to 10.0. Found: 0.",
+        ),
         ("max_seconds", float("nan"), "max_seconds cannot be nan. Expected: a number from 0 upwards. Found: nan."),
         ("max_seconds", float("inf"), "max_seconds cannot be inf. Expected: a number from 0 upwards. Found: inf."),
-        ("clustering_method", "kmeans",
-         "clustering_method cannot be 'kmeans'. Expected: one of KMeans, AffinityPropagation, Leiden. "
-         "Found: 'kmeans'."),
+        (
+            "clustering_method",
+            "kmeans",
+            "clustering_method cannot be 'kmeans'. Expected: one of KMeans, AffinityPropagation, Leiden. "
+            "Found: 'kmeans'.",
+        ),
         ("use_bulk", "yes", "use_bulk cannot be 'yes'. Expected: true or false. Found: 'yes'."),
         ("load_layer", 3, "load_layer cannot be 3. Expected: text. Found: 3."),
-        ("feature_AE_epoch", [5], "feature_AE_epoch cannot be [5]. Expected: 2 whole numbers of at least 1. "
-                                  "Found: [5]."),
-        ("feature_AE_epoch", [True, 5], "feature_AE_epoch cannot be [True, 5]. Expected: 2 whole numbers of at least "
-                                        "1. Found: [True, 5]."),
-        ("feature_AE_epoch", [0, 5], "feature_AE_epoch is too small. Expected: two whole numbers of at least 1. "
-                                     "Found: [0, 5]."),
+        (
+            "feature_AE_epoch",
+            [5],
+            "feature_AE_epoch cannot be [5]. Expected: 2 whole numbers of at least 1. Found: [5].",
+        ),
+        (
+            "feature_AE_epoch",
+            [True, 5],
+            "feature_AE_epoch cannot be [True, 5]. Expected: 2 whole numbers of at least 1. Found: [True, 5].",
+        ),
+        (
+            "feature_AE_epoch",
+            [0, 5],
+            "feature_AE_epoch is too small. Expected: two whole numbers of at least 1. Found: [0, 5].",
+        ),
         ("preset", "fast", "preset cannot be 'fast'. Expected: one of default, paper. Found: 'fast'."),
     ],
 )
@@ -271,8 +286,14 @@ def strategy(owner: type[StageParams], name: str) -> st.SearchStrategy[Any]:
         case param.Number():
             low, high = declared.bounds
             open_low, open_high = (not included for included in declared.inclusive_bounds)
-            return st.floats(low, high, exclude_min=open_low, exclude_max=high is not None and open_high,
-                             allow_nan=False, allow_infinity=False)
+            return st.floats(
+                low,
+                high,
+                exclude_min=open_low,
+                exclude_max=high is not None and open_high,
+                allow_nan=False,
+                allow_infinity=False,
+            )
     raise AssertionError(f"no strategy for {declared}")
 
 
@@ -333,8 +354,9 @@ def test_a_missing_toml_file_is_named(tmp_path: Path) -> None:
 
 
 def test_numpy_values_and_tuples_become_plain_ones() -> None:
-    params = RunParams(seed=np.int64(3), alpha=np.float32(0.5), run_LTMG=np.bool_(True),
-                       feature_AE_epoch=(np.int32(4), 2))
+    params = RunParams(
+        seed=np.int64(3), alpha=np.float32(0.5), run_LTMG=np.bool_(True), feature_AE_epoch=(np.int32(4), 2)
+    )
     values = params.to_dict()
     assert [type(values[key]) for key in ("seed", "alpha", "run_LTMG")] == [int, float, bool]
     assert values["feature_AE_epoch"] == [4, 2]
@@ -373,8 +395,11 @@ def test_a_snapshot_is_equal_apart_and_constant() -> None:
     assert (snapshot.seed, snapshot.graph_AE.epoch) == (3, 200)
     for target in (snapshot, *(getattr(snapshot, group.group) for group in RunParams.groups)):
         assert all(target.param[name].constant for name in target.own_names())
-    for target, name, value in ((snapshot, "alpha", 0.1), (snapshot.feature_AE, "epoch", [1, 1]),
-                                (snapshot.output, "figures", False)):
+    for target, name, value in (
+        (snapshot, "alpha", 0.1),
+        (snapshot.feature_AE, "epoch", [1, 1]),
+        (snapshot.output, "figures", False),
+    ):
         with pytest.raises(TypeError, match=f"Constant parameter '{name}' cannot be modified"):
             setattr(target, name, value)
     assert RunParams().replace(seed=9).seed == 9

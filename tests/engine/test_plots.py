@@ -57,10 +57,20 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "heatmap": lambda: error_heatmap(np.ones((4, 3)), np.zeros((4, 3)), np.array([0, 0, 1, 1])),
     "sankey": lambda: sankey({"a": np.array([0, 1, 1]), "b": np.array(["x", "x", "y"])}),
     "curves": lambda: curves(
-        pd.DataFrame([("graph_AE", 0, None, e, "loss", 1 / e) for e in range(1, 5)],
-                     columns=["stage", "iteration", "cluster", "epoch", "name", "value"]),
-        pd.DataFrame({"iteration": [1, 2], "ari_between_iterations": [np.nan, 0.5], "error_median": [np.nan] * 2,
-                      "ari_against_ground_truth": [0.4, 0.6], "cluster_count": [4, 3], "selected": [False, True]}),
+        pd.DataFrame(
+            [("graph_AE", 0, None, e, "loss", 1 / e) for e in range(1, 5)],
+            columns=["stage", "iteration", "cluster", "epoch", "name", "value"],
+        ),
+        pd.DataFrame(
+            {
+                "iteration": [1, 2],
+                "ari_between_iterations": [np.nan, 0.5],
+                "error_median": [np.nan] * 2,
+                "ari_against_ground_truth": [0.4, 0.6],
+                "cluster_count": [4, 3],
+                "selected": [False, True],
+            }
+        ),
     ),
 }
 
@@ -221,8 +231,14 @@ def test_loss_curve_runs_on_over_iterations_and_averages_clusters(result: Result
 def test_curves_leave_out_what_was_not_measured(result: Result) -> None:
     drawn = curves(result.losses, result.metrics)
     panels = {panel.opts.get("plot", backend="bokeh").kwargs["title"] for panel in drawn}
-    assert panels == {"Feature autoencoder", "Graph autoencoder", "Cluster autoencoders", "Agreement of clusters",
-                      "Imputation error", "Clusters"}
+    assert panels == {
+        "Feature autoencoder",
+        "Graph autoencoder",
+        "Cluster autoencoders",
+        "Agreement of clusters",
+        "Imputation error",
+        "Clusters",
+    }
     bare = result.metrics.assign(ari_between_iterations=np.nan, error_median=np.nan)
     assert len(curves(result.losses, bare)) == 4
 

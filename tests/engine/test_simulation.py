@@ -58,8 +58,10 @@ def test_large_data_is_built_in_blocks():
     assert peak < 12_000 * 1000 * 4  # one dense float32 copy
 
 
-@pytest.mark.parametrize("wrong", [{"n_obs": 3}, {"n_vars": 0}, {"n_types": 0}, {"dropout": 1.0}, {"dispersion": -1.0},
-                                   {"marker_share": 2.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_obs": 3}, {"n_vars": 0}, {"n_types": 0}, {"dropout": 1.0}, {"dispersion": -1.0}, {"marker_share": 2.0}],
+)
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ParameterError, match="out of range"):
         simulate(**{"n_obs": 10, "n_vars": 5, **wrong})

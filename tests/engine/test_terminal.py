@@ -12,8 +12,13 @@ from scgnn2_engine.terminal import Display, LiveDisplay, duration, iteration_lin
 
 NAN = float("nan")
 SCORES = {
-    "ari_against_ground_truth": NAN, "ari_between_iterations": 0.5, "error_median": NAN, "validation_error": 0.25,
-    "graph_change": 0.125, "cluster_count": 7.0, "seconds": 2.0,
+    "ari_against_ground_truth": NAN,
+    "ari_between_iterations": 0.5,
+    "error_median": NAN,
+    "validation_error": 0.25,
+    "graph_change": 0.125,
+    "cluster_count": 7.0,
+    "seconds": 2.0,
 }
 EVENTS = [
     StageStarted("load", 0),
@@ -64,7 +69,9 @@ def test_scores_that_are_not_known_are_not_shown():
     assert "0.2500" in line
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (61, "1 min 01 s"), (3599.9, "1 h 00 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (61, "1 min 01 s"), (3599.9, "1 h 00 min")]
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text
 

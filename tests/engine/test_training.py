@@ -45,7 +45,10 @@ def test_events_count_epochs_and_carry_all_parts():
     loss = lambda batch: {"loss": network.weight.sum() + 4, "part": network.weight.sum() + 1}  # noqa: E731
     events = list(iterate_training(network, loss, plan(3, iteration=2, cluster=7)))
     assert [(event.epoch, event.n_epochs, event.iteration, event.cluster) for event in events] == [
-        (1, 3, 2, 7), (2, 3, 2, 7), (3, 3, 2, 7)]
+        (1, 3, 2, 7),
+        (2, 3, 2, 7),
+        (3, 3, 2, 7),
+    ]
     assert events[0].losses == {"loss": 4.0, "part": 1.0}
 
 
@@ -84,8 +87,9 @@ def test_batches_leave_the_global_random_state_alone():
 @pytest.mark.parametrize(("max_steps", "n_epochs"), [(1, 1), (5, 2), (6, 2), (100, 4)])
 def test_max_steps_is_kept_to_the_step(max_steps, n_epochs):
     network = line()
-    steps = iterate_training(network, distance_to_three(network), plan(4, batch_size=2, max_steps=max_steps),
-                             n_samples=6)
+    steps = iterate_training(
+        network, distance_to_three(network), plan(4, batch_size=2, max_steps=max_steps), n_samples=6
+    )
     events = []
     while True:
         try:
@@ -101,8 +105,10 @@ def test_max_steps_is_kept_to_the_step(max_steps, n_epochs):
 def test_an_epoch_cut_short_reports_the_loss_of_all_samples():
     network = line()
     loss = lambda batch: {"loss": 0 * network.weight.sum() + len(batch)}  # noqa: E731
-    losses = [event.losses["loss"]
-              for event in iterate_training(network, loss, plan(9, batch_size=2, max_steps=4), n_samples=6)]
+    losses = [
+        event.losses["loss"]
+        for event in iterate_training(network, loss, plan(9, batch_size=2, max_steps=4), n_samples=6)
+    ]
     assert losses == [6.0, 6.0]
 
 
@@ -124,18 +130,20 @@ def test_a_loss_that_is_not_finite_names_stage_iteration_and_epoch(bad):
     assert (caught.value.stage, caught.value.iteration, caught.value.epoch) == ("cluster_AE", 2, 3)
 
 
-def test_patience_ends_training_and_restores_the_best_weights():
+@pytest.mark.parametrize("start_counts", [False, True])
+def test_patience_ends_training_and_restores_the_best_weights(start_counts):
     network, checked = line(), []
 
     def score():
         checked.append(network.weight.item())
         return abs(network.weight.item() - 1.0)  # best near 1, on the way to 3
 
-    trained = drain(iterate_training(network, distance_to_three(network), plan(1000, patience=2), validate=score))
+    chosen = plan(1000, patience=2, start_counts=start_counts)
+    trained = drain(iterate_training(network, distance_to_three(network), chosen, validate=score))
     best = min(checked, key=lambda weight: abs(weight - 1))
     assert network.weight.item() == best
     assert trained.validation == abs(best - 1)
-    assert trained.n_steps == 10 * (checked.index(best) + 2)
+    assert trained.n_steps == 10 * (checked.index(best) + (2 if start_counts else 3))
     assert len(checked) == checked.index(best) + 3
 
 
@@ -260,8 +268,9 @@ def test_l1_in_one_pass_gives_the_same_bytes_freshly_compiled_and_loaded_from_di
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONHASHSEED": "0"}
     compiled, loaded = (
-        subprocess.run([sys.executable, "-c", program], env=environment, cwd=PROJECT, capture_output=True, text=True,
-                       check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=PROJECT, capture_output=True, text=True, check=True
+        ).stdout
         for _ in range(2)
     )
     assert list(tmp_path.rglob("*.nbc"))

@@ -17,16 +17,20 @@ from scgnn2_engine.types import CellGraph, Dataset, HiddenEntries, Prepared, Res
 def prepared(**changes: Any) -> Prepared:
     x = np.array([[0, 1, 2], [3, 0, 4]], dtype=np.float32)
     values: dict[str, Any] = {
-        "x": x, "size_factors": np.ones(2, np.float32), "expression": np.expm1(x), "scale": "counts",
-        "obs_names": np.array(["a", "b"]), "var_names": np.array(["g", "h", "i"]),
-        "cells": np.arange(2), "genes": np.arange(3),
+        "x": x,
+        "size_factors": np.ones(2, np.float32),
+        "expression": np.expm1(x),
+        "scale": "counts",
+        "obs_names": np.array(["a", "b"]),
+        "var_names": np.array(["g", "h", "i"]),
+        "cells": np.arange(2),
+        "genes": np.arange(3),
     }
     return Prepared(**{**values, **changes})
 
 
 def graph(neighbours: list[list[int]], weights: list[list[float]]) -> CellGraph:
-    return CellGraph(np.array(neighbours), np.ones_like(weights, dtype=np.float32),
-                     np.array(weights, dtype=np.float32))
+    return CellGraph(np.array(neighbours), np.ones_like(weights, dtype=np.float32), np.array(weights, dtype=np.float32))
 
 
 # ---- truth and data
@@ -145,7 +149,18 @@ def test_a_graph_of_different_shapes_is_refused() -> None:
 def test_the_selected_iteration_is_the_marked_row() -> None:
     matrix = np.zeros((2, 3), np.float32)
     metrics = pd.DataFrame({"iteration": [1, 2, 3], "selected": [False, True, False]})
-    result = Result(matrix, np.zeros(2, np.int32), matrix, matrix, matrix, graph([[1], [0]], [[1], [1]]), metrics,
-                    pd.DataFrame(), pd.DataFrame(), prepared(), {})
+    result = Result(
+        matrix,
+        np.zeros(2, np.int32),
+        matrix,
+        matrix,
+        matrix,
+        graph([[1], [0]], [[1], [1]]),
+        metrics,
+        pd.DataFrame(),
+        pd.DataFrame(),
+        prepared(),
+        {},
+    )
     assert result.selected_iteration == 2
     assert (result.obs, result.umap, result.deconvolution) == (None, None, None)

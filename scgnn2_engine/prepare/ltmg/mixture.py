@@ -157,8 +157,15 @@ def _iterate(batch: Batch, shares: Array, means: Array, deviations: Array) -> tu
     return results
 
 
-def _step(x: Array, blocker: Array, n_kept: npt.NDArray[np.int64], n_censored: npt.NDArray[np.int64], cut: Array,
-          current: tuple[Array, Array, Array], work: Array) -> tuple[Array, Array, Array]:
+def _step(
+    x: Array,
+    blocker: Array,
+    n_kept: npt.NDArray[np.int64],
+    n_censored: npt.NDArray[np.int64],
+    cut: Array,
+    current: tuple[Array, Array, Array],
+    work: Array,
+) -> tuple[Array, Array, Array]:
     """One update of all components, every right-hand value old; ``work`` is (n_components + 2, n_genes, width)."""
     shares, means, deviations = current
     densities, total, scratch = work[:-2], work[-2], work[-1]
@@ -195,8 +202,9 @@ def _weighted_density(x: Array, share: Array, mean: Array, deviation: Array, out
     return density
 
 
-def _censored_part(shares: Array, means: Array, deviations: Array, n_censored: npt.NDArray[np.int64],
-                   cut: Array) -> tuple[Array, Array, Array]:
+def _censored_part(
+    shares: Array, means: Array, deviations: Array, n_censored: npt.NDArray[np.int64], cut: Array
+) -> tuple[Array, Array, Array]:
     """Censored cells per component g, phi(t)/Phi(t) and t, each (n_components, n_genes)."""
     t = (cut - means) / deviations
     density = np.where(np.abs(t) > DENSITY_EDGE, 0.0, np.exp(-0.5 * t * t) / ROOT_TWO_PI)

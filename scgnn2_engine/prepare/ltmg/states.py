@@ -72,8 +72,9 @@ def ltmg_states(expression: Matrix, mode: Mode = "reference", threads: int = 1) 
     return drain(iterate_ltmg_states(expression, mode, threads))
 
 
-def iterate_ltmg_states(expression: Matrix, mode: Mode = "reference",
-                        threads: int = 1) -> Generator[Event, None, States]:
+def iterate_ltmg_states(
+    expression: Matrix, mode: Mode = "reference", threads: int = 1
+) -> Generator[Event, None, States]:
     """:func:`ltmg_states` as a generator of progress: ``EpochEnded`` with ``epoch`` = genes done of ``n_epochs``."""
     check_expression(expression)
     kept = kept_values(expression)
@@ -107,8 +108,7 @@ def _assign(kept: KeptValues, mode: Mode, found: States, pool: ThreadPoolExecuto
     yield from pool.map(lambda genes: _fit_and_write(kept, genes, most, found), batches)
 
 
-def _walk(kept: KeptValues, genes: Indices, found: States,
-          pool: ThreadPoolExecutor) -> Generator[int, None, int]:
+def _walk(kept: KeptValues, genes: Indices, found: States, pool: ThreadPoolExecutor) -> Generator[int, None, int]:
     """Go through ``genes`` while the largest number of components is above 2; returns how many that were.
 
     Each gene's best number of components bounds the next one's. Fits do not depend on that bound, so blocks of genes

@@ -72,7 +72,8 @@ def check_expression(expression: Matrix) -> None:
     cell, gene, value = wrong
     raise InputError(
         f"LTMG cannot use the value of cell {cell + 1}, gene {gene + 1}.",
-        expected="expression that is not logged, finite and not negative", found=f"{value:g}",
+        expected="expression that is not logged, finite and not negative",
+        found=f"{value:g}",
         advice="Give it counts or normalised values; scaled or logged data has no meaning here.",
     )
 

@@ -17,7 +17,7 @@ def test_agreement_ignores_names_and_unlabelled_cells():
 
 
 def test_agreement_of_a_known_table():
-    # Pairs together in both: 1; expected by chance 2 * 3 / 6 = 1; so the index is exactly 0... of this table: -0.5 + 0.5.
+    # Of 6 pairs, 2 are together in each partition and none in both: (0 - 2 * 2 / 6) / (2 - 2 * 2 / 6) = -1/2.
     truth = Truth(np.array(["a", "a", "b", "b"]))
     assert agreement_with_truth(np.array([0, 1, 0, 1]), truth)["ari"] == pytest.approx(-0.5)
 

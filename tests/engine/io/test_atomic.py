@@ -23,6 +23,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 def test_an_error_leaves_the_earlier_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("earlier")
+
     def break_half_way() -> None:
         with whole_file(path) as temporary:
             temporary.write_text("half")
@@ -50,9 +51,10 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(OutputError, match=r"disk is full: .*a\.txt was not written") as caught, whole_file(
-        tmp_path / "a.txt"
-    ) as temporary:
+    with (
+        pytest.raises(OutputError, match=r"disk is full: .*a\.txt was not written") as caught,
+        whole_file(tmp_path / "a.txt") as temporary,
+    ):
         temporary.write_text("x")
     assert caught.value.found.endswith("MiB free")
     assert list(tmp_path.iterdir()) == []
@@ -78,6 +80,7 @@ def test_staged_files_arrive_together_and_replace_the_stale_ones(tmp_path: Path)
 
 def test_staged_files_that_fail_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("earlier")
+
     def fill_the_disk() -> None:
         with staged_files(tmp_path, last="run.json", stale=("run.json",)) as staging:
             (staging / "a.csv").write_text("new")

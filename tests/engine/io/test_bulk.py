@@ -11,8 +11,9 @@ from scgnn2_engine.params import RunParams
 GENES = np.array(["Actb", "Gapdh", "Mapk1"])
 
 
-@pytest.mark.parametrize("text", ["gene,s1,s2\nActb,100,50\nSox2,7,0\nGapdh,1,2\n",
-                                  "sample,Actb,Sox2,Gapdh\ns1,100,7,1\ns2,50,0,2\n"])
+@pytest.mark.parametrize(
+    "text", ["gene,s1,s2\nActb,100,50\nSox2,7,0\nGapdh,1,2\n", "sample,Actb,Sox2,Gapdh\ns1,100,7,1\ns2,50,0,2\n"]
+)
 def test_the_axis_that_shares_genes_is_genes(tmp_path, text):
     (tmp_path / "bulk.csv").write_text(text)
     bulk, notes, warnings = read_bulk(tmp_path / "bulk.csv", GENES)
@@ -36,14 +37,22 @@ def test_bulk_without_shared_genes_is_refused(tmp_path):
         read_bulk(tmp_path / "bulk.csv", GENES)
 
 
-@pytest.mark.parametrize(("name", "shape", "sc_file"), [
-    ("chu100", (19, 19097), "expression.csv.gz"),
-    ("scmix3cl", (10, 12280), "expression.csv.gz"),
-    ("mca_lung", (2, 19490), "counts.h5ad"),
-])
+@pytest.mark.parametrize(
+    ("name", "shape", "sc_file"),
+    [
+        ("chu100", (19, 19097), "expression.csv.gz"),
+        ("scmix3cl", (10, 12280), "expression.csv.gz"),
+        ("mca_lung", (2, 19490), "counts.h5ad"),
+    ],
+)
 def test_real_bulk(data_dir, name, shape, sc_file):
-    params = RunParams(load_dataset_dir=str(data_dir), load_dataset_name=name, load_sc_dataset=sc_file,
-                       load_cell_type_labels="labels.csv", load_bulk_dataset="bulk.csv.gz")
+    params = RunParams(
+        load_dataset_dir=str(data_dir),
+        load_dataset_name=name,
+        load_sc_dataset=sc_file,
+        load_cell_type_labels="labels.csv",
+        load_bulk_dataset="bulk.csv.gz",
+    )
     data = read_dataset(params)
     assert data.bulk.expression.shape == shape
     assert np.isin(data.bulk.gene_names, data.var_names).sum() > 10_000

@@ -22,8 +22,12 @@ def test_every_event_is_one_line_without_arrays(tmp_path: Path, result: Result, 
     assert [line["event"] for line in lines] == ["RunStarted", "EpochEnded", "IterationEnded", "RunEnded"]
     assert lines[1]["losses"] == {"loss": None, "l1": 0.5}
     assert lines[2].keys() == {"event", "time", "iteration", "n_iterations", "scores"}
-    assert lines[3] == {"event": "RunEnded", "time": "2026-01-31T12:00:00.000+00:00", "reason": "total_epoch",
-                        "selected_iteration": 1}
+    assert lines[3] == {
+        "event": "RunEnded",
+        "time": "2026-01-31T12:00:00.000+00:00",
+        "reason": "total_epoch",
+        "selected_iteration": 1,
+    }
 
 
 def test_a_line_can_be_read_while_the_log_is_open_and_a_new_log_appends(tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def test_counts_layer_comes_first(bring):
 
 def test_raw_comes_before_x_with_its_own_genes(bring):
     adata = make()
-    adata.raw = anndata.AnnData(np.c_[COUNTS, COUNTS[:, :1]], obs=adata.obs,
-                                var=pd.DataFrame(index=["Actb", "Gapdh", "Mapk1", "Sox2"]))
+    adata.raw = anndata.AnnData(
+        np.c_[COUNTS, COUNTS[:, :1]], obs=adata.obs, var=pd.DataFrame(index=["Actb", "Gapdh", "Mapk1", "Sox2"])
+    )
     data = bring(adata)
     assert data.facts["matrix"] == ".raw"
     assert data.var_names.tolist() == ["Actb", "Gapdh", "Mapk1", "Sox2"]
@@ -102,8 +103,11 @@ def test_the_caller_keeps_his_anndata():
 
 
 def test_transposed_anndata_is_warned_of():
-    adata = anndata.AnnData(COUNTS, obs=pd.DataFrame(index=["Actb", "Gapdh", "Mapk1", "Sox2"]),
-                            var=pd.DataFrame(index=["cell_1", "cell_2", "cell_3"]))
+    adata = anndata.AnnData(
+        COUNTS,
+        obs=pd.DataFrame(index=["Actb", "Gapdh", "Mapk1", "Sox2"]),
+        var=pd.DataFrame(index=["cell_1", "cell_2", "cell_3"]),
+    )
     assert "looks transposed" in from_anndata(adata).warnings[0]
     assert not from_anndata(adata.T).warnings
 

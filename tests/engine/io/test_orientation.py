@@ -55,8 +55,12 @@ def test_ambiguous_names_name_both_readings_and_the_flag(rows, columns):
     with pytest.raises(InputError) as caught:
         decide_orientation(rows, columns)
     n, m = len(rows), len(columns)
-    for words in (f"{n} cells x {m} genes", f"{n} genes x {m} cells", "--load_orientation cells-by-genes",
-                  "--load_orientation genes-by-cells"):
+    for words in (
+        f"{n} cells x {m} genes",
+        f"{n} genes x {m} cells",
+        "--load_orientation cells-by-genes",
+        "--load_orientation genes-by-cells",
+    ):
         assert words in str(caught.value)
 
 

@@ -109,7 +109,10 @@ def test_same_result_same_bytes(tmp_path: Path, result: Result) -> None:
 def test_run_json_holds_the_record(tmp_path: Path, result: Result) -> None:
     write(result, tmp_path, params=PLAIN)
     assert json.loads((tmp_path / "run.json").read_text()) == {
-        "seed": 1, "loss": None, "dropped_genes": ["Gene9"], "threads": 2
+        "seed": 1,
+        "loss": None,
+        "dropped_genes": ["Gene9"],
+        "threads": 2,
     }
 
 
@@ -173,8 +176,11 @@ def test_expected_size_is_an_upper_bound_that_grows_with_the_switches(tmp_path: 
     total = sum(path.stat().st_size for path in write(result, tmp_path, params=everything))
     size = expected_size(12, 5, everything)
     assert total < size
-    assert expected_size(12, 5, PLAIN) < size < expected_size(12, 5, RunParams(output_rdata=True,
-                                                                              output_preprocessed=True))
+    assert (
+        expected_size(12, 5, PLAIN)
+        < size
+        < expected_size(12, 5, RunParams(output_rdata=True, output_preprocessed=True))
+    )
 
 
 def test_preprocessed_data_is_genes_by_cells_and_as_given(tmp_path: Path, result: Result) -> None:

@@ -26,8 +26,18 @@ RANDOM = np.random.default_rng(0)
         (np.log2(1 + COUNTS / TOTALS * 1e6), "logged"),
         (np.zeros((3, 4)), "counts"),
     ],
-    ids=["counts", "expected counts", "per 10k", "median", "cpm of some genes", "log1p", "log1p of some genes",
-         "log of counts", "log2 cpm", "zeros"],
+    ids=[
+        "counts",
+        "expected counts",
+        "per 10k",
+        "median",
+        "cpm of some genes",
+        "log1p",
+        "log1p of some genes",
+        "log of counts",
+        "log2 cpm",
+        "zeros",
+    ],
 )
 def test_scale(values, scale):
     values = values.astype(np.float32)

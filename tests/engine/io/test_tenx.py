@@ -14,8 +14,9 @@ V2 = "formats/tenx_tiny/1.2.0/filtered_gene_bc_matrices"
 V3 = "formats/tenx_tiny/3.0.0/filtered_feature_bc_matrix"
 
 
-@pytest.mark.parametrize(("folder", "file"), [(V2, f"{V2}_h5.h5"), (V3, f"{V3}.h5"),
-                                              ("formats/tenx_visium_mtx", "formats/tenx_visium.h5")])
+@pytest.mark.parametrize(
+    ("folder", "file"), [(V2, f"{V2}_h5.h5"), (V3, f"{V3}.h5"), ("formats/tenx_visium_mtx", "formats/tenx_visium.h5")]
+)
 def test_folder_and_h5_agree(data_dir, folder, file):
     one, other = read(data_dir / folder), read(data_dir / file)
     assert isinstance(one.expression, sp.csr_matrix)

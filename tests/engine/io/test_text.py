@@ -129,9 +129,12 @@ def test_transposing_a_file_gives_the_same_data(tmp_path_factory, values, zipped
     folder = tmp_path_factory.mktemp("turned")
     data = []
     for name, rows, columns, matrix in (("a", cells, genes, x), ("b", genes, cells, x.T)):
-        text = "\n".join([",".join(["", *columns]),
-                          *(",".join([row, *(repr(float(v)) for v in line)])
-                            for row, line in zip(rows, matrix, strict=True))])
+        text = "\n".join(
+            [
+                ",".join(["", *columns]),
+                *(",".join([row, *(repr(float(v)) for v in line)]) for row, line in zip(rows, matrix, strict=True)),
+            ]
+        )
         path = folder / f"{name}.csv"
         path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
         data.append(read(path))

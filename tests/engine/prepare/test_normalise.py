@@ -19,9 +19,7 @@ def test_the_factor_is_the_library_over_the_median_of_cells_that_have_one() -> N
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
-def test_the_matrix_is_the_logarithm_with_hidden_entries_at_zero(
-    kind: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_matrix_is_the_logarithm_with_hidden_entries_at_zero(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrices, "BLOCK_ELEMENTS", 3)
     counts = np.array([[1, 0, 3], [4, 2, 0]])
     hidden = HiddenEntries(np.array([0]), np.array([2]), np.array([9], dtype=np.float32))

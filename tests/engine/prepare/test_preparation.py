@@ -68,8 +68,11 @@ def test_hidden_values_are_on_the_scale_of_the_output(counts: np.ndarray) -> Non
     np.testing.assert_allclose(hidden.values, np.log1p(made.expression[hidden.rows, hidden.cols]), rtol=1e-6)
     restored = np.zeros_like(made.x)
     restored[held_out.rows, held_out.cols] = held_out.values
-    np.testing.assert_allclose(made.to_output_scale(restored)[held_out.rows, held_out.cols],
-                               np.log1p(made.expression[held_out.rows, held_out.cols]), rtol=1e-5)
+    np.testing.assert_allclose(
+        made.to_output_scale(restored)[held_out.rows, held_out.cols],
+        np.log1p(made.expression[held_out.rows, held_out.cols]),
+        rtol=1e-5,
+    )
 
 
 def test_what_the_benchmark_hides_changes_nothing_but_the_record_of_it(counts: np.ndarray) -> None:
@@ -131,8 +134,9 @@ def test_logged_data_is_taken_as_it_is_and_unlogged_for_ltmg(counts: np.ndarray)
 
 
 def test_ltmg_sees_counts_that_are_not_divided_and_nothing_hidden(counts: np.ndarray) -> None:
-    made = prepare(dataset(counts), paper(run_LTMG=True, preprocess_library_size=True, dropout_prob=0.1,
-                                          validation_share=0.1))
+    made = prepare(
+        dataset(counts), paper(run_LTMG=True, preprocess_library_size=True, dropout_prob=0.1, validation_share=0.1)
+    )
     visible = np.where(made.x > 0, made.expression, 0)
     assert made.states is not None
     np.testing.assert_array_equal(made.states, ltmg_states(visible))

@@ -25,8 +25,10 @@ def test_profile_is_the_mean_of_logarithms_over_the_samples() -> None:
     profile, genes, notes = match_bulk(bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"]))
     assert genes.tolist() == [0, 2]
     np.testing.assert_allclose(profile, [np.log(6), 1.0])
-    assert notes == ("The bulk data holds 2 of the 3 single-cell genes (66.7 %); its profile is the mean of "
-                     "ln(1 + bulk) over 2 samples.",)
+    assert notes == (
+        "The bulk data holds 2 of the 3 single-cell genes (66.7 %); its profile is the mean of "
+        "ln(1 + bulk) over 2 samples.",
+    )
 
 
 def test_one_sample_is_named_as_one() -> None:

@@ -97,8 +97,10 @@ def test_same_bytes_and_same_events_with_one_two_and_five_threads(cells):
     params = ClusterAEParams(epoch=4, batch_size=3, dropout_prob=0.1)
 
     def stream(n_threads):
-        return [(e.cluster, e.epoch, dict(e.losses)) for e in
-                iterate_cluster_ae(*cells, params=params, n_threads=n_threads, seed=3)]
+        return [
+            (e.cluster, e.epoch, dict(e.losses))
+            for e in iterate_cluster_ae(*cells, params=params, n_threads=n_threads, seed=3)
+        ]
 
     assert stream(1) == stream(2) == stream(5)
     results = [fit_cluster_ae(*cells, params=params, n_threads=n, seed=3).imputed.tobytes() for n in (1, 2, 2, 5)]
@@ -182,8 +184,11 @@ def test_held_out_entries_of_one_cluster_score_that_cluster_only(cells):
     labels = cells[2]
     row = labels_first(labels, 1)
     held_out = HiddenEntries(np.array([row]), np.array([3]), np.float32([1.0]))
-    scored = {event.cluster for event in iterate_cluster_ae(*cells, held_out, params=ClusterAEParams(epoch=10))
-              if "validation" in event.losses}
+    scored = {
+        event.cluster
+        for event in iterate_cluster_ae(*cells, held_out, params=ClusterAEParams(epoch=10))
+        if "validation" in event.losses
+    }
     assert scored == {1}
 
 
@@ -195,8 +200,9 @@ def test_an_embedding_beside_the_input(cells, rng):
 
 def test_one_cluster_of_one_cell(cells):
     x, target, _, _, weights = cells
-    fit = fit_cluster_ae(x[:1], target[:1], np.array([0]), sp.csr_matrix((1, 1)), weights,
-                         params=ClusterAEParams(epoch=2))
+    fit = fit_cluster_ae(
+        x[:1], target[:1], np.array([0]), sp.csr_matrix((1, 1)), weights, params=ClusterAEParams(epoch=2)
+    )
     assert np.isfinite(fit.imputed).all()
 
 

@@ -85,15 +85,34 @@ def random_objectives() -> list[tuple[str, Objective, torch.Tensor, Callable[[to
     single_cell, profile = random(4, 6), random(6)
     unseen = random(4, 6) < 0.5
     return [
-        ("opt1", WeightObjective(bulk, means, shares, 0.3), random(3),
-         lambda w: (bulk - means @ w).norm() + 0.3 * (w - shares).norm()),
-        ("opt2", ProfileObjective(bulk, weights, means, 0.3), random(6, 3),
-         lambda p: (bulk - p @ weights).norm() + 0.3 * (p - means).norm(dim=0).sum()),
-        ("opt3", CellObjective(profile, single_cell, unseen, 0.8, 0.2), random(4, 6),
-         lambda d: (profile - d.mean(dim=0)).norm() + 0.8 * ((single_cell - d) * unseen).norm(dim=1).sum()
-         + 0.2 * torch.linalg.svdvals(d).sum()),
-        ("tune", ScalingObjective(bulk, means @ weights), 1 + random(6),
-         lambda s: (bulk - s * (means @ weights)).norm() + (s - 1).norm()),
+        (
+            "opt1",
+            WeightObjective(bulk, means, shares, 0.3),
+            random(3),
+            lambda w: (bulk - means @ w).norm() + 0.3 * (w - shares).norm(),
+        ),
+        (
+            "opt2",
+            ProfileObjective(bulk, weights, means, 0.3),
+            random(6, 3),
+            lambda p: (bulk - p @ weights).norm() + 0.3 * (p - means).norm(dim=0).sum(),
+        ),
+        (
+            "opt3",
+            CellObjective(profile, single_cell, unseen, 0.8, 0.2),
+            random(4, 6),
+            lambda d: (
+                (profile - d.mean(dim=0)).norm()
+                + 0.8 * ((single_cell - d) * unseen).norm(dim=1).sum()
+                + 0.2 * torch.linalg.svdvals(d).sum()
+            ),
+        ),
+        (
+            "tune",
+            ScalingObjective(bulk, means @ weights),
+            1 + random(6),
+            lambda s: (bulk - s * (means @ weights)).norm() + (s - 1).norm(),
+        ),
     ]
 
 
@@ -181,8 +200,12 @@ def test_states_change_the_weights(mixture: Mixture) -> None:
     ],
 )
 def test_input_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
-    given: dict[str, Any] = {"expression": np.ones((4, 2)), "imputed": np.ones((4, 2)), "labels": np.zeros(4, int),
-                             "bulk_profile": np.ones(2)}
+    given: dict[str, Any] = {
+        "expression": np.ones((4, 2)),
+        "imputed": np.ones((4, 2)),
+        "labels": np.zeros(4, int),
+        "bulk_profile": np.ones(2),
+    }
     with pytest.raises(InputError, match=message):
         deconvolve(**{**given, **change})
 
@@ -327,8 +350,11 @@ def test_every_flag_reaches_its_step_and_none_before_it(
 
 
 def test_a_strong_pull_gives_the_cluster_proportions_and_means(mixture: Mixture) -> None:
-    params = RunParams(**{**SHORT, "deconv_opt1_epoch": 4000, "deconv_opt2_epoch": 400},
-                       deconv_opt1_regu_strength=1e4, deconv_opt2_regu_strength=1e4)
+    params = RunParams(
+        **{**SHORT, "deconv_opt1_epoch": 4000, "deconv_opt2_epoch": 400},
+        deconv_opt1_regu_strength=1e4,
+        deconv_opt2_regu_strength=1e4,
+    )
     labels = np.where(np.arange(90) < 60, 0, 1)
     given = dataclasses.replace(mixture, labels=labels)
     found = run(given, params=params)

@@ -47,8 +47,10 @@ def test_blocks_of_rows_do_not_show(monkeypatch: pytest.MonkeyPatch, rng: np.ran
 
 @pytest.mark.parametrize(
     ("single_cell", "bulk_imputed", "message"),
-    [((2, 3), (2, 2), r"bulk imputation does not fit.*\(2, 3\).*\(2, 2\)"),
-     ((1, 3), (2, 3), "single-cell imputation does not fit")],
+    [
+        ((2, 3), (2, 2), r"bulk imputation does not fit.*\(2, 3\).*\(2, 2\)"),
+        ((1, 3), (2, 3), "single-cell imputation does not fit"),
+    ],
 )
 def test_shapes_that_do_not_agree_are_refused(
     single_cell: tuple[int, int], bulk_imputed: tuple[int, int], message: str

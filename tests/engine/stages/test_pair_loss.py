@@ -69,7 +69,7 @@ def test_sampled_pairs_are_unbiased_in_value_and_gradient(target, embedding, pos
         target,
         CPU,
         positive_weight=positive_weight,
-        pair_samples=1000,
+        pair_samples=20,
         draws=torch.Generator().manual_seed(0),
     )
     draws = [value_and_gradient(sampled, embedding) for _ in range(400)]
@@ -81,10 +81,10 @@ def test_sampled_pairs_are_unbiased_in_value_and_gradient(target, embedding, pos
     assert (np.abs(gradients.mean(axis=0) - expected_gradient) < 5 * error + 1e-7).all()
 
 
-def test_as_many_samples_as_pairs_are_all_pairs(target, embedding):
+def test_a_hundredth_of_the_pairs_is_not_worth_drawing(target, embedding):
     exact = PairLoss(target, CPU)(embedding)
-    assert torch.equal(PairLoss(target, CPU, pair_samples=2500)(embedding), exact)
-    fewer = PairLoss(target, CPU, pair_samples=2499, draws=torch.Generator().manual_seed(0))
+    assert torch.equal(PairLoss(target, CPU, pair_samples=25)(embedding), exact)
+    fewer = PairLoss(target, CPU, pair_samples=24, draws=torch.Generator().manual_seed(0))
     assert not torch.equal(fewer(embedding), exact)
 
 
@@ -98,7 +98,7 @@ def test_sampled_gradients_are_the_same_bytes_on_two_threads(rng):
                 PairLoss(
                     sp.identity(3000, format="csr"),
                     CPU,
-                    pair_samples=200_000,
+                    pair_samples=60_000,
                     draws=torch.Generator().manual_seed(5),
                 ),
                 e,
