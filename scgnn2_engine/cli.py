@@ -182,7 +182,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from scgnn2_engine.events import Notice
+    from scgnn2_engine.errors import TrainingError
+    from scgnn2_engine.events import Notice, RunEnded
     from scgnn2_engine.run_folder import iterate_to_folder
     from scgnn2_engine.terminal import reporter
 
@@ -192,8 +193,12 @@ def _run(arguments: argparse.Namespace) -> int:
         for event in iterate_to_folder(data, params, overwrite=arguments.overwrite, stop=lambda: interrupted.asked):
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)
+            if isinstance(event, RunEnded):
+                reason = event.reason
     print(f"Results: {Path(params.output.dir).resolve()}")
-    return INTERRUPTED if interrupted.asked else 0
+    if reason == "training_error":
+        return TrainingError.exit_code
+    return INTERRUPTED if reason == "stop_signal" else 0
 
 
 class Interrupt:
@@ -277,23 +282,25 @@ def _add_plot(commands: Any) -> None:
             figure.add_argument("--node_size", type=float, default=5.0, help="size of the cells in points")
         if kind == "heatmap":
             figure.add_argument("--truth", metavar="MATRIX", help="the true expression; without it imputed - observed")
-        figure.add_argument("--output", metavar="PATH", help="path without suffix (default: in the run's figures/)")
+        where = "sankey beside the first file" if kind == "sankey" else f"figures/{kind} in the run's folder"
+        figure.add_argument("--output", metavar="PATH", help=f"path without suffix (default: {where})")
+        figure.add_argument("--overwrite", action="store_true", help="replace files that are at --output already")
         figure.set_defaults(act=_plot, kind=kind)
 
 
 def _plot(arguments: argparse.Namespace) -> int:
     from scgnn2_engine import plot_files
 
+    place = {"output": arguments.output, "overwrite": arguments.overwrite}
     if arguments.kind == "graph":
-        paths = plot_files.plot_graph(
-            arguments.folder, arguments.output, edgescale=arguments.edgescale, node_size=arguments.node_size
-        )
+        sizes = {"edgescale": arguments.edgescale, "node_size": arguments.node_size}
+        paths = plot_files.plot_graph(arguments.folder, **place, **sizes)
     elif arguments.kind == "heatmap":
-        paths = plot_files.plot_heatmap(arguments.folder, arguments.output, truth=arguments.truth)
+        paths = plot_files.plot_heatmap(arguments.folder, **place, truth=arguments.truth)
     elif arguments.kind == "sankey":
-        paths = plot_files.plot_sankey(arguments.file_list, arguments.output)
+        paths = plot_files.plot_sankey(arguments.file_list, **place)
     else:
-        paths = plot_files.plot_curves(arguments.folder, arguments.output)
+        paths = plot_files.plot_curves(arguments.folder, **place)
     for path in paths:
         print(path)
     return 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scgnn2_engine.errors import MissingPackageError, ScgnnError
+from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import (
     DataPrepared,
     Event,
@@ -22,7 +22,7 @@ from scgnn2_engine.events import (
     Stop,
     never,
 )
-from scgnn2_engine.io import EventLog, claim_directory, write, write_intermediate
+from scgnn2_engine.io import EventLog, claim_directory, expected_size, require_room, write, write_intermediate
 from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
@@ -71,8 +71,9 @@ def iterate_to_folder(
                 if isinstance(event, RunEnded):
                     result = event.result
                 yield event
-        except (ScgnnError, OSError, MemoryError) as error:
-            log.append(RunFailed(type(error).__name__, str(error)))
+        except BaseException as error:  # whatever ends it, nothing may look as if the run still went on
+            with suppress(OSError, OutputError):
+                log.append(RunFailed(type(error).__name__, str(error)))
             raise
     if result is None:
         raise RuntimeError("a run ended without its result")
@@ -90,6 +91,8 @@ def _steps(
                 return
             if isinstance(event, DataPrepared):
                 prepared = event.prepared
+                n_iterations = params.total_epoch if params.output.intermediate else 0
+                require_room(folder, expected_size(prepared.n_obs, prepared.n_vars, params, n_iterations=n_iterations))
             if isinstance(event, IterationEnded) and params.output.intermediate:
                 write_intermediate(event.state, prepared, folder)
             yield event
@@ -103,9 +106,13 @@ def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event
         if params.output.figures:
             try:
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
-                draw_figures(result, folder)
-            except MissingPackageError as error:
-                yield Notice(f"No figures: {error}", "warning", "output")
+            except Exception as error:  # a map must never cost the result
+                yield Notice(f"No map of the cells: {error}", "warning", "output")
         write(result, folder, params=params, overwrite=True)
+        if params.output.figures:
+            try:
+                draw_figures(result, folder)
+            except Exception as error:  # nor must a figure
+                yield Notice(f"No figures: {error}", "warning", "output")
         yield StageEnded("output", 0, time.perf_counter() - start, memory.take())
     yield RunEnded(result, ended.reason)

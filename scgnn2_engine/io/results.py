@@ -96,7 +96,7 @@ def claim_directory(directory: str | Path, overwrite: bool = False, *, expected_
     with whole_file(directory / f"{STAGING_PREFIX}probe") as probe:
         probe.write_text("may this user write here?")
     (directory / f"{STAGING_PREFIX}probe").unlink()
-    _check_room(directory, expected_bytes)
+    require_room(directory, expected_bytes)
     try:
         remove_files(directory, others)
         for abandoned in directory.glob(f"{STAGING_PREFIX}*"):
@@ -144,7 +144,7 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
         require_pyreadr()
     stale = earlier if params.output.figures else earlier + FIGURES
     with staged_files(directory, last=RECORD, stale=stale) as staging:
-        _check_room(directory, expected_size(result.prepared.n_obs, result.prepared.n_vars, params))
+        require_room(directory, expected_size(result.prepared.n_obs, result.prepared.n_vars, params))
         _write_tables(result, staging)
         result_to_anndata(result).write_h5ad(staging / "result.h5ad")
         if params.output.preprocessed:
@@ -263,7 +263,19 @@ def _refusal(directory: Path, found: tuple[str, ...]) -> OutputError:
     )
 
 
-def _check_room(directory: Path, expected_bytes: int) -> None:
+def require_room(directory: str | Path, expected_bytes: int) -> None:
+    """Refuse to go on when the disk of a folder has too little room for what will be written there.
+
+    Raises
+    ------
+    OutputError
+        Less than ``expected_bytes`` is free.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> require_room(tempfile.mkdtemp(), 1000)
+    """
     free = shutil.disk_usage(directory).free
     if free < max(expected_bytes, SPARE_BYTES):
         raise OutputError(
