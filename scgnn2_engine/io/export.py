@@ -45,7 +45,7 @@ def export(data: Dataset, path: str | Path) -> list[str]:
     >>> from scgnn2_engine.simulation import simulate
     >>> folder = Path(tempfile.mkdtemp())
     >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.csv.gz")
-    ['the labels of the cells']
+    ['the labels of the cells', 'the cell annotation (cell_type)']
     """
     path = Path(path)
     name = path.name.lower()
