@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import param
 
-from scgnn2_engine.errors import ParameterError, ScgnnError
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, ScgnnError, TrainingError
 from scgnn2_engine.params import (
     REFUSED,
     RunParams,
@@ -29,6 +29,8 @@ from scgnn2_engine.params import (
 )
 
 INTERRUPTED = 130
+BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
+"""Exit codes of runs that broke down after an iteration was complete; its results are written all the same."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -182,7 +184,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from scgnn2_engine.errors import TrainingError
     from scgnn2_engine.events import Notice, RunEnded
     from scgnn2_engine.run_folder import iterate_to_folder
     from scgnn2_engine.terminal import reporter
@@ -196,8 +197,8 @@ def _run(arguments: argparse.Namespace) -> int:
             if isinstance(event, RunEnded):
                 reason = event.reason
     print(f"Results: {Path(params.output.dir).resolve()}")
-    if reason == "training_error":
-        return TrainingError.exit_code
+    if reason in BROKEN_OFF:
+        return BROKEN_OFF[reason]
     return INTERRUPTED if reason == "stop_signal" else 0
 
 

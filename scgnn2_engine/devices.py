@@ -72,15 +72,22 @@ def threads(n: int) -> Iterator[int]:
     if n < 0:
         raise ParameterError("threads is too small.", expected="a whole number of at least 0", found=str(n))
     before = torch.get_num_threads()
-    torch.set_num_threads(n or _usable_processors())
+    torch.set_num_threads(n or usable_processors())
     try:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
 
 
-def _usable_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: what the process may use, which may be less than there is
+def usable_processors() -> int:
+    """Processors this process may use, which may be fewer than the machine has.
+
+    Examples
+    --------
+    >>> 1 <= usable_processors() <= os.cpu_count()
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

@@ -26,13 +26,19 @@ Stage = Literal[
     "output",
 ]
 StopReason = Literal[
-    "total_epoch", "graph_change", "ari_between_iterations", "max_seconds", "stop_signal", "training_error"
+    "out_of_memory",
+    "total_epoch",
+    "graph_change",
+    "ari_between_iterations",
+    "max_seconds",
+    "stop_signal",
+    "training_error",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The data is prepared for and the parameters are fixed.
+    """The data is read and the parameters are fixed.
 
     Attributes
     ----------
@@ -68,7 +74,11 @@ class DataPrepared:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins. ``iteration`` is 0 before the loop; ``n_epochs`` is None for stages without epochs."""
+    """A stage begins. ``iteration`` is 0 before the loop.
+
+    ``n_epochs`` is None for stages without epochs, else the number asked for; a bound on the steps may leave fewer
+    (see ``EpochEnded.n_epochs``).
+    """
 
     stage: Stage
     iteration: int
@@ -85,7 +95,7 @@ class EpochEnded:
         1-based epoch and the number planned (training may end earlier).
     losses
         ``"loss"`` (what is minimised, summed over the epoch's batches) and its named parts; ``"validation"`` where a
-        held-out share is scored.
+        held-out share is scored. Empty for LTMG, whose epochs count the genes that are done.
     cluster
         Which cluster's autoencoder, None for the other stages.
     """

@@ -215,7 +215,9 @@ def _descent(points: Doubles, k: int, seed: int) -> tuple[Positions, Doubles]:
     from pynndescent import NNDescent
 
     n_obs = len(points)
-    index = NNDescent(points.astype(np.float32), n_neighbors=2 * k + 1, random_state=seed)  # it counts the cell itself
+    index = NNDescent(
+        points.astype(np.float32), n_neighbors=2 * k + 1, random_state=seed, n_jobs=torch.get_num_threads()
+    )
     found, lengths = index.neighbor_graph
     order = np.argsort(found, axis=1)
     candidates = np.take_along_axis(found, order, axis=1).astype(np.int64)

@@ -11,12 +11,12 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from scgnn2_engine.devices import resolve_device, threads
-from scgnn2_engine.errors import TrainingError
+from scgnn2_engine.errors import InsufficientMemoryError, TrainingError
 from scgnn2_engine.evaluate import score_iteration
 from scgnn2_engine.events import (
     DataPrepared,
@@ -35,12 +35,14 @@ from scgnn2_engine.events import (
 )
 from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
-from scgnn2_engine.params import RunParams
+from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.prepare import check_memory, iterate_ltmg, iterate_preprocess
 from scgnn2_engine.recorder import Recorder
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.selection import select_iteration, stop_reason
 from scgnn2_engine.stages import (
+    MatchedBulk,
+    check_method,
     fuse,
     iterate_cluster_ae,
     iterate_clustering,
@@ -49,7 +51,7 @@ from scgnn2_engine.stages import (
     iterate_graph_ae,
     match_bulk,
 )
-from scgnn2_engine.types import CellGraph, Dataset, Floats, LoopState, Prepared, Result
+from scgnn2_engine.types import CellGraph, Dataset, Floats, LoopState, Prepared, Result, Truth
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +68,7 @@ class _Watch:
         self._stop = stop
         self._deadline = time.monotonic() + max_seconds if max_seconds > 0 else float("inf")
         self.reason: StopReason | None = None
+        self.nothing_to_lose = True  # until an iteration is complete
 
     def __call__(self) -> bool:
         if self.reason is None:
@@ -76,14 +79,20 @@ class _Watch:
         return self.reason is not None
 
 
+class _GivenUpError(Exception):
+    """Leaves an iteration that a stop left unfinished, for the complete ones before it."""
+
+
 @dataclass(frozen=True)
-class _Route:
+class _Journey:
     """What stays the same along the whole run."""
 
     params: RunParams
     device: torch.device
     watch: _Watch
     memory: PeakMemory
+    n_neighbours: int = 0
+    bulk: MatchedBulk | None = None
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""
@@ -91,6 +100,9 @@ class _Route:
 
     def timed(self, stage: Stage, iteration: int, steps: Steps[T], n_epochs: int | None = None) -> Steps[T]:
         """Frame a stage with its start and its end (seconds, peak memory)."""
+        may_give_up = stage != "evaluate" and not self.watch.nothing_to_lose
+        if may_give_up and self.watch():
+            raise _GivenUpError
         yield StageStarted(stage, iteration, n_epochs)
         self.memory.take()
         start = time.perf_counter()
@@ -166,77 +178,117 @@ def iterate(
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):
-        route = _Route(params, device, _Watch(stop, params.max_seconds), memory)
+        journey = _Journey(params, device, _Watch(stop, params.max_seconds), memory)
         recorder = Recorder(params, str(device))
-        result = yield from recorder.listen(_route(route, data, recorder))
+        result = yield from recorder.listen(_route(journey, data, recorder))
     return result
 
 
-def _route(route: _Route, data: AnnData | Dataset | str | Path | None, recorder: Recorder) -> Steps[Result]:
-    params = route.params
-    dataset = yield from route.timed("load", 0, _load(data, params))
+def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recorder: Recorder) -> Steps[Result]:
+    params, watch = journey.params, journey.watch
+    dataset = yield from journey.timed("load", 0, _load(data, params))
     recorder.describe(dataset)
-    yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(route.device))
-    prepared = yield from route.timed("preprocess", 0, _preprocess(dataset, params))
+    yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(journey.device))
+    prepared = yield from journey.timed("preprocess", 0, _preprocess(dataset, params))
+    journey = yield from _check(journey, prepared, dataset)
     if params.run_LTMG or dataset.states is not None:
-        prepared = yield from route.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
+        prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
     yield DataPrepared(prepared)
     truth = dataset.truth.take(prepared.cells) if dataset.truth is not None else None
 
-    state = yield from _embed(route, prepared, None, 0)
-    first_graph = state.graph.adjacency(weighted=params.graph_AE.retain_weights)
-    smoothed = smoothed_graph(first_graph, first_graph, params.alpha)
+    state = yield from _embed(journey, prepared, None, 0)
+    change = _GraphChange(state.graph, params)
     best: LoopState | None = None
-    reason: StopReason = "total_epoch"
-
+    reason: StopReason | None = None
     for iteration in range(1, params.total_epoch + 1):
         start = time.perf_counter()
         try:
-            new = yield from _one_iteration(route, prepared, dataset, state, iteration)
-        except TrainingError as error:
-            if best is None:
-                raise
-            yield Notice(f"{error} The iterations before it are kept.", "warning", cast("Stage", error.stage))
-            reason = "training_error"
-            break
-        if route.watch.reason is not None and best is not None:
-            reason = route.watch.reason
+            new = yield from _one_iteration(journey, prepared, state, iteration)
+            # Some training of this iteration was cut short; only without a complete one before it is that kept.
+            if watch.reason is not None and best is not None:
+                raise _GivenUpError
+        except _GivenUpError:
             yield Notice(f"Stopped during iteration {iteration}: it is given up for the earlier ones.", "info")
             break
-
-        adjacency = new.graph.adjacency(weighted=params.graph_AE.retain_weights)
-        previous_smoothed, smoothed = smoothed, smoothed_graph(first_graph, adjacency, params.alpha)
-        change = graph_change(smoothed, previous_smoothed, first_graph)
-        scores = {
-            **score_iteration(prepared, new, state.labels, truth),
-            "graph_change": change,
-            "seconds": time.perf_counter() - start,
-        }
+        except (TrainingError, InsufficientMemoryError) as error:
+            if best is None:
+                raise
+            yield Notice(f"{error} The iterations before it are kept.", "warning", "cluster_AE")
+            reason = "training_error" if isinstance(error, TrainingError) else "out_of_memory"
+            break
+        scores = yield from journey.timed(
+            "evaluate", iteration, _score(prepared, new, state, truth, change(new.graph), start)
+        )
         recorder.add_iteration(iteration, scores, new)
-        if select_iteration(recorder.rows, params.selection) == iteration:
+        if select_iteration(recorder.label_free_rows, params.selection) == iteration:
             best = new
         yield IterationEnded(iteration, params.total_epoch, new, scores)
-
-        ended = stop_reason(
-            graph_change=change,
+        if watch.reason is not None:
+            yield Notice("Stopped before the first iteration was complete: its trainings were cut short.", "warning")
+            break
+        reason = stop_reason(
+            graph_change=scores["graph_change"],
             graph_change_threshold=params.graph_change_threshold,
             ari_between=scores["ari_between_iterations"],
             ari_threshold=params.ari_threshold,
         )
-        state = new
-        if route.watch.reason is not None:
-            reason = route.watch.reason
-            yield Notice("Stopped before the first iteration was complete: its trainings were cut short.", "warning")
-            break
-        if ended is not None:
-            reason = ended
+        state, watch.nothing_to_lose = new, False
+        if reason is not None or watch():
             break
 
     if best is None:
         raise RuntimeError("a run ended without an iteration")
-    result = recorder.result(prepared, best, dataset, reason)
-    yield RunEnded(result, reason)
+    ended_by: StopReason = reason or watch.reason or "total_epoch"
+    result = recorder.result(prepared, best, dataset, ended_by)
+    yield RunEnded(result, ended_by)
     return result
+
+
+class _GraphChange:
+    """How much the smoothed graph changes from iteration to iteration; remembers the first graph and the last."""
+
+    def __init__(self, first: CellGraph, params: RunParams) -> None:
+        self._weighted, self._alpha = params.graph_AE.retain_weights, params.alpha
+        self._first = first.adjacency(weighted=self._weighted)
+        self._smoothed = smoothed_graph(self._first, self._first, self._alpha)
+
+    def __call__(self, graph: CellGraph) -> float:
+        """The change from the graph of the last call (at first, from the first graph) to this one."""
+        before = self._smoothed
+        self._smoothed = smoothed_graph(self._first, graph.adjacency(weighted=self._weighted), self._alpha)
+        return graph_change(self._smoothed, before, self._first)
+
+
+def _check(journey: _Journey, prepared: Prepared, dataset: Dataset) -> Steps[_Journey]:
+    """Find out before anything is trained what would fail only afterwards."""
+    params = journey.params
+    check_method(params.clustering, prepared.n_obs)
+    settings = params.graph_AE
+    n_neighbours = neighbour_count(
+        prepared.n_obs, settings.neighborhood_factor, settings.neighborhood_max, settings.graph_construction
+    )
+    yield Notice(f"Cell graph: {n_neighbours} neighbours of each cell", "info", "graph")
+    if params.cluster_AE.regu_strength != ClusterAEParams.param["regu_strength"].default:
+        yield Notice(
+            "cluster_AE_regu_strength has no effect, as in the published program: cluster_AE_reconstruction_weight, "
+            "graph_weight, cell_type_weight and l1_weight are the weights of the loss.",
+            "warning",
+            "cluster_AE",
+        )
+    bulk = None
+    if params.use_bulk and dataset.bulk is not None:
+        bulk = match_bulk(dataset.bulk, prepared.var_names)
+        for note in bulk.notes:
+            yield Notice(note, "info", "deconvolution")
+    return replace(journey, n_neighbours=n_neighbours, bulk=bulk)
+
+
+def _score(
+    prepared: Prepared, new: LoopState, state: LoopState, truth: Truth | None, change: float, start: float
+) -> Steps[dict[str, float]]:
+    scores = dict(score_iteration(prepared, new, state.labels, truth))
+    yield from ()
+    return {**scores, "graph_change": change, "seconds": time.perf_counter() - start}
 
 
 def _load(data: AnnData | Dataset | str | Path | None, params: RunParams) -> Steps[Dataset]:
@@ -253,11 +305,11 @@ def _preprocess(dataset: Dataset, params: RunParams) -> Steps[Prepared]:
     return (yield from iterate_preprocess(dataset, params))
 
 
-def _embed(route: _Route, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
+def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
     """Feature autoencoder, cell graph, graph autoencoder: what stands before the loop and ends every iteration."""
-    params = route.params
+    params = journey.params
     n_epochs = params.feature_AE.epoch[0 if state is None else 1]
-    feature = yield from route.timed(
+    feature = yield from journey.timed(
         "feature_AE",
         iteration,
         iterate_feature_ae(
@@ -269,16 +321,16 @@ def _embed(route: _Route, prepared: Prepared, state: LoopState | None, iteration
             weights=None if state is None else state.feature_weights,
             params=params.feature_AE,
             n_epochs=n_epochs,
-            seed=route.seed(1, iteration),
-            device=route.device,
+            seed=journey.seed(1, iteration),
+            device=journey.device,
             iteration=iteration,
-            stop=route.watch,
+            stop=journey.watch,
             mixed_precision=params.mixed_precision,
         ),
         n_epochs,
     )
-    graph = yield from route.timed("graph", iteration, _graph(feature.embedding, route, iteration))
-    embedded = yield from route.timed(
+    graph = yield from journey.timed("graph", iteration, _graph(feature.embedding, journey, iteration))
+    embedded = yield from journey.timed(
         "graph_AE",
         iteration,
         iterate_graph_ae(
@@ -287,22 +339,24 @@ def _embed(route: _Route, prepared: Prepared, state: LoopState | None, iteration
             params=params.graph_AE,
             gat=params.gat,
             previous=None if state is None or not params.graph_AE.concat_prev_embed else state.graph_embedding,
-            seed=route.seed(2, iteration),
-            device=route.device,
+            seed=journey.seed(2, iteration),
+            device=journey.device,
             iteration=iteration,
-            stop=route.watch,
+            stop=journey.watch,
         ),
         params.graph_AE.epoch,
     )
-    base = state if state is not None else LoopState(0, {}, prepared.x, prepared.x, prepared.x, graph)
-    return replace(
-        base,
-        iteration=iteration,
-        feature_weights=feature.weights,
-        reconstruction=feature.reconstruction,
-        feature_embedding=feature.embedding,
-        graph=graph,
-        graph_embedding=embedded.embedding,
+    parts = (feature.weights, feature.reconstruction, feature.embedding, embedded.embedding, graph)
+    if state is None:
+        return LoopState(iteration, *parts)
+    return LoopState(
+        iteration,
+        *parts,
+        n_clusters_smoothed=state.n_clusters_smoothed,
+        labels=state.labels,
+        clustering_embedding=state.clustering_embedding,
+        imputed=state.imputed,
+        deconvolution=state.deconvolution,
     )
 
 
@@ -313,26 +367,19 @@ def _previous(state: LoopState | None, params: RunParams) -> Floats | None:
     return state.feature_embedding if params.feature_AE.concat_prev_embed == "feature" else state.graph_embedding
 
 
-def _graph(embedding: Floats, route: _Route, iteration: int) -> Steps[CellGraph]:
-    settings = route.params.graph_AE
-    n_neighbours = neighbour_count(
-        len(embedding), settings.neighborhood_factor, settings.neighborhood_max, settings.graph_construction
-    )
-    if iteration == 0:
-        yield Notice(f"Cell graph: {n_neighbours} neighbours of each cell", "info", "graph")
+def _graph(embedding: Floats, journey: _Journey, iteration: int) -> Steps[CellGraph]:
+    yield from ()
     return build_graph(
         embedding,
-        construction=settings.graph_construction,
-        n_neighbours=n_neighbours,
-        seed=route.seed(3, iteration),
+        construction=journey.params.graph_AE.graph_construction,
+        n_neighbours=journey.n_neighbours,
+        seed=journey.seed(3, iteration),
     )
 
 
-def _one_iteration(
-    route: _Route, prepared: Prepared, dataset: Dataset, state: LoopState, iteration: int
-) -> Steps[LoopState]:
-    params = route.params
-    clusters = yield from route.timed(
+def _one_iteration(journey: _Journey, prepared: Prepared, state: LoopState, iteration: int) -> Steps[LoopState]:
+    params = journey.params
+    clusters = yield from journey.timed(
         "clustering",
         iteration,
         iterate_clustering(
@@ -341,10 +388,10 @@ def _one_iteration(
             state.feature_embedding,
             params=params.clustering,
             n_clusters_smoothed=state.n_clusters_smoothed,
-            seed=route.seed(4, iteration),
+            seed=journey.seed(4, iteration),
         ),
     )
-    fitted = yield from route.timed(
+    fitted = yield from journey.timed(
         "cluster_AE",
         iteration,
         iterate_cluster_ae(
@@ -357,10 +404,10 @@ def _one_iteration(
             previous=_previous(state, params),
             params=params.cluster_AE,
             mixed_precision=params.mixed_precision,
-            seed=route.seed(5, iteration),
-            device=route.device,
+            seed=journey.seed(5, iteration),
+            device=journey.device,
             iteration=iteration,
-            stop=route.watch,
+            stop=journey.watch,
         ),
         params.cluster_AE.epoch,
     )
@@ -371,34 +418,29 @@ def _one_iteration(
         clustering_embedding=clusters.embedding,
         imputed=fitted.imputed,
     )
-    if params.use_bulk:
-        new = yield from route.timed("deconvolution", iteration, _with_bulk(route, prepared, dataset, new, iteration))
-    new = yield from _embed(route, prepared, new, iteration)
+    if journey.bulk is not None:
+        new = yield from journey.timed("deconvolution", iteration, _with_bulk(journey, prepared, new, iteration))
+    new = yield from _embed(journey, prepared, new, iteration)
     return new
 
 
-def _with_bulk(
-    route: _Route, prepared: Prepared, dataset: Dataset, state: LoopState, iteration: int
-) -> Steps[LoopState]:
+def _with_bulk(journey: _Journey, prepared: Prepared, state: LoopState, iteration: int) -> Steps[LoopState]:
     """Deconvolve the bulk expression over the clusters and fuse it into the imputation."""
-    if dataset.bulk is None or state.labels is None or state.imputed is None:
+    matched = journey.bulk
+    if matched is None or state.labels is None or state.imputed is None:
         raise ValueError("expected bulk data and the state of an iteration")
-    matched = match_bulk(dataset.bulk, prepared.var_names)
-    if iteration == 1:
-        for note in matched.notes:
-            yield Notice(note, "info", "deconvolution")
     found = yield from iterate_deconvolution(
         prepared.x,
         state.imputed,
         state.labels,
         matched.profile,
-        route.params,
+        journey.params,
         genes=matched.genes,
         states=prepared.states,
-        seed=route.seed(6, iteration),
-        device=route.device,
+        seed=journey.seed(6, iteration),
+        device=journey.device,
         iteration=iteration,
-        stop=route.watch,
+        stop=journey.watch,
     )
     fused = fuse(prepared.x, state.imputed, found.bulk_imputed, found.genes)
     return replace(state, imputed=fused, deconvolution=found.summary())

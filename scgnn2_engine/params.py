@@ -101,8 +101,8 @@ class LoadParams(StageParams):
     dataset_dir = _text("Folder that holds data sets; other file names are taken relative to it.")
     dataset_name = _text("Folder of one data set inside load_dataset_dir.")
     use_benchmark = _switch(
-        "Expect the benchmark's file names in that folder: original_top_expression.csv (genes x cells), "
-        "top_cell_labels.csv, LTMG_<dropout_prob>.csv."
+        "Expect the benchmark's file names in that folder: original_top_expression.csv (genes x cells), with "
+        "given_cell_type_labels top_cell_labels.csv, and without run_LTMG LTMG_<dropout_prob>.csv."
     )
     sc_dataset = _text("Expression matrix: csv, tsv (plain or gzip), 10x folder or .h5, h5ad.", precedence=ESSENTIAL)
     cell_type_labels = _text(
@@ -178,7 +178,8 @@ class _AutoencoderParams(StageParams):
     patience = _count(
         0,
         "Stop a training when the error on the held-out entries has not improved for this many "
-        "checks, and keep the best weights; 0 never stops early. Needs validation_share > 0.",
+        "checks (one in every ten steps, one at the end), and keep the best weights that were checked; 0 never stops "
+        "early. Needs validation_share > 0.",
         low=0,
         soft=(0, 50),
     )
@@ -480,8 +481,8 @@ class RunParams(StageParams):
         "entries (needs validation_share > 0).",
     )
     run_LTMG = _switch(
-        "Compute the LTMG states, unless load_LTMG or the benchmark folder gives them. Without any, all "
-        "entries weigh the same.",
+        "Compute the LTMG states, unless load_LTMG gives them; off, those of the benchmark folder are loaded. Without "
+        "any, all entries weigh the same.",
         precedence=ESSENTIAL,
     )
     use_bulk = _switch("Deconvolve the bulk expression over the clusters and fuse it into the imputation.")
@@ -574,8 +575,6 @@ class RunParams(StageParams):
                     found="validation_share = 0",
                     advice="Set validation_share (0.02 holds 2 % out), or choose selection = last and patience 0.",
                 )
-        if self.use_bulk and not self.load.bulk_dataset:
-            raise ParameterError("use_bulk needs bulk data.", expected="load_bulk_dataset FILE", found="none")
 
     def to_dict(self) -> dict[str, Any]:
         """Flat key to value, in the order of declaration; lists are copies."""
@@ -653,8 +652,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_AE_use_GAT": True,
         "graph_AE_normalize_embed": "sum1",
         "run_LTMG": True,
+        "mixed_precision": False,
     },
     "default": {
+        "total_epoch": 10,
         "graph_AE_use_GAT": True,
         "graph_AE_normalize_embed": "sum1",
         "run_LTMG": True,

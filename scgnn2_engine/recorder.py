@@ -69,6 +69,11 @@ class Recorder:
         source = dataset.truth.source if dataset.truth is not None else ""
         self._data["labels"] = source or ("given" if dataset.truth is not None else "none")
 
+    @property
+    def label_free_rows(self) -> list[dict[str, Any]]:
+        """What the choice of the iteration may see of :attr:`rows`."""
+        return [{key: row[key] for key in ("iteration", "validation_error")} for row in self.rows]
+
     def add_iteration(self, iteration: int, scores: Mapping[str, float], state: LoopState) -> None:
         """Note a complete iteration."""
         self.rows.append({"iteration": iteration, **scores})
@@ -78,10 +83,11 @@ class Recorder:
         """Assemble the result from the selected iteration's state."""
         if state.labels is None or state.imputed is None or state.clustering_embedding is None:
             raise ValueError("expected the state of an iteration, found the state before the loop")
-        chosen = select_iteration(self.rows, self._params.selection)
+        chosen = select_iteration(self.label_free_rows, self._params.selection)
         metrics = pd.DataFrame(self.rows)
         metrics["cluster_count"] = metrics["cluster_count"].astype(int)
         metrics["selected"] = metrics["iteration"] == chosen
+        complete = [row for row in self._losses if row[1] <= len(self.rows)]
         obs = None
         if dataset.obs is not None:
             obs = dataset.obs.iloc[prepared.cells]
@@ -94,7 +100,7 @@ class Recorder:
             graph=state.graph,
             metrics=metrics,
             labels_history=pd.DataFrame(self._labels, index=pd.Index(prepared.obs_names, name="cell")),
-            losses=pd.DataFrame(self._losses, columns=["stage", "iteration", "cluster", "epoch", "name", "value"]),
+            losses=pd.DataFrame(complete, columns=["stage", "iteration", "cluster", "epoch", "name", "value"]),
             prepared=prepared,
             record=self._record(prepared, reason, chosen),
             obs=obs,
@@ -111,6 +117,7 @@ class Recorder:
             "selected_iteration": chosen,
             "selected_by": self._params.selection,
             "labels_were_used_for": "display only",
+            "run_ID": self._params.output.run_ID,
             "seed": self._params.seed,
             "device": self._device,
             "versions": versions(),

@@ -22,7 +22,15 @@ from scgnn2_engine.events import (
     Stop,
     never,
 )
-from scgnn2_engine.io import EventLog, claim_directory, expected_size, require_room, write, write_intermediate
+from scgnn2_engine.io import (
+    EventLog,
+    check_output,
+    claim_directory,
+    expected_size,
+    require_room,
+    write,
+    write_intermediate,
+)
 from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
@@ -62,18 +70,20 @@ def iterate_to_folder(
         Whatever ended the run; ``events.jsonl`` then ends with ``RunFailed``.
     """
     params = (params or RunParams()).snapshot()
+    check_output(params)
     folder = claim_directory(params.output.dir, overwrite=overwrite)
     with EventLog(folder / "events.jsonl") as log:
+        result: Result | None = None
         try:
-            result: Result | None = None
             for event in _steps(data, params, folder, stop):
                 log.append(event)
                 if isinstance(event, RunEnded):
                     result = event.result
                 yield event
         except BaseException as error:  # whatever ends it, nothing may look as if the run still went on
-            with suppress(OSError, OutputError):
-                log.append(RunFailed(type(error).__name__, str(error)))
+            if result is None:
+                with suppress(OSError, OutputError):
+                    log.append(RunFailed(type(error).__name__, str(error)))
             raise
     if result is None:
         raise RuntimeError("a run ended without its result")

@@ -104,7 +104,9 @@ class Display:
                 self.line(iteration_line(event))
             case RunEnded():
                 chosen = event.result.record["selected_iteration"]
-                self.line(f"Ended by {event.reason.replace('_', ' ')}; iteration {chosen} is returned.")
+                number = event.result.record["run_ID"]
+                which = f"Run {number} ended" if number else "Ended"
+                self.line(f"{which} by {event.reason.replace('_', ' ')}; iteration {chosen} is returned.")
             case _:
                 return
 
@@ -132,7 +134,6 @@ class LiveDisplay(Display):
         self._run: TaskID = self._progress.add_task("starting", total=None, detail="")
         self._stage: TaskID = self._progress.add_task("", total=None, detail="")
         self._iterations: list[float] = []
-        self._clusters: dict[int, int] = {}
 
     def __enter__(self) -> LiveDisplay:
         self._progress.start()
@@ -146,7 +147,6 @@ class LiveDisplay(Display):
         super().show(event)
         match event:
             case StageStarted():
-                self._clusters = {}
                 where = f"iteration {event.iteration}" if event.iteration else "before the loop"
                 self._progress.update(self._run, description=where)
                 title = STAGE_TITLES[event.stage]
@@ -163,12 +163,12 @@ class LiveDisplay(Display):
 
     def _epoch(self, event: EpochEnded) -> None:
         detail = f"loss {event.losses['loss']:.4g}" if "loss" in event.losses else ""
-        if event.cluster is None:
-            done = float(event.epoch)
-        else:
-            self._clusters[event.cluster] = event.epoch
-            done = sum(self._clusters.values()) / len(self._clusters)
-        self._progress.update(self._stage, total=event.n_epochs, completed=done, detail=detail)
+        title = STAGE_TITLES[event.stage]
+        if event.cluster is not None:
+            title = f"{title}: {event.cluster}"
+        self._progress.update(
+            self._stage, total=event.n_epochs, completed=event.epoch, description=title, detail=detail
+        )
 
     def stage_ended(self, event: StageEnded) -> None:
         """On a terminal the bars say it; nothing is printed."""

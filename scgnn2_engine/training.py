@@ -51,7 +51,8 @@ class Plan:
     max_steps
         Largest number of steps; the last epoch may be cut by it.
     patience
-        Checks of the held-out score without improvement before training ends. With it the best weights are restored.
+        Checks of the held-out score without improvement before training ends. With it the best of the weights that
+        were scored are restored, those at the end among them; those training started from are not in the race.
     tolerance
         End when the loss, averaged over 10 epochs, has fallen by less than this share of itself.
     l1_weight
@@ -60,8 +61,6 @@ class Plan:
         Of the order of the batches.
     mixed_precision
         On CUDA, multiply matrices in bfloat16; elsewhere without effect.
-    start_counts
-        With patience: whether the weights training starts from may win, leaving everything as it was.
     one_thread
         Compute on one thread, for steps so small that sharing them out takes longer than doing them.
 
@@ -83,7 +82,6 @@ class Plan:
     l1_weight: float = 0.0
     seed: int = 0
     mixed_precision: bool = False
-    start_counts: bool = False
     one_thread: bool = False
 
 
@@ -131,8 +129,7 @@ def iterate_training(
         loss may ignore the batch it is given.
     validate
         The held-out score of the network as it is, smaller is better. Called at the end of an epoch once ten steps
-        have passed since the last time, with ``plan.start_counts`` also before the first step; in evaluation mode and
-        without gradients.
+        have passed since the last time, and when training is over; in evaluation mode and without gradients.
     stop
         Asked after every epoch.
 
@@ -195,11 +192,15 @@ def iterate_training(
                 seen += size
         losses = _summed(names, parts, n_samples / seen, plan, epoch)
         history.append(losses["loss"])
-        if best.due(n_steps):
+        last = epoch == batches.n_epochs
+        if best.due(n_steps, last):
             losses["validation"] = best.check(n_steps)
         yield EpochEnded(plan.stage, plan.iteration, epoch, batches.n_epochs, losses, plan.cluster)
-        if best.waited_enough or _settled(history, plan.tolerance) or stop():
+        # Stop is asked only where something would follow: a training that is complete was not cut short.
+        if last or best.waited_enough or _settled(history, plan.tolerance) or stop():
             break
+    if best.due(n_steps, last=True):
+        best.check(n_steps)
     best.restore()
     return Trained(len(history), n_steps, losses, best.score)
 
@@ -239,11 +240,9 @@ class _Best:
         self._checked_at = 0
         self._misses = 0
         self.score: float | None = None
-        if validate is not None and plan.patience and plan.start_counts:
-            self.check(0)
 
-    def due(self, n_steps: int) -> bool:
-        return self._validate is not None and n_steps - self._checked_at >= CHECK_STEPS
+    def due(self, n_steps: int, last: bool) -> bool:
+        return self._validate is not None and n_steps - self._checked_at >= (1 if last else CHECK_STEPS)
 
     @property
     def waited_enough(self) -> bool:

@@ -257,10 +257,11 @@ class CellGraph:
         """(n_obs, n_obs) symmetric sparse union of the neighbour pairs.
 
         An edge exists where either cell is among the other's neighbours; its weight is 1, or with ``weighted`` the
-        larger of the two directed weights. No self-loops; edges of weight 0 are left out.
+        larger of the two directed weights, and edges of weight 0 (v0 and v1 have them) are then left out. No
+        self-loops.
         """
         values = self.weights.reshape(-1).astype(np.float64)
-        data = values if weighted else (values > 0).astype(np.float64)
+        data = values if weighted else np.ones_like(values)
         offsets = np.arange(0, self.n_obs * self.k + 1, self.k)
         directed = sp.csr_matrix((data, self.neighbours.reshape(-1), offsets), shape=(self.n_obs, self.n_obs))
         symmetric = directed.maximum(directed.T).tocsr()

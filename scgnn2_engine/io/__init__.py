@@ -4,13 +4,21 @@ from scgnn2_engine.io.atomic import refuse_existing, whole_file
 from scgnn2_engine.io.event_log import EventLog
 from scgnn2_engine.io.export import export
 from scgnn2_engine.io.h5ad import to_anndata as dataset_to_anndata
-from scgnn2_engine.io.results import claim_directory, expected_size, require_room, write, write_intermediate
+from scgnn2_engine.io.results import (
+    check_output,
+    claim_directory,
+    expected_size,
+    require_room,
+    write,
+    write_intermediate,
+)
 from scgnn2_engine.io.route import from_anndata, read, read_dataset
 from scgnn2_engine.io.states import read_states, write_states
 from scgnn2_engine.io.to_anndata import result_to_anndata
 
 __all__ = [
     "EventLog",
+    "check_output",
     "claim_directory",
     "dataset_to_anndata",
     "expected_size",

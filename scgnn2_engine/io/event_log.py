@@ -60,7 +60,7 @@ class EventLog:
             raise OutputError(f"The event log {self.path} is closed.", advice="Open a new EventLog on the same path.")
         moment = (time or datetime.now(UTC)).isoformat(timespec="milliseconds")
         try:
-            self._file.write(json_line({"event": type(event).__name__, "time": moment, **event_fields(event)}))
+            self._file.write(json_line({"event": type(event).__name__, "time": moment, **_event_fields(event)}))
             self._file.flush()
         except OSError as error:
             raise output_error(self.path, error) from error
@@ -79,7 +79,7 @@ class EventLog:
         self.close()
 
 
-def event_fields(event: Event) -> dict[str, Any]:
+def _event_fields(event: Event) -> dict[str, Any]:
     """The fields of an event that fit on a line: no arrays, states or results."""
     kept = {field.name: _without_arrays(getattr(event, field.name)) for field in fields(event)}
     line = {name: value for name, value in kept.items() if not _is_bulky(value)}

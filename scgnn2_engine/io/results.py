@@ -7,35 +7,22 @@ while the run goes on, everything else at its end, all of it or none.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, staged_files, whole_file
 from scgnn2_engine.io.r_tables import require_pyreadr, write_rdata
 from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.result_tables import BULK_TABLES, TABLES, frames, write_embedding, write_tables
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.io.to_anndata import result_to_anndata
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Floats, LoopState, Prepared, Result
+from scgnn2_engine.types import LoopState, Prepared, Result
 
-TABLES = (
-    "imputed",
-    "labels",
-    "graph_embedding",
-    "graph_edgeList",
-    "feature_embedding",
-    "clustering_embedding",
-    "metrics",
-    "labels_history",
-    "losses",
-)
 RECORD = "run.json"
 EVENTS = "events.jsonl"
 PREPROCESSED = "preprocessed_data"
@@ -106,6 +93,22 @@ def claim_directory(directory: str | Path, overwrite: bool = False, *, expected_
     return directory
 
 
+def check_output(params: RunParams) -> None:
+    """Make sure, before a run starts, that what its ``output_*`` switches ask for can be written here.
+
+    Raises
+    ------
+    MissingPackageError
+        ``output_rdata`` is on and pyreadr is not installed.
+
+    Examples
+    --------
+    >>> check_output(RunParams(output_rdata=False))
+    """
+    if params.output.rdata:
+        require_pyreadr()
+
+
 def write(result: Result, directory: str | Path, *, params: RunParams, overwrite: bool = False) -> list[Path]:
     """Write a result; either all files are there afterwards or the folder is as it was.
 
@@ -127,7 +130,8 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
     Returns
     -------
     list of Path
-        The files written, sorted.
+        The files written, sorted. ``deconvolution.csv`` (cluster, weight and proportion in the bulk expression, one
+        row per cluster) is among them only where the result has a deconvolution.
 
     Raises
     ------
@@ -140,17 +144,16 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
     earlier = earlier_files(directory)
     if earlier and not overwrite:
         raise _refusal(directory, earlier)
-    if params.output.rdata:
-        require_pyreadr()
+    check_output(params)
     stale = earlier if params.output.figures else earlier + FIGURES
     with staged_files(directory, last=RECORD, stale=stale) as staging:
         require_room(directory, expected_size(result.prepared.n_obs, result.prepared.n_vars, params))
-        _write_tables(result, staging)
+        write_tables(result, staging)
         result_to_anndata(result).write_h5ad(staging / "result.h5ad")
         if params.output.preprocessed:
             _write_preprocessed(result.prepared, staging, params)
         if params.output.rdata:
-            for name, frame in _frames(result):
+            for name, frame in frames(result):
                 write_rdata(staging / f"{name}.RData", frame)
         (staging / RECORD).write_text(json_text(result.record), encoding="utf-8")
         written = sorted(file.relative_to(staging) for file in staging.rglob("*") if file.is_file())
@@ -200,7 +203,7 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
             ("feature", state.feature_embedding),
             ("clustering", state.clustering_embedding),
         ):
-            _write_embedding(staging, kind, embedding, names)
+            write_embedding(staging, kind, embedding, names)
         write_edges(staging / "graph_edgeList.csv", state.graph.adjacency(weighted=True), names)
         np.savez(staging / "feature_weights.npz", allow_pickle=False, **dict(state.feature_weights))
     return [folder / name for name in INTERMEDIATE_FILES]
@@ -238,7 +241,7 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
 def earlier_files(directory: str | Path) -> tuple[str, ...]:
     """The files of an earlier result in a folder, those written at the end of a run, relative to it."""
     directory = Path(directory)
-    known = [f"{name}.{kind}" for name in TABLES for kind in ("csv", "RData")]
+    known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES for kind in ("csv", "RData")]
     known += ["result.h5ad", RECORD, PREPROCESSED_EXPRESSION]
     states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
     return tuple(name for name in known if (directory / name).is_file()) + tuple(
@@ -284,55 +287,6 @@ def require_room(directory: str | Path, expected_bytes: int) -> None:
             found=f"{free / 2**20:,.0f} MiB",
             advice="Free some space or choose another output_dir.",
         )
-
-
-def _write_tables(result: Result, folder: Path) -> None:
-    names = result.prepared.obs_names
-    write_matrix(folder / "imputed.csv", result.imputed, names, result.prepared.var_names, number=SIX_DIGITS)
-    for kind, embedding in _embeddings(result):
-        _write_embedding(folder, kind, embedding, names)
-    write_edges(folder / "graph_edgeList.csv", result.graph.adjacency(weighted=True), names)
-    for name, frame in _small_frames(result):
-        write_frame(folder / f"{name}.csv", frame)
-
-
-def _embeddings(result: Result) -> tuple[tuple[str, Floats], ...]:
-    return (
-        ("graph", result.graph_embedding),
-        ("feature", result.feature_embedding),
-        ("clustering", result.clustering_embedding),
-    )
-
-
-def _write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:
-    write_matrix(folder / f"{kind}_embedding.csv", embedding, names, _dimensions(kind, embedding))
-
-
-def _dimensions(kind: str, embedding: Floats) -> list[str]:
-    return [f"{kind}_{dimension}" for dimension in range(1, embedding.shape[1] + 1)]
-
-
-def _small_frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
-    names = result.prepared.obs_names
-    yield "labels", pd.DataFrame({"cell": names, "cluster": result.labels})
-    yield "metrics", result.metrics
-    history = result.labels_history.reset_index(drop=True)
-    history.insert(0, "cell", names)
-    yield "labels_history", history
-    yield "losses", result.losses
-
-
-def _frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every table as a data frame, one at a time: (name, frame)."""
-    names = result.prepared.obs_names
-    yield from _small_frames(result)
-    matrices = [("imputed", result.imputed, list(result.prepared.var_names))]
-    matrices += [(f"{kind}_embedding", values, _dimensions(kind, values)) for kind, values in _embeddings(result)]
-    for name, values, columns in matrices:
-        frame = pd.DataFrame(values, columns=columns)
-        yield name, pd.concat([pd.Series(names, name="cell"), frame], axis=1)
-    edges = sp.triu(result.graph.adjacency(weighted=True), k=1).tocoo()
-    yield "graph_edgeList", pd.DataFrame({"Start": names[edges.row], "End": names[edges.col], "Weight": edges.data})
 
 
 def _write_preprocessed(prepared: Prepared, folder: Path, params: RunParams) -> None:

@@ -13,6 +13,15 @@ from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.h5ad import found_in_anndata, read_h5ad
 from scgnn2_engine.io.kinds import READABLE, kind_of
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
+from scgnn2_engine.io.locations import (
+    benchmark_file,
+    benchmark_folder,
+    in_folder,
+    locate,
+    looks_like_path,
+    not_found,
+    places,
+)
 from scgnn2_engine.io.r_objects import read_rdata
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.io.tenx import read_tenx_folder, read_tenx_h5
@@ -111,29 +120,34 @@ def read_dataset(params: RunParams, data: str | Path | AnnData | Dataset | None 
     Parameters
     ----------
     params
-        The ``load_*`` parameters, ``given_cell_type_labels``, ``dropout_prob`` (which of the benchmark's LTMG files)
+        The ``load_*`` parameters, ``given_cell_type_labels``, ``run_LTMG``, ``dropout_prob``, ``seed``, ``use_bulk``
         and ``max_memory`` are read. File names are looked for in ``load_dataset_dir``/``load_dataset_name``, in
-        ``load_dataset_dir``, then as they stand.
+        ``load_dataset_dir``, then as they stand. Of the benchmark's folder the labels are read only with
+        ``given_cell_type_labels``, and ``LTMG_<dropout_prob>.csv`` only without ``run_LTMG``, which computes the states
+        instead; ``load_cell_type_labels`` and ``load_LTMG`` are always read, ``load_bulk_dataset`` with ``use_bulk``.
     data
         The matrix, where no ``load_*`` parameter names it.
 
     Raises
     ------
     ParameterError
-        No source of the matrix, or more than one, is given.
+        No source of the matrix, or more than one, is given; ``use_bulk`` without bulk expression.
     InputError
         Something cannot be read, or does not belong together; ``given_cell_type_labels`` without labels.
     """
     load = params.load
+    if params.use_bulk and not load.bulk_dataset and not (isinstance(data, Dataset) and data.bulk is not None):
+        raise ParameterError(
+            "use_bulk needs bulk expression.",
+            expected="load_bulk_dataset FILE, or a Dataset with bulk",
+            found="neither",
+            advice="Name the file with load_bulk_dataset, or leave use_bulk off.",
+        )
     dataset = _matrix(params, data)
-    folder = _benchmark_folder(load) if load.use_benchmark else None
+    folder = benchmark_folder(load) if load.use_benchmark else None
     dataset = _with_labels(dataset, params, folder)
     dataset = _with_states(dataset, params, folder)
-    if load.bulk_dataset:
-        path = _locate(load, load.bulk_dataset, "load_bulk_dataset")
-        bulk, notes, warnings = read_bulk(path, dataset.var_names, max_memory=params.max_memory)
-        dataset = _reported(replace(dataset, bulk=bulk), notes, warnings, bulk=str(path))
-    return dataset
+    return _with_bulk(dataset, params)
 
 
 def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> Dataset:
@@ -149,17 +163,17 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
             found=" and ".join(given) or "none",
         )
     if load.use_benchmark:
-        path = _benchmark_file(_benchmark_folder(load), "original_top_expression.csv")
+        path = benchmark_file(benchmark_folder(load), "original_top_expression.csv")
         return read(path, _rows_as(load, "genes-by-cells"), max_memory=params.max_memory)
     if data is None:
         flag, name = next((flag, str(value)) for flag, value in zip(_SOURCES, flags, strict=True) if value)
-        path = _locate(load, name, flag)
+        path = locate(load, name, flag)
         _check_kind(flag, path)
         return read(path, load, max_memory=params.max_memory)
     if isinstance(data, Dataset):
         return data
     if isinstance(data, (str, Path)):
-        return read(_locate(load, str(data), "data"), load, max_memory=params.max_memory)
+        return read(locate(load, str(data), "data"), load, max_memory=params.max_memory)
     return from_anndata(data, load)
 
 
@@ -184,12 +198,12 @@ def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
     load = params.load
     name = load.cell_type_labels
     if name:
-        places = _places(load, name)
-        path = next((place for place in places if place.is_file()), None)
-        if path is None and (dataset.obs is None or name not in dataset.obs.columns) and _looks_like_path(name):
-            raise _not_found("load_cell_type_labels", name, places)
+        tried = places(load, name)
+        path = next((place for place in tried if place.is_file()), None)
+        if path is None and (dataset.obs is None or name not in dataset.obs.columns) and looks_like_path(name):
+            raise not_found("load_cell_type_labels", name, tried)
     else:
-        path = _in_folder(folder, "top_cell_labels.csv") if folder else None
+        path = in_folder(folder, "top_cell_labels.csv") if folder and params.given_cell_type_labels else None
     if path is None and not name:
         if params.given_cell_type_labels and dataset.truth is None:
             raise InputError(
@@ -212,14 +226,14 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
     load = params.load
     path = None
     if load.LTMG:
-        path = _locate(load, load.LTMG, "load_LTMG")
-    elif folder is not None:
-        path = _in_folder(folder, f"LTMG_{float(params.dropout_prob)}.csv")
+        path = locate(load, load.LTMG, "load_LTMG")
+    elif folder is not None and not params.run_LTMG:  # run_LTMG computes them instead
+        path = in_folder(folder, f"LTMG_{float(params.dropout_prob)}.csv")
         if path is not None and params.dropout_prob > 0 and params.seed != _MASK_SEED:
             # the states were computed on one mask; under another they tell which hidden entries were expressed
             ignored = (
                 f"{path.name} belongs to the mask of seed {_MASK_SEED}, this run hides other entries (seed "
-                f"{params.seed}): its states are not used."
+                f"{params.seed}): its states are not used. run_LTMG computes those of this mask."
             )
             return _reported(dataset, [], [ignored])
     if path is None:
@@ -227,6 +241,20 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
     kind_of(path)
     states, notes, warnings = read_states(path, dataset.obs_names, dataset.var_names, max_memory=params.max_memory)
     return _reported(replace(dataset, states=states), notes, warnings, states=str(path))
+
+
+def _with_bulk(dataset: Dataset, params: RunParams) -> Dataset:
+    load = params.load
+    if not load.bulk_dataset:
+        return dataset
+    if not params.use_bulk:
+        ignored = (
+            f"load_bulk_dataset {load.bulk_dataset} is ignored, because use_bulk is off: only with it is bulk used."
+        )
+        return _reported(dataset, [], [ignored])
+    path = locate(load, load.bulk_dataset, "load_bulk_dataset")
+    bulk, notes, warnings = read_bulk(path, dataset.var_names, max_memory=params.max_memory)
+    return _reported(replace(dataset, bulk=bulk), notes, warnings, bulk=str(path))
 
 
 def _reported(dataset: Dataset, notes: Iterable[str], warnings: Iterable[str], **facts: str) -> Dataset:
@@ -244,69 +272,3 @@ def _rows_as(load: LoadParams, orientation: str) -> LoadParams:
     if load.orientation == "auto":
         values["load_orientation"] = orientation
     return RunParams(**values).load
-
-
-def _benchmark_folder(load: LoadParams) -> Path:
-    if not load.dataset_dir and not load.dataset_name:
-        raise ParameterError(
-            "load_use_benchmark needs to know the folder.",
-            expected="load_dataset_dir DIR and load_dataset_name NAME",
-            found="neither",
-        )
-    folder = Path(load.dataset_dir).expanduser() / str(load.dataset_name)
-    if not folder.is_dir():
-        parent = folder.parent
-        inside = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
-        raise InputError(
-            f"There is no data set folder {folder}.",
-            expected="a folder with original_top_expression.csv",
-            found=f"{parent} with {', '.join(inside) or 'no folders'}",
-            advice="Check load_dataset_dir and load_dataset_name.",
-        )
-    return folder
-
-
-def _benchmark_file(folder: Path, name: str) -> Path:
-    path = _in_folder(folder, name)
-    if path is None:
-        raise InputError(
-            f"{folder} lacks {name}.",
-            expected=f"{name} or {name}.gz",
-            found=", ".join(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
-            advice="Name the file with load_sc_dataset instead of load_use_benchmark.",
-        )
-    return path
-
-
-def _in_folder(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
-
-
-def _places(load: LoadParams, name: str) -> list[Path]:
-    path = Path(name).expanduser()
-    if path.is_absolute():
-        return [path]
-    folders = [Path(load.dataset_dir).expanduser() / load.dataset_name] if load.dataset_name else []
-    folders += [Path(load.dataset_dir).expanduser()] if load.dataset_dir else []
-    return [*(folder / path for folder in folders), path]
-
-
-def _locate(load: LoadParams, name: str, flag: str) -> Path:
-    places = _places(load, name)
-    for place in places:
-        if place.exists():
-            return place
-    raise _not_found(flag, name, places)
-
-
-def _not_found(flag: str, name: str, places: list[Path]) -> InputError:
-    return InputError(
-        f"{name} ({flag}) does not exist.",
-        expected="a file or folder",
-        found="nothing at " + ", ".join(str(place) for place in places),
-        advice="Give the whole path, or set load_dataset_dir.",
-    )
-
-
-def _looks_like_path(name: str) -> bool:
-    return "/" in name or Path(name).suffix.lower() in {".csv", ".tsv", ".txt", ".gz"}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.results import TABLES
+from scgnn2_engine.io.result_tables import TABLES
 from scgnn2_engine.types import Ints, Matrix, Scale
 
 UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)

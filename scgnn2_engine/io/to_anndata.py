@@ -29,6 +29,8 @@ def result_to_anndata(result: Result) -> AnnData:
         ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
         ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_umap"]`` where there is a map;
         ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;
+        ``varm["scgnn2_bulk_profiles"]``, where there was bulk expression: the profile of every cluster (column) on the
+        ln(1 + x) scale, NaN for genes that the bulk data lacks;
         ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``.
 
     Examples
@@ -61,6 +63,7 @@ def result_to_anndata(result: Result) -> AnnData:
         var=pd.DataFrame(index=pd.Index(prepared.var_names.astype(object))),
         layers=layers,
         obsm=obsm,
+        varm={} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)},
         obsp={"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
         uns={
             "scgnn2": {
@@ -73,6 +76,16 @@ def result_to_anndata(result: Result) -> AnnData:
             }
         },
     )
+
+
+def _bulk_profiles(result: Result) -> pd.DataFrame:
+    """(n_vars, k) cluster profiles by gene, columns named after the clusters."""
+    found = result.deconvolution or {}
+    prepared = result.prepared
+    profiles = np.full((prepared.n_vars, len(found["clusters"])), np.nan, dtype=np.float32)
+    profiles[found["genes"]] = found["profiles"]
+    clusters = [str(cluster) for cluster in found["clusters"]]
+    return pd.DataFrame(profiles, index=pd.Index(prepared.var_names.astype(object)), columns=clusters)
 
 
 def cluster_categories(labels: Any) -> pd.Categorical:

@@ -6,7 +6,7 @@ events.
 
 from scgnn2_engine.prepare.ltmg import UMI_NOTICE, iterate_ltmg_states, ltmg_states
 from scgnn2_engine.prepare.memory import check_memory, expected_memory
-from scgnn2_engine.prepare.preparation import iterate_ltmg, iterate_prepare, iterate_preprocess, prepare
+from scgnn2_engine.prepare.preparation import iterate_ltmg, iterate_preprocess, prepare
 
 __all__ = [
     "UMI_NOTICE",
@@ -14,7 +14,6 @@ __all__ = [
     "expected_memory",
     "iterate_ltmg",
     "iterate_ltmg_states",
-    "iterate_prepare",
     "iterate_preprocess",
     "ltmg_states",
     "prepare",

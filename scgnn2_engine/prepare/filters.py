@@ -12,6 +12,7 @@ from scgnn2_engine.params import PreprocessParams
 from scgnn2_engine.prepare.matrices import column_nonzeros, part, row_blocks, row_nonzeros, unlogged
 from scgnn2_engine.types import Matrix, Scale
 
+MANY_CELLS = 0.1  # a larger share dropped is worth a warning
 ROUNDING = 1e-9  # 1 - 0.9 is a little less than 0.1: the cutoffs include their own value
 
 
@@ -25,11 +26,14 @@ class Kept:
         (n_kept_cells,), (n_kept_genes,) positions in the data set.
     notes
         What was dropped and why.
+    warnings
+        Likewise, where more than a tenth of the cells was dropped.
     """
 
     cells: npt.NDArray[np.intp]
     genes: npt.NDArray[np.intp]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
@@ -88,19 +92,7 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
             f"{len(genes)} genes)",
             f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero",
         )
-    notes = [
-        note
-        for note in (
-            _dropped(n_vars - len(genes), n_vars, "genes", f"zero in more than {params.gene_cutoff:.0%} of the cells"),
-            _dropped(
-                n_obs - len(cells),
-                n_obs,
-                "cells",
-                f"zero in more than {params.cell_cutoff:.0%} of the {len(genes)} kept genes",
-            ),
-        )
-        if note
-    ]
+    notes, warnings = _about_dropped(n_obs - len(cells), n_obs, n_vars - len(genes), n_vars, params)
     wanted = params.top_gene_select
     if 0 <= wanted < 2:
         raise InputError(
@@ -111,7 +103,7 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
         highest = np.sort(np.argsort(-variances, kind="stable")[:wanted])
         notes.append(f"Kept the {wanted} genes of highest variance (not logged) of {len(genes)}.")
         genes = genes[highest]
-    return Kept(cells, genes, tuple(notes))
+    return Kept(cells, genes, tuple(notes), tuple(warnings))
 
 
 def column_variances(expression: Matrix) -> npt.NDArray[np.float64]:
@@ -132,8 +124,23 @@ def _common(nonzeros: npt.NDArray[np.int64], of: int, cutoff: float) -> npt.NDAr
     return np.flatnonzero((of - nonzeros) / of <= cutoff + ROUNDING)
 
 
-def _dropped(n: int, of: int, what: str, why: str) -> str:
-    return f"Dropped {n} of {of} {what}: {why}." if n else ""
+def _about_dropped(
+    n_cells: int, n_obs: int, n_genes: int, n_vars: int, params: PreprocessParams
+) -> tuple[list[str], list[str]]:
+    """The notes and the warnings on what was dropped."""
+    notes, warnings = [], []
+    if n_genes:
+        notes.append(f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells.")
+    if n_cells:
+        sentence = (
+            f"Dropped {n_cells} of {n_obs} cells: zero in more than {params.cell_cutoff:.0%} of the "
+            f"{n_vars - n_genes} kept genes."
+        )
+        if n_cells > MANY_CELLS * n_obs:
+            warnings.append(f"{sentence} To keep more of them raise preprocess_cell_cutoff (1 keeps all).")
+        else:
+            notes.append(sentence)
+    return notes, warnings
 
 
 def _too_few(what: str, left: int, n_obs: int, n_vars: int, cutoffs: str, rule: str) -> InputError:

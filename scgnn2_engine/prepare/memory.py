@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import psutil
 
-from scgnn2_engine.errors import InsufficientMemoryError
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
 from scgnn2_engine.io.memory import GIB, available_memory
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare.matrices import is_sparse, stored
@@ -18,6 +16,7 @@ WORK_BUFFERS = 250 * 2**20  # blocks of row-wise passes, LTMG batches, tiles of 
 FLOAT = 4
 HIDDEN_UNITS, EMBEDDING = 512, 128  # of the feature autoencoder
 STATE_MATRICES = 6  # imputed and reconstruction of the best, the last and the new iteration
+CLUSTERS = 31  # trained side by side at most, each with a network of its own: more are seldom found
 PASSING_MATRICES = 2  # a stage's aligned input and its new output
 BYTES_PER_EDGE = 250  # neighbours, distances, weights; symmetric graphs of three iterations; attention of two layers
 BYTES_PER_KEPT_VALUE = 44  # LTMG: value and cell twice while they are joined, the matrix by rows and by columns
@@ -42,7 +41,9 @@ def memory_parts(
     matrix = n_obs * n_vars * FLOAT
     nonzeros = n_obs * n_vars if n_nonzero is None else min(n_nonzero, n_obs * n_vars)
     network = FLOAT * 2 * (n_vars * HIDDEN_UNITS + HIDDEN_UNITS * EMBEDDING)
-    workers = params.threads or os.cpu_count() or 1
+    from scgnn2_engine.devices import usable_processors
+
+    workers = min(params.threads or usable_processors(), CLUSTERS)
     batch = min(n_obs, max(params.feature_AE.batch_size, params.cluster_AE.batch_size))
     parts = {
         "libraries and work buffers": LIBRARIES + WORK_BUFFERS,
@@ -51,7 +52,7 @@ def memory_parts(
         "imputed expression and reconstructions": (STATE_MATRICES + PASSING_MATRICES) * matrix,
         "one step's activations": batch * FLOAT * (6 * n_vars + 8 * HIDDEN_UNITS),
         "networks with Adam": 5 * network * (1 + workers),
-        "the cell graph": n_obs * neighbours(n_obs, params) * BYTES_PER_EDGE,
+        "the cell graph": n_obs * _neighbours(n_obs, params) * BYTES_PER_EDGE,
     }
     if params.run_LTMG or params.load.LTMG or params.load.use_benchmark:
         parts["LTMG states"] = n_obs * n_vars
@@ -127,16 +128,15 @@ def check_memory(data: Dataset, params: RunParams) -> int:
     return expected
 
 
-def neighbours(n_obs: int, params: RunParams) -> int:
-    """Neighbours of a cell in the graph, as the parameters ask."""
+def _neighbours(n_obs: int, params: RunParams) -> int:
+    """Neighbours of a cell in the graph; all others where there are too few, which the graph itself will refuse."""
+    from scgnn2_engine.graph import neighbour_count
+
     graph = params.graph_AE
-    if graph.graph_construction == "v0":
-        return min(10, n_obs - 1)
-    factor = graph.neighborhood_factor
-    k = round(factor if factor > 1 else factor * n_obs)
-    if graph.neighborhood_max:
-        k = min(k, graph.neighborhood_max)
-    return max(1, min(k, n_obs - 1))
+    try:
+        return neighbour_count(n_obs, graph.neighborhood_factor, graph.neighborhood_max, graph.graph_construction)
+    except ParameterError:
+        return n_obs - 1
 
 
 def _bytes(expression: Matrix) -> int:

@@ -5,15 +5,33 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.prepare.matrices import row_blocks
-from scgnn2_engine.types import HiddenEntries, Matrix, Scale
+from scgnn2_engine.prepare.matrices import is_sparse, row_blocks
+from scgnn2_engine.types import HiddenEntries, Ints, Matrix, Scale
 
 Factors = npt.NDArray[np.float32]
 
 
-def library_sizes(expression: Matrix) -> npt.NDArray[np.float64]:
-    """(n_obs,) sum of every row."""
-    return np.asarray(expression.sum(axis=1, dtype=np.float64)).ravel()
+def library_sizes(expression: Matrix, without: Ints | None = None) -> npt.NDArray[np.float64]:
+    """(n_obs,) sum of every row, in float64.
+
+    Parameters
+    ----------
+    expression
+        (n_obs, n_vars) dense or CSR, finite.
+    without
+        Columns that are left out.
+
+    Examples
+    --------
+    >>> library_sizes(np.array([[1, 2, 3], [4, 5, 6]]), without=np.array([1])).tolist()
+    [4.0, 10.0]
+    """
+    counted = np.ones(expression.shape[1])
+    if without is not None:
+        counted[without] = 0
+    if is_sparse(expression):
+        return np.asarray(expression @ counted)
+    return np.concatenate([np.empty(0), *(block @ counted for _, block in row_blocks(expression))])
 
 
 def size_factors(libraries: npt.NDArray[np.float64]) -> Factors:
@@ -22,7 +40,7 @@ def size_factors(libraries: npt.NDArray[np.float64]) -> Factors:
     Parameters
     ----------
     libraries
-        (n_obs,) sum of each cell over all genes that were read.
+        (n_obs,) sum of each cell over all genes that were read, hidden entries left out.
 
     Returns
     -------

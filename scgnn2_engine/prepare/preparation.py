@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -25,7 +24,7 @@ from scgnn2_engine.prepare.matrices import (
     with_zeros_at,
 )
 from scgnn2_engine.prepare.normalise import Factors, library_sizes, log_matrix, logged_values, size_factors
-from scgnn2_engine.types import Dataset, HiddenEntries, Matrix, Prepared
+from scgnn2_engine.types import Dataset, HiddenEntries, Ints, Matrix, Prepared
 
 Steps = Generator[Event, None, Prepared]
 
@@ -65,26 +64,20 @@ def prepare(data: Dataset, params: RunParams) -> Prepared:
     return drain(iterate_ltmg(prepared, data, params))
 
 
-def iterate_prepare(data: Dataset, params: RunParams) -> Steps:
-    """:func:`prepare` as a generator of notices and of LTMG's progress."""
-    prepared = yield from iterate_preprocess(data, params)
-    prepared = yield from iterate_ltmg(prepared, data, params)
-    return prepared
-
-
 def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     """Filter, hide and scale; the value has no LTMG states yet.
 
-    Cells and genes are chosen on the data as read; entries are hidden after that, the benchmark's first. Library sizes
-    count all genes that were read and leave the benchmark's hidden entries out, so nothing hidden can be told from
-    them.
+    Cells and genes are chosen on the data as read; entries are hidden after that, the benchmark's first, then the
+    held-out share of what is left. Library sizes count all genes that were read but no hidden entry of either kind, so
+    no hidden value can be told from them.
     """
     _refuse_unusable(data)
     kept = choose(data.expression, data.scale, params.preprocess)
     expression = part(data.expression, kept.cells, kept.genes)
-    notes, warnings = [*kept.notes, *_about_empty(expression)], []
+    notes, warnings = [*kept.notes, *_about_empty(expression)], list(kept.warnings)
 
     benchmark: Positions | None = None
+    held_out: Positions | None = None
     hidden = validation = None
     if params.dropout_prob > 0:
         benchmark = benchmark_positions(expression, params.dropout_prob, params.seed)
@@ -93,12 +86,13 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
             f"Benchmark: {len(hidden)} non-zero entries ({params.dropout_prob:g} of them) are hidden to "
             "score the imputation. For results of your own data set dropout_prob = 0."
         )
-    factors = np.ones(len(kept.cells), dtype=np.float32)
-    if params.preprocess.library_size:
-        factors, note = _size_factors(data, kept.cells, expression, benchmark)
-        notes.append(note)
     if params.validation_share > 0:
         held_out = validation_positions(expression, params.validation_share, params.seed, benchmark)
+    factors = np.ones(len(kept.cells), dtype=np.float32)
+    if params.preprocess.library_size:
+        factors, note = _size_factors(data, kept.cells, kept.genes, _visible(expression, benchmark, held_out))
+        notes.append(note)
+    if held_out is not None:
         validation = HiddenEntries(*held_out, logged_values(expression, data.scale, *held_out, factors))
         notes.append(f"Held out {len(validation)} non-zero entries for early stops and the choice of the iteration.")
 
@@ -137,19 +131,22 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
     - normalised data as it is: what is below 1 in its unit gets state 0, and a warning says how much that is;
     - logged data after e^x − 1, then like normalised data.
 
+    States of the data set are taken as they are but for hidden entries, which get state 0.
+
     LTMG is not cut short by a stop signal: it takes seconds, and without its states the weights would change meaning.
     """
-    hidden = [entries for entries in (prepared.hidden, prepared.validation) if entries is not None]
-    rows, cols = (
-        np.concatenate([np.empty(0, dtype=np.int64), *(getattr(entries, name) for entries in hidden)])
-        for name in ("rows", "cols")
+    from scgnn2_engine.devices import usable_processors
+
+    rows, cols = _together(
+        *((entries.rows, entries.cols) for entries in (prepared.hidden, prepared.validation) if entries is not None)
     )
     notices: list[Notice] = []
     if data.states is not None:
         states = _loaded_states(data, prepared)
         shown = int(np.count_nonzero(states[rows, cols]))
         states[rows, cols] = 0
-        notices.append(Notice("LTMG states were loaded, not computed.", "info", "LTMG"))
+        more = " run_LTMG is on, but states that are given win." if params.run_LTMG else ""
+        notices.append(Notice(f"LTMG states were loaded, not computed.{more}", "info", "LTMG"))
         if shown:
             notices.append(
                 Notice(
@@ -161,11 +158,13 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
             )
     elif params.run_LTMG:
         expression = unlogged(prepared.expression, prepared.scale)
-        visible = with_zeros_at(expression, rows, cols) if len(rows) else expression
-        states = yield from iterate_ltmg_states(visible, params.LTMG.mode, params.threads or _processors())
+        visible = _visible(expression, (rows, cols))
+        states = yield from iterate_ltmg_states(visible, params.LTMG.mode, params.threads or usable_processors())
         notices += _about_states(states, visible, prepared)
     else:
         return prepared
+    if params.output.preprocessed and params.run_LTMG and prepared.validation is not None:
+        notices.append(_about_written(prepared.validation))
     yield from notices
     return replace(
         prepared,
@@ -187,20 +186,27 @@ def _about_empty(expression: Matrix) -> list[str]:
     ]
 
 
-def _size_factors(
-    data: Dataset, cells: npt.NDArray[np.intp], expression: Matrix, benchmark: Positions | None
-) -> tuple[Factors, str]:
+def _together(*positions: tuple[Ints, Ints]) -> Positions:
+    """The rows and the columns of several sets of positions, one set after the other."""
+    none = np.empty(0, dtype=np.int64)
+    rows, cols = (np.concatenate([none, *(each[axis] for each in positions)]) for axis in (0, 1))
+    return rows, cols
+
+
+def _visible(expression: Matrix, *hidden: Positions | None) -> Matrix:
+    """The expression with the hidden entries at 0; itself where there are none."""
+    rows, cols = _together(*(positions for positions in hidden if positions is not None))
+    return with_zeros_at(expression, rows, cols) if len(rows) else expression
+
+
+def _size_factors(data: Dataset, cells: Ints, genes: Ints, visible: Matrix) -> tuple[Factors, str]:
+    """Factors of the kept cells by their visible kept genes and by all the genes that were dropped, with a note."""
     if data.scale == "logged":
         return np.ones(len(cells), dtype=np.float32), (
             "The data came logged and so normalised already: cells are not divided by their library sizes again."
         )
-    libraries = library_sizes(data.expression)[cells]
-    if benchmark is not None:
-        rows, cols = benchmark
-        visible = libraries - np.bincount(
-            rows, weights=np.asarray(expression[rows, cols]).ravel(), minlength=len(cells)
-        )
-        libraries = np.where(visible > 1e-9 * libraries, visible, 0.0)  # all hidden: rounding is left
+    # Added up without them: taking hidden values off the whole sums would leave their rounding behind.
+    libraries = library_sizes(data.expression, without=genes)[cells] + library_sizes(visible)
     factors = size_factors(libraries)
     return factors, (
         f"Cells were divided by their library size over the median ({np.median(libraries):g}); the "
@@ -218,6 +224,16 @@ def _loaded_states(data: Dataset, prepared: Prepared) -> npt.NDArray[np.uint8]:
             advice="Load the states that were computed from this matrix, or leave load_LTMG away.",
         )
     return np.array(data.states[np.ix_(prepared.cells, prepared.genes)], dtype=np.uint8)
+
+
+def _about_written(validation: HiddenEntries) -> Notice:
+    return Notice(
+        f"The LTMG states in preprocessed_data are those of the training: the {len(validation)} held-out entries count "
+        "as unexpressed and have state 0. For states of the whole matrix run scgnn2 ltmg, or set "
+        "validation_share = 0, selection = last and the patiences to 0.",
+        "warning",
+        "LTMG",
+    )
 
 
 def _about_states(states: npt.NDArray[np.uint8], visible: Matrix, prepared: Prepared) -> list[Notice]:
@@ -262,8 +278,3 @@ def _refuse_unusable(data: Dataset) -> None:
         found=f"{value:g}",
         advice="Choose counts or normalised expression (load_layer), not scaled data.",
     )
-
-
-def _processors() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

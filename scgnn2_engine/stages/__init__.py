@@ -6,7 +6,7 @@ Every ``iterate_…`` is a generator of events whose value is the stage's result
 
 from scgnn2_engine.stages.bulk import MatchedBulk, match_bulk
 from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_cluster_ae
-from scgnn2_engine.stages.clustering import Clustering, cluster, iterate_clustering
+from scgnn2_engine.stages.clustering import Clustering, check_method, cluster, iterate_clustering
 from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
 from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
 from scgnn2_engine.stages.fusion import fuse
@@ -19,6 +19,7 @@ __all__ = [
     "FeatureFit",
     "GraphFit",
     "MatchedBulk",
+    "check_method",
     "cluster",
     "deconvolve",
     "fit_cluster_ae",

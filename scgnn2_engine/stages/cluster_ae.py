@@ -86,7 +86,7 @@ def iterate_cluster_ae(
     validation
         Held-out entries: each cluster's mean absolute error at its own is its validation score.
     previous
-        (n_obs, d) embedding beside the input, as the feature autoencoder had it.
+        (n_obs, d) embedding of the iteration before, beside the input.
     params
         Epochs, batch size, learning rate, the weights of the loss, bound on the steps, patience; None: the published
         values.
@@ -164,7 +164,6 @@ def iterate_cluster_ae(
             batch_size=params.batch_size,
             max_steps=params.max_steps,
             patience=params.patience,
-            start_counts=True,  # of a handful of cells the feature autoencoder may know more than they do themselves
             l1_weight=params.l1_weight,
             seed=draws[0],
             mixed_precision=mixed_precision,

@@ -102,8 +102,7 @@ def iterate_clustering(
             expected=f"{graph.n_obs} cells in all three",
             found=f"{graph.n_obs}, {len(graph_embedding)} and {len(feature_embedding)}",
         )
-    if params.method == "AffinityPropagation" and not params.louvain_only:
-        _check_affinity(graph.n_obs)
+    check_method(params, graph.n_obs)
     embedding = clustering_embedding(graph_embedding, feature_embedding, params)
     leiden = params.method == "Leiden" and not params.louvain_only
     found = communities(graph, "leiden" if leiden else "louvain", params.resolution, seed)
@@ -199,8 +198,19 @@ def _k_means(embedding: npt.NDArray[np.float32], k: int, seed: int) -> Ints:
     return found
 
 
-def _check_affinity(n_obs: int) -> None:
-    if n_obs > AFFINITY_UP_TO:
+def check_method(params: ClusteringParams, n_obs: int) -> None:
+    """Refuse a method that so many cells do not allow.
+
+    Raises
+    ------
+    ParameterError
+        Affinity propagation, which compares all pairs of cells, and more than 5,000 of them.
+
+    Examples
+    --------
+    >>> check_method(ClusteringParams(method="KMeans"), n_obs=1_000_000)
+    """
+    if params.method == "AffinityPropagation" and not params.louvain_only and n_obs > AFFINITY_UP_TO:
         raise ParameterError(
             "Affinity propagation compares all pairs of cells and does not fit this many.",
             expected=f"at most {AFFINITY_UP_TO:,} cells",

@@ -26,9 +26,9 @@ from scgnn2_engine.types import CellGraph, Floats
 
 CPU = torch.device("cpu")
 HIDDEN_GCN = 32
+"""Hidden dimensions of the graph convolution encoder."""
 SMALL = 100_000
 """Directed edges below which one thread is faster than two (1,000 cells with 50 neighbours: 23 ms an epoch to 32)."""
-"""Hidden dimensions of the graph convolution encoder."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 import scgnn2_engine.loop as loop
 from scgnn2_engine import RunParams, fit, iterate, simulate
-from scgnn2_engine.errors import TrainingError
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.events import (
     DataPrepared,
     EpochEnded,
@@ -26,8 +26,8 @@ from scgnn2_engine.types import Truth
 
 QUICK = {
     "total_epoch": 2,
-    "feature_AE_epoch": [6, 4],
-    "cluster_AE_epoch": 4,
+    "feature_AE_epoch": [12, 11],
+    "cluster_AE_epoch": 12,
     "graph_AE_epoch": 5,
     "device": "cpu",
     "ari_threshold": 1.0,
@@ -79,7 +79,7 @@ def test_the_stream_tells_the_run_in_order(data):
             assert open_stages.pop() == (event.stage, event.iteration)
             assert event.peak_memory > 0
     stages = [event.stage for event in events if isinstance(event, StageStarted) and event.iteration == 1]
-    assert stages == ["clustering", "cluster_AE", "feature_AE", "graph", "graph_AE"]
+    assert stages == ["clustering", "cluster_AE", "feature_AE", "graph", "graph_AE", "evaluate"]
 
 
 def test_shapes_and_record(data):
@@ -166,6 +166,36 @@ def test_a_stop_midway_returns_the_last_complete_iteration(data):
     np.testing.assert_array_equal(result.labels, second.labels)
 
 
+def test_a_stop_after_the_last_epoch_loses_nothing(data):
+    asked = []
+    for event in iterate(data, RunParams(**{**QUICK, "total_epoch": 30}, selection="last"), stop=lambda: bool(asked)):
+        last = event
+        at_the_end = isinstance(event, EpochEnded) and (event.stage, event.iteration) == ("graph_AE", 2)
+        if at_the_end and event.epoch == event.n_epochs:
+            asked.append(True)
+    assert last.reason == "stop_signal"
+    assert last.result.metrics["iteration"].tolist() == [1, 2]
+
+
+def test_a_stop_midway_starts_no_further_stage(data):
+    asked, after = [], []
+    for event in iterate(data, RunParams(**{**QUICK, "total_epoch": 30}), stop=lambda: bool(asked)):
+        if asked and isinstance(event, StageStarted):
+            after.append(event.stage)
+        if isinstance(event, EpochEnded) and (event.stage, event.iteration) == ("feature_AE", 2):
+            asked.append(True)
+    assert after == []
+
+
+def test_what_cannot_work_is_refused_before_training(data):
+    seen = []
+    values = {"graph_AE_neighborhood_max": 0, "graph_AE_neighborhood_factor": 500}
+    steps = iterate(data, RunParams(**{**QUICK, **values}))
+    with pytest.raises(ParameterError, match="neighborhood"):
+        seen.extend(steps)
+    assert not any(isinstance(event, EpochEnded) for event in seen)
+
+
 def test_a_time_budget_ends_the_run(data):
     result = run(data, max_seconds=0.5, total_epoch=10_000)
     assert result.record["stopped_by"] == "max_seconds"
@@ -201,11 +231,32 @@ def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatc
     assert warning.stage == "cluster_AE"
 
 
+def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeypatch):
+    original = loop.iterate_cluster_ae
+
+    def stage(*arguments, iteration, **options):
+        if iteration == 2:
+            raise InsufficientMemoryError("The device is full.")
+        return (yield from original(*arguments, iteration=iteration, **options))
+
+    monkeypatch.setattr(loop, "iterate_cluster_ae", stage)
+    result = run(data)
+    assert result.record["stopped_by"] == "out_of_memory"
+    assert result.metrics["iteration"].tolist() == [1]
+    assert result.losses["iteration"].max() == 1
+
+
 def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
     monkeypatch.setattr(loop, "iterate_cluster_ae", breaking(loop.iterate_cluster_ae, at=1))
     with pytest.raises(TrainingError) as raised:
         run(data)
     assert (raised.value.stage, raised.value.epoch) == ("cluster_AE", 3)
+
+
+@pytest.fixture(scope="module")
+def plain(data):
+    """The run that every fork must differ from."""
+    return run(data)
 
 
 @pytest.mark.parametrize(
@@ -214,31 +265,55 @@ def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
         {"graph_AE_use_GAT": False},
         {"graph_AE_graph_construction": "v0"},
         {"graph_AE_graph_construction": "v1", "graph_AE_retain_weights": True},
-        {"graph_AE_normalize_embed": "binary", "graph_AE_concat_prev_embed": True},
+        {"graph_AE_retain_weights": True},
+        {"graph_AE_normalize_embed": "binary"},
+        {"graph_AE_concat_prev_embed": True},
+        {"graph_AE_GAT_dropout": 0.3},
+        {"graph_AE_embedding_size": 8},
+        {"graph_AE_neighborhood_factor": 7},
+        {"gat_multi_heads": 3},
+        {"gat_hid_embed": 32},
         {"feature_AE_concat_prev_embed": "feature"},
         {"feature_AE_concat_prev_embed": "graph"},
+        {"feature_AE_dropout_prob": 0.2},
+        {"feature_AE_batch_size": 20},
+        {"feature_AE_max_steps": 10},
+        {"cluster_AE_dropout_prob": 0.2},
+        {"cluster_AE_l1_weight": 0.0},
+        {"cluster_AE_reconstruction_weight": 3.0},
+        {"cluster_AE_graph_weight": 3.0},
+        {"cluster_AE_cell_type_weight": 3.0},
+        {"cluster_AE_max_steps": 10},
         {"clustering_method": "AffinityPropagation"},
-        {"clustering_method": "Leiden"},
-        {"clustering_louvain_only": True, "clustering_embed": "both"},
-        {"clustering_use_flexible_k": True, "clustering_embed": "feature"},
-        {"run_LTMG": True, "LTMG_mode": "per_gene"},
-        {
-            "dropout_prob": 0.1,
-            "feature_AE_dropout_prob": 0.2,
-            "cluster_AE_dropout_prob": 0.1,
-            "graph_AE_GAT_dropout": 0.1,
-        },
+        {"clustering_method": "Leiden", "clustering_resolution": 2.0},
+        {"clustering_louvain_only": True, "clustering_resolution": 2.0},
+        {"clustering_embed": "feature"},
+        {"clustering_embed": "both"},
+        {"run_LTMG": True},
+        {"preprocess_library_size": False},
+        {"preprocess_top_gene_select": 40},
+        {"validation_share": 0.1},
+        {"dropout_prob": 0.1},
         {"preset": "paper"},
     ],
     ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()),
 )
-def test_every_fork_of_the_road(data, values):
+def test_every_fork_of_the_road_leads_elsewhere(data, plain, values):
     result = run(data, **values)
     assert len(result.metrics) == 2
     assert np.isfinite(result.imputed).all()
     assert result.labels.min() == 0
+    found, usual = arrays(result), arrays(plain)
+    assert any(found[name].tobytes() != usual[name].tobytes() for name in found)
     if "dropout_prob" in values:
         assert np.isfinite(result.metrics["error_median"]).all()
+
+
+def test_the_cluster_autoencoders_have_a_say(data):
+    states = [event.state for event in iterate(data, RunParams(**QUICK)) if isinstance(event, IterationEnded)]
+    assert len(states) == 2
+    for state in states:
+        assert not np.array_equal(state.imputed, state.reconstruction)
 
 
 def test_bulk_reaches_the_imputation(data, tmp_path):
@@ -268,7 +343,7 @@ def test_very_few_cells(n_obs):
 
 
 def test_the_published_sample_as_its_paper_runs_it(data_dir):
-    """Goolam with the published mask and LTMG states: the error the published program reaches."""
+    """Goolam with the published mask: the error the published program reaches."""
     params = RunParams(
         preset="paper",
         load_use_benchmark=True,

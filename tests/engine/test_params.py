@@ -231,7 +231,6 @@ def test_a_value_out_of_range_names_the_range(key: str, value: Any, message: str
         ({"preset": "paper", "feature_AE_patience": 3}, "feature_AE_patience rests on held-out entries"),
         ({"preset": "paper", "cluster_AE_patience": 3}, "cluster_AE_patience rests on held-out entries"),
         ({"validation_share": 0.0}, "selection rests on held-out entries.*validation_share > 0"),
-        ({"use_bulk": True}, "use_bulk needs bulk data. Expected: load_bulk_dataset FILE"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused(values: dict[str, Any], message: str) -> None:

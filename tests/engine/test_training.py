@@ -130,20 +130,18 @@ def test_a_loss_that_is_not_finite_names_stage_iteration_and_epoch(bad):
     assert (caught.value.stage, caught.value.iteration, caught.value.epoch) == ("cluster_AE", 2, 3)
 
 
-@pytest.mark.parametrize("start_counts", [False, True])
-def test_patience_ends_training_and_restores_the_best_weights(start_counts):
+def test_patience_ends_training_and_restores_the_best_weights():
     network, checked = line(), []
 
     def score():
         checked.append(network.weight.item())
         return abs(network.weight.item() - 1.0)  # best near 1, on the way to 3
 
-    chosen = plan(1000, patience=2, start_counts=start_counts)
-    trained = drain(iterate_training(network, distance_to_three(network), chosen, validate=score))
+    trained = drain(iterate_training(network, distance_to_three(network), plan(1000, patience=2), validate=score))
     best = min(checked, key=lambda weight: abs(weight - 1))
     assert network.weight.item() == best
     assert trained.validation == abs(best - 1)
-    assert trained.n_steps == 10 * (checked.index(best) + (2 if start_counts else 3))
+    assert trained.n_steps == 10 * (checked.index(best) + 3)
     assert len(checked) == checked.index(best) + 3
 
 
@@ -275,3 +273,29 @@ def test_l1_in_one_pass_gives_the_same_bytes_freshly_compiled_and_loaded_from_di
     )
     assert list(tmp_path.rglob("*.nbc"))
     assert compiled == loaded
+
+
+def test_a_training_too_short_for_a_check_is_scored_at_its_end_and_kept():
+    network, checked = line(), []
+
+    def score():
+        checked.append(network.weight.item())
+        return 1.0
+
+    start = network.weight.item()
+    trained = drain(iterate_training(network, distance_to_three(network), plan(4, patience=1), validate=score))
+    assert len(checked) == 1
+    assert trained.validation == 1.0
+    assert network.weight.item() == checked[0] != start
+
+
+def test_stop_is_not_asked_when_nothing_would_follow():
+    asked = []
+
+    def stop():
+        asked.append(True)
+        return False
+
+    network = line()
+    drain(iterate_training(network, distance_to_three(network), plan(3), stop=stop))
+    assert len(asked) == 2

@@ -102,7 +102,7 @@ def test_without_size_factors_the_output_is_the_same() -> None:
 # ---- the cell graph
 
 
-def test_edges_run_from_neighbour_to_cell() -> None:
+def test_edges_run_from_cell_to_neighbour() -> None:
     cells = graph([[1, 2], [0, 2], [1, 0]], [[1, 1]] * 3)
     assert (cells.n_obs, cells.k) == (3, 2)
     assert cells.edge_index.tolist() == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 1, 0]]

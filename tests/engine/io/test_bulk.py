@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from scgnn2_engine.errors import InputError
+from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.types import Bulk, Dataset
 
 GENES = np.array(["Actb", "Gapdh", "Mapk1"])
 
@@ -52,9 +53,32 @@ def test_real_bulk(data_dir, name, shape, sc_file):
         load_sc_dataset=sc_file,
         load_cell_type_labels="labels.csv",
         load_bulk_dataset="bulk.csv.gz",
+        use_bulk=True,
     )
     data = read_dataset(params)
     assert data.bulk.expression.shape == shape
     assert np.isin(data.bulk.gene_names, data.var_names).sum() > 10_000
     assert data.truth is not None
     assert data.warnings == ()
+
+
+def cells(bulk=None):
+    names = np.array(["c1", "c2"])
+    return Dataset(np.ones((2, 3), dtype=np.float32), names, GENES, scale="counts", bulk=bulk)
+
+
+def test_bulk_that_will_not_be_used_is_not_read():
+    data = read_dataset(RunParams(load_bulk_dataset="there is no such file.csv"), cells())
+    assert data.bulk is None
+    (warning,) = data.warnings
+    assert "there is no such file.csv is ignored, because use_bulk is off" in warning
+
+
+def test_bulk_that_is_to_be_used_must_be_given(tmp_path):
+    params = RunParams(use_bulk=True)
+    with pytest.raises(ParameterError, match=r"use_bulk needs bulk.*load_bulk_dataset FILE"):
+        read_dataset(params, cells())
+    with pytest.raises(ParameterError, match="use_bulk needs bulk"):  # before anything is read
+        read_dataset(params, tmp_path / "missing.csv")
+    bulk = Bulk(np.ones((1, 3)), np.array(["s1"]), GENES)
+    assert read_dataset(params, cells(bulk)).bulk is bulk

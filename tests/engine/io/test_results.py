@@ -12,8 +12,15 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import MissingPackageError, OutputError
-from scgnn2_engine.io import claim_directory, expected_size, result_to_anndata, write, write_intermediate
-from scgnn2_engine.io import results as results_module
+from scgnn2_engine.io import (
+    check_output,
+    claim_directory,
+    expected_size,
+    result_tables,
+    result_to_anndata,
+    write,
+    write_intermediate,
+)
 from scgnn2_engine.io.saved import (
     read_edges,
     read_embedding,
@@ -26,7 +33,7 @@ from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import LoopState, Result
 
 PLAIN = RunParams(output_figures=False, run_LTMG=False)
-STANDARD = {f"{name}.csv" for name in results_module.TABLES} | {"result.h5ad", "run.json"}
+STANDARD = {f"{name}.csv" for name in result_tables.TABLES} | {"result.h5ad", "run.json"}
 
 
 def names_in(folder: Path) -> set[str]:
@@ -37,6 +44,52 @@ def test_a_result_is_all_of_its_files(tmp_path: Path, result: Result) -> None:
     written = write(result, tmp_path, params=PLAIN)
     assert names_in(tmp_path) == STANDARD
     assert written == sorted(tmp_path / name for name in STANDARD)
+
+
+@pytest.fixture
+def bulk_result(result: Result) -> Result:
+    """Bulk on genes 0, 2 and 4 of 5; the second cluster is not in it."""
+    weights = np.array([3.0, 0.0, 0.1])
+    found = {
+        "clusters": np.array([0, 1, 2], dtype=np.int32),
+        "genes": np.array([0, 2, 4]),
+        "weights": weights,
+        "proportions": weights / weights.sum(),
+        "profiles": np.arange(9, dtype=np.float32).reshape(3, 3),
+        "gene_scaling": np.ones(3),
+        "losses": {"opt1": 0.5},
+    }
+    return replace(result, deconvolution=found)
+
+
+def test_bulk_adds_the_weights_of_the_clusters(tmp_path: Path, bulk_result: Result) -> None:
+    written = write(bulk_result, tmp_path, params=PLAIN)
+    assert names_in(tmp_path) == STANDARD | {"deconvolution.csv"}
+    assert tmp_path / "deconvolution.csv" in written
+    assert (tmp_path / "deconvolution.csv").read_text().splitlines() == [
+        "cluster,weight,proportion",
+        f"0,3.0,{3 / 3.1!r}",
+        "1,0.0,0.0",
+        f"2,0.1,{0.1 / 3.1!r}",
+    ]
+
+
+def test_a_run_without_bulk_removes_the_weights_of_an_earlier_one(
+    tmp_path: Path, bulk_result: Result, result: Result
+) -> None:
+    write(bulk_result, tmp_path, params=PLAIN)
+    write(result, tmp_path, params=PLAIN, overwrite=True)
+    assert names_in(tmp_path) == STANDARD
+
+
+def test_bulk_profiles_stand_beside_their_genes(tmp_path: Path, bulk_result: Result, result: Result) -> None:
+    write(bulk_result, tmp_path, params=PLAIN)
+    profiles = anndata.read_h5ad(tmp_path / "result.h5ad").varm["scgnn2_bulk_profiles"]
+    assert list(profiles.columns) == ["0", "1", "2"]
+    assert list(profiles.index) == list(result.prepared.var_names)
+    missing = [np.nan] * 3
+    np.testing.assert_array_equal(profiles, [[0, 1, 2], missing, [3, 4, 5], missing, [6, 7, 8]])
+    assert not result_to_anndata(result).varm
 
 
 def test_tables_read_back_as_they_were(tmp_path: Path, result: Result) -> None:
@@ -146,7 +199,7 @@ def test_a_failed_write_keeps_the_earlier_result(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results_module, "write_edges", full)
+    monkeypatch.setattr(result_tables, "write_edges", full)
     with pytest.raises(OutputError, match="disk is full"):
         write(replace(result, labels=result.labels + 1), tmp_path, params=PLAIN, overwrite=True)
     assert names_in(tmp_path) == STANDARD
@@ -205,18 +258,19 @@ def test_an_intermediate_state_has_the_form_of_the_result(tmp_path: Path, result
         write_intermediate(replace(state, labels=None), result.prepared, tmp_path)
 
 
-def test_every_table_as_rdata(tmp_path: Path, result: Result) -> None:
+def test_every_table_as_rdata(tmp_path: Path, bulk_result: Result) -> None:
     try:
         pyreadr = importlib.import_module("pyreadr")
     except ImportError:
         pytest.fail('this test needs pyreadr: pip install "scgnn2[r]"')
-    write(result, tmp_path, params=RunParams(output_rdata=True, output_figures=False, run_LTMG=False))
-    assert names_in(tmp_path) == STANDARD | {f"{name}.RData" for name in results_module.TABLES}
-    for name in results_module.TABLES:
+    tables = result_tables.TABLES + result_tables.BULK_TABLES
+    write(bulk_result, tmp_path, params=RunParams(output_rdata=True, output_figures=False, run_LTMG=False))
+    assert names_in(tmp_path) == STANDARD | {"deconvolution.csv"} | {f"{name}.RData" for name in tables}
+    for name in tables:
         content = pyreadr.read_r(tmp_path / f"{name}.RData")
         assert list(content) == ["df"]
         assert list(content["df"].columns) == list(pd.read_csv(tmp_path / f"{name}.csv", nrows=0).columns)
-    np.testing.assert_array_equal(pyreadr.read_r(tmp_path / "imputed.RData")["df"].iloc[:, 1:], result.imputed)
+    np.testing.assert_array_equal(pyreadr.read_r(tmp_path / "imputed.RData")["df"].iloc[:, 1:], bulk_result.imputed)
 
 
 def test_rdata_without_pyreadr_names_the_extra_before_anything_is_written(
@@ -226,3 +280,11 @@ def test_rdata_without_pyreadr_names_the_extra_before_anything_is_written(
     with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
         write(result, tmp_path, params=RunParams(output_rdata=True))
     assert names_in(tmp_path) == set()
+    with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
+        check_output(RunParams(output_rdata=True))
+    check_output(RunParams())
+
+
+def test_a_run_id_reaches_run_json(tmp_path: Path, result: Result) -> None:
+    write(replace(result, record={**result.record, "run_ID": 7}), tmp_path, params=PLAIN)
+    assert json.loads((tmp_path / "run.json").read_text())["run_ID"] == 7

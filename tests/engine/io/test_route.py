@@ -44,18 +44,38 @@ def benchmark(data_dir, **more):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_the_benchmark_folder_brings_labels_and_states(data_dir, dropout):
-    data = read_dataset(benchmark(data_dir, given_cell_type_labels=True, dropout_prob=dropout))
+    data = read_dataset(benchmark(data_dir, given_cell_type_labels=True, run_LTMG=False, dropout_prob=dropout))
     assert data.expression.shape == data.states.shape == (124, 2000)
     assert data.facts["states"].endswith(f"LTMG_{dropout}.csv")
     assert len(set(data.truth.sealed_labels)) == 5
     assert data.warnings == ()
 
 
+@pytest.mark.parametrize("preset", ["paper", "default"])
+def test_run_ltmg_computes_instead_of_loading(data_dir, preset):
+    computed = read_dataset(benchmark(data_dir, preset=preset, dropout_prob=0.1))
+    assert computed.states is None
+    assert computed.warnings == ()
+    assert read_dataset(benchmark(data_dir, preset=preset, dropout_prob=0.1, run_LTMG=False)).states is not None
+
+
+def test_an_explicit_ltmg_file_wins_over_run_ltmg(data_dir):
+    data = read_dataset(benchmark(data_dir, run_LTMG=True, load_LTMG="LTMG_0.1.csv"))
+    assert data.facts["states"].endswith("LTMG_0.1.csv")
+    assert data.states.shape == (124, 2000)
+
+
+def test_labels_of_the_benchmark_folder_are_read_when_asked_for(data_dir):
+    assert read_dataset(benchmark(data_dir)).truth is None
+    assert read_dataset(benchmark(data_dir, given_cell_type_labels=True)).truth is not None
+    assert read_dataset(benchmark(data_dir, load_cell_type_labels="top_cell_labels.csv")).truth is not None
+
+
 def test_states_of_another_mask_are_not_used(data_dir):
-    data = read_dataset(benchmark(data_dir, dropout_prob=0.1, seed=2))
+    data = read_dataset(benchmark(data_dir, run_LTMG=False, dropout_prob=0.1, seed=2))
     assert data.states is None
     assert "mask of seed 1" in data.warnings[0]
-    assert read_dataset(benchmark(data_dir, dropout_prob=0.2)).states is None
+    assert read_dataset(benchmark(data_dir, run_LTMG=False, dropout_prob=0.2)).states is None
 
 
 def test_benchmark_files_may_be_gzipped_and_labels_may_be_asked_for(tmp_path, data_dir):
@@ -118,8 +138,9 @@ def test_missing_files_say_where_was_looked(data_dir):
 def test_pickles_are_refused_behind_every_flag(tmp_path, flag):
     (tmp_path / "ind.goolam.x").write_bytes(b"\x80\x04K\x01.")
     adata = anndata.AnnData(np.ones((3, 2), dtype=np.float32), obs=pd.DataFrame(index=["cell_1", "cell_2", "cell_3"]))
+    params = RunParams(**{flag: str(tmp_path / "ind.goolam.x")}, use_bulk=flag == "load_bulk_dataset")
     with pytest.raises(InputError, match="runs any code"):
-        read_dataset(RunParams(**{flag: str(tmp_path / "ind.goolam.x")}), None if flag == "load_sc_dataset" else adata)
+        read_dataset(params, None if flag == "load_sc_dataset" else adata)
 
 
 def test_orientation_and_scale_can_be_forced(tmp_path):

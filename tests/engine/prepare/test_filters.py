@@ -38,6 +38,19 @@ def test_cells_are_judged_by_the_kept_genes() -> None:
     assert "Dropped 1 of 10 cells: zero in more than 90% of the 3 kept genes." in kept.notes
 
 
+@pytest.mark.parametrize(("n_empty", "warned"), [(0, False), (4, False), (5, True)])
+def test_more_than_a_tenth_of_the_cells_dropped_is_a_warning(counts: np.ndarray, n_empty: int, warned: bool) -> None:
+    counts += 1
+    counts[:n_empty], counts[:, :20] = 0, 0  # most of the genes may go without one
+    kept = choose(counts, "counts", PreprocessParams())
+    assert kept.notes[0] == "Dropped 20 of 30 genes: zero in more than 90% of the cells."
+    assert len(kept.notes) == 1 + (n_empty > 0 and not warned)
+    advice = "To keep more of them raise preprocess_cell_cutoff (1 keeps all)."
+    sentence = f"Dropped {n_empty} of 40 cells: zero in more than 90% of the 10 kept genes."
+    assert kept.warnings == ((f"{sentence} {advice}",) if warned else ())
+    assert warned or not n_empty or kept.notes[1] == sentence
+
+
 def test_cutoffs_of_one_keep_empty_cells_and_genes(counts: np.ndarray) -> None:
     counts[3], counts[:, 5] = 0, 0
     kept = choose(counts, "counts", PreprocessParams(**KEEP_ALL))

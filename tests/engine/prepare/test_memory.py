@@ -9,9 +9,10 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InsufficientMemoryError
+from scgnn2_engine.graph import neighbour_count
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare import check_memory, expected_memory
-from scgnn2_engine.prepare.memory import memory_parts, neighbours
+from scgnn2_engine.prepare.memory import BYTES_PER_EDGE, memory_parts
 from scgnn2_engine.types import Dataset
 
 GIB = 2**30
@@ -33,11 +34,38 @@ def test_the_mouse_lung_is_expected_to_fit_in_four_gigabytes() -> None:
     assert 0.7 * GIB < expected_memory(6940, 2000, RunParams(run_LTMG=True, threads=2)) < 4e9
 
 
-def test_neighbours_follow_the_parameters() -> None:
-    assert neighbours(1000, RunParams(preset="paper")) == 50
-    assert neighbours(100_000, RunParams()) == 30
-    assert neighbours(1000, RunParams(graph_AE_graph_construction="v0")) == 10
-    assert neighbours(5, RunParams(graph_AE_neighborhood_factor=20)) == 4
+@pytest.mark.parametrize(
+    ("n_obs", "k", "values"),
+    [
+        (1000, 50, {"preset": "paper"}),
+        (100_000, 30, {}),
+        (1000, 10, {"graph_AE_graph_construction": "v0"}),
+        (1000, 7, {"graph_AE_graph_construction": "v0", "graph_AE_neighborhood_max": 7}),
+    ],
+)
+def test_the_graph_is_counted_with_the_neighbours_it_will_have(n_obs: int, k: int, values: dict[str, object]) -> None:
+    params = RunParams(threads=1, **values)
+    graph = params.graph_AE
+    made = neighbour_count(n_obs, graph.neighborhood_factor, graph.neighborhood_max, graph.graph_construction)
+    assert made == k
+    assert memory_parts(n_obs, 100, params)["the cell graph"] == n_obs * k * BYTES_PER_EDGE
+
+
+def test_too_few_cells_for_the_neighbours_count_with_all_others() -> None:
+    params = RunParams(threads=1, graph_AE_neighborhood_factor=20)
+    assert memory_parts(5, 100, params)["the cell graph"] == 5 * 4 * BYTES_PER_EDGE
+
+
+def test_networks_are_counted_by_the_processors_in_use_up_to_31_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    def networks(n_threads: int) -> int:
+        return memory_parts(100, 50, RunParams(threads=n_threads))["networks with Adam"]
+
+    one = networks(1) // 2  # the feature autoencoder's and one cluster's
+    assert networks(31) == networks(32) == networks(500) == 32 * one
+    monkeypatch.setattr("scgnn2_engine.devices.usable_processors", lambda: 3)
+    assert networks(0) == networks(3) == 4 * one
+    monkeypatch.setattr("scgnn2_engine.devices.usable_processors", lambda: 200)
+    assert networks(0) == 32 * one
 
 
 def test_affinity_propagation_is_counted_by_pairs_of_cells() -> None:

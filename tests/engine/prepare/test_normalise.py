@@ -14,6 +14,8 @@ from scgnn2_engine.types import HiddenEntries
 def test_the_factor_is_the_library_over_the_median_of_cells_that_have_one() -> None:
     counts = np.array([[1, 1], [2, 2], [8, 0], [0, 0]], dtype=np.float32)
     assert library_sizes(counts).tolist() == library_sizes(sp.csr_matrix(counts)).tolist() == [2, 4, 8, 0]
+    some = np.array([1])
+    assert library_sizes(counts, some).tolist() == library_sizes(sp.csr_matrix(counts), some).tolist() == [1, 2, 8, 0]
     assert size_factors(library_sizes(counts)).tolist() == [0.5, 1, 2, 1]
     assert size_factors(np.zeros(3)).tolist() == [1, 1, 1]
 

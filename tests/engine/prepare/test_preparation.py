@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import EpochEnded, Notice, drain
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.prepare import UMI_NOTICE, iterate_ltmg, iterate_prepare, iterate_preprocess, ltmg_states, prepare
-from scgnn2_engine.types import Dataset, Prepared
+from scgnn2_engine.prepare import UMI_NOTICE, iterate_ltmg, iterate_preprocess, ltmg_states, prepare
+from scgnn2_engine.prepare.masking import benchmark_positions, validation_positions
+from scgnn2_engine.types import Dataset
 
 
 def dataset(expression: np.ndarray, scale: str = "counts", **more: object) -> Dataset:
@@ -75,20 +76,57 @@ def test_hidden_values_are_on_the_scale_of_the_output(counts: np.ndarray) -> Non
     )
 
 
-def test_what_the_benchmark_hides_changes_nothing_but_the_record_of_it(counts: np.ndarray) -> None:
+@pytest.mark.parametrize("entries", ["hidden", "validation"])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("unit", [1, 0.37])
+def test_what_is_hidden_changes_nothing_but_the_record_of_it(
+    counts: np.ndarray, entries: str, kind: type, unit: float
+) -> None:
     """Multiply the hidden truth: everything that training sees stays the same, byte for byte."""
+    counts *= np.float32(unit)
+    scale = "counts" if unit == 1 else "normalised"  # where sums of float32 are rounded
     params = paper(dropout_prob=0.2, validation_share=0.05, preprocess_library_size=True, run_LTMG=True)
-    made = prepare(dataset(counts), params)
-    assert made.hidden is not None
+    made = prepare(dataset(kind(counts), scale), params)
+    secret = getattr(made, entries)
     other = counts.copy()
-    cells, genes = made.cells[made.hidden.rows], made.genes[made.hidden.cols]
-    other[cells, genes] *= 7
-    again = prepare(dataset(other), params)
-    assert again.hidden is not None
+    other[made.cells[secret.rows], made.genes[secret.cols]] *= 7
+    again = prepare(dataset(kind(other), scale), params)
+    assert len(np.unique(made.size_factors)) > 40
     np.testing.assert_array_equal(made.x, again.x)
     np.testing.assert_array_equal(made.states, again.states)
     np.testing.assert_array_equal(made.size_factors, again.size_factors)
-    assert not np.array_equal(made.hidden.values, again.hidden.values)
+    assert made.notes == again.notes
+    np.testing.assert_array_equal(getattr(again, entries).rows, secret.rows)
+    assert (getattr(again, entries).values > secret.values).all()
+
+
+@pytest.mark.parametrize("library_size", [False, True])
+def test_what_is_drawn_does_not_depend_on_the_factors(counts: np.ndarray, library_size: bool) -> None:
+    made = prepare(
+        dataset(counts),
+        paper(dropout_prob=0.2, validation_share=0.1, seed=3, preprocess_library_size=library_size),
+    )
+    assert made.hidden is not None
+    assert made.validation is not None
+    benchmark = benchmark_positions(made.expression, 0.2, 3)
+    np.testing.assert_array_equal((made.hidden.rows, made.hidden.cols), benchmark)
+    np.testing.assert_array_equal(
+        (made.validation.rows, made.validation.cols), validation_positions(made.expression, 0.1, 3, benchmark)
+    )
+
+
+def test_library_sizes_leave_both_kinds_of_hidden_entries_out(counts: np.ndarray) -> None:
+    made = prepare(
+        dataset(counts),
+        paper(dropout_prob=0.2, validation_share=0.1, preprocess_library_size=True, preprocess_top_gene_select=20),
+    )
+    assert made.hidden is not None
+    assert made.validation is not None
+    visible = counts.copy()
+    for entries in (made.hidden, made.validation):
+        visible[made.cells[entries.rows], made.genes[entries.cols]] = 0
+    libraries = visible.sum(axis=1)
+    np.testing.assert_allclose(made.size_factors, libraries / np.median(libraries), rtol=1e-6)
 
 
 def test_library_sizes_count_genes_that_were_not_selected(counts: np.ndarray) -> None:
@@ -97,11 +135,14 @@ def test_library_sizes_count_genes_that_were_not_selected(counts: np.ndarray) ->
     np.testing.assert_allclose(made.size_factors, libraries / np.median(libraries), rtol=1e-6)
 
 
-def test_a_cell_that_is_hidden_whole_gets_the_factor_one(counts: np.ndarray) -> None:
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+def test_a_cell_that_is_hidden_whole_gets_the_factor_one(counts: np.ndarray, kind: type) -> None:
     counts += 1
     counts[4] = 0
     counts[4, 0] = 3.3
-    made = prepare(dataset(counts), paper(dropout_prob=0.99, preprocess_library_size=True, preprocess_cell_cutoff=1.0))
+    made = prepare(
+        dataset(kind(counts)), paper(dropout_prob=0.99, preprocess_library_size=True, preprocess_cell_cutoff=1.0)
+    )
     assert made.hidden is not None
     assert 4 in made.hidden.rows
     assert not made.x[4].any()
@@ -151,8 +192,42 @@ def test_loaded_states_win_and_do_not_give_hidden_entries_away(counts: np.ndarra
     assert made.states is not None
     np.testing.assert_array_equal(made.states, np.where(made.x > 0, 2, 0))
     n_hidden = len(made.hidden or ()) + len(made.validation or ())
+    assert any("loaded, not computed. run_LTMG is on, but" in note for note in made.notes)
+    assert "LTMG states were loaded, not computed." in prepare(data, params.replace(run_LTMG=False)).notes
     assert any(f"{n_hidden} loaded states belonged to hidden entries" in note for note in made.notes)
     np.testing.assert_array_equal(loaded, (counts > 0) * 2)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_written_states_are_said_to_lack_the_held_out_entries(counts: np.ndarray, loaded: bool) -> None:
+    data = dataset(counts, states=(counts > 0).astype(np.uint8) if loaded else None)
+
+    def said(**values: object) -> list[str]:
+        made = prepare(data, paper(**{"run_LTMG": True, **values}))
+        return [warning for warning in made.warnings if "in preprocessed_data" in warning]
+
+    (warning,) = said(output_preprocessed=True, validation_share=0.1)
+    n_held_out = len(prepare(data, paper(validation_share=0.1)).validation or ())
+    assert f"the {n_held_out} held-out entries count as unexpressed and have state 0" in warning
+    assert said(output_preprocessed=True) == []
+    assert said(validation_share=0.1) == []
+    assert said(output_preprocessed=True, validation_share=0.1, run_LTMG=False) == []  # no states are written
+
+
+def test_many_dropped_cells_are_a_warning(counts: np.ndarray) -> None:
+    counts += 1
+    counts[:8] = 0
+    few = prepare(dataset(counts), paper())
+    assert "Dropped 8 of 80 cells: zero in more than 90% of the 50 kept genes." in few.notes
+    assert few.warnings == ()
+    counts[8] = 0
+    notices = [event for event in iterate_preprocess(dataset(counts), paper()) if isinstance(event, Notice)]
+    (warning,) = prepare(dataset(counts), paper()).warnings
+    assert warning.startswith("Dropped 9 of 80 cells")
+    assert "preprocess_cell_cutoff (1 keeps all)" in warning
+    assert [notice for notice in notices if "of 80 cells" in notice.message] == [
+        Notice(warning, "warning", "preprocess")
+    ]
 
 
 def test_loaded_states_of_another_shape_are_refused(counts: np.ndarray) -> None:
@@ -164,14 +239,9 @@ def test_every_note_is_an_event_and_progress_comes_from_ltmg(counts: np.ndarray)
     counts += 1
     counts[:, 0] = 0
     data, params = dataset(counts), paper(run_LTMG=True, dropout_prob=0.1)
-    steps = iterate_prepare(data, params)
-    events, made = [], None
-    while made is None:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            made = end.value
-    assert isinstance(made, Prepared)
+    first = drain(iterate_preprocess(data, params))
+    events = [*iterate_preprocess(data, params), *iterate_ltmg(first, data, params)]
+    made = prepare(data, params)
     told = [event for event in events if isinstance(event, Notice)]
     assert tuple(event.message for event in told if event.level == "info") == made.notes
     assert tuple(event.message for event in told if event.level == "warning") == made.warnings

@@ -1,0 +1,82 @@
+"""The tables of a result: each as a csv file, and each as a data frame for R."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
+from scgnn2_engine.types import Floats, Result
+
+TABLES = (
+    "imputed",
+    "labels",
+    "graph_embedding",
+    "graph_edgeList",
+    "feature_embedding",
+    "clustering_embedding",
+    "metrics",
+    "labels_history",
+    "losses",
+)
+BULK_TABLES = ("deconvolution",)
+"""Written only where there was bulk expression."""
+
+
+def write_tables(result: Result, folder: Path) -> None:
+    """Write every table of a result as ``<name>.csv``."""
+    names = result.prepared.obs_names
+    write_matrix(folder / "imputed.csv", result.imputed, names, result.prepared.var_names, number=SIX_DIGITS)
+    for kind, embedding in _embeddings(result):
+        write_embedding(folder, kind, embedding, names)
+    write_edges(folder / "graph_edgeList.csv", result.graph.adjacency(weighted=True), names)
+    for name, frame in _small_frames(result):
+        write_frame(folder / f"{name}.csv", frame)
+
+
+def write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:
+    """Write ``<kind>_embedding.csv``, (n_obs, d): cell names, then one column a dimension."""
+    write_matrix(folder / f"{kind}_embedding.csv", embedding, names, _dimensions(kind, embedding))
+
+
+def frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every table as a data frame, one at a time: (name, frame)."""
+    names = result.prepared.obs_names
+    yield from _small_frames(result)
+    matrices = [("imputed", result.imputed, list(result.prepared.var_names))]
+    matrices += [(f"{kind}_embedding", values, _dimensions(kind, values)) for kind, values in _embeddings(result)]
+    for name, values, columns in matrices:
+        frame = pd.DataFrame(values, columns=columns)
+        yield name, pd.concat([pd.Series(names, name="cell"), frame], axis=1)
+    edges = sp.triu(result.graph.adjacency(weighted=True), k=1).tocoo()
+    yield "graph_edgeList", pd.DataFrame({"Start": names[edges.row], "End": names[edges.col], "Weight": edges.data})
+
+
+def _embeddings(result: Result) -> tuple[tuple[str, Floats], ...]:
+    return (
+        ("graph", result.graph_embedding),
+        ("feature", result.feature_embedding),
+        ("clustering", result.clustering_embedding),
+    )
+
+
+def _dimensions(kind: str, embedding: Floats) -> list[str]:
+    return [f"{kind}_{dimension}" for dimension in range(1, embedding.shape[1] + 1)]
+
+
+def _small_frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+    names = result.prepared.obs_names
+    yield "labels", pd.DataFrame({"cell": names, "cluster": result.labels})
+    yield "metrics", result.metrics
+    history = result.labels_history.reset_index(drop=True)
+    history.insert(0, "cell", names)
+    yield "labels_history", history
+    yield "losses", result.losses
+    if result.deconvolution is not None:
+        columns = {"cluster": "clusters", "weight": "weights", "proportion": "proportions"}
+        yield "deconvolution", pd.DataFrame({name: result.deconvolution[key] for name, key in columns.items()})
