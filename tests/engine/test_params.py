@@ -369,7 +369,7 @@ def test_lists_in_a_dictionary_are_copies() -> None:
 
 
 def test_replace_changes_a_copy() -> None:
-    params = RunParams(seed=3)
+    params = RunParams(seed=3, total_epoch=31)
     other = params.replace(total_epoch=2)
     assert (params.total_epoch, other.total_epoch, other.seed) == (31, 2, 3)
     assert params != other
