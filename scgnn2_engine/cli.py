@@ -331,6 +331,8 @@ def _ltmg(arguments: argparse.Namespace) -> int:
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
     data = read(arguments.expression, LoadParams(orientation="genes-by-cells"))
+    for note in (*data.notes, *data.warnings):
+        print(note)
     states = ltmg_states(data.expression, mode=arguments.mode)
     write_states(arguments.out, states, data.obs_names, data.var_names)
     print(f"{arguments.out}: states of {data.n_vars} genes in {data.n_obs} cells")
@@ -345,7 +347,7 @@ def _add_simulate(commands: Any) -> None:
         "simulate",
         help="make labelled counts of any size",
         allow_abbrev=False,
-        description="Labelled negative-binomial counts with dropout, as h5ad.",
+        description="Labelled negative-binomial counts with dropout, as h5ad (labels in obs['cell_type']).",
     )
     simulate.add_argument("out", metavar="OUT.h5ad")
     simulate.add_argument("--n_obs", type=int, default=1000, help="cells (default 1000)")
@@ -369,8 +371,9 @@ def _simulate(arguments: argparse.Namespace) -> int:
         dropout=arguments.dropout,
         seed=arguments.seed,
     )
-    export(data, arguments.out)
-    print(f"{arguments.out}: {data.n_obs} cells x {data.n_vars} genes, labels in obs['cell_type']")
+    for loss in export(data, arguments.out):
+        print(f"Not carried over: {loss}")
+    print(f"{arguments.out}: {data.n_obs} cells x {data.n_vars} genes")
     return 0
 
 

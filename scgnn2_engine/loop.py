@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from scgnn2_engine.devices import resolve_device, threads
-from scgnn2_engine.errors import InsufficientMemoryError, TrainingError
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.evaluate import score_iteration
 from scgnn2_engine.events import (
     DataPrepared,
@@ -175,6 +175,13 @@ def iterate(
     >>> type(events[0]).__name__, type(events[-1]).__name__
     ('StageStarted', 'RunEnded')
     """
+    if not isinstance(params, RunParams | None):
+        raise ParameterError(
+            "params is not of the right kind.",
+            expected="RunParams(...) or None",
+            found=repr(params),
+            advice="RunParams.from_dict({...}) takes a dictionary.",
+        )
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):

@@ -127,7 +127,7 @@ class Recorder:
                 **self._data,
                 "n_obs_kept": prepared.n_obs,
                 "n_vars_kept": prepared.n_vars,
-                "library_size_normalised": self._params.preprocess.library_size,
+                "library_size_normalised": bool((prepared.size_factors != 1).any()),
                 "dropped_cells": list(prepared.dropped_cells),
                 "dropped_genes": list(prepared.dropped_genes),
                 "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,

@@ -26,8 +26,10 @@ from scgnn2_engine.io import (
     EventLog,
     check_output,
     claim_directory,
+    clear_directory,
     expected_size,
     require_room,
+    result_files,
     write,
     write_intermediate,
 )
@@ -67,12 +69,13 @@ def iterate_to_folder(
     OutputError
         The folder holds a result, cannot be written, or the disk is full.
     ScgnnError
-        Whatever ended the run; ``events.jsonl`` then ends with ``RunFailed``.
+        Whatever ended the run; ``events.jsonl`` then ends with ``RunFailed``, unless the input was unusable and the
+        folder holds an earlier result, which stays as it was.
     """
     params = (params or RunParams()).snapshot()
     check_output(params)
     folder = claim_directory(params.output.dir, overwrite=overwrite)
-    with EventLog(folder / "events.jsonl") as log:
+    with closing(_Log(folder)) as log:
         result: Result | None = None
         try:
             for event in _steps(data, params, folder, stop):
@@ -88,6 +91,35 @@ def iterate_to_folder(
     if result is None:
         raise RuntimeError("a run ended without its result")
     return result
+
+
+class _Log:
+    """The event log of a run; where an earlier result stands it waits until the input has proved usable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: list[Event] = []
+        self._log: EventLog | None = None
+        if not result_files(folder):
+            self._begin()
+
+    def _begin(self) -> None:
+        clear_directory(self._folder)
+        self._log = EventLog(self._folder / "events.jsonl")
+        for event in self._waiting:
+            self._log.append(event)
+
+    def append(self, event: Event) -> None:
+        if self._log is not None:
+            self._log.append(event)
+            return
+        self._waiting.append(event)
+        if isinstance(event, StageStarted) and event.stage not in ("load", "preprocess"):
+            self._begin()
+
+    def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
 
 
 def _steps(

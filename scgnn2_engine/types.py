@@ -356,6 +356,13 @@ class Result:
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        n_obs, n_vars = self.imputed.shape
+        return (
+            f"Result({n_obs} cells x {n_vars} genes, {len(np.unique(self.labels))} clusters, "
+            f"iteration {self.selected_iteration} of {len(self.metrics)})"
+        )
+
     @property
     def selected_iteration(self) -> int:
         """The 1-based iteration whose state this is."""

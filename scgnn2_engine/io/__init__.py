@@ -7,8 +7,10 @@ from scgnn2_engine.io.h5ad import to_anndata as dataset_to_anndata
 from scgnn2_engine.io.results import (
     check_output,
     claim_directory,
+    clear_directory,
     expected_size,
     require_room,
+    result_files,
     write,
     write_intermediate,
 )
@@ -20,6 +22,7 @@ __all__ = [
     "EventLog",
     "check_output",
     "claim_directory",
+    "clear_directory",
     "dataset_to_anndata",
     "expected_size",
     "export",
@@ -29,6 +32,7 @@ __all__ = [
     "read_states",
     "refuse_existing",
     "require_room",
+    "result_files",
     "result_to_anndata",
     "whole_file",
     "write",

@@ -46,9 +46,8 @@ SPARE_BYTES = 16 * 2**20
 def claim_directory(directory: str | Path, overwrite: bool = False, *, expected_bytes: int = 0) -> Path:
     """Make sure, before a run starts, that its result can be written where it shall go.
 
-    With ``overwrite`` the earlier run's ``events.jsonl`` and ``intermediate/`` are removed, because the new run
-    streams into them, and its figures, which can be drawn again; its other files stay until :func:`write` replaces
-    them, so a run that fails loses none of the results.
+    Nothing is removed: a run whose input turns out to be unusable leaves an earlier result as it was. What must go is
+    removed by :func:`clear_directory` when the run begins to train, and by :func:`write`.
 
     Parameters
     ----------
@@ -76,21 +75,45 @@ def claim_directory(directory: str | Path, overwrite: bool = False, *, expected_
     True
     """
     directory = Path(directory)
-    found = earlier_files(directory)
-    others = _files_made_outside_write(directory)
-    if (found or others) and not overwrite:
-        raise _refusal(directory, found + others)
+    found = result_files(directory)
+    if found and not overwrite:
+        raise _refusal(directory, found)
     with whole_file(directory / f"{STAGING_PREFIX}probe") as probe:
         probe.write_text("may this user write here?")
     (directory / f"{STAGING_PREFIX}probe").unlink()
     require_room(directory, expected_bytes)
+    return directory
+
+
+def clear_directory(directory: str | Path) -> None:
+    """Remove from a claimed folder what a new run streams into or draws again.
+
+    These are an earlier run's ``events.jsonl``, ``intermediate/`` and figures; its tables stay until :func:`write`
+    replaces them, so a run that fails loses none of them.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> clear_directory(tempfile.mkdtemp())
+    """
+    directory = Path(directory)
     try:
-        remove_files(directory, others)
+        remove_files(directory, _files_made_outside_write(directory))
         for abandoned in directory.glob(f"{STAGING_PREFIX}*"):
             shutil.rmtree(abandoned)
     except OSError as error:
         raise output_error(directory, error) from error
-    return directory
+
+
+def result_files(directory: str | Path) -> tuple[str, ...]:
+    """What makes a folder that of an earlier result; the log of a run that came to nothing does not."""
+    others = _files_made_outside_write(Path(directory))
+    return earlier_files(directory) + tuple(name for name in others if name != EVENTS)
 
 
 def check_output(params: RunParams) -> None:

@@ -122,7 +122,12 @@ def test_presets_only_use_known_keys_and_the_paper_departs_only_where_its_runs_d
     assert set(PRESETS) == set(RunParams.param["preset"].objects)
     for name, values in PRESETS.items():
         assert all(RunParams(preset=name).to_dict()[key] == value for key, value in values.items())
-    assert PRESETS["paper"] == {"graph_AE_use_GAT": True, "graph_AE_normalize_embed": "sum1", "run_LTMG": True}
+    assert PRESETS["paper"] == {
+        "graph_AE_use_GAT": True,
+        "graph_AE_normalize_embed": "sum1",
+        "run_LTMG": True,
+        "mixed_precision": False,
+    }
 
 
 def test_values_given_win_over_the_preset() -> None:

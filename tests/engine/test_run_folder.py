@@ -10,7 +10,7 @@ import pytest
 import scgnn2_engine.loop as loop
 import scgnn2_engine.run_folder as run_folder
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
-from scgnn2_engine.errors import MissingPackageError, OutputError, TrainingError
+from scgnn2_engine.errors import InputError, MissingPackageError, OutputError, ParameterError, TrainingError
 from scgnn2_engine.events import IterationEnded, Notice, RunEnded
 from scgnn2_engine.io import claim_directory
 
@@ -124,3 +124,23 @@ def test_a_missing_package_is_missed_before_training(data, tmp_path, monkeypatch
     with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
         next(iterate_to_folder(data, params(tmp_path / "out", output_rdata=True)))
     assert not (tmp_path / "out").exists()
+
+
+def test_unusable_input_leaves_an_earlier_result_as_it_was(data, tmp_path):
+    values = {"output_intermediate": True}
+    list(iterate_to_folder(data, params(tmp_path, **values)))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError):
+        list(iterate_to_folder(tmp_path / "missing.csv", params(tmp_path, **values), overwrite=True))
+    bad = params(tmp_path, graph_AE_neighborhood_factor=500, graph_AE_neighborhood_max=0)
+    with pytest.raises(ParameterError):
+        list(iterate_to_folder(data, bad, overwrite=True))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_came_to_nothing_needs_no_leave_to_overwrite(data, tmp_path):
+    with pytest.raises(InputError):
+        list(iterate_to_folder(tmp_path / "missing.csv", params(tmp_path)))
+    assert logged(tmp_path)[-1]["event"] == "RunFailed"
+    list(iterate_to_folder(data, params(tmp_path)))
+    assert not any(line["event"] == "RunFailed" for line in logged(tmp_path))

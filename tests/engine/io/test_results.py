@@ -15,6 +15,7 @@ from scgnn2_engine.errors import MissingPackageError, OutputError
 from scgnn2_engine.io import (
     check_output,
     claim_directory,
+    clear_directory,
     expected_size,
     result_tables,
     result_to_anndata,
@@ -180,13 +181,16 @@ def test_an_existing_result_is_refused_then_replaced_without_leftovers(tmp_path:
     assert names_in(tmp_path) == STANDARD | {"notes.txt"}
 
 
-def test_claiming_clears_what_the_new_run_streams_but_keeps_the_results(
+def test_claiming_removes_nothing_and_clearing_only_what_a_new_run_streams(
     tmp_path: Path, result: Result, state: LoopState
 ) -> None:
     write(result, tmp_path, params=PLAIN)
     write_intermediate(state, result.prepared, tmp_path)
     (tmp_path / "events.jsonl").write_text("{}\n")
+    before = names_in(tmp_path)
     claim_directory(tmp_path, overwrite=True)
+    assert names_in(tmp_path) == before
+    clear_directory(tmp_path)
     assert names_in(tmp_path) == STANDARD
 
 
