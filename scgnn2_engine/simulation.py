@@ -64,7 +64,7 @@ def simulate(
     Raises
     ------
     ParameterError
-        A number is out of its range, or there are more types than cells.
+        A number is out of its range, a size or the seed is not whole, or there are more types than cells.
 
     Examples
     --------
@@ -72,6 +72,9 @@ def simulate(
     >>> data.expression.shape, data.scale, sorted(set(data.obs["cell_type"]))
     ((100, 200), 'counts', ['type_0', 'type_1', 'type_2'])
     """
+    for name, size in (("n_obs", n_obs), ("n_vars", n_vars), ("n_types", n_types), ("seed", seed)):
+        _check_whole(name, size)
+    _check("seed", seed, 0)
     _check("n_vars", n_vars, 1)
     _check("n_types", n_types, 1)
     _check("n_obs", n_obs, n_types)
@@ -131,7 +134,22 @@ def _types(random: np.random.Generator, n_obs: int, n_types: int) -> npt.NDArray
     return random.permutation(types)
 
 
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ParameterError(
+            f"{name} of the simulation is not a whole number.",
+            expected="a whole number",
+            found=repr(value),
+            advice=f"Give {name} as an int.",
+        )
+
+
 def _check(name: str, value: float, low: float, below: float = np.inf) -> None:
     if not low <= value < below:
         expected = f"at least {low:g}" + (f" and below {below:g}" if np.isfinite(below) else "")
-        raise ParameterError(f"{name} of the simulation is out of range.", expected=expected, found=f"{value:g}")
+        raise ParameterError(
+            f"{name} of the simulation is out of range.",
+            expected=expected,
+            found=f"{value:g}",
+            advice=f"Choose another {name}.",
+        )

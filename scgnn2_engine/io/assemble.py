@@ -12,13 +12,14 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import Names, listed, unique_names
-from scgnn2_engine.io.orientation import decide_orientation
+from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.scale import detect_scale
 from scgnn2_engine.io.text import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix, Scale
 
 _EXACT_FLOAT32 = 2**24
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,16 @@ class Found:
     negative_advice: str = "Give raw or normalised values, not scaled ones."
 
 
-def from_table(table: Table, source: str, load: LoadParams) -> Found:
-    """Decide which axis of a table holds the cells, and turn it so that they are rows."""
-    verdict = decide_orientation(table.row_names, table.column_names, load.orientation, source)
+def from_table(table: Table, source: str, load: LoadParams, layout: Orientation | None = None) -> Found:
+    """Decide which axis of a table holds the cells, and turn it so that they are rows.
+
+    ``layout`` is what the benchmark prescribes for its files; an orientation that the user named goes before it.
+    """
+    if layout and load.orientation == "auto":
+        prescribed = "as the benchmark's files are"
+        verdict = decide_orientation(table.row_names, table.column_names, layout, source, prescribed)
+    else:
+        verdict = decide_orientation(table.row_names, table.column_names, load.orientation, source)
     rows, columns = table.row_names, table.column_names
     return Found(
         source=source,
@@ -107,12 +115,16 @@ def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
     x = found.expression
     values = x if isinstance(x, np.ndarray) else x.data
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if np.isfinite(low) and np.isfinite(high) and low >= 0:
+    if low >= 0 and high <= _LARGEST:  # neither holds with NaN
         return
     bad = ~np.isfinite(values)
-    what, advice = "a value that is NaN or infinite", "Write 0 where nothing was seen, or remove the cell or gene."
-    if not bad.any():
+    what, expected = "a value that is NaN or infinite", "finite values of at least 0"
+    advice = "Write 0 where nothing was seen, or remove the cell or gene."
+    if not bad.any() and low < 0:
         bad, what, advice = values < 0, "a negative value", found.negative_advice
+    elif not bad.any():
+        bad, what, expected = values > _LARGEST, "a value too large for float32", f"values of at most {_LARGEST:.2g}"
+        advice = "No expression is as large: look for an error in what wrote the data."
     if isinstance(x, np.ndarray):
         row, column = (int(i) for i in np.argwhere(bad)[0])
         value = x[row, column]
@@ -122,7 +134,7 @@ def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
         column, value = int(x.indices[entry]), x.data[entry]
     raise InputError(
         f"{found.source} holds {what} in cell {str(obs_names[row])!r}, gene {str(var_names[column])!r}.",
-        expected="finite values of at least 0",
+        expected=expected,
         found=f"{value:g} ({int(bad.sum())} such values)",
         advice=advice,
     )
@@ -145,11 +157,12 @@ def _compact(x: Matrix) -> Matrix:
 def _scale(expression: Matrix, asked: str) -> tuple[Scale, str, list[str]]:
     verdict = detect_scale(expression)
     if asked == "auto" or asked == verdict.scale:
-        return verdict.scale, verdict.reason, []
+        return verdict.scale, verdict.reason, [verdict.warning] if verdict.warning else []
     chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"
+    base = "; natural logarithm assumed" if chosen == "logged" else ""
     return (
         chosen,
-        f"Scale {chosen}, as asked (load_scale).",
+        f"Scale {chosen}, as asked (load_scale){base}.",
         [f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"],
     )
 
@@ -163,10 +176,14 @@ def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[li
     notes, warnings = [], []
     if not filled_genes.all():
         empty = var_names[~filled_genes]
-        notes.append(f"{len(empty)} genes are zero in every cell and kept (LTMG state 0): {listed(empty)}.")
+        notes.append(
+            f"{len(empty)} genes are zero in every cell; they are read, the filter decides on them: {listed(empty)}."
+        )
     if not filled_cells.all():
         empty = obs_names[~filled_cells]
-        warnings.append(f"{len(empty)} cells have no expression at all and are kept (LTMG state 0): {listed(empty)}.")
+        warnings.append(
+            f"{len(empty)} cells have no expression at all; they are read, the filter decides on them: {listed(empty)}."
+        )
     return notes, warnings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -59,6 +60,7 @@ def kind_of(path: Path) -> Kind:
             expected="the folder",
             advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.",
         )
+    _check_name_fits(path, start)
     if b"\x00" in start:
         raise InputError(
             f"{path} is neither text nor any other format that can be read.",
@@ -77,6 +79,36 @@ def cannot_read(path: Path, error: BaseException) -> InputError:
         found=f"{type(error).__name__}: {error}",
         advice="Download or export it again.",
     )
+
+
+def _check_name_fits(path: Path, start: bytes) -> None:
+    """Refuse what is neither HDF5 nor gzip but is called so, by the format that its name promises."""
+    suffix = path.suffix.lower()
+    if suffix in (".h5ad", ".h5"):
+        raise InputError(
+            f"{path} is not an {suffix[1:]} file: its content is not HDF5.",
+            expected="HDF5 content",
+            found=f"{start[:8]!r}",
+            advice="Export it again, or give the file the name of what it holds (.csv for text).",
+        )
+    if suffix == ".gz" and not _is_text(start):
+        with path.open("rb") as handle:
+            magic = handle.read(8)
+        if not magic.startswith(b"\x1f\x8b"):
+            raise InputError(
+                f"{path} is not gzip, though its name says so, and it is not text either.",
+                expected=READABLE,
+                found=f"binary content ({magic!r})",
+                advice="Download or export it again.",
+            )
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # which passes a character cut off at the end
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in start
 
 
 def _first_bytes(path: Path, size: int = 512) -> bytes:

@@ -65,6 +65,7 @@ def decide_orientation(
     column_names: Names | Sequence[str],
     asked: str = "auto",
     source: str = "The matrix",
+    asked_by: str = "as asked (load_orientation)",
 ) -> Verdict:
     """Say whether rows are cells or genes.
 
@@ -80,6 +81,8 @@ def decide_orientation(
         ``"auto"``, or the orientation the user named, which is then taken.
     source
         What is being read, for messages.
+    asked_by
+        Why that orientation is taken, for messages.
 
     Raises
     ------
@@ -98,8 +101,8 @@ def decide_orientation(
     if asked in ("cells-by-genes", "genes-by-cells"):
         chosen: Orientation = "cells-by-genes" if asked == "cells-by-genes" else "genes-by-cells"
         against = chosen != seen and abs(evidence) >= 2 * _DECIDED
-        warning = f"{source} was read as {chosen} as asked, but its names look like {seen}: {shape}." if against else ""
-        return Verdict(chosen, f"Orientation {chosen}, as asked (load_orientation).", warning)
+        warning = f"{source} was read as {chosen}, {asked_by}, but its names look like {seen}: {shape}."
+        return Verdict(chosen, f"Orientation {chosen}, {asked_by}.", warning if against else "")
     weak = 0.2 * max(-1.0, min(1.0, log2(max(len(row_names), 1) / max(len(column_names), 1)) / 3))
     if abs(evidence) < _DECIDED / 2 or abs(evidence + weak) < _DECIDED:
         n_rows, n_columns = len(row_names), len(column_names)
@@ -117,6 +120,17 @@ def decide_orientation(
     return Verdict(
         verdict, f"Orientation {verdict}, by the names: genes such as {examples[0]}; cells such as {examples[1]}."
     )
+
+
+def is_gene_symbol(name: str) -> bool:
+    """Whether a single name is a gene and hardly anything else (``ID`` and ``Gene`` have the form of symbols, too).
+
+    Examples
+    --------
+    >>> is_gene_symbol("Actb"), is_gene_symbol("Pou5f1"), is_gene_symbol("cell_1"), is_gene_symbol("ID")
+    (True, True, False, False)
+    """
+    return _SURE_GENE.fullmatch(name) is not None or (_kind(name) > 0 and any(letter.isdigit() for letter in name))
 
 
 def _leaning(names: Names | Sequence[str]) -> float:

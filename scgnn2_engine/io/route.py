@@ -22,6 +22,7 @@ from scgnn2_engine.io.locations import (
     not_found,
     places,
 )
+from scgnn2_engine.io.orientation import Orientation
 from scgnn2_engine.io.r_objects import read_rdata
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.io.tenx import read_tenx_folder, read_tenx_h5
@@ -57,7 +58,8 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     Raises
     ------
     InputError
-        The file is missing, damaged, of another kind, a pickle, or holds values that cannot be used.
+        The file is missing, damaged, of another kind, a pickle, or holds values that cannot be used; ``load_layer``
+        is given and it is not an h5ad.
     InsufficientMemoryError
         The matrix is expected not to fit.
     MissingPackageError
@@ -73,9 +75,18 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     >>> data.expression.tolist(), data.facts["orientation"]
     ([[3.0, 5.0], [0.0, 1.0]], 'genes-by-cells')
     """
-    load = load or RunParams().load
-    path = Path(path).expanduser()
+    return _read(Path(path).expanduser(), load or RunParams().load, max_memory)
+
+
+def _read(path: Path, load: LoadParams, max_memory: float, layout: Orientation | None = None) -> Dataset:
     kind = kind_of(path)
+    if load.layer and kind != "h5ad":
+        raise InputError(
+            f"load_layer {load.layer} names a layer, and {path} has none: only an AnnData has layers.",
+            expected="an h5ad",
+            found=kind,
+            advice="Leave load_layer out, or read the h5ad that holds the layer.",
+        )
     if kind == "h5ad":
         found = read_h5ad(path, layer=load.layer, max_memory=max_memory)
     elif kind == "10x folder":
@@ -83,9 +94,9 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     elif kind == "10x h5":
         found = read_tenx_h5(path, max_memory=max_memory)
     elif kind == "rdata":
-        found = from_table(read_rdata(path, max_memory=max_memory), str(path), load)
+        found = from_table(read_rdata(path, max_memory=max_memory), str(path), load, layout)
     else:
-        found = from_table(read_table(path, max_memory=max_memory), str(path), load)
+        found = from_table(read_table(path, max_memory=max_memory), str(path), load, layout)
     return finish(found, load)
 
 
@@ -102,7 +113,8 @@ def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
     Raises
     ------
     InputError
-        The chosen matrix holds negative values (it is scaled; the others are named), NaN or infinity.
+        It is not an AnnData; the chosen matrix holds negative values (it is scaled; the others are named), NaN or
+        infinity.
 
     Examples
     --------
@@ -110,6 +122,15 @@ def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
     >>> from_anndata(anndata.AnnData(np.array([[1.0, 0.0], [2.0, 5.0]], dtype=np.float32))).facts["matrix"]
     'X'
     """
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise InputError(
+            "Expression cannot be read from this object.",
+            expected=f"a path ({READABLE}), an AnnData (cells x genes) or a Dataset",
+            found=f"{type(adata).__module__}.{type(adata).__qualname__}",
+            advice="Wrap a data frame or an array whose rows are cells: sc2.from_anndata(anndata.AnnData(df)).",
+        )
     load = load or RunParams().load
     return finish(found_in_anndata(adata, layer=load.layer), load)
 
@@ -133,7 +154,8 @@ def read_dataset(params: RunParams, data: str | Path | AnnData | Dataset | None 
     ParameterError
         No source of the matrix, or more than one, is given; ``use_bulk`` without bulk expression.
     InputError
-        Something cannot be read, or does not belong together; ``given_cell_type_labels`` without labels.
+        ``data`` is something else; a file cannot be read, or does not belong to the rest; ``given_cell_type_labels``
+        without labels.
     """
     load = params.load
     if params.use_bulk and not load.bulk_dataset and not (isinstance(data, Dataset) and data.bulk is not None):
@@ -164,7 +186,7 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
         )
     if load.use_benchmark:
         path = benchmark_file(benchmark_folder(load), "original_top_expression.csv")
-        return read(path, _rows_as(load, "genes-by-cells"), max_memory=params.max_memory)
+        return _read(path, load, params.max_memory, layout="genes-by-cells")
     if data is None:
         flag, name = next((flag, str(value)) for flag, value in zip(_SOURCES, flags, strict=True) if value)
         path = locate(load, name, flag)
@@ -264,11 +286,3 @@ def _reported(dataset: Dataset, notes: Iterable[str], warnings: Iterable[str], *
         warnings=(*dataset.warnings, *warnings),
         facts={**dataset.facts, **facts},
     )
-
-
-def _rows_as(load: LoadParams, orientation: str) -> LoadParams:
-    """Read likewise, with the orientation that a format prescribes, unless the user named one."""
-    values = {load.flag(name): getattr(load, name) for name in load.own_names()}
-    if load.orientation == "auto":
-        values["load_orientation"] = orientation
-    return RunParams(**values).load

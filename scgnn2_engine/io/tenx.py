@@ -7,6 +7,7 @@ will need.
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
     """Read matrix.mtx with barcodes.tsv and genes.tsv (v2) or features.tsv (v3), each plain or gzip.
 
     A prefix common to the three names, as on GEO, is allowed; so is a folder that holds one such folder below it.
+    Where further ones lie deeper, the uppermost is read and a warning names the others.
     Gene symbols become the names; features that are not gene expression (antibodies, guides) are left out and
     reported.
 
@@ -36,7 +38,7 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
     InsufficientMemoryError
         The matrix is expected not to fit.
     """
-    matrix = _find_matrix(folder)
+    matrix, others = _find_matrix(folder)
     prefix, _, _ = matrix.name.partition("matrix.mtx")
     barcodes = _lines(_partner(matrix.parent, prefix, ("barcodes.tsv",)))
     feature_file = _partner(matrix.parent, prefix, ("features.tsv", "genes.tsv"))
@@ -57,7 +59,14 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
     expression = sp.csr_matrix((entries.data.astype(np.float32), (entries.col, entries.row)), shape=(n_cells, n_genes))
     symbols = [feature[1] if len(feature) > 1 else feature[0] for feature in features]
     kinds = [feature[2] if len(feature) > 2 else _EXPRESSION for feature in features]
-    return _expression_only(str(matrix.parent), expression, barcodes, symbols, kinds)
+    found = _expression_only(str(matrix.parent), expression, barcodes, symbols, kinds)
+    if not others:
+        return found
+    passed_over = (
+        f"{folder} holds other 10x matrices below {matrix.relative_to(folder)}, which was read: "
+        f"{listed(path.relative_to(folder) for path in others)}. Name the folder of another one to read that."
+    )
+    return replace(found, warnings=(*found.warnings, passed_over))
 
 
 def read_tenx_h5(path: Path, *, max_memory: float = 0.0) -> Found:
@@ -121,11 +130,15 @@ def _expression_only(
     )
 
 
-def _find_matrix(folder: Path) -> Path:
-    for pattern in ("*matrix.mtx*", "*/*matrix.mtx*", "*/*/*matrix.mtx*"):
-        matches = sorted(path for path in folder.glob(pattern) if path.name.endswith((".mtx", ".mtx.gz")))
+def _find_matrix(folder: Path) -> tuple[Path, list[Path]]:
+    """The uppermost matrix, and those further down."""
+    levels = [
+        sorted(path for path in folder.glob(pattern) if path.name.endswith((".mtx", ".mtx.gz")))
+        for pattern in ("*matrix.mtx*", "*/*matrix.mtx*", "*/*/*matrix.mtx*")
+    ]
+    for depth, matches in enumerate(levels, start=1):
         if len(matches) == 1:
-            return matches[0]
+            return matches[0], [path for deeper in levels[depth:] for path in deeper]
         if matches:
             raise InputError(
                 f"{folder} holds {len(matches)} 10x matrices.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,12 +20,15 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.kinds import BROKEN, cannot_read
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names
+from scgnn2_engine.io.orientation import is_gene_symbol
 from scgnn2_engine.types import Matrix
 
 SPARSE_FROM = 0.6
 """A matrix with at least this share of zeros is kept in CSR form: there it is the smaller one."""
 
 _BLOCK_VALUES = 2_000_000
+_LARGEST = float(np.finfo(np.float32).max)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PLACE = re.compile(r"at row (\d+), column (\d+)")
 
 
@@ -87,8 +91,8 @@ def read_table(path: Path, *, max_memory: float = 0.0) -> Table:
     Raises
     ------
     InputError
-        The file is empty, truncated or has one column; rows differ in length; a cell is empty, text, negative, NaN or
-        infinite. Row and column are named.
+        The file is empty, truncated or has one column; rows differ in length; the first column holds values instead
+        of names; a cell is empty, text, negative, NaN, infinite or too large. Row and column are named.
     InsufficientMemoryError
         The matrix is expected not to fit; raised after its first rows.
     """
@@ -141,7 +145,29 @@ def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: 
             per_row = len(columns) * 4 if not sparse else 8 * (np.count_nonzero(values) / len(names)) + 8
             # the matrix beside its blocks: while CSR is stacked and transposed, or while dense blocks are copied out
             require_memory(2 * expected_rows * per_row + 12 * values.size, f"{path}, read as a matrix,", max_memory)
+    if columns is not header:
+        _refuse_values_as_names(path, header[0], names)
     return Table(blocks, np.asarray(names, dtype=np.str_), reader.columns)
+
+
+def _refuse_values_as_names(path: Path, corner: str, names: list[str]) -> None:
+    """Refuse a table without a column of names, whose first gene would be taken for the names of the cells.
+
+    Numbers may be names, as long as each stands once and the header does not call their column by a gene.
+    """
+    if not corner or not all(_NUMBER.fullmatch(name) for name in names):
+        return
+    repeated = next((name for name, times in Counter(names).items() if times > 1), None)
+    if repeated is None and not is_gene_symbol(corner):
+        return
+    repeats = f"numbers that repeat (such as {repeated})" if repeated is not None else "numbers alone"
+    raise InputError(
+        f"{path} has no names in its first column.",
+        expected="a first column of names",
+        found=f"{repeats} under {corner!r}",
+        advice="Write the names into the file (pandas: to_csv with index=True); numbers that are names must each "
+        "stand once, under a header that is not a gene.",
+    )
 
 
 def _batches(
@@ -213,12 +239,15 @@ class _BlockReader:
         else:
             if np.isnan(value):
                 what, expected = "NaN", "a number"
-            elif abs(value) > float(np.finfo(np.float32).max):
+            elif "inf" in text.lower():
                 what, expected = "an infinite value", "a finite number"
-            else:
+            elif value < 0:
                 what, expected = "a negative value", "counts or expression of at least 0"
+            else:
+                what, expected = "a value too large for float32", f"a number of at most {_LARGEST:.2g}"
         advice = {
             "a negative value": "Give raw or normalised values, not scaled ones.",
+            "a value too large for float32": "No expression is as large: look for an error in what wrote the file.",
             "text": "Only the first row and the first column hold names; remove annotation columns.",
         }.get(what, "Write 0 where nothing was seen, or remove the row.")
         raise InputError(

@@ -65,3 +65,20 @@ def test_large_data_is_built_in_blocks():
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ParameterError, match="out of range"):
         simulate(**{"n_obs": 10, "n_vars": 5, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"seed": -4}, "seed .*at least 0.*-4"),
+        ({"seed": None}, "seed .*whole number.*None"),
+        ({"n_obs": 0}, "n_obs .*at least 5"),
+        ({"n_obs": 10.5}, "n_obs .*whole number.*10.5"),
+        ({"n_vars": 0}, "n_vars .*at least 1"),
+        ({"n_vars": -3}, "n_vars .*at least 1.*-3"),
+        ({"n_types": 0}, "n_types .*at least 1"),
+    ],
+)
+def test_seeds_and_sizes_out_of_range_are_refused(given, words):
+    with pytest.raises(ParameterError, match=words):
+        simulate(**{"n_obs": 10, "n_vars": 10, **given})

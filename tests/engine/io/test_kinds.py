@@ -47,3 +47,18 @@ def test_hdf5_of_another_kind_is_refused(tmp_path):
         file["pictures"] = [1, 2, 3]
     with pytest.raises(InputError, match=r"another kind.*pictures"):
         read(tmp_path / "other.h5")
+
+
+def test_a_name_that_promises_another_format_is_named(tmp_path):
+    for content in (b"\x01\x02\x00\xff" * 20, b"\xff\xfe\xfa" * 20):
+        (tmp_path / "fake.csv.gz").write_bytes(content)
+        with pytest.raises(InputError, match=r"fake\.csv\.gz is not gzip"):
+            read(tmp_path / "fake.csv.gz")
+    (tmp_path / "text.h5ad").write_text("gene,cell_1\nActb,1\n")
+    with pytest.raises(InputError, match=r"text\.h5ad is not an h5ad file.*\.csv for text"):
+        read(tmp_path / "text.h5ad")
+
+
+def test_text_that_is_not_zipped_is_read_whatever_its_name(tmp_path):
+    (tmp_path / "plain.csv.gz").write_text("gene,zelle_\u00e4,cell_2\nActb,1,2\nGapdh,0,1\n", encoding="utf-8")
+    assert read(tmp_path / "plain.csv.gz").obs_names.tolist() == ["zelle_\u00e4", "cell_2"]

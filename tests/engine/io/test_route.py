@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.io import read, read_dataset
+from scgnn2_engine.io import from_anndata, read, read_dataset
 from scgnn2_engine.params import RunParams
 
 REAL = {
@@ -153,3 +153,33 @@ def test_orientation_and_scale_can_be_forced(tmp_path):
     assert "look counts" in cells.warnings[0]
     genes = read_dataset(RunParams(load_orientation="genes-by-cells"), tmp_path / "bare.csv")
     assert genes.expression.tolist() == [[1, 3], [0, 0], [2, 1]]
+
+
+@pytest.mark.parametrize(
+    "data", [pd.DataFrame({"Actb": [1, 2]}), np.ones((2, 3)), [[1, 2]]], ids=["df", "array", "list"]
+)
+def test_other_objects_are_refused_with_what_is_accepted(data):
+    for refused in (lambda: read_dataset(RunParams(), data), lambda: from_anndata(data)):
+        with pytest.raises(
+            InputError, match=r"a path .*an AnnData .*or a Dataset.*from_anndata\(anndata\.AnnData\(df\)\)"
+        ):
+            refused()
+
+
+def test_a_layer_of_what_has_none_is_refused(tmp_path):
+    (tmp_path / "text.csv").write_text("gene,cell_1,cell_2\nActb,1,2\nGapdh,0,4\n")
+    with pytest.raises(InputError, match=r"load_layer spliced names a layer, and .*text\.csv has none"):
+        read_dataset(RunParams(load_layer="spliced"), tmp_path / "text.csv")
+
+
+def test_the_benchmark_says_whence_its_orientation_is(data_dir):
+    assert "Orientation genes-by-cells, as the benchmark's files are." in read_dataset(benchmark(data_dir)).notes
+    asked = read_dataset(benchmark(data_dir, load_orientation="genes-by-cells")).notes
+    assert "Orientation genes-by-cells, as asked (load_orientation)." in asked
+
+
+def test_values_beyond_float32_are_not_called_infinite():
+    for value, words in ((1e300, "too large for float32"), (-1e300, "a negative value"), (np.inf, "NaN or infinite")):
+        adata = anndata.AnnData(np.array([[1.0, value], [2.0, 5.0]]))
+        with pytest.raises(InputError, match=f"{words} in cell '0', gene '1'"):
+            from_anndata(adata)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from anndata import AnnData
 
+from scgnn2_engine.io import from_anndata
 from scgnn2_engine.io.scale import detect_scale
+from scgnn2_engine.params import RunParams
 from scgnn2_engine.simulation import simulate
 
 COUNTS = simulate(200, 300, n_types=3, mean_count=2.0).expression.toarray()
@@ -43,3 +46,38 @@ def test_scale(values, scale):
     values = values.astype(np.float32)
     assert detect_scale(values).scale == scale
     assert detect_scale(sp.csr_matrix(values)) == detect_scale(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (np.log2(1 + COUNTS), "whole numbers"),
+        (np.round(np.log2(1 + COUNTS), 4), "whole numbers"),
+        (np.log2(1 + np.minimum(COUNTS, 3)), "whole numbers"),  # most of these are whole in log2, too
+        (np.log2(1 + COUNTS / TOTALS * 1e6), "every cell gets the total 1e+06"),
+    ],
+    ids=["log2 of counts", "rounded", "small counts", "log2 cpm"],
+)
+def test_log2_is_recognised(values, why):
+    verdict = detect_scale(values.astype(np.float32))
+    assert verdict.scale == "logged"
+    assert "natural logarithm assumed" in verdict.reason
+    assert why in verdict.warning
+    assert "multiply them by ln 2" in verdict.warning
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.log1p(COUNTS), np.log1p(COUNTS / TOTALS * 1e4), np.log1p(COUNTS / TOTALS * 1e4)[:, :100]],
+    ids=["counts", "per 10k", "some genes"],
+)
+def test_natural_logarithms_bring_no_warning(values):
+    verdict = detect_scale(values.astype(np.float32))
+    assert verdict.warning == ""
+    assert "natural logarithm assumed" in verdict.reason
+
+
+def test_the_warning_about_log2_reaches_the_data_set():
+    adata = AnnData(np.log2(1 + COUNTS).astype(np.float32))
+    for asked in ("auto", "logged"):
+        assert any("log2" in warning for warning in from_anndata(adata, RunParams(load_scale=asked).load).warnings)

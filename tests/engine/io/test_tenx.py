@@ -105,3 +105,13 @@ def test_pbmc3k(data_dir):
     assert data.expression.shape == (2700, 32738)
     assert data.expression.nnz == 2286884
     assert data.expression.dtype == np.float32
+
+
+def test_matrices_further_down_are_named(tmp_path):
+    make(tmp_path, MATRIX, FEATURES, BARCODES)
+    assert read(tmp_path).warnings == ()
+    make(tmp_path / "raw", MATRIX.replace("1 1 5", "1 1 6"), FEATURES, BARCODES)
+    data = read(tmp_path)
+    assert data.expression.toarray().tolist() == [[5, 0], [0, 7]]
+    assert len(data.warnings) == 1
+    assert "other 10x matrices below matrix.mtx, which was read: raw/matrix.mtx." in data.warnings[0]

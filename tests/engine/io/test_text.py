@@ -39,7 +39,9 @@ def dense(data):
         ("gene,cell_1,cell_2\nActb,1,nan\n", ["NaN", "'Actb'", "'cell_2'"]),
         ("gene,cell_1,cell_2\nActb,NA,2\n", ["text", "'cell_1'", "'NA'"]),
         ("gene,cell_1,cell_2\nActb,1,-inf\n", ["infinite", "'cell_2'"]),
-        ("gene,cell_1,cell_2\nActb,1,1e40\n", ["infinite", "'1e40'"]),
+        ("gene,cell_1,cell_2\nActb,1,1e40\n", ["too large for float32", "at most 3.4e+38", "'1e40'"]),
+        ("gene,cell_1,cell_2\nActb,1,1e400\n", ["too large for float32", "'1e400'"]),
+        ("gene,cell_1,cell_2\nActb,1,-1e300\n", ["negative", "'-1e300'"]),
         ("gene,cell_1,cell_2\nActb,1,-0.5\n", ["negative", "'Actb'", "'cell_2'", "'-0.5'"]),
         ('gene,cell_1,cell_2\n"Actb",1,"1,000"\n', ["text", "'cell_2'"]),
         ("gene,cell_1,cell_2\nActb,1,1_000\n", ["text", "'1_000'"]),
@@ -101,8 +103,13 @@ def test_duplicates_are_made_unique_and_named(tmp_path):
 def test_empty_cells_and_genes_are_kept_and_reported(tmp_path):
     data = read(write(tmp_path / "zeros.csv", "gene,cell_1,cell_2\nActb,1,0\nGapdh,0,0\nMapk1,3,0\n"))
     assert data.expression.shape == (2, 3)
-    assert any("Gapdh" in note and "zero in every cell" in note for note in data.notes)
-    assert any("cell_2" in warning and "no expression" in warning for warning in data.warnings)
+    assert any(
+        "Gapdh" in note and "zero in every cell; they are read, the filter decides" in note for note in data.notes
+    )
+    assert any(
+        "cell_2" in warning and "no expression at all; they are read, the filter decides" in warning
+        for warning in data.warnings
+    )
 
 
 def test_storage_follows_the_share_of_zeros(tmp_path):
@@ -180,3 +187,28 @@ def test_other_binary_content_is_refused(tmp_path, data_dir):
     shutil.copy(matrix, tmp_path / "matrix.mtx.gz")
     with pytest.raises(InputError, match=r"10x folder.*Read .* instead"):
         read(tmp_path / "matrix.mtx.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Actb,Gapdh,Mapk1\n3,0,1\n0,5,2\n3,1,1\n", "numbers that repeat (such as 3) under 'Actb'"),
+        ("Xyz;Gapdh;Mapk1\n1.5;0;1\n1.5;5;2\n", "numbers that repeat (such as 1.5) under 'Xyz'"),
+        ("Pou5f1,Gapdh,Mapk1\n3,0,1\n4,5,2\n", "numbers alone under 'Pou5f1'"),
+    ],
+)
+def test_a_table_without_cell_names_keeps_its_first_gene(tmp_path, text, found):
+    with pytest.raises(InputError, match="no names in its first column") as caught:
+        read(write(tmp_path / "bare.csv", text))
+    assert caught.value.expected == "a first column of names"
+    assert caught.value.found == found
+    assert "index=True" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    "header", ["cell,Actb,Gapdh", "ID,Actb,Gapdh", ",Actb,Gapdh", "Actb,Gapdh"], ids=["cell", "ID", "no corner", "R"]
+)
+def test_numbers_that_stand_once_are_names(tmp_path, header):
+    data = read(write(tmp_path / "ids.csv", header + "\n101,3,0\n102,3,5\n7,0,1\n"))
+    assert data.obs_names.tolist() == ["101", "102", "7"]
+    assert data.var_names.tolist() == ["Actb", "Gapdh"]
