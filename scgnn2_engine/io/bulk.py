@@ -71,7 +71,7 @@ def read_bulk(
     sample_names, sample_notes = unique_names(samples, "sample")
     gene_names, gene_notes = unique_names(genes, "gene")
     scale = detect_scale(values)
-    warnings = []
+    warnings = [scale.warning] if scale.warning else []
     if scale.scale == "logged":
         values = np.expm1(values)
         warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {scale.reason}")
