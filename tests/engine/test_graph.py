@@ -143,11 +143,11 @@ def test_permuting_cells_permutes_the_graph(rng, construction):
     np.testing.assert_allclose(permuted.weights, plain.weights[order], rtol=1e-6)
 
 
-def test_union_is_symmetric_and_leaves_out_edges_of_weight_zero():
+def test_union_is_symmetric_and_only_the_weighted_one_leaves_out_edges_of_weight_zero():
     graph = CellGraph(
         np.array([[1], [2], [1]]), np.ones((3, 1), np.float32), np.array([[0.0], [0.5], [0.25]], np.float32)
     )
-    assert graph.adjacency().toarray().tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert graph.adjacency().toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
     assert graph.adjacency(weighted=True).toarray().tolist() == [[0, 0, 0], [0, 0, 0.5], [0, 0.5, 0]]
 
 
