@@ -186,7 +186,7 @@ def test_cells_for_which_the_approximate_search_finds_too_few_are_searched_exhau
     points = rng.normal(size=(30, 2))
 
     class Lossy:
-        def __init__(self, data, n_neighbors, random_state):
+        def __init__(self, data, n_neighbors, random_state, n_jobs):
             order = np.argsort(cdist(data, data), axis=1)[:, :n_neighbors]
             lengths = np.take_along_axis(cdist(data, data), order, axis=1).astype(np.float32)
             order[4, 2:], lengths[4, 2:] = -1, np.inf
