@@ -115,11 +115,14 @@ def test_the_adjacency_is_the_union_with_the_larger_weight() -> None:
     assert cells.adjacency(weighted=True).toarray().tolist() == [[0, 0.5, 0], [0.5, 0, 4], [0, 4, 0]]
 
 
-def test_edges_of_weight_zero_are_left_out() -> None:
+def test_edges_of_weight_zero_are_left_out_of_the_weighted_union_only() -> None:
     cells = graph([[1, 2], [0, 2], [0, 1]], [[0, 1], [0, 0], [0.5, 0]])
-    for weighted in (False, True):
+    for weighted, expected in (
+        (False, [[0, 1, 1], [1, 0, 1], [1, 1, 0]]),
+        (True, [[0, 0, 1], [0, 0, 0], [1, 0, 0]]),
+    ):
         adjacency = cells.adjacency(weighted=weighted)
-        assert adjacency.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
+        assert adjacency.toarray().tolist() == expected
         assert adjacency.nnz == 2
         assert adjacency.has_sorted_indices
 
