@@ -24,7 +24,6 @@ from scgnn2_engine.params import (
     RunParams,
     allowed_range,
     every_parameter,
-    read_toml,
     unknown_parameter,
 )
 
@@ -167,9 +166,8 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run_params(arguments: argparse.Namespace) -> RunParams:
-    from_file = read_toml(arguments.config) if arguments.config else {}
-    values = {**from_file, **_given(arguments)}
-    return RunParams.from_dict(values)
+    given = _given(arguments)
+    return RunParams.from_toml(arguments.config, **given) if arguments.config else RunParams(**given)
 
 
 def _run(arguments: argparse.Namespace) -> int:

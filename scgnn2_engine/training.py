@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scgnn2_engine.devices import enough_memory, resolve_device, threads
+from scgnn2_engine.devices import enough_memory, threads
 from scgnn2_engine.errors import TrainingError
 from scgnn2_engine.events import EpochEnded, Stage, Stop, never
 from scgnn2_engine.optimiser import adam
 
-__all__ = ["Batch", "Loss", "Plan", "Trained", "diverged", "iterate_training", "resolve_device", "threads"]
+__all__ = ["Batch", "Loss", "Plan", "Trained", "diverged", "iterate_training"]
 
 Batch = slice | Tensor
 """Which samples a step takes: ``slice(None)`` when one batch holds all (a view, no copy), else int64 positions."""

@@ -16,7 +16,6 @@ COLOUR_BLIND_SAFE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc
 
 INK, MUTED, EDGE = "#222222", "#666666", "#a3a9b5"
 SEQUENTIAL = "magma_r"  # light to dark with even steps of lightness: darker is larger, also in print
-MISSING_COLOUR = "#c8c8c8"
 
 
 def holoviews(backends: Iterable[str] = ("bokeh", "matplotlib")) -> Any:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from scgnn2_engine.devices import resolve_device, threads
 from scgnn2_engine.errors import ParameterError, TrainingError
 from scgnn2_engine.events import drain
 from scgnn2_engine.optimiser import adam
 from scgnn2_engine.side_by_side import side_by_side
-from scgnn2_engine.training import Plan, iterate_training, resolve_device, threads
+from scgnn2_engine.training import Plan, iterate_training
 
 PROJECT = Path(__file__).resolve().parents[2]
 
