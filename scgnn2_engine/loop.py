@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -220,8 +220,11 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
         except (TrainingError, InsufficientMemoryError) as error:
             if best is None:
                 raise
-            yield Notice(f"{error} The iterations before it are kept.", "warning", "cluster_AE")
-            reason = "training_error" if isinstance(error, TrainingError) else "out_of_memory"
+            where: Stage = "cluster_AE"  # where memory runs out, if anywhere: clusters change their sizes
+            reason = "out_of_memory"
+            if isinstance(error, TrainingError):
+                where, reason = cast("Stage", error.stage), "training_error"
+            yield Notice(f"{error} The iterations before it are kept.", "warning", where)
             break
         scores = yield from journey.timed(
             "evaluate", iteration, _score(prepared, new, state, truth, change(new.graph), start)

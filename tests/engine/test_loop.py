@@ -212,13 +212,21 @@ def test_a_generator_that_is_closed_leaves_nothing_behind(data):
     assert threading.active_count() == before
 
 
-def breaking(original, at):
+def breaking(original, at, name="cluster_AE"):
     def stage(*arguments, iteration, **options):
         if iteration == at:
-            raise TrainingError("A loss became NaN.", stage="cluster_AE", iteration=iteration, epoch=3)
+            raise TrainingError("A loss became NaN.", stage=name, iteration=iteration, epoch=3)
         return (yield from original(*arguments, iteration=iteration, **options))
 
     return stage
+
+
+def test_the_warning_names_the_stage_that_broke_down(data, monkeypatch):
+    monkeypatch.setattr(loop, "iterate_graph_ae", breaking(loop.iterate_graph_ae, at=2, name="graph_AE"))
+    warnings = [
+        event for event in iterate(data, RunParams(**QUICK)) if isinstance(event, Notice) and "NaN" in event.message
+    ]
+    assert [warning.stage for warning in warnings] == ["graph_AE"]
 
 
 def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatch):
