@@ -1,9 +1,10 @@
-# scgnn2: `make run` does the main job, `make test` runs every test. Both install what they need into .venv, once.
+# scgnn2: `make run` does the main job, `make test` runs every test. Both install what they need into .venv, once;
+# R, which some tests ask for, comes from the system's packages.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint format docs bench clean
+.PHONY: help run test r lint format docs bench clean
 
 OUTPUT ?= outputs/demo
 ARGS ?=
@@ -21,6 +22,16 @@ TEST_STAMP := $(STAMPS)/test-$(PINS)
 LINT_STAMP := $(STAMPS)/lint-$(PINS)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
+# R as the tests use it. The stamp's name also holds where Rscript is, so that another or no R is looked at again.
+R_DEBIAN := r-base-core r-cran-seuratobject r-cran-seurat r-cran-hdf5r r-bioc-singlecellexperiment
+R_INSTALL := apt-get install --no-install-recommends $(R_DEBIAN)
+R_NEEDED := "SeuratObject", "Seurat", "hdf5r", "SingleCellExperiment"
+R_CHECK := stopifnot(length(find.package(c($(R_NEEDED)), quiet = TRUE)) == 4)
+R_STAMP := $(STAMPS)/r-$(shell { echo '$(R_DEBIAN)'; command -v Rscript; } | cksum | cut -d ' ' -f 1)
+
+# rpy2 opens R's library when it is used instead of compiling against it: it installs without R's or any headers.
+export RPY2_CFFI_MODE := ABI
+
 # Caches stay inside the project, so that neither an empty nor an unwritable home matters.
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/cache/numba
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
@@ -33,8 +44,10 @@ help: ## this list
 run: $(RUN_STAMP) ## the main job on 700 real blood cells, into outputs/demo (ARGS= adds flags)
 	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
 
-test: $(TEST_STAMP) ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
+test: $(TEST_STAMP) r ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
 	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+
+r: $(R_STAMP) ## R with Seurat, for the tests that run it: by apt-get where that may be done, else the command is named
 
 lint: $(LINT_STAMP) ## ruff, mypy --strict and the rules on imports
 	$(PY) -m ruff check .
@@ -90,5 +103,18 @@ $(TEST_STAMP): | $(PY)
 
 $(LINT_STAMP): | $(PY)
 	$(call install,app$(comma)dev,lint)
+
+# Without R the other tests still run, so nothing here fails.
+$(R_STAMP): | $(PY)
+	@found=; \
+	if Rscript --vanilla -e '$(R_CHECK)' >/dev/null 2>&1; then found=yes; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing R with Seurat, for the tests that run it (some minutes, once)"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get -qq update >/dev/null && apt-get -qqy install --no-install-recommends $(R_DEBIAN) >/dev/null && found=yes; \
+	fi; \
+	if [ "$$found" ]; then mkdir -p $(STAMPS) && rm -f $(STAMPS)/r-* && touch $@; \
+	else echo "R with Seurat is not here, so the tests that run it are skipped (they fail where CI=true)." \
+	  "As root on Debian or Ubuntu: $(R_INSTALL)"; fi
 
 comma := ,

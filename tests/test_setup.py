@@ -30,7 +30,10 @@ NOT_OURS = {".git", ".venv", "build", "dist", "outputs", "__pycache__"}
 IMPORTED_AS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
 """Packages whose import name is not their name."""
 
-HEAVY = ("panel", "holoviews", "scanpy", "umap", "pynndescent", "torch_geometric", "matplotlib", "igraph", "IPython")
+HEAVY = (
+    *("panel", "holoviews", "scanpy", "umap", "pynndescent", "torch_geometric", "matplotlib", "igraph", "IPython"),
+    *("rdata", "rpy2"),
+)
 
 
 def requirements(*groups: list[str]) -> dict[str, Requirement]:
@@ -105,7 +108,15 @@ def test_environment_brings_a_python_that_the_package_allows_and_r():
     conda, _ = environment()
     versions = dict(re.fullmatch(r"([a-z0-9-]+)(.*)", entry).groups() for entry in conda)
     assert versions["python"].removeprefix("=") + ".0" in SpecifierSet(METADATA["requires-python"])
-    assert {"r-base", "r-seurat", "r-seuratobject"} <= set(versions)
+    assert {
+        *("r-base", "r-seurat", "r-seuratobject", "r-hdf5r"),
+        "bioconductor-singlecellexperiment",
+    } <= set(versions)
+
+
+def test_environment_asks_bioconda_after_conda_forge():
+    listed = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))
+    assert listed["channels"] == ["conda-forge", "bioconda", "nodefaults"]
 
 
 def test_bare_install_has_no_panel_r_or_jupyter():
@@ -114,13 +125,22 @@ def test_bare_install_has_no_panel_r_or_jupyter():
         "holoviews",
         "bokeh",
         "datashader",
-        "rdata",
-        "pyreadr",
         "rpy2",
+        "rpy2-rinterface",
         "ipykernel",
         "nbclient",
         "jupyterlab",
     }
+
+
+def test_r_files_need_no_extra():
+    assert "rdata" in requirements(METADATA["dependencies"])
+
+
+def test_the_bridge_to_r_is_held_at_the_last_that_r_4_2_loads():
+    bridge = requirements(EXTRAS["r"])["rpy2-rinterface"]
+    assert "3.6.5" in bridge.specifier
+    assert "3.6.6" not in bridge.specifier
 
 
 def test_one_version():
