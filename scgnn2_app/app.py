@@ -80,8 +80,8 @@ def page(folder: str | Path) -> pmui.Page:
 def _positions(folder: Path) -> npt.NDArray[np.float32]:
     """The map the run saved, or where it drew no figures a new one."""
     with h5py.File(folder / "result.h5ad") as file:
-        if "obsm/X_umap" in file:
-            return np.asarray(file["obsm/X_umap"], dtype=np.float32)
+        if "obsm/X_scgnn2_umap" in file:
+            return np.asarray(file["obsm/X_scgnn2_umap"], dtype=np.float32)
     return umap_positions(read_embedding(folder).to_numpy(np.float32))
 
 

@@ -380,25 +380,32 @@ def _add_convert(commands: Any) -> None:
         "convert",
         help="read one format, write another",
         allow_abbrev=False,
-        description="Read anything that run reads and write it as .h5ad, .csv or .tsv (also .gz).",
+        description="Read anything that run reads and write it in another format; what that cannot hold is named.",
     )
     convert.add_argument("source", metavar="FROM")
-    convert.add_argument("out", metavar="TO", help=".h5ad, .csv, .tsv, .csv.gz, .tsv.gz (text: genes x cells)")
+    convert.add_argument("out", metavar="TO", help=".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz")
+    convert.add_argument(
+        "--class",
+        dest="r_class",
+        choices=["seurat", "sce", "dgCMatrix", "matrix", "data.frame"],
+        default="",
+        help="what an R file holds (default: .rds a Seurat object, .RData a data frame df; sce needs R)",
+    )
+    convert.add_argument("--object", default="", help="object to read of an .RData file that holds several")
+    convert.add_argument("--layer", default="", help="layer to read; without it everything that TO can hold is taken")
     convert.add_argument("--orientation", choices=["auto", "cells-by-genes", "genes-by-cells"], default="auto")
-    convert.add_argument("--layer", default="", help="AnnData layer to read")
     convert.add_argument("--overwrite", action="store_true")
     convert.set_defaults(act=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from scgnn2_engine.io import export, read, refuse_existing
+    from scgnn2_engine.io import convert, refuse_existing
     from scgnn2_engine.params import LoadParams
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
-    data = read(arguments.source, LoadParams(orientation=arguments.orientation, layer=arguments.layer))
-    for note in (*data.notes, *data.warnings):
-        print(note)
-    for loss in export(data, arguments.out):
-        print(f"Not carried over: {loss}")
-    print(f"{arguments.out}: {data.n_obs} cells x {data.n_vars} genes")
+    load = LoadParams(orientation=arguments.orientation, layer=arguments.layer, object=arguments.object)
+    report = convert(arguments.source, arguments.out, load=load, r_class=arguments.r_class)
+    for sentence in (*report.notes, *(f"Not carried over: {loss}." for loss in report.lost)):
+        print(sentence)
+    print(f"{arguments.out}: {report.n_obs} cells x {report.n_vars} genes")
     return 0

@@ -104,22 +104,27 @@ class LoadParams(StageParams):
         "Expect the benchmark's file names in that folder: original_top_expression.csv (genes x cells), with "
         "given_cell_type_labels top_cell_labels.csv, and without run_LTMG LTMG_<dropout_prob>.csv."
     )
-    sc_dataset = _text("Expression matrix: csv, tsv (plain or gzip), 10x folder or .h5, h5ad.", precedence=ESSENTIAL)
+    sc_dataset = _text(
+        "Expression matrix: csv, tsv (plain or gzip), 10x folder or .h5, h5ad, .RData or .rds.", precedence=ESSENTIAL
+    )
     cell_type_labels = _text(
         "csv of cell names and labels, or the name of an obs column. Read for display only.", precedence=ESSENTIAL
     )
     bulk_dataset = _text("Bulk expression (csv, tsv, h5ad), used with use_bulk.")
     LTMG = _text("LTMG states to load instead of computing them (genes x cells, tab-separated, column ID).")
     from_10X = _text("10x Genomics folder (matrix.mtx with genes.tsv or features.tsv.gz) or .h5 file.")
-    seurat_object = _text("csv exported from a Seurat object (genes x cells).")
-    rdata = _text(".RData or .rds file that holds a data frame or matrix (genes x cells).")
+    seurat_object = _text("Seurat object (.rds, .RData; v3, v4, v5) or a csv exported from one (genes x cells).")
+    rdata = _text(
+        ".RData, .rda or .rds file: a data frame, a matrix (dense or sparse), a Seurat object, a SingleCellExperiment."
+    )
+    object = _text("Which object of an .RData file that holds several.")
     orientation = _choice(
         "auto",
         ["auto", "cells-by-genes", "genes-by-cells"],
         "What the rows of a text file are. auto decides by what the names look like, and says so.",
         ESSENTIAL,
     )
-    layer = _text("AnnData layer to read; empty: layers['counts'], else .raw, else X.")
+    layer = _text("Layer to read of an AnnData, Seurat object or experiment; empty: counts, else .raw, else X.")
     scale = _choice(
         "auto",
         ["auto", "counts", "normalised", "logged"],
@@ -384,6 +389,10 @@ class OutputParams(StageParams):
     )
     intermediate = _switch("Also write the state of every iteration under intermediate/.")
     rdata = _switch("Also write every table as .RData holding one data frame named df.")
+    seurat = _switch(
+        "Also write seurat.rds, a Seurat object that R opens, and to_seurat.R, which builds it from result.h5ad in R.",
+        precedence=ESSENTIAL,
+    )
     figures = _switch("Draw the figures (needs the extra [app]).", default=True)
 
 

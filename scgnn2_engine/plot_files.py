@@ -230,9 +230,9 @@ def _saved_map(folder: Path, names: Any) -> Floats | None:
     import h5py
 
     with h5py.File(path) as file:
-        if "obsm/X_umap" not in file or len(file["obsm/X_umap"]) != len(names):
+        if "obsm/X_scgnn2_umap" not in file or len(file["obsm/X_scgnn2_umap"]) != len(names):
             return None
-        positions: Floats = file["obsm/X_umap"][:]
+        positions: Floats = file["obsm/X_scgnn2_umap"][:]
         return positions
 
 

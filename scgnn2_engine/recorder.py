@@ -104,6 +104,7 @@ class Recorder:
             prepared=prepared,
             record=self._record(prepared, reason, chosen),
             obs=obs,
+            source=dataset,
             deconvolution=state.deconvolution,
         )
 

@@ -17,6 +17,7 @@ from scgnn2_engine.events import (
     Notice,
     RunEnded,
     RunFailed,
+    RunStarted,
     StageEnded,
     StageStarted,
     Stop,
@@ -24,12 +25,12 @@ from scgnn2_engine.events import (
 )
 from scgnn2_engine.io import (
     EventLog,
-    check_output,
     claim_directory,
     clear_directory,
     expected_size,
     require_room,
     result_files,
+    stored_entries,
     write,
     write_intermediate,
 )
@@ -37,7 +38,7 @@ from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
-from scgnn2_engine.types import Dataset, Result
+from scgnn2_engine.types import Dataset, Prepared, Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -73,7 +74,6 @@ def iterate_to_folder(
         folder holds an earlier result, which stays as it was.
     """
     params = (params or RunParams()).snapshot()
-    check_output(params)
     folder = claim_directory(params.output.dir, overwrite=overwrite)
     with closing(_Log(folder)) as log:
         result: Result | None = None
@@ -131,13 +131,42 @@ def _steps(
             if isinstance(event, RunEnded):
                 yield from _output(event, params, folder)
                 return
+            if isinstance(event, RunStarted):
+                n_genes = event.n_vars
             if isinstance(event, DataPrepared):
                 prepared = event.prepared
-                n_iterations = params.total_epoch if params.output.intermediate else 0
-                require_room(folder, expected_size(prepared.n_obs, prepared.n_vars, params, n_iterations=n_iterations))
+                require_room(folder, _expected_size(prepared, n_genes, params))
             if isinstance(event, IterationEnded) and params.output.intermediate:
                 write_intermediate(event.state, prepared, folder)
             yield event
+
+
+def _renamed(result: Result) -> Generator[Event, None, None]:
+    source = result.source
+    names = (
+        []
+        if source is None or "seurat" in source.uns
+        else [name for name in source.var_names if {"_", "|"} & set(name)]
+    )
+    if names:
+        yield Notice(
+            f"Seurat does not allow _ and | in names of genes: in seurat.rds the {len(names)} genes that have them, "
+            f"{names[0]} for one, have - instead.",
+            "info",
+            "output",
+        )
+
+
+def _expected_size(prepared: Prepared, n_genes: int, params: RunParams) -> int:
+    """Bytes on disk from above: the genes that were left out are at most as full as those that were kept."""
+    stored = stored_entries(prepared.expression)
+    return expected_size(
+        prepared.n_obs,
+        prepared.n_vars,
+        params,
+        n_iterations=params.total_epoch if params.output.intermediate else 0,
+        n_stored=0 if n_genes == prepared.n_vars else int(stored / prepared.n_vars * n_genes),
+    )
 
 
 def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event, None, None]:
@@ -150,6 +179,8 @@ def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
             except Exception as error:  # a map must never cost the result
                 yield Notice(f"No map of the cells: {error}", "warning", "output")
+        if params.output.seurat:
+            yield from _renamed(result)
         write(result, folder, params=params, overwrite=True)
         if params.output.figures:
             try:

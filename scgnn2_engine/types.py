@@ -79,8 +79,13 @@ class Dataset:
         (n_obs, n_vars) LTMG states loaded from a file, or None.
     bulk
         Bulk expression, or None.
-    obs
-        (n_obs, ...) cell annotation that came with the file, carried to ``result.h5ad``.
+    obs, var
+        (n_obs, ...) cell and (n_vars, ...) gene annotation that came with the file, carried to ``result.h5ad``.
+    obsm
+        Embeddings of the cells and other measurements on them that came with the file: (n_obs, ...) arrays, sparse
+        matrices or tables by name, carried likewise.
+    uns
+        What describes them (``"seurat"``, ``"experiment"``), so that an object of the same kind can be written again.
     notes
         What was detected and decided while reading (orientation, scale, matrix, renamed duplicates), as sentences.
     warnings
@@ -97,6 +102,9 @@ class Dataset:
     states: npt.NDArray[np.uint8] | None = None
     bulk: Bulk | None = None
     obs: pd.DataFrame | None = None
+    var: pd.DataFrame | None = None
+    obsm: Mapping[str, Any] = field(default_factory=dict)
+    uns: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -337,6 +345,8 @@ class Result:
         The content of ``run.json``: parameters, seed, versions, device, seconds and memory per stage, notices.
     obs
         Cell annotation that came with the data, for the kept cells, or None.
+    source
+        The data set as it was read, all genes included, or None.
     umap
         (n_obs, 2) map of the graph embedding, or None when figures were off.
     """
@@ -353,6 +363,7 @@ class Result:
     prepared: Prepared
     record: Mapping[str, Any]
     obs: pd.DataFrame | None = None
+    source: Dataset | None = None
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
 

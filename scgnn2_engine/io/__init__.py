@@ -1,16 +1,17 @@
 """Files in and out: ``read`` and ``read_dataset`` bring a Dataset, and the writers bring a Result to disk."""
 
 from scgnn2_engine.io.atomic import refuse_existing, whole_file
+from scgnn2_engine.io.convert import convert
 from scgnn2_engine.io.event_log import EventLog
 from scgnn2_engine.io.export import export
 from scgnn2_engine.io.h5ad import to_anndata as dataset_to_anndata
 from scgnn2_engine.io.results import (
-    check_output,
     claim_directory,
     clear_directory,
     expected_size,
     require_room,
     result_files,
+    stored_entries,
     write,
     write_intermediate,
 )
@@ -20,9 +21,9 @@ from scgnn2_engine.io.to_anndata import result_to_anndata
 
 __all__ = [
     "EventLog",
-    "check_output",
     "claim_directory",
     "clear_directory",
+    "convert",
     "dataset_to_anndata",
     "expected_size",
     "export",
@@ -34,6 +35,7 @@ __all__ = [
     "require_room",
     "result_files",
     "result_to_anndata",
+    "stored_entries",
     "whole_file",
     "write",
     "write_intermediate",

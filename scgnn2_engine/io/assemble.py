@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,9 @@ class Found:
     var_names: Names
     facts: Mapping[str, Any]
     obs: pd.DataFrame | None = None
+    var: pd.DataFrame | None = None
+    obsm: Mapping[str, Any] = field(default_factory=dict)
+    uns: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     negative_advice: str = "Give raw or normalised values, not scaled ones."
@@ -96,7 +99,10 @@ def finish(found: Found, load: LoadParams) -> Dataset:
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":
         empty_warnings.append(f"Counts above {_EXACT_FLOAT32} are kept in float32 and so rounded.")
-    obs = None if found.obs is None else found.obs.set_axis(pd.Index(obs_names.astype(object)), axis=0)
+    obs, var = (
+        None if table is None else table.set_axis(pd.Index(names.astype(object)), axis=0)
+        for table, names in ((found.obs, obs_names), (found.var, var_names))
+    )
     n_obs, n_vars = expression.shape
     size = f"{found.source}: {n_obs} cells x {n_vars} genes, {_zero_share(expression):.1%} zeros."
     return Dataset(
@@ -105,6 +111,9 @@ def finish(found: Found, load: LoadParams) -> Dataset:
         var_names=var_names,
         scale=scale,
         obs=obs,
+        var=var,
+        obsm=found.obsm,
+        uns=found.uns,
         notes=(size, *found.notes, scale_note, *obs_notes, *var_notes, *empty_notes),
         warnings=(*found.warnings, *scale_warnings, *empty_warnings),
         facts={"source": found.source, **found.facts, "scale": scale},

@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import ParameterError
+from scgnn2_engine.io.assemble import finish
 from scgnn2_engine.io.atomic import whole_file
-from scgnn2_engine.io.h5ad import to_anndata
+from scgnn2_engine.io.h5ad import found_in_anndata, to_anndata
+from scgnn2_engine.io.memory import require_memory
+from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.tables import write_matrix
+from scgnn2_engine.io.to_anndata import storable
+from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import Dataset
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+R_FILES = (".rds", ".rdata", ".rda")
+WRITABLE = ".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz"
+CLASSES = ("seurat", "sce", "dgCMatrix", "matrix", "data.frame")
+"""What an R file can be made to hold."""
+
+_NAMES = {"seurat": "seurat", "sce": "sce", "dgCMatrix": "counts", "matrix": "counts", "data.frame": "df"}
 
 
-def export(data: Dataset, path: str | Path) -> list[str]:
+def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> list[str]:
     """Write a data set; the suffix chooses the format.
 
     Parameters
     ----------
     data
-        What to write.
+        What to write. Of an AnnData, formats that hold one matrix get ``layers['counts']``, else ``.raw``, else ``X``.
     path
-        ``.h5ad``, or ``.csv``, ``.tsv`` (also ``.gz``) with one gene per row and one cell per column.
+        ``.h5ad``; ``.csv``, ``.tsv`` (also ``.gz``) with one gene per row and one cell per column; ``.rds``, ``.RData``
+        or ``.rda`` for R.
+    r_class
+        What the R file holds: ``"seurat"`` (the default of ``.rds``), ``"sce"`` (a SingleCellExperiment; needs R),
+        ``"dgCMatrix"``, ``"matrix"`` or ``"data.frame"`` (the default of ``.RData``; named ``df``), the last three
+        genes x cells.
 
     Returns
     -------
@@ -35,7 +58,11 @@ def export(data: Dataset, path: str | Path) -> list[str]:
     Raises
     ------
     ParameterError
-        The suffix names no format that can be written.
+        The suffix names no format that can be written, or no R file while ``r_class`` is given.
+    InsufficientMemoryError
+        A dense matrix is asked for that does not fit.
+    MissingPackageError
+        A SingleCellExperiment is asked for without R or the optional package rpy2.
     OutputError
         The file cannot be written.
 
@@ -46,25 +73,78 @@ def export(data: Dataset, path: str | Path) -> list[str]:
     >>> folder = Path(tempfile.mkdtemp())
     >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.csv.gz")
     ['the labels of the cells', 'the cell annotation (cell_type)']
+    >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.rds")
+    []
     """
     path = Path(path)
+    check_writable(path, r_class)
     name = path.name.lower()
     if name.endswith(".h5ad"):
-        adata = to_anndata(data)
+        adata = _stored(_as_anndata(data))
         with whole_file(path) as temporary:
             adata.write_h5ad(temporary, compression="gzip")
         return []
-    if not name.endswith(TEXT):
+    if name.endswith(TEXT):
+        dataset, lost = _as_matrix(data)
+        _write_text(dataset, path)
+        return lost
+    return _write_r(data, path, r_class or ("seurat" if name.endswith(".rds") else "data.frame"))
+
+
+def check_writable(path: Path, r_class: str = "") -> None:
+    """Refuse a path whose suffix says nothing, before anything is read.
+
+    Raises
+    ------
+    ParameterError
+        The suffix names no format that can be written, or no R file while ``r_class`` is given.
+    """
+    name = path.name.lower()
+    if not name.endswith((".h5ad", *TEXT, *R_FILES)):
         raise ParameterError(
-            f"{path} has no suffix that says how to write it.",
-            expected=", ".join((".h5ad", *TEXT)),
-            found=path.suffix or "no suffix",
+            f"{path} has no suffix that says how to write it.", expected=WRITABLE, found=path.suffix or "no suffix"
         )
-    _write_text(data, path)
-    lost = ["the labels of the cells"] if data.truth is not None else []
-    if data.obs is not None and len(data.obs.columns):
-        lost.append("the cell annotation (" + ", ".join(map(str, data.obs.columns[:5])) + ")")
-    return lost
+    if r_class and not name.endswith(R_FILES):
+        raise ParameterError(
+            f"{path} is no file of R, so it cannot hold an object of class {r_class}.",
+            expected=".rds, .RData or .rda",
+            found=path.suffix,
+            advice="Leave the class out, or choose another suffix.",
+        )
+    if r_class and r_class not in CLASSES:
+        raise ParameterError(f"{r_class} cannot be written.", expected=", ".join(CLASSES), found=r_class)
+
+
+def _as_anndata(data: Dataset | AnnData) -> AnnData:
+    return to_anndata(data) if isinstance(data, Dataset) else data
+
+
+def _stored(adata: AnnData) -> AnnData:
+    """A form that h5ad can hold; the given one stays as it is."""
+    stored = adata.copy()
+    stored.obs, stored.var = storable(adata.obs), storable(adata.var)
+    return stored
+
+
+def _as_matrix(data: Dataset | AnnData) -> tuple[Dataset, list[str]]:
+    """The one matrix of the data, and what a format that holds nothing else loses."""
+    if isinstance(data, Dataset):
+        dataset, more = data, []
+    else:
+        dataset = finish(found_in_anndata(data), RunParams().load)
+        taken = str(dataset.facts["matrix"])
+        others = [f"layers[{name!r}]" for name in data.layers] + ["X"] + ([".raw"] if data.raw is not None else [])
+        more = [f"the other matrices ({listed(rest)})"] if (rest := [name for name in others if name != taken]) else []
+        if len(data.obsp):
+            more.append(f"the graphs of the cells ({listed(data.obsp)})")
+    lost = ["the labels of the cells"] if dataset.truth is not None else []
+    if dataset.obs is not None and len(dataset.obs.columns):
+        lost.append(f"the cell annotation ({listed(dataset.obs.columns)})")
+    if dataset.var is not None and len(dataset.var.columns):
+        lost.append(f"the gene annotation ({listed(dataset.var.columns)})")
+    if dataset.obsm:
+        lost.append(f"the embeddings ({listed(dataset.obsm)})")
+    return dataset, lost + more
 
 
 def _write_text(data: Dataset, path: Path) -> None:
@@ -80,3 +160,58 @@ def _write_text(data: Dataset, path: Path) -> None:
         finally:
             if plain is not temporary:
                 plain.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------------------------------------------- R
+
+
+def _write_r(data: Dataset | AnnData, path: Path, r_class: str) -> list[str]:
+    from scgnn2_engine.io.r.serialisation import write_rdata, write_rds
+
+    if r_class == "sce":
+        from scgnn2_engine.io.r.serialisation import parse
+        from scgnn2_engine.io.r.session import sce_bytes
+
+        serialised, lost = sce_bytes(_as_anndata(data))
+        obj: Any = parse(serialised)[""]
+    elif r_class == "seurat":
+        from scgnn2_engine.io.r.into_seurat import into_seurat
+
+        obj, lost = into_seurat(_as_anndata(data))
+    else:
+        dataset, lost = _as_matrix(data)
+        obj = _BUILDERS[r_class](dataset)
+    with whole_file(path) as temporary:
+        if path.name.lower().endswith(".rds"):
+            write_rds(temporary, obj)
+        else:
+            write_rdata(temporary, {_NAMES[r_class]: obj})
+    return lost
+
+
+def _sparse(data: Dataset) -> Any:
+    from scgnn2_engine.io.r.build import dgcmatrix
+
+    return dgcmatrix(sp.csr_matrix(data.expression).T, list(data.var_names), list(data.obs_names))
+
+
+def _dense(data: Dataset) -> Any:
+    from scgnn2_engine.io.r.build import matrix
+
+    return matrix(_genes_by_cells(data), list(data.var_names), list(data.obs_names))
+
+
+def _frame(data: Dataset) -> Any:
+    from scgnn2_engine.io.r.build import data_frame
+
+    return data_frame(pd.DataFrame(_genes_by_cells(data), index=data.var_names, columns=data.obs_names))
+
+
+def _genes_by_cells(data: Dataset) -> np.ndarray[Any, Any]:
+    """R's dense matrices are of doubles: asked for by name, and refused where they do not fit."""
+    require_memory(20.0 * data.n_obs * data.n_vars, "A dense matrix of R (dgCMatrix stays sparse)")
+    x: Any = data.expression
+    return np.asarray(x.toarray() if sp.issparse(x) else x, dtype=np.float64).T
+
+
+_BUILDERS: dict[str, Callable[[Dataset], Any]] = {"dgCMatrix": _sparse, "matrix": _dense, "data.frame": _frame}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,12 @@ from scgnn2_engine.types import Dataset, Matrix
 if TYPE_CHECKING:
     import h5py
     from anndata import AnnData
+
+DESCRIPTIONS = ("seurat", "experiment")
+"""What of ``uns`` is carried through a run: how an object of R was built."""
+
+SCALED = "_scale.data"
+"""Scaled expression as Seurat keeps it for its PCA: large, dense, and of no use after another selection of genes."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,12 @@ def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnD
     """Take the chosen matrix of an AnnData with its names and cell annotation; ``adata`` is left as it is."""
     choice = choose_matrix(adata.layers.keys(), has_raw=adata.raw is not None, has_x=adata.X is not None, asked=layer)
     if choice.layer:
-        matrix, var_names = adata.layers[choice.name], adata.var_names
+        matrix, var = adata.layers[choice.name], adata.var
     elif choice.name == "raw":
-        matrix, var_names = adata.raw.X, adata.raw.var_names
+        matrix, var = adata.raw.X, adata.raw.var
     else:
-        matrix, var_names = adata.X, adata.var_names
-    return _found(source, choice, matrix, adata.obs.copy(), var_names)
+        matrix, var = adata.X, adata.var
+    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), dict(adata.obsm), adata.uns)
 
 
 def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
@@ -133,7 +139,9 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
                 require_memory(_bytes_of(file[place]), f"{path} ({choice.label})", max_memory)
             if modern:
                 obs, var = read_elem(file["obs"]), read_elem(file[var_place])
-                return _found(str(path), choice, read_elem(file[place]), obs, var.index)
+                obsm = read_elem(file["obsm"]) if "obsm" in file else {}
+                uns = {key: read_elem(file["uns"][key]) for key in DESCRIPTIONS if "uns" in file and key in file["uns"]}
+                return _found(str(path), choice, read_elem(file[place]), obs, var, obsm, uns)
         with warnings.catch_warnings():  # files of anndata before 0.8 are read with a warning that they are old
             warnings.simplefilter("ignore")
             return found_in_anndata(anndata.read_h5ad(path), layer=layer, source=str(path))
@@ -144,7 +152,7 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
 
 
 def to_anndata(dataset: Dataset) -> AnnData:
-    """Make an AnnData of a data set: expression in ``X``, cell annotation in ``obs``, what was detected in ``uns``.
+    """Make an AnnData of a data set: expression in ``X``, what came with it, and in ``uns`` what was detected.
 
     Labels appear where the data set's own annotation holds them (``simulate`` puts them in ``obs['cell_type']``);
     sealed labels stay sealed.
@@ -160,16 +168,26 @@ def to_anndata(dataset: Dataset) -> AnnData:
 
     index = pd.Index(dataset.obs_names.astype(object))
     obs = pd.DataFrame(index=index) if dataset.obs is None else dataset.obs.set_axis(index, axis=0)
-    var = pd.DataFrame(index=pd.Index(dataset.var_names.astype(object)))
+    genes = pd.Index(dataset.var_names.astype(object))
+    var = pd.DataFrame(index=genes) if dataset.var is None else dataset.var.set_axis(genes, axis=0)
     expression: Any = dataset.expression
-    adata = AnnData(expression.copy(), obs=obs.copy(), var=var)
+    adata = AnnData(expression.copy(), obs=obs.copy(), var=var.copy(), obsm=dict(dataset.obsm))
+    adata.uns |= dataset.uns
     adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
     return adata
 
 
-def _found(source: str, choice: Choice, matrix: Any, obs: pd.DataFrame, var_names: pd.Index[Any]) -> Found:
+def _found(
+    source: str,
+    choice: Choice,
+    matrix: Any,
+    obs: pd.DataFrame,
+    var: pd.DataFrame,
+    obsm: Mapping[str, Any],
+    uns: Mapping[str, Any],
+) -> Found:
     obs_names = np.asarray(obs.index.astype(str), dtype=np.str_)
-    genes = np.asarray(var_names.astype(str), dtype=np.str_)
+    genes = np.asarray(var.index.astype(str), dtype=np.str_)
     against = decide_orientation(genes[:2000], obs_names[:2000], "genes-by-cells").warning
     swapped = (
         f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
@@ -180,6 +198,9 @@ def _found(source: str, choice: Choice, matrix: Any, obs: pd.DataFrame, var_name
         obs_names=obs_names,
         var_names=genes,
         obs=obs,
+        var=var,
+        obsm={key: values for key, values in obsm.items() if not key.endswith(SCALED)},
+        uns={key: uns[key] for key in DESCRIPTIONS if key in uns},
         facts={"orientation": "cells-by-genes", "matrix": choice.label},
         notes=("Orientation cells-by-genes, as AnnData is.", f"Matrix {choice.label}: {choice.reason}."),
         warnings=(swapped,) if against else (),

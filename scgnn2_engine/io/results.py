@@ -6,25 +6,30 @@ while the run goes on, everything else at its end, all of it or none.
 
 from __future__ import annotations
 
+import importlib.resources
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, staged_files, whole_file
-from scgnn2_engine.io.r_tables import require_pyreadr, write_rdata
 from scgnn2_engine.io.records import json_text
 from scgnn2_engine.io.result_tables import BULK_TABLES, TABLES, frames, write_embedding, write_tables
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.io.to_anndata import result_to_anndata
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import LoopState, Prepared, Result
+from scgnn2_engine.types import LoopState, Matrix, Prepared, Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 RECORD = "run.json"
 EVENTS = "events.jsonl"
+SEURAT, SEURAT_SCRIPT = "seurat.rds", "to_seurat.R"
 PREPROCESSED = "preprocessed_data"
 PREPROCESSED_EXPRESSION = f"{PREPROCESSED}/original_top_expression.csv"
 INTERMEDIATE = "intermediate"
@@ -116,22 +121,6 @@ def result_files(directory: str | Path) -> tuple[str, ...]:
     return earlier_files(directory) + tuple(name for name in others if name != EVENTS)
 
 
-def check_output(params: RunParams) -> None:
-    """Make sure, before a run starts, that what its ``output_*`` switches ask for can be written here.
-
-    Raises
-    ------
-    MissingPackageError
-        ``output_rdata`` is on and pyreadr is not installed.
-
-    Examples
-    --------
-    >>> check_output(RunParams(output_rdata=False))
-    """
-    if params.output.rdata:
-        require_pyreadr()
-
-
 def write(result: Result, directory: str | Path, *, params: RunParams, overwrite: bool = False) -> list[Path]:
     """Write a result; either all files are there afterwards or the folder is as it was.
 
@@ -160,24 +149,26 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
     ------
     OutputError
         The folder holds a result and ``overwrite`` is off, cannot be written, or the disk is full.
-    MissingPackageError
-        ``output_rdata`` is on and pyreadr is not installed.
     """
     directory = Path(directory)
     earlier = earlier_files(directory)
     if earlier and not overwrite:
         raise _refusal(directory, earlier)
-    check_output(params)
     stale = earlier if params.output.figures else earlier + FIGURES
     with staged_files(directory, last=RECORD, stale=stale) as staging:
-        require_room(directory, expected_size(result.prepared.n_obs, result.prepared.n_vars, params))
+        n_obs, n_vars = result.prepared.n_obs, result.prepared.n_vars
+        every = result.source if result.source is not None and result.source.n_vars > n_vars else None
+        n_stored = 0 if every is None else stored_entries(every.expression)
+        require_room(directory, expected_size(n_obs, n_vars, params, n_stored=n_stored))
         write_tables(result, staging)
-        result_to_anndata(result).write_h5ad(staging / "result.h5ad")
+        adata = result_to_anndata(result)
+        adata.write_h5ad(staging / "result.h5ad")
         if params.output.preprocessed:
             _write_preprocessed(result.prepared, staging, params)
         if params.output.rdata:
-            for name, frame in frames(result):
-                write_rdata(staging / f"{name}.RData", frame)
+            _write_rdata(result, staging)
+        if params.output.seurat:
+            _write_seurat(adata, staging)
         (staging / RECORD).write_text(json_text(result.record), encoding="utf-8")
         written = sorted(file.relative_to(staging) for file in staging.rglob("*") if file.is_file())
     return [directory / file for file in written]
@@ -232,7 +223,7 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
     return [folder / name for name in INTERMEDIATE_FILES]
 
 
-def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: int = 0) -> int:
+def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: int = 0, n_stored: int = 0) -> int:
     """Bytes a result will take on disk, from above.
 
     Parameters
@@ -243,6 +234,8 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
         The ``output_*`` switches.
     n_iterations
         Iterations whose states will be written with ``output_intermediate``.
+    n_stored
+        Non-zero entries of all genes of the input, where they are kept beside the chosen ones.
 
     Examples
     --------
@@ -252,10 +245,13 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
     entries = n_obs * n_vars
     text = 10 * entries + 200 * 12 * n_obs  # "0.123456," per value; embeddings, names and edges of a cell
     total = text + 20 * entries + 40 * 31 * n_obs  # h5ad: X, counts (8 bytes each at most) and the imputed values
+    total += 8 * n_stored
     if params.output.preprocessed:
         total += 12 * entries
     if params.output.rdata:
         total += 9 * entries + 200 * 12 * n_obs
+    if params.output.seurat:
+        total += 9 * entries + 8 * n_stored + 40 * 31 * n_obs + 400 * (n_obs + n_vars)
     if params.output.intermediate:
         total += n_iterations * text
     return total + SPARE_BYTES
@@ -265,7 +261,7 @@ def earlier_files(directory: str | Path) -> tuple[str, ...]:
     """The files of an earlier result in a folder, those written at the end of a run, relative to it."""
     directory = Path(directory)
     known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES for kind in ("csv", "RData")]
-    known += ["result.h5ad", RECORD, PREPROCESSED_EXPRESSION]
+    known += ["result.h5ad", SEURAT, SEURAT_SCRIPT, RECORD, PREPROCESSED_EXPRESSION]
     states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
     return tuple(name for name in known if (directory / name).is_file()) + tuple(
         path.relative_to(directory).as_posix() for path in states
@@ -310,6 +306,30 @@ def require_room(directory: str | Path, expected_bytes: int) -> None:
             found=f"{free / 2**20:,.0f} MiB",
             advice="Free some space or choose another output_dir.",
         )
+
+
+def stored_entries(x: Matrix) -> int:
+    """Entries of a matrix that are not zero."""
+    return int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else int(x.nnz)
+
+
+def _write_rdata(result: Result, folder: Path) -> None:
+    """Every table in the published form: one data frame named ``df``."""
+    from scgnn2_engine.io.r.build import data_frame
+    from scgnn2_engine.io.r.serialisation import write_rdata
+
+    for name, frame in frames(result):
+        write_rdata(folder / f"{name}.RData", {"df": data_frame(frame)})
+
+
+def _write_seurat(adata: AnnData, folder: Path) -> None:
+    """The result as a Seurat object, and the script that builds the same in R."""
+    from scgnn2_engine.io.r.into_seurat import into_seurat
+    from scgnn2_engine.io.r.serialisation import write_rds
+
+    write_rds(folder / SEURAT, into_seurat(adata)[0])
+    script = importlib.resources.files("scgnn2_engine.io.r").joinpath(SEURAT_SCRIPT)
+    (folder / SEURAT_SCRIPT).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _write_preprocessed(prepared: Prepared, folder: Path, params: RunParams) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.io.assemble import finish, from_table
+from scgnn2_engine.io.assemble import Found, finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.h5ad import found_in_anndata, read_h5ad
-from scgnn2_engine.io.kinds import READABLE, kind_of
+from scgnn2_engine.io.kinds import READABLE, Kind, kind_of
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
 from scgnn2_engine.io.locations import (
     benchmark_file,
@@ -23,10 +23,9 @@ from scgnn2_engine.io.locations import (
     places,
 )
 from scgnn2_engine.io.orientation import Orientation
-from scgnn2_engine.io.r_objects import read_rdata
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.io.tenx import read_tenx_folder, read_tenx_h5
-from scgnn2_engine.io.text import read_table
+from scgnn2_engine.io.text import Table, read_table
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
 
@@ -43,9 +42,11 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     Parameters
     ----------
     path
-        csv or tsv (plain or gzip), a 10x folder (v2, v3) or .h5, an .h5ad, or an R file with a data frame or matrix.
+        csv or tsv (plain or gzip), a 10x folder (v2, v3) or .h5, an .h5ad, or an R file (.RData, .rda, .rds) with a
+        data frame, a matrix, a Seurat object or a SingleCellExperiment.
     load
-        How to read it: ``orientation`` of text, ``layer`` of AnnData, ``scale``. Defaults decide by evidence.
+        How to read it: ``orientation`` of tables, ``layer``, ``object`` of an R file, ``scale``. Defaults decide by
+        evidence.
     max_memory
         GiB the matrix may take; 0 takes what is free.
 
@@ -59,11 +60,9 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     ------
     InputError
         The file is missing, damaged, of another kind, a pickle, or holds values that cannot be used; ``load_layer``
-        is given and it is not an h5ad.
+        or ``load_object`` is given and it has no such parts; an R file holds several objects and none is chosen.
     InsufficientMemoryError
         The matrix is expected not to fit.
-    MissingPackageError
-        An R file, without the optional package that reads it.
 
     Examples
     --------
@@ -80,13 +79,7 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
 
 def _read(path: Path, load: LoadParams, max_memory: float, layout: Orientation | None = None) -> Dataset:
     kind = kind_of(path)
-    if load.layer and kind != "h5ad":
-        raise InputError(
-            f"load_layer {load.layer} names a layer, and {path} has none: only an AnnData has layers.",
-            expected="an h5ad",
-            found=kind,
-            advice="Leave load_layer out, or read the h5ad that holds the layer.",
-        )
+    _check_choice(path, kind, load)
     if kind == "h5ad":
         found = read_h5ad(path, layer=load.layer, max_memory=max_memory)
     elif kind == "10x folder":
@@ -94,10 +87,48 @@ def _read(path: Path, load: LoadParams, max_memory: float, layout: Orientation |
     elif kind == "10x h5":
         found = read_tenx_h5(path, max_memory=max_memory)
     elif kind == "rdata":
-        found = from_table(read_rdata(path, max_memory=max_memory), str(path), load, layout)
+        found = _read_r(path, load, max_memory, layout)
     else:
         found = from_table(read_table(path, max_memory=max_memory), str(path), load, layout)
     return finish(found, load)
+
+
+def _check_choice(path: Path, kind: Kind, load: LoadParams) -> None:
+    """Refuse what names a part of the file where the file has no such parts."""
+    if load.layer and kind not in ("h5ad", "rdata"):
+        raise InputError(
+            f"load_layer {load.layer} names a layer, and {path} has none.",
+            expected="an h5ad, a Seurat object or a SingleCellExperiment",
+            found=kind,
+            advice="Leave load_layer out, or read the file that holds the layer.",
+        )
+    if load.object and kind != "rdata":
+        raise InputError(
+            f"load_object {load.object} names an object of R, and {path} is no R file.",
+            expected=".RData, .rda or .rds",
+            found=kind,
+            advice="Leave load_object out.",
+        )
+
+
+def _read_r(path: Path, load: LoadParams, max_memory: float, layout: Orientation | None) -> Found:
+    from scgnn2_engine.io.r.reading import read_r
+
+    content = read_r(path, object_name=load.object, max_memory=max_memory)
+    if isinstance(content.value, Table):
+        if load.layer:
+            raise InputError(
+                f"load_layer {load.layer} names a layer, and the {content.kind} in {path} has none.",
+                expected="a Seurat object or a SingleCellExperiment",
+                found=content.kind,
+                advice="Leave load_layer out.",
+            )
+        found = from_table(content.value, str(path), load, layout)
+    else:
+        found = found_in_anndata(content.value, layer=load.layer, source=str(path))
+    taken = f"Object {content.name} ({content.kind})." if content.name else f"An R object of class {content.kind}."
+    lost = tuple(f"Not carried over from R: {phrase}." for phrase in content.lost)
+    return replace(found, notes=(taken, *found.notes, *lost))
 
 
 def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:

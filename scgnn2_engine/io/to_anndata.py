@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.io.records import json_text
-from scgnn2_engine.types import Result
+from scgnn2_engine.types import Dataset, Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+_NOT_SCORES = ("selected", "iteration", "seconds")
 
 
 def result_to_anndata(result: Result) -> AnnData:
@@ -27,10 +30,14 @@ def result_to_anndata(result: Result) -> AnnData:
     AnnData
         (n_obs, n_vars), kept cells and genes. ``X``: the observed expression as given, sparse where it came sparse;
         ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
-        ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_umap"]`` where there is a map;
+        ``raw``: the same with all genes of the input, where more of them came in than were kept;
+        ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_scgnn2_umap"]`` where there is a map;
         ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;
+        ``obs["scgnn2_<score>"]``: the scores of the selected iteration, the same for every cell, so that they outlive
+        the merging of several results;
         ``varm["scgnn2_bulk_profiles"]``, where there was bulk expression: the profile of every cluster (column) on the
         ln(1 + x) scale, NaN for genes that the bulk data lacks;
+        what came with the input: ``obs``, ``var``, ``obsm``;
         ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``.
 
     Examples
@@ -49,23 +56,28 @@ def result_to_anndata(result: Result) -> AnnData:
     obs = storable(result.obs) if result.obs is not None else pd.DataFrame(index=names)
     obs.index = names
     obs["scgnn2_cluster"] = cluster_categories(result.labels)
-    obsm = {"X_scgnn2_feature": result.feature_embedding, "X_scgnn2_graph": result.graph_embedding}
+    for name, score in _scores(result).items():
+        obs[f"scgnn2_{name}"] = score
+    obsm: dict[str, Any] = _carried_obsm(result)
+    obsm |= {"X_scgnn2_feature": result.feature_embedding, "X_scgnn2_graph": result.graph_embedding}
     if result.umap is not None:
-        obsm["X_umap"] = result.umap
+        obsm["X_scgnn2_umap"] = result.umap
     layers: dict[str, Any] = {"scgnn2_imputed": result.imputed}
     if prepared.scale == "counts":
         layers["counts"] = prepared.expression
     metrics = result.metrics.copy()
     metrics.index = metrics.index.astype(str)
-    return anndata.AnnData(
+    source = result.source
+    adata = anndata.AnnData(
         X=prepared.expression,
         obs=obs,
-        var=pd.DataFrame(index=pd.Index(prepared.var_names.astype(object))),
+        var=_genes(prepared.var_names, source, prepared.genes),
         layers=layers,
         obsm=obsm,
         varm={} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)},
         obsp={"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
         uns={
+            **({} if source is None else source.uns),
             "scgnn2": {
                 "run": json_text(result.record),
                 "metrics": metrics,
@@ -73,9 +85,40 @@ def result_to_anndata(result: Result) -> AnnData:
                 "scale_of_X": prepared.scale,
                 "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
                 "scale_of_imputed": "ln(1 + expression), natural logarithm",
-            }
+            },
         },
     )
+    if source is not None and source.n_vars > prepared.n_vars:
+        every = source.expression if len(prepared.cells) == source.n_obs else source.expression[prepared.cells]
+        adata.raw = anndata.AnnData(
+            X=every, obs=pd.DataFrame(index=names), var=_genes(source.var_names, source, slice(None))
+        )
+    return adata
+
+
+def _genes(var_names: Any, source: Dataset | None, kept: Any) -> pd.DataFrame:
+    index = pd.Index(var_names.astype(object))
+    if source is None or source.var is None:
+        return pd.DataFrame(index=index)
+    return storable(source.var.iloc[kept]).set_axis(index, axis=0)
+
+
+def _scores(result: Result) -> dict[str, float]:
+    """The scores of the selected iteration, those that it has."""
+    row = result.metrics.loc[result.metrics["selected"]].iloc[0]
+    return {str(name): float(value) for name, value in row.items() if name not in _NOT_SCORES and not pd.isna(value)}
+
+
+def _carried_obsm(result: Result) -> dict[str, Any]:
+    """What else was known of the kept cells; what this program writes itself is not taken over from an earlier run."""
+    if result.source is None:
+        return {}
+    cells = result.prepared.cells
+    return {
+        key: values.iloc[cells] if isinstance(values, pd.DataFrame) else values[cells]
+        for key, values in result.source.obsm.items()
+        if not key.startswith("X_scgnn2_")
+    }
 
 
 def _bulk_profiles(result: Result) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def test_graph_shows_every_cell_once_in_its_cluster(tabs: pn.Tabs) -> None:
 
 def test_map_is_the_one_the_run_saved(tabs: pn.Tabs, finished: Path) -> None:
     with h5py.File(finished / "result.h5ad") as file:
-        saved = file["obsm/X_umap"][:, 0]
+        saved = file["obsm/X_scgnn2_umap"][:, 0]
     sources = tabs[0].get_root().select({"type": ColumnDataSource})
     shown = np.concatenate([source.data["UMAP 1"] for source in sources if "cell" in source.data])
     np.testing.assert_array_equal(np.sort(shown), np.sort(saved))

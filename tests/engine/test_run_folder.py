@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
 import scgnn2_engine.loop as loop
 import scgnn2_engine.run_folder as run_folder
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
-from scgnn2_engine.errors import InputError, MissingPackageError, OutputError, ParameterError, TrainingError
+from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
 from scgnn2_engine.events import IterationEnded, Notice, RunEnded
 from scgnn2_engine.io import claim_directory
 
@@ -117,13 +116,6 @@ def test_a_reader_that_leaves_at_the_end_leaves_a_finished_run(data, tmp_path):
             break
     steps.close()
     assert logged(tmp_path)[-1]["event"] == "RunEnded"
-
-
-def test_a_missing_package_is_missed_before_training(data, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyreadr", None)
-    with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
-        next(iterate_to_folder(data, params(tmp_path / "out", output_rdata=True)))
-    assert not (tmp_path / "out").exists()
 
 
 def test_unusable_input_leaves_an_earlier_result_as_it_was(data, tmp_path):

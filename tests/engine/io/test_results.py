@@ -1,7 +1,5 @@
-import importlib
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.errors import MissingPackageError, OutputError
+from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io import (
-    check_output,
     claim_directory,
     clear_directory,
     expected_size,
@@ -22,6 +19,9 @@ from scgnn2_engine.io import (
     write,
     write_intermediate,
 )
+from scgnn2_engine.io.r.reading import read_r
+from scgnn2_engine.io.r.serialisation import parse
+from scgnn2_engine.io.r.values import data_frame
 from scgnn2_engine.io.saved import (
     read_edges,
     read_embedding,
@@ -31,7 +31,7 @@ from scgnn2_engine.io.saved import (
     read_saved_expression,
 )
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import LoopState, Result
+from scgnn2_engine.types import Dataset, LoopState, Result
 
 PLAIN = RunParams(output_figures=False, run_LTMG=False)
 STANDARD = {f"{name}.csv" for name in result_tables.TABLES} | {"result.h5ad", "run.json"}
@@ -134,7 +134,7 @@ def test_h5ad_has_the_slots_and_keeps_sparse_sparse(tmp_path: Path, result: Resu
     np.testing.assert_array_equal(adata.X.toarray(), result.prepared.expression.toarray())
     assert set(adata.layers) == {"counts", "scgnn2_imputed"}
     np.testing.assert_array_equal(adata.layers["scgnn2_imputed"], result.imputed)
-    assert set(adata.obsm) == {"X_scgnn2_feature", "X_scgnn2_graph", "X_umap"}
+    assert set(adata.obsm) == {"X_scgnn2_feature", "X_scgnn2_graph", "X_scgnn2_umap"}
     assert adata.obsp["scgnn2_connectivities"].nnz == 72
     assert list(adata.obs["scgnn2_cluster"].cat.categories) == ["0", "1", "2"]
     assert list(adata.obs["batch"].iloc[:2]) == ["a", "1"]
@@ -263,30 +263,72 @@ def test_an_intermediate_state_has_the_form_of_the_result(tmp_path: Path, result
 
 
 def test_every_table_as_rdata(tmp_path: Path, bulk_result: Result) -> None:
-    try:
-        pyreadr = importlib.import_module("pyreadr")
-    except ImportError:
-        pytest.fail('this test needs pyreadr: pip install "scgnn2[r]"')
     tables = result_tables.TABLES + result_tables.BULK_TABLES
     write(bulk_result, tmp_path, params=RunParams(output_rdata=True, output_figures=False, run_LTMG=False))
     assert names_in(tmp_path) == STANDARD | {"deconvolution.csv"} | {f"{name}.RData" for name in tables}
     for name in tables:
-        content = pyreadr.read_r(tmp_path / f"{name}.RData")
+        content = parse(tmp_path / f"{name}.RData")
         assert list(content) == ["df"]
-        assert list(content["df"].columns) == list(pd.read_csv(tmp_path / f"{name}.csv", nrows=0).columns)
-    np.testing.assert_array_equal(pyreadr.read_r(tmp_path / "imputed.RData")["df"].iloc[:, 1:], bulk_result.imputed)
+        frame, left_out = data_frame(content["df"])
+        assert not left_out
+        assert list(frame.columns) == list(pd.read_csv(tmp_path / f"{name}.csv", nrows=0).columns)
+    imputed, _ = data_frame(parse(tmp_path / "imputed.RData")["df"])
+    assert imputed["cell"].tolist() == bulk_result.prepared.obs_names.tolist()
+    np.testing.assert_array_equal(imputed.iloc[:, 1:], bulk_result.imputed)
 
 
-def test_rdata_without_pyreadr_names_the_extra_before_anything_is_written(
-    tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyreadr", None)
-    with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
-        write(result, tmp_path, params=RunParams(output_rdata=True))
-    assert names_in(tmp_path) == set()
-    with pytest.raises(MissingPackageError, match=r"scgnn2\[r\]"):
-        check_output(RunParams(output_rdata=True))
-    check_output(RunParams())
+@pytest.fixture
+def sourced_result(result: Result) -> Result:
+    """The result of a data set with two more genes, one more cell, and things known beside its expression."""
+    prepared = result.prepared
+    n_obs, n_vars = prepared.n_obs + 1, prepared.n_vars + 2
+    every = np.arange(n_obs * n_vars, dtype=np.float32).reshape(n_obs, n_vars)
+    every[1:, :5] = prepared.expression.toarray()
+    source = Dataset(
+        expression=sp.csr_matrix(every),
+        obs_names=np.array(["left_out", *prepared.obs_names]),
+        var_names=np.array([*prepared.var_names, "Left", "Out"]),
+        scale="counts",
+        var=pd.DataFrame({"chromosome": list("abcdefg")}, index=[*prepared.var_names, "Left", "Out"]),
+        obsm={"X_pca": np.arange(2 * n_obs, dtype=np.float64).reshape(n_obs, 2), "X_scgnn2_umap": np.ones((n_obs, 2))},
+    )
+    return replace(result, prepared=replace(prepared, cells=np.arange(1, n_obs)), source=source, umap=None)
+
+
+def test_what_came_with_the_data_stays_with_the_result(sourced_result: Result) -> None:
+    adata = result_to_anndata(sourced_result)
+    source = sourced_result.source
+    assert source is not None
+    assert adata.raw.shape == (12, 7)
+    np.testing.assert_array_equal(adata.raw.X.toarray(), source.expression.toarray()[1:])
+    assert adata.raw.var["chromosome"].tolist() == list("abcdefg")
+    assert adata.var["chromosome"].tolist() == list("abcde")
+    np.testing.assert_array_equal(adata.obsm["X_pca"], source.obsm["X_pca"][1:])
+    assert "X_scgnn2_umap" not in adata.obsm  # that of an earlier run is not this one's
+    assert adata.obs["scgnn2_error_median"].tolist() == [0.3] * 12  # of iteration 1, the selected one
+    assert not {"scgnn2_seconds", "scgnn2_selected", "scgnn2_ari_against_ground_truth"} & set(adata.obs)
+
+
+def test_seurat_object_of_a_result(tmp_path: Path, sourced_result: Result) -> None:
+    params = RunParams(output_seurat=True, output_figures=False, run_LTMG=False)
+    write(sourced_result, tmp_path, params=params)
+    assert names_in(tmp_path) == STANDARD | {"seurat.rds", "to_seurat.R"}
+    total = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert total < expected_size(12, 5, params, n_stored=84)
+    back = read_r(tmp_path / "seurat.rds").value
+    assert isinstance(back, anndata.AnnData)
+    source = sourced_result.source
+    assert source is not None
+    assert list(back.var_names) == list(source.var_names)
+    np.testing.assert_array_equal(back.layers["counts"].toarray(), source.expression.toarray()[1:])
+    np.testing.assert_array_equal(back.obsm["scGNN2_data"], sourced_result.imputed)
+    assert back.obs["active_ident"].tolist() == sourced_result.labels.astype(str).tolist()
+    assert {"X_pca", "X_scgnn2.feature", "X_scgnn2.graph"} <= set(back.obsm)
+    np.testing.assert_array_equal(
+        back.obsp["scGNN2_snn"].toarray(), sourced_result.graph.adjacency(weighted=True).toarray()
+    )
+    write(sourced_result, tmp_path, params=PLAIN, overwrite=True)
+    assert names_in(tmp_path) == STANDARD  # those of an earlier result do not stay
 
 
 def test_a_run_id_reaches_run_json(tmp_path: Path, result: Result) -> None:

@@ -16,6 +16,7 @@ DEBIAN = {
     "Seurat": "r-cran-seurat",
     "hdf5r": "r-cran-hdf5r",
     "SingleCellExperiment": "r-bioc-singlecellexperiment",
+    "reticulate": "r-cran-reticulate",
 }
 """R's packages that tests ask for, and Debian's that hold them."""
 

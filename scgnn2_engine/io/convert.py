@@ -1,0 +1,98 @@
+"""Read one format, write another, and say what was lost on the way."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scgnn2_engine.io.export import check_writable, export
+from scgnn2_engine.io.kinds import BROKEN, cannot_read, kind_of
+from scgnn2_engine.io.route import read
+from scgnn2_engine.io.text import Table
+from scgnn2_engine.params import LoadParams, RunParams
+from scgnn2_engine.types import Dataset
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    n_obs, n_vars
+        Cells and genes written.
+    notes
+        How the source was understood, as sentences.
+    lost
+        What was not carried over, as phrases.
+    """
+
+    n_obs: int
+    n_vars: int
+    notes: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = None, r_class: str = "") -> Conversion:
+    """Read anything that :func:`read` reads and write it as anything that :func:`export` writes.
+
+    Objects that hold more than a matrix (h5ad, Seurat, SingleCellExperiment) are carried over whole, as far as the
+    other format has room; with ``load.layer`` only that matrix and what is known of its cells and genes.
+
+    Parameters
+    ----------
+    source, out
+        Where from and where to.
+    load
+        How to read it.
+    r_class
+        What an R file shall hold; see :func:`export`.
+
+    Raises
+    ------
+    ScgnnError
+        As :func:`read` and :func:`export` do; an unusable ``out`` is refused before anything is read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scgnn2_engine.simulation import simulate
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "a.h5ad")
+    >>> convert(folder / "a.h5ad", folder / "a.csv").lost
+    ('the cell annotation (cell_type)',)
+    """
+    source, out = Path(source).expanduser(), Path(out)
+    check_writable(out, r_class)
+    load = load or RunParams().load
+    whole, lost = (None, []) if load.layer or load.scale != "auto" else _whole(source, load)
+    data: Dataset | AnnData = read(source, load) if whole is None else whole
+    notes = (*data.notes, *data.warnings) if isinstance(data, Dataset) else ()
+    lost = lost + export(data, out, r_class=r_class)
+    return Conversion(data.n_obs, data.n_vars, notes, tuple(lost))
+
+
+def _whole(source: Path, load: LoadParams) -> tuple[AnnData | None, list[str]]:
+    """All of a file that is an AnnData, or an object of R that becomes one; None of any other."""
+    kind = kind_of(source)
+    if kind == "h5ad":
+        import anndata
+
+        try:
+            with warnings.catch_warnings():  # of anndata before 0.8, and of names that repeat
+                warnings.simplefilter("ignore")
+                return anndata.read_h5ad(source), []
+        except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise cannot_read(source, error) from error
+    if kind == "rdata":
+        from scgnn2_engine.io.r.reading import read_r
+
+        content = read_r(source, object_name=load.object)
+        if not isinstance(content.value, Table):
+            return content.value, [f"{phrase} (of the {content.kind})" for phrase in content.lost]
+    return None, []

@@ -1,0 +1,100 @@
+"""Experiments of Bioconductor, made by real R (golden/make_golden.R, golden_odd/make_odd_objects.R), as AnnData."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.r.reading import read_r
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+GOLDEN = Path(__file__).parent / "golden"
+ODD = Path(__file__).parent / "golden_odd"
+COUNTS = [[1, 0, 2], [0, 3, 4]]
+
+
+def read(name: str) -> tuple[AnnData, list[str]]:
+    content = read_r(ODD / "odd_experiments.RData", object_name=name)
+    adata: Any = content.value
+    return adata, content.lost
+
+
+def test_the_golden_experiment() -> None:
+    expected = json.loads((GOLDEN / "sce.json").read_text(encoding="utf-8"))
+    content = read_r(GOLDEN / "sce.rds")
+    adata: Any = content.value
+    assert (content.kind, content.lost) == ("SingleCellExperiment", ["metadata (project)"])
+    assert adata.obs_names.tolist() == expected["columns"]
+    assert adata.var_names.tolist() == expected["rows"]
+    assert sp.isspmatrix_csr(adata.X)
+    assert sp.isspmatrix_csr(adata.layers["counts"])
+    for matrix, name in ((adata.X, "logcounts"), (adata.layers["counts"], "counts")):
+        described = expected["assays"][name]
+        np.testing.assert_allclose(matrix.sum(), float(described["sum"]), rtol=1e-15)
+        held = [matrix[column - 1, row - 1] for row, column in described["at"]]
+        assert held == [float(value) for value in described["values"]]
+    assert list(adata.layers) == ["counts"]
+    assert adata.obs.columns.tolist() == expected["col_data"]["names"]
+    assert adata.obs["type"].cat.categories.tolist() == ["B", "A"]
+    assert adata.var["symbol"].tolist() == expected["row_data"]["columns"]["symbol"]["values"]
+    assert adata.uns["experiment"]["character_columns"] == ["donor"]
+    for name, described in expected["reduced_dims"].items():
+        held = adata.obsm[f"X_{name}"]
+        assert list(held.shape) == described["dim"]
+        assert [held[row - 1, column - 1] for row, column in described["at"]] == [
+            float(value) for value in described["values"]
+        ]
+    assert adata.uns["experiment"]["experiments"]["ADT"]["features"]["counts"].tolist() == ["CD3", "CD4", "CD8"]
+    assert adata.obsm["ADT_counts"].sum() == float(expected["alt_exps"]["ADT"]["counts"]["sum"])
+
+
+def test_cells_and_genes_without_names_are_numbered() -> None:
+    adata, lost = read("bare")
+    assert adata.obs_names.tolist() == ["cell_1", "cell_2"]
+    assert adata.var_names.tolist() == ["gene_1", "gene_2", "gene_3"]
+    assert adata.X.tolist() == adata.layers["counts"].tolist() == COUNTS
+    assert lost == []
+
+
+def test_a_summarized_experiment_with_an_assay_without_a_name() -> None:
+    adata, _ = read("summarized")
+    assert adata.obs["batch"].tolist() == ["a", "b"]
+    assert adata.X.tolist() == COUNTS
+    assert list(adata.layers) == []
+    assert adata.uns["experiment"]["X"] == "assay_1"
+
+
+def test_genes_with_places_in_the_genome() -> None:
+    adata, lost = read("located")
+    assert adata.var_names.tolist() == ["g1", "g2", "g3"]
+    assert adata.var["symbol"].tolist() == ["A", "B", "B"]
+    assert lost == ["the genomic ranges of the genes"]
+
+
+def test_repeated_gene_names_stay_and_the_order_of_assays_is_known() -> None:
+    adata, _ = read("repeated")
+    assert adata.var_names.tolist() == ["g", "g", "h"]
+    assert adata.X.tolist() == COUNTS
+    assert adata.layers["other"].tolist() == (np.array(COUNTS) * 2).tolist()
+
+
+def test_what_else_is_in_an_experiment() -> None:
+    adata, lost = read("full")
+    assert adata.obsm["X_PCA"].tolist() == [[0.5, 1.5], [1.0, 2.0]]
+    assert adata.obsm["ADT_counts"].tolist() == [[5, 6], [7, 8]]
+    assert adata.obsp["knn"].toarray().tolist() == [[0, 0.5], [0.25, 0]]
+    assert adata.obsp["bare"].toarray().tolist() == [[0, 1], [0, 0]]
+    assert lost == ["columns of colData that are not vectors: table (DFrame)", "colData of alternative experiment ADT"]
+
+
+def test_values_that_are_not_in_the_object_are_refused() -> None:
+    with pytest.raises(InputError, match="DelayedMatrix.*bring them into memory first"):
+        read("delayed")

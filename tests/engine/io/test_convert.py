@@ -1,0 +1,111 @@
+"""Every format into every other, with what is lost named."""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.io import convert, export, read
+from scgnn2_engine.io.r.serialisation import parse
+from scgnn2_engine.io.r.values import class_of
+from scgnn2_engine.params import LoadParams
+
+
+@pytest.fixture
+def adata(rng: np.random.Generator) -> anndata.AnnData:
+    counts = sp.csr_matrix(rng.poisson(0.7, size=(9, 6)).astype(np.float32))
+    cells = pd.Index([f"cell-{number}" for number in range(9)], dtype=object)
+    genes = pd.Index(["Actb", "Gapdh", "Sox2", "Nanog", "Cdx2", "Gata6"], dtype=object)
+    obs = pd.DataFrame({"day": pd.Categorical(list("ddeeffdde")), "depth": np.arange(9.0)}, index=cells)
+    made = anndata.AnnData(counts.log1p(), obs=obs, var=pd.DataFrame({"length": np.arange(6)}, index=genes))
+    made.layers["counts"] = counts
+    made.obsm["X_pca"] = rng.normal(size=(9, 3))
+    made.obsp["nn"] = sp.csr_matrix(np.eye(9, k=1))
+    return made
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.RData", "a.rda"])
+def test_formats_of_one_matrix_keep_it_and_name_the_rest(adata: anndata.AnnData, tmp_path: Path, name: str) -> None:
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    report = convert(tmp_path / "a.h5ad", tmp_path / name)
+    assert report.lost == (
+        "the cell annotation (day, depth)",
+        "the gene annotation (length)",
+        "the embeddings (X_pca)",
+        "the other matrices (X)",
+        "the graphs of the cells (nn)",
+    )
+    back = read(tmp_path / name, LoadParams(orientation="genes-by-cells"))
+    np.testing.assert_array_equal(
+        np.asarray(sp.csr_matrix(back.expression).todense()), adata.layers["counts"].toarray()
+    )
+    assert back.obs_names.tolist() == adata.obs_names.tolist()
+    assert back.var_names.tolist() == adata.var_names.tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "r_kind"), [("dgCMatrix", "dgCMatrix"), ("matrix", "matrix"), ("data.frame", "data.frame")]
+)
+@pytest.mark.parametrize("suffix", [".rds", ".RData"])
+def test_r_files_hold_what_was_asked_for(
+    adata: anndata.AnnData, tmp_path: Path, kind: str, r_kind: str, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    export(adata, path, r_class=kind)
+    ((name, obj),) = parse(path).items()
+    assert class_of(obj) == r_kind
+    assert name == ("" if suffix == ".rds" else "df" if kind == "data.frame" else "counts")
+    back = read(path, LoadParams(orientation="genes-by-cells"))
+    np.testing.assert_array_equal(sp.csr_matrix(back.expression).toarray(), adata.layers["counts"].toarray())
+
+
+def test_a_seurat_object_carries_everything_there_and_back(adata: anndata.AnnData, tmp_path: Path) -> None:
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    assert convert(tmp_path / "a.h5ad", tmp_path / "b.rds").lost == ()
+    assert convert(tmp_path / "b.rds", tmp_path / "c.h5ad").lost == ()
+    back = anndata.read_h5ad(tmp_path / "c.h5ad")
+    np.testing.assert_array_equal(back.X.toarray(), adata.X.toarray())
+    np.testing.assert_array_equal(back.layers["counts"].toarray(), adata.layers["counts"].toarray())
+    np.testing.assert_array_equal(back.obsm["X_pca"], adata.obsm["X_pca"])
+    np.testing.assert_array_equal(back.obsp["nn"].toarray(), adata.obsp["nn"].toarray())
+    assert back.obs["day"].tolist() == adata.obs["day"].tolist()
+    assert back.var["length"].tolist() == adata.var["length"].tolist()
+    convert(tmp_path / "c.h5ad", tmp_path / "d.rds")
+    convert(tmp_path / "b.rds", tmp_path / "e.rds")
+    assert (tmp_path / "d.rds").read_bytes() == (tmp_path / "e.rds").read_bytes()
+
+
+def test_a_layer_is_taken_alone(adata: anndata.AnnData, tmp_path: Path) -> None:
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    convert(tmp_path / "a.h5ad", tmp_path / "b.h5ad", load=LoadParams(layer="X"))
+    back = anndata.read_h5ad(tmp_path / "b.h5ad")
+    np.testing.assert_array_equal(back.X.toarray(), adata.X.toarray())
+    assert not back.layers
+    assert list(back.obs) == ["day", "depth"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("a.xlsx", "", r"no suffix that says.*\.h5ad, \.rds"),
+        ("a.h5ad", "seurat", "no file of R"),
+        ("a.rds", "list", "list cannot be written.*dgCMatrix"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, name: str, kind: str, words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        convert(tmp_path / "missing.csv", tmp_path / name, r_class=kind)
+
+
+def test_parts_are_asked_of_files_that_have_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("gene,cell_1\nActb,3\n")
+    with pytest.raises(InputError, match="load_object df names an object of R"):
+        read(tmp_path / "a.csv", LoadParams(object="df"))
+    with pytest.raises(InputError, match="load_layer counts names a layer"):
+        read(tmp_path / "a.csv", LoadParams(layer="counts"))
