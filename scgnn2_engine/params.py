@@ -111,6 +111,9 @@ class LoadParams(StageParams):
         "csv of cell names and labels, or the name of an obs column. Read for display only.", precedence=ESSENTIAL
     )
     bulk_dataset = _text("Bulk expression (csv, tsv, h5ad), used with use_bulk.")
+    bulk_samples = _text(
+        "Bulk samples to use, by name, with weights where they shall not count alike: A,B or A=2,B=1. Empty: all, alike."
+    )
     LTMG = _text("LTMG states to load instead of computing them (genes x cells, tab-separated, column ID).")
     from_10X = _text("10x Genomics folder (matrix.mtx with genes.tsv or features.tsv.gz) or .h5 file.")
     seurat_object = _text("Seurat object (.rds, .RData; v3, v4, v5) or a csv exported from one (genes x cells).")
@@ -327,6 +330,29 @@ class ClusterAEParams(_AutoencoderParams):
     l1_weight = _weight(1.0, "Weight of the sum of the network's absolute weights.")
 
 
+class DeconvParams(StageParams):
+    """How bulk expression is brought in."""
+
+    group, title = "deconv", "Bulk deconvolution"
+
+    method = _choice(
+        "published",
+        ["shares", "exact", "published"],
+        "published: the four optimisations by gradient descent from a random start, and the harmonic mean. exact: the "
+        "same four problems solved exactly. shares: shares of the clusters in each sample by a regression of log "
+        "ratios that allows for a platform effect of every gene, and cluster profiles moved towards the bulk where the "
+        "cells say little, by as much as held-out entries bear out.",
+        ESSENTIAL,
+    )
+    tolerance = param.Number(
+        1e-6,
+        bounds=(0.0, 1.0),
+        softbounds=(1e-9, 1e-3),
+        precedence=ADVANCED,
+        doc="Stop an optimisation when its loss changes by a smaller share of itself (published: over 10 steps).",
+    )
+
+
 class _DeconvParams(StageParams):
     learning_rate = _rate(1e-3)
     epoch = _count(5000, "Largest number of steps.", soft=(10, 10000))
@@ -506,6 +532,7 @@ class RunParams(StageParams):
         GATParams,
         ClusteringParams,
         ClusterAEParams,
+        DeconvParams,
         DeconvOpt1Params,
         DeconvOpt2Params,
         DeconvOpt3Params,
@@ -521,6 +548,7 @@ class RunParams(StageParams):
     gat: GATParams
     clustering: ClusteringParams
     cluster_AE: ClusterAEParams
+    deconv: DeconvParams
     deconv_opt1: DeconvOpt1Params
     deconv_opt2: DeconvOpt2Params
     deconv_opt3: DeconvOpt3Params
@@ -680,6 +708,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_AE_neighborhood_max": 30,
         "graph_AE_pair_samples": 200_000,
         "graph_AE_tolerance": 1e-3,
+        "deconv_method": "shares",
     },
 }
 """Values laid over the published defaults. Every departure from ``paper`` is one named parameter."""

@@ -53,11 +53,20 @@ class Bulk:
         (n_samples, n_genes) non-negative, not logged.
     sample_names, gene_names
         Names of its rows and columns.
+    weights
+        (n_samples,) how much each sample counts, adding up to 1; None: all alike.
     """
 
     expression: Floats
     sample_names: npt.NDArray[np.str_]
     gene_names: npt.NDArray[np.str_]
+    weights: npt.NDArray[np.float64] | None = None
+
+    @property
+    def sample_weights(self) -> npt.NDArray[np.float64]:
+        """(n_samples,) how much each sample counts, adding up to 1."""
+        n_samples = len(self.sample_names)
+        return np.full(n_samples, 1 / n_samples) if self.weights is None else self.weights
 
 
 @dataclass(frozen=True)
@@ -304,6 +313,9 @@ class LoopState:
         (n_obs, n_vars) float32 imputed expression on the scale of ``Prepared.x``; None before the loop.
     deconvolution
         What the bulk stage found, or None without bulk.
+    unfused
+        With bulk, the imputations before they were fused into ``imputed``, on its scale: ``"single_cell"`` and
+        ``"bulk"``, (n_obs, n_vars) float32 each.
     """
 
     iteration: int
@@ -317,6 +329,7 @@ class LoopState:
     clustering_embedding: npt.NDArray[np.float32] | None = None
     imputed: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
+    unfused: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from scgnn2_engine.errors import InputError
+from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.h5ad import read_h5ad
 from scgnn2_engine.io.kinds import kind_of
+from scgnn2_engine.gene_names import plain_name
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.scale import detect_scale
 from scgnn2_engine.io.text import read_table
@@ -16,9 +18,11 @@ from scgnn2_engine.types import Bulk, Matrix
 
 
 def read_bulk(
-    path: Path, var_names: Names, *, layer: str = "", max_memory: float = 0.0
+    path: Path, var_names: Names, *, layer: str = "", samples: str = "", max_memory: float = 0.0
 ) -> tuple[Bulk, list[str], list[str]]:
     """Read bulk expression from csv, tsv or h5ad; which axis holds the genes is decided by those shared with the cells.
+
+    Genes are compared without regard to case and to the version of Ensembl identifiers.
 
     Parameters
     ----------
@@ -26,6 +30,8 @@ def read_bulk(
         Bulk expression, genes x samples or samples x genes.
     var_names
         (n_vars,) genes of the single-cell data.
+    samples
+        Samples to use, with weights or without: ``"A,B"``, ``"A=2,B=1"``; empty: all alike.
 
     Returns
     -------
@@ -35,7 +41,7 @@ def read_bulk(
     Raises
     ------
     InputError
-        The format is another one, a value is negative or not finite, or no gene is shared.
+        The format is another one, a value is negative or not finite, no gene is shared, or there is no such sample.
     """
     kind = kind_of(path)
     if kind not in ("text", "h5ad"):
@@ -43,15 +49,15 @@ def read_bulk(
     expression: Matrix
     if kind == "h5ad":
         found = read_h5ad(path, layer=layer, max_memory=max_memory)
-        samples, genes, expression = found.obs_names, found.var_names, found.expression
-        shared = len(np.intersect1d(genes, var_names))
+        rows, genes, expression = found.obs_names, found.var_names, found.expression
+        shared = _shared(genes, var_names)
         examples = genes
     else:
         table = read_table(path, max_memory=max_memory)
-        in_rows, in_columns = (len(np.intersect1d(names, var_names)) for names in (table.row_names, table.column_names))
-        samples, genes = table.column_names, table.row_names
+        in_rows, in_columns = (_shared(names, var_names) for names in (table.row_names, table.column_names))
+        rows, genes = table.column_names, table.row_names
         if in_columns > in_rows:
-            samples, genes = genes, samples
+            rows, genes = genes, rows
         shared, examples = max(in_rows, in_columns), table.row_names
         expression = table.assemble(transpose=in_rows >= in_columns)
     if not shared:
@@ -68,7 +74,7 @@ def read_bulk(
             expected="values of at least 0, not scaled",
             found=f"{float(values.min()):g} as the smallest",
         )
-    sample_names, sample_notes = unique_names(samples, "sample")
+    sample_names, sample_notes = unique_names(rows, "sample")
     gene_names, gene_notes = unique_names(genes, "gene")
     scale = detect_scale(values)
     warnings = [scale.warning] if scale.warning else []
@@ -76,5 +82,64 @@ def read_bulk(
         values = np.expm1(values)
         warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {scale.reason}")
     size = f"{len(sample_names)} samples x {len(gene_names)} genes"
-    note = f"Bulk: {size} from {path}, {shared} of the genes shared. {scale.reason}"
-    return Bulk(values, sample_names, gene_names), [note, *sample_notes, *gene_notes], warnings
+    notes = [f"Bulk: {size} from {path}, {shared} of the genes shared. {scale.reason}", *sample_notes, *gene_notes]
+    weights = None
+    if samples:
+        chosen, weights = choose_samples(samples, sample_names, str(path))
+        values, sample_names = values[chosen], sample_names[chosen]
+        notes.append("Bulk samples: " + ", ".join(f"{n} ({w:.0%})" for n, w in zip(sample_names, weights, strict=True)))
+    return Bulk(values, sample_names, gene_names, weights), notes, warnings
+
+
+def choose_samples(
+    asked: str, sample_names: Names, source: str = "The bulk data"
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Positions and weights of the samples that are asked for.
+
+    Raises
+    ------
+    InputError
+        There is no such sample (the names that there are stand in the message).
+    ParameterError
+        A weight is no number above 0, or a sample is named twice.
+
+    Examples
+    --------
+    >>> positions, weights = choose_samples("b=3, a", np.array(["a", "b", "c"]))
+    >>> positions.tolist(), weights.tolist()
+    ([1, 0], [0.75, 0.25])
+    """
+    known = [str(name) for name in sample_names]
+    chosen: dict[int, float] = {}
+    for part in filter(None, (part.strip() for part in asked.split(","))):
+        name, weight = part, 1.0
+        if part not in known and "=" in part:
+            name, _, number = (piece.strip() for piece in part.rpartition("="))
+            weight = _weight(part, number)
+        if name not in known:
+            raise InputError(
+                f"{source} has no sample {name!r}.",
+                expected=f"one of {listed(known, 12)}",
+                advice="Correct load_bulk_samples.",
+            )
+        if known.index(name) in chosen:
+            raise ParameterError(f"load_bulk_samples names {name!r} twice.", expected="each sample once", found=asked)
+        chosen[known.index(name)] = weight
+    weights = np.array(list(chosen.values()))
+    return np.array(list(chosen), dtype=np.int64), weights / weights.sum()
+
+
+def _weight(part: str, number: str) -> float:
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = float("nan")
+    if not (np.isfinite(weight) and weight > 0):
+        raise ParameterError(
+            f"The weight of a bulk sample cannot be {number!r}.", expected="NAME=number above 0", found=part
+        )
+    return weight
+
+
+def _shared(genes: Names, var_names: Names) -> int:
+    return len({plain_name(name) for name in genes} & {plain_name(name) for name in var_names})

@@ -306,7 +306,7 @@ def _with_bulk(dataset: Dataset, params: RunParams) -> Dataset:
         )
         return _reported(dataset, [], [ignored])
     path = locate(load, load.bulk_dataset, "load_bulk_dataset")
-    bulk, notes, warnings = read_bulk(path, dataset.var_names, max_memory=params.max_memory)
+    bulk, notes, warnings = read_bulk(path, dataset.var_names, samples=load.bulk_samples, max_memory=params.max_memory)
     return _reported(replace(dataset, bulk=bulk), notes, warnings, bulk=str(path))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.types import Bulk
 
 SMALLEST_SHARE = 0.1
 """Share of the single-cell genes that the bulk data must hold: with fewer, the names are of different kinds."""
-
-ENSEMBL_GENE = re.compile(r"(ENS[A-Z]*G\d{6,})(\.\d+)?", re.ASCII)
 
 
 class MatchedBulk(NamedTuple):
@@ -27,16 +25,25 @@ class MatchedBulk(NamedTuple):
         (g,) mean of ln(1 + bulk) over the samples.
     genes
         (g,) positions of those genes among the single-cell genes, ascending.
+    samples
+        (n_samples, g) the bulk samples themselves, not logged.
+    weights
+        (n_samples,) how much each counts, adding up to 1.
+    names
+        (n_samples,) what they are called.
     notes
         What was matched and decided, as sentences.
     """
 
     profile: npt.NDArray[np.float64]
     genes: npt.NDArray[np.int64]
+    samples: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    names: npt.NDArray[np.str_]
     notes: tuple[str, ...]
 
 
-def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
+def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | None = None) -> MatchedBulk:
     """Match bulk genes to single-cell genes by name, and average the samples.
 
     A gene is matched by its name as it stands; failing that without regard to case and, for Ensembl identifiers, to
@@ -48,6 +55,9 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
         (n_samples, n_genes) non-negative, not logged.
     var_names
         (n_vars,) names of the single-cell genes.
+    library
+        What every sample shall add up to over the shared genes, so that bulk and single cells have one scale; None
+        leaves it as it is (the published form).
 
     Returns
     -------
@@ -75,8 +85,12 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
     genes = np.array([position for position, found in enumerate(matches) if found], dtype=np.int64)
     _check_shared(len(genes), bulk, var_names)
 
-    per_gene = np.log1p(bulk.expression.astype(np.float64, copy=False)).mean(axis=0)
-    profile = np.array([per_gene[matches[gene]].mean() for gene in genes])
+    every = bulk.expression.astype(np.float64, copy=False)
+    samples = np.stack([every[:, matches[gene]].mean(axis=1) for gene in genes], axis=1)
+    if library is not None:
+        samples = samples * (library / np.maximum(samples.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+    weights = bulk.sample_weights
+    profile = weights @ np.log1p(samples)
     if len(profile) > 1 and np.ptp(profile) == 0:
         raise InputError(
             f"The bulk data is constant over the {len(genes)} genes it shares with the single cells.",
@@ -86,9 +100,10 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
         )
     n_samples = len(bulk.sample_names)
     share = 100 * len(genes) / len(var_names)
+    scaled = "" if library is None else f", every sample scaled to {library:.4g} over them as the cells are"
     notes = [
-        f"The bulk data holds {len(genes)} of the {len(var_names)} single-cell genes ({share:.1f} %); its profile is "
-        f"the mean of ln(1 + bulk) over {n_samples} sample{'s' if n_samples > 1 else ''}."
+        f"The bulk data holds {len(genes)} of the {len(var_names)} single-cell genes ({share:.1f} %){scaled}; its "
+        f"profile is the mean of ln(1 + bulk) over {n_samples} sample{'s' if n_samples > 1 else ''}."
     ]
     several = [gene for gene in genes if len(matches[gene]) > 1]
     if several:
@@ -96,20 +111,7 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_]) -> MatchedBulk:
             f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
             "their values were averaged."
         )
-    return MatchedBulk(profile, genes, tuple(notes))
-
-
-def plain_name(name: str) -> str:
-    """A gene's name in upper case, an Ensembl identifier without its version.
-
-    Examples
-    --------
-    >>> plain_name("Actb"), plain_name("ensmusg00000029580.14"), plain_name("AC118549.1")
-    ('ACTB', 'ENSMUSG00000029580', 'AC118549.1')
-    """
-    upper = str(name).strip().upper()
-    ensembl = ENSEMBL_GENE.fullmatch(upper)
-    return ensembl[1] if ensembl else upper
+    return MatchedBulk(profile, genes, samples, weights, bulk.sample_names, tuple(notes))
 
 
 def _positions(names: Iterable[str]) -> dict[str, list[int]]:

@@ -86,7 +86,7 @@ def read_r(source: Path | bytes, *, object_name: str = "", max_memory: float = 0
         raise out_of_memory(what) from error
     except _FAILURES as error:
         raise InputError(
-            f"An object in {what} is not built as this reader knows it.",
+            f"{what} holds an object that is not built as this reader knows it.",
             expected=READS,
             found=f"{type(error).__name__}: {error}",
             advice="In R, update it (UpdateSeuratObject, updateObject) and save it again.",
@@ -172,7 +172,7 @@ def table_of(obj: RObject, what: str) -> Table:
         rows, columns = dimnames(obj)
         if rows is None or columns is None:
             raise InputError(
-                f"The matrix in {what} has no {'row' if rows is None else 'column'} names.",
+                f"{what} holds a matrix without {'row' if rows is None else 'column'} names.",
                 expected="gene and cell names",
                 found=f"an unnamed matrix ({describe(obj)})",
                 advice="In R, set rownames() and colnames() and save it again.",
@@ -206,7 +206,7 @@ def _numbers_of(obj: RObject, what: str) -> tuple[list[str], list[str], Any]:
         frame = frame.set_index(texts[0])
     elif texts:
         raise InputError(
-            f"The data frame in {what} holds {len(texts)} columns that are not numbers.",
+            f"{what} holds a data frame with {len(texts)} columns that are not numbers.",
             expected="numbers, and at most one column of text that names the rows",
             found=listed(texts),
             advice="Keep the row names and the numbers.",

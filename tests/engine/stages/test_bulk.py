@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.stages.bulk import match_bulk, plain_name
+from scgnn2_engine.gene_names import plain_name
+from scgnn2_engine.stages.bulk import match_bulk
 from scgnn2_engine.types import Bulk
 
 E2 = float(np.expm1(2.0))
@@ -22,7 +23,7 @@ def bulk_of(values: list[list[float]] | npt.NDArray[np.float64], genes: list[str
 
 
 def test_profile_is_the_mean_of_logarithms_over_the_samples() -> None:
-    profile, genes, notes = match_bulk(bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"]))
+    profile, genes, *_, notes = match_bulk(bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"]))
     assert genes.tolist() == [0, 2]
     np.testing.assert_allclose(profile, [np.log(6), 1.0])
     assert notes == (

@@ -131,7 +131,7 @@ def test_r_accepts_the_sparse_matrix(rscript: Any, tmp_path: Path) -> None:
 def test_too_many_entries_for_r_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_LARGEST_INT", 1)
     assert build.dgcmatrix(sp.csc_matrix([[1.0, 0.0]]), None, None).info.attributes
-    with pytest.raises(InputError, match="at most 1 stored entries. Found: 2"):
+    with pytest.raises(InputError, match=r"at most 1 stored entries. Found: 2"):
         build.dgcmatrix(sp.csc_matrix([[1.0, 2.0]]), None, None)
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
+from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.r import build
 from scgnn2_engine.io.r.reading import read_r
+from scgnn2_engine.io.r.serialisation import to_bytes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,5 +100,67 @@ def test_what_else_is_in_an_experiment() -> None:
 
 
 def test_values_that_are_not_in_the_object_are_refused() -> None:
-    with pytest.raises(InputError, match="DelayedMatrix.*bring them into memory first"):
+    with pytest.raises(InputError, match=r"DelayedMatrix.*bring them into memory first"):
         read("delayed")
+
+
+# ---------------------------------------------------------------------------------------------- built here
+
+
+def simple_list(items: dict[str, RObject]) -> RObject:
+    return build.s4("SimpleList", "S4Vectors", {"listData": build.named_list(items)})
+
+
+def table(rows: int, columns: dict[str, RObject] | None = None) -> RObject:
+    slots = {
+        "listData": build.named_list(columns or {}),
+        "nrows": build.integers([rows]),
+        "rownames": build.null_slot(),
+    }
+    return build.s4("DFrame", "S4Vectors", slots)
+
+
+def experiment(**changed: RObject) -> bytes:
+    assays = simple_list({"counts": build.matrix(np.array(COUNTS).T)})
+    slots = {
+        "assays": build.s4("SimpleAssays", "SummarizedExperiment", {"data": assays}),
+        "colData": table(2),
+        "elementMetadata": table(3),
+        "NAMES": build.null_slot(),
+        "metadata": build.plain_list([]),
+    }
+    return to_bytes(build.s4("SummarizedExperiment", "SummarizedExperiment", slots | changed))
+
+
+def test_the_smallest_experiment() -> None:
+    adata: Any = read_r(experiment(NAMES=build.strings(["a", "b", "c"]))).value
+    assert adata.X.tolist() == COUNTS
+    assert adata.var_names.tolist() == ["a", "b", "c"]
+
+
+def assays_of(items: dict[str, RObject]) -> RObject:
+    return build.s4("SimpleAssays", "SummarizedExperiment", {"data": simple_list(items)})
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"assays": assays_of({})}, "without assays"),
+        ({"assays": build.s4("ShallowData", "x", {".xData": build.null()})}, "not in the file itself.*ShallowData"),
+        ({"assays": assays_of({"counts": build.strings(["a"])})}, "a matrix of numbers.*Found: character"),
+        ({"colData": table(3)}, "3 cell names or rows for 2 cells"),
+        ({"colData": table(1_000_000_000)}, "1000000000 cell names or rows for 2 cells"),
+        ({"NAMES": build.strings(["a", "b"])}, "2 gene names or rows for 3 genes"),
+        ({"elementMetadata": build.null()}, "0 gene names or rows for 3 genes"),
+        ({"int_colData": table(2, {"colPairs": build.reals([1, 2])})}, "not built as this reader knows it"),
+    ],
+)
+def test_experiments_that_contradict_themselves(changed: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_r(experiment(**changed))
+
+
+def test_reduced_dimensions_that_are_no_matrix_are_named() -> None:
+    inner = build.s4("DFrame", "S4Vectors", {"listData": build.named_list({"odd": build.data_frame(pd.DataFrame())})})
+    content = read_r(experiment(int_colData=table(2, {"reducedDims": inner})))
+    assert content.lost == ["reducedDim odd (data.frame)"]

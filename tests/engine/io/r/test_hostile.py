@@ -179,6 +179,28 @@ def test_memory_that_runs_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         parse(b"X\n")
 
 
+@pytest.mark.parametrize(
+    "obj",
+    [
+        build.strings([f"AAACATACAACCAC-{position}" for position in range(50_000)]),
+        build.plain_list([build.reals([1], {"names": build.strings(["a"])}) for _ in range(5_000)]),
+        build.plain_list([build.integers(np.ma.masked_array([1, 2], mask=[0, 1])) for _ in range(5_000)]),
+        build.plain_list([build.null()] * 20_000),
+    ],
+    ids=["strings", "named", "masked", "nulls"],
+)
+def test_the_memory_that_is_taken_is_the_memory_that_was_weighed(obj: RObject) -> None:
+    data = to_bytes(obj)
+    tracemalloc.start()
+    held = parse(data)
+    taken = tracemalloc.get_traced_memory()[0] / 2**30
+    tracemalloc.stop()
+    assert len(held[""].value) == len(obj.value)
+    with pytest.raises(InsufficientMemoryError, match="would need"):
+        parse(data, max_memory=taken * 1.9)
+    parse(data, max_memory=taken * 8)
+
+
 # ---------------------------------------------------------------------------------------------- nesting
 
 
@@ -248,7 +270,7 @@ def test_nothing_in_a_file_is_run(rscript: Any, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=r"no expression matrix.*run \(function\).*e \(environment\)"):
         read_r(tmp_path / "x.RData")
-    assert [path for path in tmp_path.rglob("pwned*")] == []
+    assert list(tmp_path.rglob("pwned*")) == []
 
 
 # ---------------------------------------------------------------------------------------------- recipes

@@ -48,8 +48,8 @@ def test_rows_without_names_are_numbered_as_r_prints_them() -> None:
 @pytest.mark.parametrize(
     ("obj", "words"),
     [
-        (build.matrix(DENSE, NAMES[0], None), r"no column names.*matrix, 2 x 2"),
-        (build.matrix(DENSE, None, NAMES[1]), "no row names"),
+        (build.matrix(DENSE, NAMES[0], None), r"a matrix without column names.*matrix, 2 x 2"),
+        (build.matrix(DENSE, None, NAMES[1]), "a matrix without row names"),
         (build.matrix(-DENSE, *NAMES), "row 'Actb', column 'cell_1'.*Found: -1"),
         (build.dgcmatrix(sp.csc_matrix(DENSE * [[1, 1], [1, np.nan]]), *NAMES), "row 'Gapdh', column 'cell_2'.*nan"),
         (build.matrix(DENSE * 1e300, *NAMES), "finite values from 0 to 3.4e"),
@@ -76,7 +76,7 @@ def test_one_of_several_objects(tmp_path: Path) -> None:
     write_rdata(file, {"note": build.strings(["a"]), "x": build.data_frame(FRAME)})
     content = read_r(file)
     assert (content.name, content.kind) == ("x", "data.frame")
-    with pytest.raises(InputError, match="no expression from|cannot take expression from.*Found: character"):
+    with pytest.raises(InputError, match=r"no expression from|cannot take expression from.*Found: character"):
         read_r(file, object_name="note")
     with pytest.raises(InputError, match=r"no object 'y'.*note \(character\), x \(data.frame with 2 columns\)"):
         read_r(file, object_name="y")
@@ -84,10 +84,10 @@ def test_one_of_several_objects(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"3 objects.*m \(matrix, 2 x 2\).*--load_object x"):
         read_r(file)
     assert read_r(file, object_name="m").kind == "matrix"
-    with pytest.raises(InputError, match="one object without a name.*Leave --load_object out"):
+    with pytest.raises(InputError, match=r"one object without a name.*Leave --load_object out"):
         read_r(to_bytes(build.reals([1])), object_name="m")
     write_rdata(file, {})
-    with pytest.raises(InputError, match="no expression matrix.*Found: nothing"):
+    with pytest.raises(InputError, match=r"no expression matrix.*Found: nothing"):
         read_r(file)
 
 
@@ -97,7 +97,7 @@ def test_golden_files_name_what_they_hold() -> None:
     ):
         read_r(GOLDEN / "several.RData")
     assert read_r(GOLDEN / "several.RData", object_name="expression").kind == "dgCMatrix"
-    with pytest.raises(InputError, match="no expression matrix.*Found: list"):
+    with pytest.raises(InputError, match=r"no expression matrix.*Found: list"):
         read_r(GOLDEN / "misc.rds")
 
 

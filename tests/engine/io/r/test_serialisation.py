@@ -190,8 +190,9 @@ def test_everything_that_r_can_hold_is_read_past() -> None:
 def test_every_form_of_serialize(rscript: Any, tmp_path: Path, options: str) -> None:
     rscript(
         f"""
-        x <- list(c("a b", NA, "q?\\\\'\\"\\n\\t", "\\u00e9", ""), c(1L, NA, -7L), c(0.1, NA, NaN, Inf, -1e-300), c(TRUE, NA),
-                  as.raw(c(0, 255)), c(1 + 2i, NA), list(), 1:3, quote(f(x)), function(x) x, pairlist(a = 1))
+        x <- list(c("a b", NA, "q?\\\\'\\"\\n\\t", "\\u00e9", ""), c(1L, NA, -7L),
+                  c(0.1, NA, NaN, Inf, -1e-300), c(TRUE, NA), as.raw(c(0, 255)),
+                  c(1 + 2i, NA), list(), 1:3, quote(f(x)), function(x) x, pairlist(a = 1))
         writeBin(serialize(x, NULL, {options}), commandArgs(TRUE)[1])
         """,
         tmp_path / "x.rds",

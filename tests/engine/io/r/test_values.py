@@ -1,4 +1,4 @@
-"""What R's vectors, tables and matrices become; the files are of real R (golden_odd/make_odd_objects.R, golden_odd/make_matrices.R)."""
+"""What R's vectors, tables and matrices become; the files in golden_odd are of real R."""
 
 from __future__ import annotations
 
@@ -143,11 +143,11 @@ def test_names_and_classes() -> None:
     assert values.one_string(build.strings([None]), "none") == "none"
     assert values.one_string(build.reals([1])) == ""
     assert values.strings(build.logicals(np.array([], dtype=bool))) == []
-    with pytest.raises(InputError, match="a character vector. Found: numeric"):
+    with pytest.raises(InputError, match=r"a character vector. Found: numeric"):
         values.strings(build.reals([1]))
-    with pytest.raises(InputError, match="a vector of numbers. Found: character"):
+    with pytest.raises(InputError, match=r"a vector of numbers. Found: character"):
         values.numbers(build.strings(["1"]))
-    with pytest.raises(InputError, match="a list. Found: numeric"):
+    with pytest.raises(InputError, match=r"a list. Found: numeric"):
         values.elements(build.reals([1]))
 
 
@@ -217,3 +217,17 @@ def test_other_classes_of_tables(frames: Any, name: str) -> None:
 def test_tables_without_rows_or_columns(frames: Any) -> None:
     assert frames["no_rows"][0].shape == (0, 2)
     assert frames["no_columns"][0].index.tolist() == ["x", "y"]
+
+
+# ---------------------------------------------------------------------------------------------- the files
+
+
+@pytest.mark.slow
+def test_the_scripts_make_the_files_again(require_r: Any, rscript: Any, tmp_path: Path) -> None:
+    require_r("SingleCellExperiment")
+    for script in ("make_matrices.R", "make_odd_objects.R"):
+        rscript((ODD / script).read_text(encoding="utf-8"))
+    assert {path.name for path in tmp_path.iterdir()} - {"code.R"} == {
+        path.name for path in ODD.iterdir() if path.suffix != ".R"
+    }
+    assert (tmp_path / "matrices.json").read_bytes() == (ODD / "matrices.json").read_bytes()
