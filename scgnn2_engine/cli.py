@@ -391,9 +391,19 @@ def _add_convert(commands: Any) -> None:
         default="",
         help="what an R file holds (default: .rds a Seurat object, .RData a data frame df; sce needs R)",
     )
-    convert.add_argument("--object", default="", help="object to read of an .RData file that holds several")
-    convert.add_argument("--layer", default="", help="layer to read; without it everything that TO can hold is taken")
-    convert.add_argument("--orientation", choices=["auto", "cells-by-genes", "genes-by-cells"], default="auto")
+    convert.add_argument(
+        "--object", "--load_object", default="", help="object to read of an .RData file that holds several"
+    )
+    convert.add_argument(
+        "--layer", "--load_layer", default="", help="layer to read; without it everything that TO can hold is taken"
+    )
+    convert.add_argument(
+        "--orientation",
+        "--load_orientation",
+        choices=["auto", "cells-by-genes", "genes-by-cells"],
+        default="auto",
+        help="what the rows of a table are",
+    )
     convert.add_argument("--overwrite", action="store_true")
     convert.set_defaults(act=_convert)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
+from scgnn2_engine.bulk_steps import BulkData, iterate_bulk, match
 from scgnn2_engine.devices import resolve_device, threads
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.evaluate import score_iteration
@@ -41,15 +42,11 @@ from scgnn2_engine.recorder import Recorder
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.selection import select_iteration, stop_reason
 from scgnn2_engine.stages import (
-    MatchedBulk,
     check_method,
-    fuse,
     iterate_cluster_ae,
     iterate_clustering,
-    iterate_deconvolution,
     iterate_feature_ae,
     iterate_graph_ae,
-    match_bulk,
 )
 from scgnn2_engine.types import CellGraph, Dataset, Floats, LoopState, Prepared, Result, Truth
 
@@ -92,7 +89,7 @@ class _Journey:
     watch: _Watch
     memory: PeakMemory
     n_neighbours: int = 0
-    bulk: MatchedBulk | None = None
+    bulk: BulkData | None = None
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""
@@ -287,7 +284,7 @@ def _check(journey: _Journey, prepared: Prepared, dataset: Dataset) -> Steps[_Jo
         )
     bulk = None
     if params.use_bulk and dataset.bulk is not None:
-        bulk = match_bulk(dataset.bulk, prepared.var_names)
+        bulk = match(dataset.bulk, dataset, prepared, params)
         for note in bulk.notes:
             yield Notice(note, "info", "deconvolution")
     return replace(journey, n_neighbours=n_neighbours, bulk=bulk)
@@ -367,6 +364,7 @@ def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, itera
         clustering_embedding=state.clustering_embedding,
         imputed=state.imputed,
         deconvolution=state.deconvolution,
+        unfused=state.unfused,
     )
 
 
@@ -428,29 +426,28 @@ def _one_iteration(journey: _Journey, prepared: Prepared, state: LoopState, iter
         clustering_embedding=clusters.embedding,
         imputed=fitted.imputed,
     )
-    if journey.bulk is not None:
-        new = yield from journey.timed("deconvolution", iteration, _with_bulk(journey, prepared, new, iteration))
+    # The published fusion feeds the next training. With shares the bulk corrects what is returned, and nothing is
+    # trained on its own correction.
+    feeds_back = params.deconv.method != "shares"
+    if journey.bulk is not None and feeds_back:
+        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
     new = yield from _embed(journey, prepared, new, iteration)
+    if journey.bulk is not None and not feeds_back:
+        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
     return new
 
 
-def _with_bulk(journey: _Journey, prepared: Prepared, state: LoopState, iteration: int) -> Steps[LoopState]:
-    """Deconvolve the bulk expression over the clusters and fuse it into the imputation."""
-    matched = journey.bulk
-    if matched is None or state.labels is None or state.imputed is None:
-        raise ValueError("expected bulk data and the state of an iteration")
-    found = yield from iterate_deconvolution(
-        prepared.x,
-        state.imputed,
-        state.labels,
-        matched.profile,
+def _with_bulk(
+    journey: _Journey, bulk: BulkData, prepared: Prepared, state: LoopState, iteration: int
+) -> Steps[LoopState]:
+    steps = iterate_bulk(
+        bulk,
+        prepared,
+        state,
         journey.params,
-        genes=matched.genes,
-        states=prepared.states,
         seed=journey.seed(6, iteration),
         device=journey.device,
         iteration=iteration,
         stop=journey.watch,
     )
-    fused = fuse(prepared.x, state.imputed, found.bulk_imputed, found.genes)
-    return replace(state, imputed=fused, deconvolution=found.summary())
+    return (yield from journey.timed("deconvolution", iteration, steps))

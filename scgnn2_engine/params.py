@@ -112,7 +112,7 @@ class LoadParams(StageParams):
     )
     bulk_dataset = _text("Bulk expression (csv, tsv, h5ad), used with use_bulk.")
     bulk_samples = _text(
-        "Bulk samples to use, by name, with weights where they shall not count alike: A,B or A=2,B=1. Empty: all, alike."
+        "Bulk samples to use, by name, with weights where they shall not count alike: A,B or A=2,B=1. Empty: all alike."
     )
     LTMG = _text("LTMG states to load instead of computing them (genes x cells, tab-separated, column ID).")
     from_10X = _text("10x Genomics folder (matrix.mtx with genes.tsv or features.tsv.gz) or .h5 file.")

@@ -174,7 +174,7 @@ def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event
     yield StageStarted("output", 0)
     with PeakMemory() as memory:
         result = ended.result
-        if params.output.figures:
+        if params.output.figures or params.output.seurat:
             try:
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
             except Exception as error:  # a map must never cost the result

@@ -93,6 +93,8 @@ class Dataset:
     obsm
         Embeddings of the cells and other measurements on them that came with the file: (n_obs, ...) arrays, sparse
         matrices or tables by name, carried likewise.
+    varm, obsp
+        (n_vars, ...) loadings of the genes, and (n_obs, n_obs) sparse graphs of the cells, by name, carried likewise.
     uns
         What describes them (``"seurat"``, ``"experiment"``), so that an object of the same kind can be written again.
     notes
@@ -113,6 +115,8 @@ class Dataset:
     obs: pd.DataFrame | None = None
     var: pd.DataFrame | None = None
     obsm: Mapping[str, Any] = field(default_factory=dict)
+    varm: Mapping[str, Any] = field(default_factory=dict)
+    obsp: Mapping[str, Any] = field(default_factory=dict)
     uns: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

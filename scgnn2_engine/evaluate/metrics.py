@@ -101,6 +101,8 @@ def score_iteration(
 ) -> Mapping[str, float]:
     """The scores of one iteration: its row of ``metrics.csv`` but for time and stopping.
 
+    With bulk expression the errors of the single-cell and of the bulk imputation stand beside those of the fused one.
+
     Raises
     ------
     ValueError
@@ -110,6 +112,14 @@ def score_iteration(
         raise ValueError("expected the state of an iteration, found the state before the loop")
     agreement = agreement_with_truth(state.labels, truth)
     error = hidden_error(state.imputed, prepared.hidden, prepared.size_factors)
+    before_fusion = {
+        f"{score}_{name}": value
+        for name, imputed in state.unfused.items()
+        for score, value in (
+            ("error_median", hidden_error(imputed, prepared.hidden, prepared.size_factors)["median"]),
+            ("validation_error", validation_error(imputed, prepared.validation)),
+        )
+    }
     return {
         "ari_against_ground_truth": agreement["ari"],
         "nmi_against_ground_truth": agreement["nmi"],
@@ -120,4 +130,5 @@ def score_iteration(
         "error_cosine": error["cosine"],
         "validation_error": validation_error(state.imputed, prepared.validation),
         "cluster_count": float(len(np.unique(state.labels))),
+        **before_fusion,
     }

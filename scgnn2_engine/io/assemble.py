@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
@@ -17,6 +18,9 @@ from scgnn2_engine.io.scale import detect_scale
 from scgnn2_engine.io.text import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix, Scale
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _EXACT_FLOAT32 = 2**24
 _LARGEST = float(np.finfo(np.float32).max)
@@ -48,13 +52,21 @@ class Found:
     obs: pd.DataFrame | None = None
     var: pd.DataFrame | None = None
     obsm: Mapping[str, Any] = field(default_factory=dict)
+    varm: Mapping[str, Any] = field(default_factory=dict)
+    obsp: Mapping[str, Any] = field(default_factory=dict)
     uns: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     negative_advice: str = "Give raw or normalised values, not scaled ones."
 
 
-def from_table(table: Table, source: str, load: LoadParams, layout: Orientation | None = None) -> Found:
+def from_table(
+    table: Table,
+    source: str,
+    load: LoadParams,
+    layout: Orientation | None = None,
+    dtype: npt.DTypeLike = np.float32,
+) -> Found:
     """Decide which axis of a table holds the cells, and turn it so that they are rows.
 
     ``layout`` is what the benchmark prescribes for its files; an orientation that the user named goes before it.
@@ -67,13 +79,23 @@ def from_table(table: Table, source: str, load: LoadParams, layout: Orientation 
     rows, columns = table.row_names, table.column_names
     return Found(
         source=source,
-        expression=table.assemble(transpose=verdict.genes_in_rows),
+        expression=table.assemble(transpose=verdict.genes_in_rows, dtype=dtype),
         obs_names=columns if verdict.genes_in_rows else rows,
         var_names=rows if verdict.genes_in_rows else columns,
         facts={"orientation": verdict.orientation, "matrix": "table"},
         notes=(verdict.reason,),
         warnings=(verdict.warning,) if verdict.warning else (),
     )
+
+
+def unfinished(found: Found) -> tuple[AnnData, tuple[str, ...]]:
+    """What a reader found as AnnData, its values as they are, and the sentences to be said."""
+    from anndata import AnnData
+
+    obs_names, cell_notes = unique_names(found.obs_names, "cell")
+    var_names, gene_notes = unique_names(found.var_names, "gene")
+    obs, var = (pd.DataFrame(index=pd.Index(names.astype(object))) for names in (obs_names, var_names))
+    return AnnData(found.expression, obs=obs, var=var), (*found.notes, *found.warnings, *cell_notes, *gene_notes)
 
 
 def finish(found: Found, load: LoadParams) -> Dataset:
@@ -113,6 +135,8 @@ def finish(found: Found, load: LoadParams) -> Dataset:
         obs=obs,
         var=var,
         obsm=found.obsm,
+        varm=found.varm,
+        obsp=found.obsp,
         uns=found.uns,
         notes=(size, *found.notes, scale_note, *obs_notes, *var_notes, *empty_notes),
         warnings=(*found.warnings, *scale_warnings, *empty_warnings),

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.gene_names import plain_name
 from scgnn2_engine.io.h5ad import read_h5ad
 from scgnn2_engine.io.kinds import kind_of
-from scgnn2_engine.gene_names import plain_name
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.scale import detect_scale
 from scgnn2_engine.io.text import read_table

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from scgnn2_engine.io.assemble import from_table, unfinished
 from scgnn2_engine.io.export import check_writable, export
+from scgnn2_engine.io.h5ad import found_in_anndata
 from scgnn2_engine.io.kinds import BROKEN, cannot_read, kind_of
 from scgnn2_engine.io.route import read
 from scgnn2_engine.io.text import Table
@@ -42,7 +46,8 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
     """Read anything that :func:`read` reads and write it as anything that :func:`export` writes.
 
     Objects that hold more than a matrix (h5ad, Seurat, SingleCellExperiment) are carried over whole, as far as the
-    other format has room; with ``load.layer`` only that matrix and what is known of its cells and genes.
+    other format has room; with ``load.layer`` only that matrix and what is known of its cells and genes. Their values
+    stay as they are, in double precision.
 
     Parameters
     ----------
@@ -70,15 +75,24 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
     source, out = Path(source).expanduser(), Path(out)
     check_writable(out, r_class)
     load = load or RunParams().load
-    whole, lost = (None, []) if load.layer or load.scale != "auto" else _whole(source, load)
-    data: Dataset | AnnData = read(source, load) if whole is None else whole
-    notes = (*data.notes, *data.warnings) if isinstance(data, Dataset) else ()
-    lost = lost + export(data, out, r_class=r_class)
+    notes: tuple[str, ...] = ()
+    found = _whole(source, load)
+    data: Dataset | AnnData
+    if found is None:
+        data, lost = read(source, load), []
+        notes = (*data.notes, *data.warnings)
+        if data.scale != "counts":
+            lost.append("digits beyond single precision (tables of text are read as float32)")
+    else:
+        data, notes, lost = found
+        if load.layer:
+            data = _one_layer(data, load.layer)
+    lost += export(data, out, r_class=r_class)
     return Conversion(data.n_obs, data.n_vars, notes, tuple(lost))
 
 
-def _whole(source: Path, load: LoadParams) -> tuple[AnnData | None, list[str]]:
-    """All of a file that is an AnnData, or an object of R that becomes one; None of any other."""
+def _whole(source: Path, load: LoadParams) -> tuple[AnnData, tuple[str, ...], list[str]] | None:
+    """All of a file that is an AnnData or of R, sentences about it, and what was lost; None of any other file."""
     kind = kind_of(source)
     if kind == "h5ad":
         import anndata
@@ -86,13 +100,25 @@ def _whole(source: Path, load: LoadParams) -> tuple[AnnData | None, list[str]]:
         try:
             with warnings.catch_warnings():  # of anndata before 0.8, and of names that repeat
                 warnings.simplefilter("ignore")
-                return anndata.read_h5ad(source), []
+                return anndata.read_h5ad(source), (), []
         except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
             raise cannot_read(source, error) from error
     if kind == "rdata":
         from scgnn2_engine.io.r.reading import read_r
 
         content = read_r(source, object_name=load.object)
-        if not isinstance(content.value, Table):
-            return content.value, [f"{phrase} (of the {content.kind})" for phrase in content.lost]
-    return None, []
+        if isinstance(content.value, Table):
+            adata, sentences = unfinished(from_table(content.value, str(source), load, dtype=np.float64))
+            return adata, sentences, []
+        return content.value, (), [f"{phrase} (of the {content.kind})" for phrase in content.lost]
+    return None
+
+
+def _one_layer(adata: AnnData, layer: str) -> AnnData:
+    """The AnnData with one of its matrices as X and no other."""
+    from anndata import AnnData
+
+    found = found_in_anndata(adata, layer=layer)
+    kept = AnnData(found.expression, obs=found.obs, var=found.var, obsm=dict(found.obsm))
+    kept.uns |= found.uns
+    return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.io.assemble import finish
+from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.h5ad import found_in_anndata, to_anndata
 from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.tables import write_matrix
-from scgnn2_engine.io.to_anndata import storable
-from scgnn2_engine.params import RunParams
+from scgnn2_engine.io.to_anndata import write_h5ad
 from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
@@ -73,20 +73,18 @@ def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> l
     >>> folder = Path(tempfile.mkdtemp())
     >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.csv.gz")
     ['the labels of the cells', 'the cell annotation (cell_type)']
-    >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.rds")
-    []
+    >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.rds", r_class="dgCMatrix")
+    ['the labels of the cells', 'the cell annotation (cell_type)']
     """
     path = Path(path)
     check_writable(path, r_class)
     name = path.name.lower()
     if name.endswith(".h5ad"):
-        adata = _stored(_as_anndata(data))
         with whole_file(path) as temporary:
-            adata.write_h5ad(temporary, compression="gzip")
-        return []
+            return write_h5ad(_as_anndata(data), temporary, compression="gzip")
     if name.endswith(TEXT):
-        dataset, lost = _as_matrix(data)
-        _write_text(dataset, path)
+        one, lost = _as_matrix(data)
+        _write_text(one, path)
         return lost
     return _write_r(data, path, r_class or ("seurat" if name.endswith(".rds") else "data.frame"))
 
@@ -119,35 +117,38 @@ def _as_anndata(data: Dataset | AnnData) -> AnnData:
     return to_anndata(data) if isinstance(data, Dataset) else data
 
 
-def _stored(adata: AnnData) -> AnnData:
-    """A form that h5ad can hold; the given one stays as it is."""
-    stored = adata.copy()
-    stored.obs, stored.var = storable(adata.obs), storable(adata.var)
-    return stored
+@dataclass(frozen=True)
+class _One:
+    """A matrix with its names, (n_obs, n_vars)."""
+
+    expression: Any
+    obs_names: Names
+    var_names: Names
 
 
-def _as_matrix(data: Dataset | AnnData) -> tuple[Dataset, list[str]]:
-    """The one matrix of the data, and what a format that holds nothing else loses."""
+def _as_matrix(data: Dataset | AnnData) -> tuple[_One, list[str]]:
+    """The one matrix of the data, its values as they are, and what a format that holds nothing else loses."""
+    dataset: Dataset | Found
     if isinstance(data, Dataset):
         dataset, more = data, []
     else:
-        dataset = finish(found_in_anndata(data), RunParams().load)
+        dataset = found_in_anndata(data)
         taken = str(dataset.facts["matrix"])
         others = [f"layers[{name!r}]" for name in data.layers] + ["X"] + ([".raw"] if data.raw is not None else [])
         more = [f"the other matrices ({listed(rest)})"] if (rest := [name for name in others if name != taken]) else []
         if len(data.obsp):
             more.append(f"the graphs of the cells ({listed(data.obsp)})")
-    lost = ["the labels of the cells"] if dataset.truth is not None else []
+    lost = ["the labels of the cells"] if isinstance(dataset, Dataset) and dataset.truth is not None else []
     if dataset.obs is not None and len(dataset.obs.columns):
         lost.append(f"the cell annotation ({listed(dataset.obs.columns)})")
     if dataset.var is not None and len(dataset.var.columns):
         lost.append(f"the gene annotation ({listed(dataset.var.columns)})")
     if dataset.obsm:
         lost.append(f"the embeddings ({listed(dataset.obsm)})")
-    return dataset, lost + more
+    return _One(dataset.expression, dataset.obs_names, dataset.var_names), lost + more
 
 
-def _write_text(data: Dataset, path: Path) -> None:
+def _write_text(data: _One, path: Path) -> None:
     genes_by_cells = sp.csr_matrix(data.expression.T) if sp.issparse(data.expression) else data.expression.T
     separator = "\t" if ".tsv" in path.name.lower() else ","
     with whole_file(path) as temporary:
@@ -179,8 +180,8 @@ def _write_r(data: Dataset | AnnData, path: Path, r_class: str) -> list[str]:
 
         obj, lost = into_seurat(_as_anndata(data))
     else:
-        dataset, lost = _as_matrix(data)
-        obj = _BUILDERS[r_class](dataset)
+        one, lost = _as_matrix(data)
+        obj = _BUILDERS[r_class](one)
     with whole_file(path) as temporary:
         if path.name.lower().endswith(".rds"):
             write_rds(temporary, obj)
@@ -189,29 +190,29 @@ def _write_r(data: Dataset | AnnData, path: Path, r_class: str) -> list[str]:
     return lost
 
 
-def _sparse(data: Dataset) -> Any:
+def _sparse(data: _One) -> Any:
     from scgnn2_engine.io.r.build import dgcmatrix
 
     return dgcmatrix(sp.csr_matrix(data.expression).T, list(data.var_names), list(data.obs_names))
 
 
-def _dense(data: Dataset) -> Any:
+def _dense(data: _One) -> Any:
     from scgnn2_engine.io.r.build import matrix
 
     return matrix(_genes_by_cells(data), list(data.var_names), list(data.obs_names))
 
 
-def _frame(data: Dataset) -> Any:
+def _frame(data: _One) -> Any:
     from scgnn2_engine.io.r.build import data_frame
 
     return data_frame(pd.DataFrame(_genes_by_cells(data), index=data.var_names, columns=data.obs_names))
 
 
-def _genes_by_cells(data: Dataset) -> np.ndarray[Any, Any]:
+def _genes_by_cells(data: _One) -> np.ndarray[Any, Any]:
     """R's dense matrices are of doubles: asked for by name, and refused where they do not fit."""
-    require_memory(20.0 * data.n_obs * data.n_vars, "A dense matrix of R (dgCMatrix stays sparse)")
+    require_memory(20.0 * len(data.obs_names) * len(data.var_names), "A dense matrix of R (dgCMatrix stays sparse)")
     x: Any = data.expression
     return np.asarray(x.toarray() if sp.issparse(x) else x, dtype=np.float64).T
 
 
-_BUILDERS: dict[str, Callable[[Dataset], Any]] = {"dgCMatrix": _sparse, "matrix": _dense, "data.frame": _frame}
+_BUILDERS: dict[str, Callable[[_One], Any]] = {"dgCMatrix": _sparse, "matrix": _dense, "data.frame": _frame}

@@ -49,12 +49,17 @@ class Choice:
     def negative_advice(self) -> str:
         """What to do when this matrix is scaled."""
         if not self.alternatives:
-            return "It looks scaled, and the data holds no other matrix: start from the unscaled one."
+            return (
+                "It looks scaled, and the data holds no other matrix: start from the unscaled one (in a Seurat object, "
+                'make the assay with counts the active one: DefaultAssay(object) <- "RNA").'
+            )
         others = " or ".join(f"--load_layer {name}" for name in self.alternatives)
         return f"It looks scaled; take another matrix of this data: {others}."
 
 
-def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, asked: str = "") -> Choice:
+def choose_matrix(
+    layers: Iterable[str], *, has_raw: bool, has_x: bool = True, asked: str = "", x_name: str = ""
+) -> Choice:
     """Choose a matrix: the layer asked for, else ``layers['counts']``, else ``.raw``, else ``X``.
 
     Parameters
@@ -65,6 +70,8 @@ def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, a
         Whether there is a ``.raw``, and an ``X``.
     asked
         ``load_layer``: the name of a layer, ``"raw"`` or ``"X"``; empty chooses.
+    x_name
+        What ``X`` is called in the object of R that it comes from; that name is understood too.
 
     Raises
     ------
@@ -78,11 +85,13 @@ def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, a
     """
     named = list(layers)
     every = [*named, *(["raw"] if has_raw else []), *(["X"] if has_x else [])]
+    asked = "X" if asked and asked == x_name and asked not in named else asked
     if asked:
         if asked not in every:
+            known = [f"X ({x_name})" if name == "X" and x_name not in ("", *named) else name for name in every]
             raise InputError(
                 f"There is no layer {asked!r}.",
-                expected=f"one of {', '.join(every) or 'none'}",
+                expected=f"one of {', '.join(known) or 'none'}",
                 advice="Name another one with --load_layer, or leave it out.",
             )
         name, why = asked, "as asked (load_layer)"
@@ -99,19 +108,30 @@ def choose_matrix(layers: Iterable[str], *, has_raw: bool, has_x: bool = True, a
             found=f"layers {', '.join(named) or 'none'}",
             advice="Name a layer with --load_layer.",
         )
-    return Choice(name, name in named, why, tuple(other for other in every if other != name))
+    return Choice(name, name in named, why, tuple(other for other in every if other not in (name, "scale.data")))
 
 
 def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
     """Take the chosen matrix of an AnnData with its names and cell annotation; ``adata`` is left as it is."""
-    choice = choose_matrix(adata.layers.keys(), has_raw=adata.raw is not None, has_x=adata.X is not None, asked=layer)
+    choice = choose_matrix(
+        adata.layers.keys(),
+        has_raw=adata.raw is not None,
+        has_x=adata.X is not None,
+        asked=layer,
+        x_name=_name_of_x(adata.uns),
+    )
     if choice.layer:
         matrix, var = adata.layers[choice.name], adata.var
     elif choice.name == "raw":
         matrix, var = adata.raw.X, adata.raw.var
     else:
         matrix, var = adata.X, adata.var
-    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), dict(adata.obsm), adata.uns)
+    beside = {
+        "obsm": dict(adata.obsm),
+        "obsp": dict(adata.obsp),
+        "varm": {} if choice.name == "raw" else dict(adata.varm),
+    }
+    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns)
 
 
 def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
@@ -131,7 +151,12 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
     try:
         with h5py.File(path) as file:
             layers = list(file["layers"].keys()) if "layers" in file else []
-            choice = choose_matrix(layers, has_raw="raw" in file, has_x="X" in file, asked=layer)
+            described = {
+                key: read_elem(file["uns"][key]) for key in DESCRIPTIONS if "uns" in file and key in file["uns"]
+            }
+            choice = choose_matrix(
+                layers, has_raw="raw" in file, has_x="X" in file, asked=layer, x_name=_name_of_x(described)
+            )
             place = f"layers/{choice.name}" if choice.layer else ("raw/X" if choice.name == "raw" else "X")
             var_place = "raw/var" if choice.name == "raw" and not choice.layer else "var"
             modern = all("encoding-type" in file[key].attrs for key in (place, "obs", var_place) if key in file)
@@ -139,9 +164,10 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
                 require_memory(_bytes_of(file[place]), f"{path} ({choice.label})", max_memory)
             if modern:
                 obs, var = read_elem(file["obs"]), read_elem(file[var_place])
-                obsm = read_elem(file["obsm"]) if "obsm" in file else {}
-                uns = {key: read_elem(file["uns"][key]) for key in DESCRIPTIONS if "uns" in file and key in file["uns"]}
-                return _found(str(path), choice, read_elem(file[place]), obs, var, obsm, uns)
+                beside = {key: read_elem(file[key]) for key in ("obsm", "varm", "obsp") if key in file}
+                if var_place == "raw/var":
+                    beside["varm"] = {}
+                return _found(str(path), choice, read_elem(file[place]), obs, var, beside, described)
         with warnings.catch_warnings():  # files of anndata before 0.8 are read with a warning that they are old
             warnings.simplefilter("ignore")
             return found_in_anndata(anndata.read_h5ad(path), layer=layer, source=str(path))
@@ -149,6 +175,10 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
         raise
     except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
         raise cannot_read(path, error) from error
+
+
+def _name_of_x(uns: Mapping[str, Any]) -> str:
+    return str(next((uns[key]["X"] for key in DESCRIPTIONS if key in uns and "X" in uns[key]), ""))
 
 
 def to_anndata(dataset: Dataset) -> AnnData:
@@ -183,7 +213,7 @@ def _found(
     matrix: Any,
     obs: pd.DataFrame,
     var: pd.DataFrame,
-    obsm: Mapping[str, Any],
+    beside: Mapping[str, Mapping[str, Any]],
     uns: Mapping[str, Any],
 ) -> Found:
     obs_names = np.asarray(obs.index.astype(str), dtype=np.str_)
@@ -199,10 +229,20 @@ def _found(
         var_names=genes,
         obs=obs,
         var=var,
-        obsm={key: values for key, values in obsm.items() if not key.endswith(SCALED)},
+        obsm={key: values for key, values in beside.get("obsm", {}).items() if not key.endswith(SCALED)},
+        varm=beside.get("varm", {}),
+        obsp={key: values for key, values in beside.get("obsp", {}).items() if sp.issparse(values)},
         uns={key: uns[key] for key in DESCRIPTIONS if key in uns},
         facts={"orientation": "cells-by-genes", "matrix": choice.label},
-        notes=("Orientation cells-by-genes, as AnnData is.", f"Matrix {choice.label}: {choice.reason}."),
+        notes=(
+            "Orientation cells-by-genes, as AnnData is.",
+            f"Matrix {choice.label}: {choice.reason}.",
+            *(
+                f"{key} is not carried through a run: of another selection of genes it must be made again."
+                for key in beside.get("obsm", {})
+                if key.endswith(SCALED)
+            ),
+        ),
         warnings=(swapped,) if against else (),
         negative_advice=choice.negative_advice,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ TABLES = (
     "labels_history",
     "losses",
 )
-BULK_TABLES = ("deconvolution",)
+BULK_TABLES = ("deconvolution", "deconvolution_genes", "deconvolution_samples")
 """Written only where there was bulk expression."""
 
 
@@ -78,5 +79,15 @@ def _small_frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "labels_history", history
     yield "losses", result.losses
     if result.deconvolution is not None:
-        columns = {"cluster": "clusters", "weight": "weights", "proportion": "proportions"}
-        yield "deconvolution", pd.DataFrame({name: result.deconvolution[key] for name, key in columns.items()})
+        yield from _bulk_frames(result.deconvolution, result.prepared.var_names)
+
+
+def _bulk_frames(found: Mapping[str, Any], var_names: npt.NDArray[np.str_]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Weights of the clusters; scaling and cluster profiles of the genes; shares in every sample, where there are."""
+    columns = {"cluster": "clusters", "weight": "weights", "proportion": "proportions", "cell_share": "cell_shares"}
+    yield "deconvolution", pd.DataFrame({name: found[key] for name, key in columns.items() if key in found})
+    genes = pd.DataFrame({"gene": var_names[found["genes"]], "scaling": found["gene_scaling"]})
+    profiles = pd.DataFrame(found["profiles"], columns=[f"cluster_{cluster}" for cluster in found["clusters"]])
+    yield "deconvolution_genes", pd.concat([genes, profiles], axis=1)
+    if "samples" in found:
+        yield "deconvolution_samples", found["samples"]

@@ -20,7 +20,7 @@ from scgnn2_engine.io.records import json_text
 from scgnn2_engine.io.result_tables import BULK_TABLES, TABLES, frames, write_embedding, write_tables
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.io.to_anndata import result_to_anndata
+from scgnn2_engine.io.to_anndata import result_to_anndata, write_h5ad
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import LoopState, Matrix, Prepared, Result
 
@@ -142,8 +142,9 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
     Returns
     -------
     list of Path
-        The files written, sorted. ``deconvolution.csv`` (cluster, weight and proportion in the bulk expression, one
-        row per cluster) is among them only where the result has a deconvolution.
+        The files written, sorted. With bulk expression ``deconvolution.csv`` (weights of the clusters),
+        ``deconvolution_genes.csv`` (scaling and cluster profiles of the shared genes) and, by method shares,
+        ``deconvolution_samples.csv`` (shares of the clusters in every sample) are among them.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
         require_room(directory, expected_size(n_obs, n_vars, params, n_stored=n_stored))
         write_tables(result, staging)
         adata = result_to_anndata(result)
-        adata.write_h5ad(staging / "result.h5ad")
+        write_h5ad(adata, staging / "result.h5ad")
         if params.output.preprocessed:
             _write_preprocessed(result.prepared, staging, params)
         if params.output.rdata:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.assemble import Found, finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
@@ -125,10 +127,20 @@ def _read_r(path: Path, load: LoadParams, max_memory: float, layout: Orientation
             )
         found = from_table(content.value, str(path), load, layout)
     else:
-        found = found_in_anndata(content.value, layer=load.layer, source=str(path))
+        found = found_in_anndata(_with_data(content.value, load), layer=load.layer, source=str(path))
     taken = f"Object {content.name} ({content.kind})." if content.name else f"An R object of class {content.kind}."
     lost = tuple(f"Not carried over from R: {phrase}." for phrase in content.lost)
     return replace(found, notes=(taken, *found.notes, *lost))
+
+
+def _with_data(adata: AnnData, load: LoadParams) -> AnnData:
+    """Keep the normalised values of a Seurat object where its counts are read, to be given back with the result."""
+    facts = adata.uns.get("seurat", {})
+    if facts.get("X") == "data" and "counts" in adata.layers and not load.layer:
+        active = facts["active.assay"]
+        adata.obsm[f"{active}_data"] = adata.X
+        facts["assays"][active].setdefault("features", {})["data"] = np.array(adata.var_names, dtype=object)
+    return adata
 
 
 def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:

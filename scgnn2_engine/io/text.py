@@ -39,7 +39,7 @@ class Table:
     Attributes
     ----------
     blocks
-        Row blocks, float32, each dense or CSR by its own share of zeros. :meth:`assemble` empties the list.
+        Row blocks, each dense or CSR by its own share of zeros. :meth:`assemble` empties the list.
     row_names, column_names
         Names as read, possibly duplicated.
     """
@@ -48,7 +48,7 @@ class Table:
     row_names: Names
     column_names: Names
 
-    def assemble(self, *, transpose: bool) -> Matrix:
+    def assemble(self, *, transpose: bool, dtype: npt.DTypeLike = np.float32) -> Matrix:
         """Make the whole matrix, transposed or not, CSR where at least 60 % are zeros; the blocks are used up.
 
         Each block is freed once it is copied, so the matrix never exists twice in dense form.
@@ -56,12 +56,12 @@ class Table:
         n_rows, n_columns = len(self.row_names), len(self.column_names)
         nonzero = sum(int(np.count_nonzero(b)) if isinstance(b, np.ndarray) else b.nnz for b in self.blocks)
         if nonzero <= (1 - SPARSE_FROM) * n_rows * n_columns:
-            whole = sp.vstack([sp.csr_matrix(block) for block in self.blocks], format="csr", dtype=np.float32)
+            whole = sp.vstack([sp.csr_matrix(block) for block in self.blocks], format="csr", dtype=dtype)
             self.blocks.clear()
             whole = whole.T.tocsr() if transpose else whole
             whole.sort_indices()
             return whole
-        dense = np.empty((n_columns, n_rows) if transpose else (n_rows, n_columns), dtype=np.float32)
+        dense = np.empty((n_columns, n_rows) if transpose else (n_rows, n_columns), dtype=dtype)
         end = n_rows
         while self.blocks:
             block = self.blocks.pop()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.records import json_text
 from scgnn2_engine.types import Dataset, Result
 
@@ -54,6 +58,7 @@ def result_to_anndata(result: Result) -> AnnData:
     prepared = result.prepared
     names = pd.Index(prepared.obs_names.astype(object))
     obs = storable(result.obs) if result.obs is not None else pd.DataFrame(index=names)
+    obs = obs.loc[:, [not _of_a_run(name) for name in obs.columns]]
     obs.index = names
     obs["scgnn2_cluster"] = cluster_categories(result.labels)
     for name, score in _scores(result).items():
@@ -74,8 +79,9 @@ def result_to_anndata(result: Result) -> AnnData:
         var=_genes(prepared.var_names, source, prepared.genes),
         layers=layers,
         obsm=obsm,
-        varm={} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)},
-        obsp={"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
+        varm=_carried_varm(source, prepared.genes)
+        | ({} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)}),
+        obsp=_carried_obsp(result) | {"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
         uns={
             **({} if source is None else source.uns),
             "scgnn2": {
@@ -91,7 +97,10 @@ def result_to_anndata(result: Result) -> AnnData:
     if source is not None and source.n_vars > prepared.n_vars:
         every = source.expression if len(prepared.cells) == source.n_obs else source.expression[prepared.cells]
         adata.raw = anndata.AnnData(
-            X=every, obs=pd.DataFrame(index=names), var=_genes(source.var_names, source, slice(None))
+            X=every,
+            obs=pd.DataFrame(index=names),
+            var=_genes(source.var_names, source, slice(None)),
+            varm=_carried_varm(source, slice(None)),
         )
     return adata
 
@@ -117,8 +126,30 @@ def _carried_obsm(result: Result) -> dict[str, Any]:
     return {
         key: values.iloc[cells] if isinstance(values, pd.DataFrame) else values[cells]
         for key, values in result.source.obsm.items()
-        if not key.startswith("X_scgnn2_")
+        if not _of_a_run(key)
     }
+
+
+def _carried_varm(source: Dataset | None, genes: Any) -> dict[str, Any]:
+    if source is None:
+        return {}
+    return {
+        key: values.iloc[genes] if isinstance(values, pd.DataFrame) else values[genes]
+        for key, values in source.varm.items()
+        if not _of_a_run(key)
+    }
+
+
+def _carried_obsp(result: Result) -> dict[str, Any]:
+    if result.source is None:
+        return {}
+    cells = result.prepared.cells
+    return {key: graph[cells][:, cells] for key, graph in result.source.obsp.items() if not _of_a_run(key)}
+
+
+def _of_a_run(key: str) -> bool:
+    """Whether an earlier run of this program left it, in an AnnData or in a Seurat object."""
+    return str(key).removeprefix("X_").lower().startswith(("scgnn2_", "scgnn2."))
 
 
 def _bulk_profiles(result: Result) -> pd.DataFrame:
@@ -149,6 +180,79 @@ def storable(obs: pd.DataFrame) -> pd.DataFrame:
     stored = stored.loc[:, ~stored.columns.duplicated()]
     for name in stored.columns:
         values = stored[name]
-        if values.dtype == object and len({type(value) for value in values.dropna()}) > 1:
+        if values.dtype != object:
+            continue
+        kinds = {type(value) for value in values.dropna()}
+        if not kinds:  # all missing: of no kind that a file could hold but a category
+            stored[name] = pd.Categorical([None] * len(values))
+        elif kinds != {str} and kinds != {bool}:
             stored[name] = values.map(str, na_action="ignore")
     return stored
+
+
+def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | None = None) -> list[str]:
+    """Write an AnnData of any origin; what h5ad holds differently is returned as phrases.
+
+    Raises
+    ------
+    OutputError
+        Something in it is of a kind that h5ad has no room for.
+    """
+    stored, changed = storable_anndata(adata)
+    try:
+        with warnings.catch_warnings():  # of anndata, about names that will be refused in some later version
+            warnings.simplefilter("ignore")
+            stored.write_h5ad(path, compression=compression)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise OutputError(
+            "Something that came with the data cannot be stored in an h5ad.",
+            expected="numbers, text, categories, and tables and matrices of them",
+            found=" ".join(str(error).split())[:300],
+            advice="Remove it from the data before the run.",
+        ) from error
+    return changed
+
+
+def storable_anndata(adata: AnnData) -> tuple[AnnData, list[str]]:
+    """A form that h5ad can hold, and phrases for what it holds differently; the given one stays as it is.
+
+    In h5ad a slash in a name would open a folder, so a low line stands there.
+    """
+    import anndata
+
+    changed: list[str] = []
+
+    def name(key: object, what: str) -> str:
+        plain = str(key).replace("/", "_")
+        if plain != str(key):
+            changed.append(f"the slash in the name of {what} {key} (it is {plain})")
+        return plain
+
+    def named(items: Any, what: str) -> dict[str, Any]:
+        return {name(key, what): value for key, value in items.items()}
+
+    def nested(value: Any) -> Any:
+        return (
+            {str(key).replace("/", "_"): nested(one) for key, one in value.items()}
+            if isinstance(value, Mapping)
+            else value
+        )
+
+    obs, var = (storable(table) for table in (adata.obs, adata.var))
+    obs.columns = pd.Index([name(column, "column") for column in obs.columns])
+    var.columns = pd.Index([name(column, "column") for column in var.columns])
+    stored = anndata.AnnData(
+        adata.X,
+        obs=obs,
+        var=var,
+        layers=named(adata.layers, "layer"),
+        obsm=named(adata.obsm, "embedding"),
+        varm=named(adata.varm, "loadings"),
+        obsp=named(adata.obsp, "graph"),
+        varp=named(adata.varp, "graph of genes"),
+        uns=nested(adata.uns),
+    )
+    if adata.raw is not None:
+        raw = anndata.AnnData(adata.raw.X, var=storable(adata.raw.var), obs=obs[[]], varm=dict(adata.raw.varm))
+        stored.raw = raw
+    return stored, changed

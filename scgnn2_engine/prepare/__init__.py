@@ -7,6 +7,7 @@ events.
 from scgnn2_engine.prepare.ltmg import UMI_NOTICE, iterate_ltmg_states, ltmg_states
 from scgnn2_engine.prepare.memory import check_memory, expected_memory
 from scgnn2_engine.prepare.preparation import iterate_ltmg, iterate_preprocess, prepare
+from scgnn2_engine.prepare.shared_genes import measured_at
 
 __all__ = [
     "UMI_NOTICE",
@@ -16,5 +17,6 @@ __all__ = [
     "iterate_ltmg_states",
     "iterate_preprocess",
     "ltmg_states",
+    "measured_at",
     "prepare",
 ]

@@ -5,7 +5,11 @@ Every ``iterate_…`` is a generator of events whose value is the stage's result
 """
 
 from scgnn2_engine.stages.bulk import MatchedBulk, match_bulk
+from scgnn2_engine.stages.bulk_shares import SampleShares, bulk_shares
+from scgnn2_engine.stages.bulk_shift import apply_shift, bulk_shift
+from scgnn2_engine.stages.bulk_shift import strength as shift_strength
 from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_cluster_ae
+from scgnn2_engine.stages.cluster_profiles import cluster_profiles
 from scgnn2_engine.stages.clustering import Clustering, check_method, cluster, iterate_clustering
 from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
 from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
@@ -19,8 +23,13 @@ __all__ = [
     "FeatureFit",
     "GraphFit",
     "MatchedBulk",
+    "SampleShares",
+    "apply_shift",
+    "bulk_shares",
+    "bulk_shift",
     "check_method",
     "cluster",
+    "cluster_profiles",
     "deconvolve",
     "fit_cluster_ae",
     "fit_feature_ae",
@@ -32,4 +41,5 @@ __all__ = [
     "iterate_feature_ae",
     "iterate_graph_ae",
     "match_bulk",
+    "shift_strength",
 ]

@@ -1,16 +1,14 @@
 """Bulk deconvolution: what a bulk sample says about the clusters, their cells and the genes.
 
-Four optimisations, each a sum of plain (unsquared) norms under a lower bound, solved as published (Gu et al.,
-Bioinformatics 2022): Adam from a random normal start, projected onto the bound after every step. The objectives stand
-in :mod:`scgnn2_engine.stages.deconvolution_objectives`; a step is a :class:`_Step`, and :func:`_descend` is the one
-loop that solves it.
+Four optimisations (Gu et al., Bioinformatics 2022), each a sum of plain (unsquared) norms under a lower bound, and
+convex. The objectives stand in :mod:`scgnn2_engine.stages.deconvolution_objectives`, the two ways to solve them, the
+published descent and the exact one, in :mod:`scgnn2_engine.stages.deconvolution_solvers`.
 
 Rows are cells everywhere; on the ln(1 + expression) scale.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -19,26 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from scgnn2_engine.errors import TrainingError
-from scgnn2_engine.events import EpochEnded, Event, Notice, Stop, drain, never
-from scgnn2_engine.params import (
-    DeconvOpt1Params,
-    DeconvOpt2Params,
-    DeconvOpt3Params,
-    DeconvTuneParams,
-    RunParams,
-)
+from scgnn2_engine.events import Event, Notice, Stop, drain, never
+from scgnn2_engine.params import RunParams
 from scgnn2_engine.stages.deconvolution_input import ClusteredCells
-from scgnn2_engine.stages.deconvolution_objectives import (
-    CellObjective,
-    Objective,
-    ProfileObjective,
-    ScalingObjective,
-    WeightObjective,
-)
+from scgnn2_engine.stages.deconvolution_solvers import Course, Exact, Published, Solver
 from scgnn2_engine.types import Floats, Ints
-
-StepParams = DeconvOpt1Params | DeconvOpt2Params | DeconvOpt3Params | DeconvTuneParams
 
 
 @dataclass(frozen=True)
@@ -91,31 +74,35 @@ class Deconvolution:
 
 def deconvolve(
     expression: Floats,
-    imputed: Floats,
     labels: Ints,
-    bulk_profile: Floats,
+    bulk: Floats,
     params: RunParams | None = None,
     *,
+    imputed: Floats | None = None,
     genes: Ints | None = None,
     states: npt.NDArray[np.uint8] | None = None,
     seed: int = 1,
     device: torch.device | str = "cpu",
 ) -> Deconvolution:
-    """Deconvolve a bulk profile over clusters of cells.
+    """Deconvolve a bulk profile over clusters of cells by the four published optimisations.
 
     Parameters
     ----------
     expression
         (n_obs, n_vars) observed expression, ln(1 + x) scale, 0 where nothing was seen.
-    imputed
-        (n_obs, n_vars) imputed expression; read only where ``expression`` is 0.
     labels
         (n_obs,) cluster of every cell, any integers.
-    bulk_profile
-        (g,) mean of ln(1 + bulk) over the samples, on the shared genes (see
-        :func:`~scgnn2_engine.stages.bulk.match_bulk`).
+    bulk
+        On the shared genes, either (g,) a profile, already ln(1 + x) (see
+        :func:`~scgnn2_engine.stages.bulk.match_bulk`), or (n_samples, g) samples, not logged: the profile is then the
+        mean of ln(1 + bulk) over them.
     params
-        The groups ``deconv_opt1``, ``deconv_opt2``, ``deconv_opt3`` and ``deconv_tune`` are read.
+        The groups ``deconv``, ``deconv_opt1``, ``deconv_opt2``, ``deconv_opt3`` and ``deconv_tune`` are read.
+        ``deconv_method = "published"``: Adam, projected onto the bounds after every step, from a random normal start.
+        Any other: the exact solvers, which have neither seed nor learning rate (for the estimate of a run with
+        ``"shares"`` see :func:`~scgnn2_engine.stages.bulk_shares.bulk_shares`).
+    imputed
+        (n_obs, n_vars) imputed expression; read only where ``expression`` is 0. None: ``expression`` itself.
     genes
         (g,) positions of the shared genes among the n_vars; None: all of them, in order.
     states
@@ -124,7 +111,8 @@ def deconvolve(
     seed
         Of the random starts.
     device
-        Where it runs; ``mps`` falls back to the processor (the nuclear norm needs float64).
+        Where the published descent runs; ``mps`` falls back to the processor (the nuclear norm needs float64). The
+        exact solvers run on the processor.
 
     Returns
     -------
@@ -133,41 +121,43 @@ def deconvolve(
     Raises
     ------
     InputError
-        Shapes do not agree, or a value is not finite, or the bulk profile holds negative values.
+        Shapes do not agree, or a value is not finite or negative.
     TrainingError
-        A loss became NaN or infinite (a learning rate far too large).
+        A loss became NaN or infinite (a learning rate far too large, or values far off the ln(1 + x) scale).
 
     Notes
     -----
-    Gu et al., Bioinformatics 2022, doi 10.1093/bioinformatics/btac684, with their defaults. Beside the two matrices
-    given and the result it holds five copies of the largest cluster's rows and a few (m, m) float64 matrices, m the
-    smaller of that cluster's cells and the genes; the nuclear norm costs an eigendecomposition of that size per epoch.
+    Gu et al., Bioinformatics 2022, doi 10.1093/bioinformatics/btac684, with their defaults. Every optimisation ends
+    after ``epoch`` steps, when its loss falls below ``epsilon``, or when the loss has settled: published, when it
+    stayed within ``deconv_tolerance`` times itself over the last 10 steps; exact, as each solver says.
+
+    Beside the matrices given and the result it holds, for the largest cluster, its observed and single-cell rows and at
+    most four (exact: three) more matrices of their size. The nuclear norm costs an eigendecomposition of the smaller
+    of that cluster's cells and the genes: one a step (published) or about five a step, for a tenth of the steps.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from scgnn2_engine.params import RunParams
     >>> cells = np.log1p(np.array([[9, 0, 5], [8, 1, 5], [0, 7, 5], [1, 9, 0]], dtype=np.float32))
     >>> bulk = 0.75 * cells[:2].mean(axis=0) + 0.25 * cells[2:].mean(axis=0)
-    >>> params = RunParams(deconv_opt1_epsilon=0.05)
-    >>> found = deconvolve(cells, cells, np.array([0, 0, 1, 1]), bulk, params)
-    >>> found.profiles.shape, found.cell_profiles.shape, bool(found.weights[0] > found.weights[1])
-    ((3, 2), (4, 3), True)
+    >>> found = deconvolve(cells, np.array([0, 0, 1, 1]), bulk)
+    >>> found.profiles.shape, found.cell_profiles.shape, np.round(found.weights, 3).tolist()
+    ((3, 2), (4, 3), [0.75, 0.25])
     """
     return drain(
         iterate_deconvolution(
-            expression, imputed, labels, bulk_profile, params, genes=genes, states=states, seed=seed, device=device
+            expression, labels, bulk, params, imputed=imputed, genes=genes, states=states, seed=seed, device=device
         )
     )
 
 
 def iterate_deconvolution(
     expression: Floats,
-    imputed: Floats,
     labels: Ints,
-    bulk_profile: Floats,
+    bulk: Floats,
     params: RunParams | None = None,
     *,
+    imputed: Floats | None = None,
     genes: Ints | None = None,
     states: npt.NDArray[np.uint8] | None = None,
     seed: int = 1,
@@ -183,39 +173,29 @@ def iterate_deconvolution(
     cluster means, the single-cell imputation, 1), since a random start that was not trained is worth less.
     """
     params = params or RunParams()
-    given = ClusteredCells.checked(expression, imputed, labels, bulk_profile, genes, states)
-    run = _Run(seed, _precise_device(device), iteration, stop)
-    bulk = run.tensor(given.bulk, torch.float64)
-    means = run.tensor(given.cluster_means(), torch.float64)
-    proportions = run.tensor(given.counts / given.counts.sum(), torch.float64)
+    given = ClusteredCells.checked(expression, expression if imputed is None else imputed, labels, bulk, genes, states)
+    course = Course(params, iteration, stop)
+    solver: Solver = Published(course, seed, device) if params.deconv.method == "published" else Exact(course)
     losses: dict[str, float] = {}
-
-    opt1 = params.deconv_opt1
-    weight_objective = WeightObjective(bulk, means, proportions, opt1.regu_strength)
-    weights = yield from _descend(
-        _Step("opt1", weight_objective, run.normal(proportions, 1), proportions, 0.0, opt1), run
-    )
-    losses["opt1"] = weight_objective.value(weights)
-
-    opt2 = params.deconv_opt2
-    profile_objective = ProfileObjective(bulk, weights, means, opt2.regu_strength)
-    profiles = yield from _descend(_Step("opt2", profile_objective, run.normal(means, 2), means, 0.0, opt2), run)
-    losses["opt2"] = profile_objective.value(profiles)
+    means = given.cluster_means()
+    weights, losses["opt1"] = yield from solver.weights(given.bulk, means, given.counts / given.counts.sum())
+    profiles, losses["opt2"] = yield from solver.profiles(given.bulk, weights, means)
 
     cell_profiles = np.empty((given.n_obs, given.n_genes), dtype=np.float32)
     losses["opt3"] = 0.0
-    for number in range(len(given.clusters)):
-        loss = yield from _cell_profiles(given, run, number, profiles[:, number], params.deconv_opt3, cell_profiles)
+    for number, cluster in enumerate(given.clusters):
+        cells = given.cells(number)
+        observed, single_cell = given.rows(cells)
+        unseen = observed == 0
+        del observed  # as large as the cluster, and all that is needed of it is where it is 0
+        cell_profiles[cells], loss = yield from solver.cells(
+            profiles[:, number], single_cell, unseen, number, int(cluster)
+        )
         losses["opt3"] += loss
 
-    mixture = run.tensor(given.mean_per_cluster(cell_profiles), torch.float64) @ weights
-    scaling_objective = ScalingObjective(bulk, mixture)
-    ones = torch.ones_like(bulk)
-    scaling = yield from _descend(
-        _Step("tune", scaling_objective, run.normal(ones, 4), ones, 1.0, params.deconv_tune), run
-    )
-    losses["tune"] = scaling_objective.value(scaling)
-    if run.stopped:
+    mixture = given.mean_per_cluster(cell_profiles) @ weights
+    scaling, losses["tune"] = yield from solver.scaling(given.bulk, mixture)
+    if course.stopped:
         yield Notice(
             "The bulk deconvolution was cut short: what it had not finished keeps the single-cell values.",
             "warning",
@@ -224,105 +204,9 @@ def iterate_deconvolution(
     return Deconvolution(
         clusters=given.clusters.astype(np.int32),
         genes=given.genes,
-        weights=weights.cpu().numpy(),
-        profiles=profiles.cpu().numpy().astype(np.float32),
-        gene_scaling=scaling.cpu().numpy(),
+        weights=weights,
+        profiles=profiles.astype(np.float32),
+        gene_scaling=scaling,
         cell_profiles=cell_profiles,
         losses=losses,
     )
-
-
-def _cell_profiles(
-    given: ClusteredCells,
-    run: _Run,
-    number: int,
-    profile: torch.Tensor,
-    params: DeconvOpt3Params,
-    out: npt.NDArray[np.float32],
-) -> Generator[Event, None, float]:
-    """Step 3 for one cluster: fills its rows of ``out`` and returns the final loss."""
-    cells = given.cells(number)
-    observed, single_cell = given.rows(cells)
-    target = run.tensor(single_cell, torch.float32)
-    unseen = run.tensor(observed == 0, torch.bool)
-    del observed  # as large as the cluster, and all that is needed of it is where it is 0
-    start = run.normal(target, 3, number)
-    torch.where(unseen, start, target, out=start)
-    objective = CellObjective(profile, target, unseen, params.regu_strength_1, params.regu_strength_2)
-    found = yield from _descend(_Step("opt3", objective, start, target, 0.0, params, int(given.clusters[number])), run)
-    out[cells] = found.cpu().numpy()
-    return objective.value(found)
-
-
-@dataclass
-class _Run:
-    """Where and with which seed it runs, and whether it was told to stop."""
-
-    seed: int
-    device: torch.device
-    iteration: int
-    stop: Stop
-    stopped: bool = False
-
-    def tensor(self, values: npt.NDArray[Any], dtype: torch.dtype) -> torch.Tensor:
-        return torch.as_tensor(values, dtype=dtype, device=self.device)
-
-    def normal(self, like: torch.Tensor, *purpose: int) -> torch.Tensor:
-        """Random normal values, the same on every device, from a seed of their own for each purpose."""
-        seed = int(np.random.SeedSequence([self.seed, *purpose]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(self.device)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One optimisation: what is minimised, from where, above which bound, and what to take when it cannot be run."""
-
-    name: str
-    objective: Objective
-    start: torch.Tensor
-    fallback: torch.Tensor
-    lower: float
-    params: StepParams
-    cluster: int | None = None
-
-
-def _descend(step: _Step, run: _Run) -> Generator[Event, None, torch.Tensor]:
-    """Projected Adam; ``step.start`` is overwritten. Ends when |loss| < epsilon or after ``epoch`` steps."""
-    if run.stopped:
-        return step.fallback
-    params = step.params
-    value = step.start.clamp_(min=step.lower)
-    gradient = torch.empty_like(value)
-    value.grad = gradient
-    # Fused: the update needs no temporary of the size of the value.
-    optimiser = torch.optim.Adam([value], lr=params.learning_rate, fused=True)
-    for epoch in range(1, params.epoch + 1):
-        loss = step.objective.gradient(value, gradient)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss of bulk deconvolution {step.name} became {loss} in epoch {epoch}.",
-                stage="deconvolution",
-                iteration=run.iteration,
-                epoch=epoch,
-                advice=f"Lower deconv_{step.name}_learning_rate (now {params.learning_rate:g}), and check that bulk "
-                "and single cells are on the ln(1 + x) scale.",
-            )
-        converged = abs(loss) < params.epsilon
-        if not converged:
-            optimiser.step()
-            value.clamp_(min=step.lower)
-        losses = {"loss": loss, step.name: loss}
-        yield EpochEnded("deconvolution", run.iteration, epoch, params.epoch, losses, step.cluster)
-        if converged:
-            break
-        if run.stop():
-            run.stopped = True
-            return step.fallback
-    value.grad = None
-    return value
-
-
-def _precise_device(device: torch.device | str) -> torch.device:
-    chosen = torch.device(device)
-    return torch.device("cpu") if chosen.type == "mps" else chosen

@@ -46,19 +46,24 @@ class ClusteredCells:
         expression: Floats,
         imputed: Floats,
         labels: Ints,
-        bulk_profile: Floats,
+        bulk: Floats,
         genes: Ints | None,
         states: npt.NDArray[np.uint8] | None,
     ) -> ClusteredCells:
-        """Check that everything fits and is finite and >= 0; :class:`InputError` says what does not."""
+        """Check that everything fits and is finite and >= 0; :class:`InputError` says what does not.
+
+        ``bulk`` is a profile (g,), or samples (n_samples, g) that are not logged: of them the mean of ln(1 + bulk).
+        """
         n_obs, n_vars = expression.shape
+        given = np.asarray(bulk, dtype=np.float64)
+        several = given.ndim == 2
         positions = np.arange(n_vars) if genes is None else np.asarray(genes)
         states_shape = expression.shape if states is None else states.shape
         for name, shape, expected in (
             ("imputed expression", imputed.shape, (n_obs, n_vars)),
             ("labels", np.shape(labels), (n_obs,)),
             ("LTMG states", states_shape, (n_obs, n_vars)),
-            ("bulk profile", np.shape(bulk_profile), (len(positions),)),
+            ("bulk samples" if several else "bulk profile", given.shape, (*given.shape[:several], len(positions))),
         ):
             if shape != expected:
                 raise InputError(
@@ -70,16 +75,18 @@ class ClusteredCells:
                 expected="at least one cell and one shared gene",
                 found=f"{n_obs} cells, {len(positions)} genes",
             )
-        for name, values in (("expression", expression), ("imputed expression", imputed), ("bulk", bulk_profile)):
+        if several and not len(given):
+            raise InputError("There is no bulk sample.", expected="at least one", found=f"shape {given.shape}")
+        for name, values in (("expression", expression), ("imputed expression", imputed), ("bulk", given)):
             if not (np.isfinite(values.sum(dtype=np.float64)) and values.min() >= 0):
                 raise InputError(
                     f"The {name} holds values that cannot be deconvolved.",
-                    expected="finite values >= 0 on the ln(1 + x) scale",
+                    expected="finite values >= 0" + ("" if name == "bulk" and several else " on the ln(1 + x) scale"),
                     found="NaN, infinite or negative values",
                 )
         clusters, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        bulk = np.asarray(bulk_profile, dtype=np.float64)
-        return cls(expression, imputed, bulk, positions.astype(np.int64), states, clusters, numbers, counts)
+        profile = np.log1p(given).mean(axis=0) if several else given
+        return cls(expression, imputed, profile, positions.astype(np.int64), states, clusters, numbers, counts)
 
     @property
     def n_obs(self) -> int:

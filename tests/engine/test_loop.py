@@ -324,20 +324,31 @@ def test_the_cluster_autoencoders_have_a_say(data):
         assert not np.array_equal(state.imputed, state.reconstruction)
 
 
-def test_bulk_reaches_the_imputation(data, tmp_path):
-    file = tmp_path / "bulk.csv"
-    pd.DataFrame({"sample": np.asarray(data.expression.mean(axis=0)).ravel()}, index=data.var_names).to_csv(file)
+@pytest.mark.parametrize("method", ["published", "exact", "shares"])
+def test_bulk_reaches_the_imputation(data, tmp_path, method):
+    mean = np.asarray(data.expression.mean(axis=0)).ravel()
+    pd.DataFrame({"sample": mean * np.linspace(0.2, 5, len(mean))}, index=data.var_names).to_csv(tmp_path / "bulk.csv")
     values = {
         "use_bulk": True,
-        "load_bulk_dataset": str(file),
+        "load_bulk_dataset": str(tmp_path / "bulk.csv"),
+        "deconv_method": method,
         "deconv_opt1_epoch": 50,
         "deconv_opt2_epoch": 20,
         "deconv_opt3_epoch": 5,
     }
     with_bulk, without = run(data, **values), run(data)
     assert with_bulk.deconvolution is not None
-    assert not np.array_equal(with_bulk.imputed, without.imputed)
+    assert with_bulk.deconvolution["proportions"].sum() == pytest.approx(1)
+    scores = with_bulk.metrics.columns
+    assert {"error_median_single_cell", "error_median_bulk", "validation_error_bulk"} <= set(scores)
     observed = with_bulk.prepared.x != 0
+    if method == "shares":  # what is trained on stays the same, and how far the bulk is followed is decided by the data
+        np.testing.assert_array_equal(with_bulk.labels, without.labels)
+        np.testing.assert_array_equal(with_bulk.imputed[observed], without.imputed[observed])
+        moved = not np.array_equal(with_bulk.imputed, without.imputed)
+        assert moved == (with_bulk.deconvolution["strength"] > 0)
+        return
+    assert not np.array_equal(with_bulk.imputed, without.imputed)
     np.testing.assert_allclose(
         with_bulk.imputed[observed], with_bulk.prepared.to_output_scale(with_bulk.prepared.x)[observed], rtol=1e-5
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,27 @@ if TYPE_CHECKING:
 
 def cells_table(adata: AnnData) -> pd.DataFrame:
     """``obs``, as characters what was characters in R before h5ad made categories of it."""
-    obs = storable(adata.obs)
-    origin = adata.uns.get("seurat", adata.uns.get("experiment", {}))
-    for name in origin.get("character_columns", ()):
-        if name in obs and isinstance(obs[name].dtype, pd.CategoricalDtype):
-            obs[name] = obs[name].astype(object)
-    return obs
+    return _with_characters(storable(adata.obs), adata.uns.get("seurat", adata.uns.get("experiment", {})))
+
+
+def features_table(var: pd.DataFrame, described: Mapping[str, Any]) -> pd.DataFrame:
+    """The feature table of an assay, as characters what was characters in R.
+
+    Parameters
+    ----------
+    var
+        Of the active assay ``var``, of another what stands in ``described["var"]``.
+    described
+        What ``uns["seurat"]["assays"]`` says of the assay.
+    """
+    return _with_characters(storable(var), described)
+
+
+def _with_characters(frame: pd.DataFrame, described: Mapping[str, Any]) -> pd.DataFrame:
+    for name in described.get("character_columns", ()):
+        if name in frame and isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].astype(object)
+    return frame
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +56,7 @@ def misc(adata: AnnData) -> dict[str, RObject]:
     if not isinstance(record, Mapping):
         return {}
     kept = {}
-    for name, value in record.items():
+    for name, value in sorted(record.items()):  # as h5ad has them
         if isinstance(value, pd.DataFrame):
             kept[name] = build.data_frame(value.reset_index(drop=True))
         elif isinstance(value, str):

@@ -14,7 +14,8 @@ from rdata.parser import RObject
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.r import values as r
-from scgnn2_engine.io.r.matrices import dimnames, matrix, shape_of
+from scgnn2_engine.io.r.assay_parts import Parts, other_class
+from scgnn2_engine.io.r.matrices import dimnames, is_matrix, matrix, shape_of
 
 SCALED = "scale.data"
 _SLOTS = ("counts", "data", SCALED)
@@ -62,7 +63,7 @@ class _Layer:
     cells: list[str]
 
 
-def read_assay(name: str, obj: RObject, cells: list[str]) -> Assay:
+def read_assay(name: str, obj: RObject, cells: list[str], *, active: bool = True) -> Assay:
     """Read an assay of either class.
 
     Parameters
@@ -73,53 +74,92 @@ def read_assay(name: str, obj: RObject, cells: list[str]) -> Assay:
         The assay.
     cells
         Those of the Seurat object, in its order.
+    active
+        Whether all of it must be readable; of another assay what cannot be read is named in ``lost``.
 
     Raises
     ------
     InputError
-        A matrix lacks cells of the object, is no matrix of numbers, or its values are in other files.
+        A part of the active assay lacks cells of the object, is no matrix of numbers, or its values are in other
+        files.
     """
-    slots = r.attributes(obj)
-    read = _of_version_5 if "layers" in slots else _of_version_3
-    assay, variable = read(name, slots, cells)
-    assay.facts = {"class": r.class_of(obj), "key": r.one_string(slots.get("key"))}
-    if variable:
-        assay.facts["var.features"] = np.array(variable, dtype=object)
-        assay.var["highly_variable"] = assay.var.index.isin(variable)
-    if not r.is_empty(slots.get("misc")):
-        assay.lost.append(f"misc of assay {name}")
+    parts = Parts(name, active)
+    assay = Assay(name, [], {}, {}, pd.DataFrame(), parts.lost)
+    with parts.reading():
+        slots = r.attributes(obj)
+        read = _of_version_5 if "layers" in slots else _of_version_3
+        variable = read(assay, parts, slots, cells)
+        assay.facts = _facts(assay, obj, slots, variable)
+        if not r.is_empty(slots.get("misc")):
+            assay.lost.append(f"misc of assay {name}")
+        if not assay.matrices and not active:
+            assay.lost.append(f"assay {name} (it holds no values)")
     return assay
 
 
-def _of_version_3(name: str, slots: Mapping[str, RObject], cells: list[str]) -> tuple[Assay, list[str]]:
-    matrices = {}
+def _facts(assay: Assay, obj: RObject, slots: Mapping[str, RObject], variable: list[str]) -> dict[str, Any]:
+    assay.lost += other_class(assay.name, obj)
+    facts: dict[str, Any] = {"class": r.class_of(obj), "key": r.one_string(slots.get("key"))}
+    if origin := r.one_string(slots.get("assay.orig")):
+        facts["assay.orig"] = origin
+    if texts := r.text_columns(assay.var):
+        facts["character_columns"] = texts
+    if variable:
+        facts["var.features"] = np.array(variable, dtype=object)
+    return facts
+
+
+def _of_version_3(assay: Assay, parts: Parts, slots: Mapping[str, RObject], cells: list[str]) -> list[str]:
     for slot in _SLOTS:
-        if slot not in slots or r.is_null(slots[slot]) or 0 in shape_of(slots[slot]):
-            continue
-        rows, columns = dimnames(slots[slot])
-        if rows is None:
-            raise ValueError(f"slot {slot} of assay {name} has no feature names")
-        matrices[slot] = (of_cells(matrix(slots[slot]), columns, cells, f"{slot} of assay {name}"), rows)
-    features = next((matrices[slot][1] for slot in ("data", "counts", SCALED) if slot in matrices), [])
-    var, lost = _features_table(slots.get("meta.features"), features, name)
-    variable = [str(feature) for feature in r.strings(slots["var.features"])] if "var.features" in slots else []
-    return Assay(name, features, matrices, {}, var, lost), variable
+        place = f'object@assays[["{assay.name}"]]@{slot}'
+        mend = f"empty it ({place} <- matrix(0, 0, 0))" if slot == SCALED else f"put {place} right"
+        with parts.reading(f"slot {slot}", mend):
+            if not _is_empty(slots.get(slot)):
+                assay.matrices[slot] = _named(slots[slot], cells)
+    assay.features = next(
+        (assay.matrices[slot][1] for slot in ("data", "counts", SCALED) if slot in assay.matrices), []
+    )
+    _read_features(assay, parts, slots.get("meta.features"))
+    return [str(feature) for feature in r.strings(slots["var.features"])] if "var.features" in slots else []
 
 
-def _of_version_5(name: str, slots: Mapping[str, RObject], cells: list[str]) -> tuple[Assay, list[str]]:
+def _is_empty(obj: RObject | None) -> bool:
+    """Whether a slot holds nothing; IntegrateData of Seurat 4 leaves ``matrix(NA)`` there, one value without names."""
+    if obj is None or r.is_null(obj):
+        return True
+    if not is_matrix(obj):
+        return False
+    return 0 in shape_of(obj) or (shape_of(obj) == (1, 1) and dimnames(obj)[0] is None)
+
+
+def _named(obj: RObject, cells: list[str]) -> tuple[Any, list[str]]:
+    values = matrix(obj)
+    rows, columns = dimnames(obj)
+    if rows is None:
+        raise ValueError("a matrix without feature names")
+    return of_cells(values, columns, cells, "matrix"), rows
+
+
+def _of_version_5(assay: Assay, parts: Parts, slots: Mapping[str, RObject], cells: list[str]) -> list[str]:
     of_features, of_cells_ = _members(slots["features"]), _members(slots["cells"])
-    features = dimnames(slots["features"])[0] or []
-    layers = {
-        layer: _Layer(matrix(value), of_features[layer], of_cells_[layer])
-        for layer, value in r.elements(slots["layers"]).items()
-    }
-    lost, matrices = [], {}
-    for stem, parts in _gathered(layers, len(cells)).items():
-        matrices[stem] = _joined([layers[part] for part in parts], features, cells, f"layer {stem} of assay {name}")
-        if parts != [stem]:
-            lost.append(f"the division of assay {name} into layers {listed(parts)} (they were joined into {stem})")
-    var, more = _features_table(slots.get("meta.data"), features, name)
-    return Assay(name, features, matrices, {}, var, lost + more), _variable(var)
+    assay.features = dimnames(slots["features"])[0] or []
+    layers = {}
+    for layer, value in r.elements(slots["layers"]).items():
+        with parts.reading(f"layer {layer}", _mended(assay.name, layer)):
+            layers[layer] = _Layer(matrix(value), of_features[layer], of_cells_[layer])
+    for stem, names in _gathered(layers, len(cells)).items():
+        with parts.reading(f"layer {listed(names)}", _mended(assay.name, names[0])):
+            assay.matrices[stem] = _joined([layers[name] for name in names], assay.features, cells)
+            if names != [stem]:
+                division = f"the division of assay {assay.name} into layers {listed(names)}"
+                assay.lost.append(f"{division} (they were joined into {stem})")
+    _read_features(assay, parts, slots.get("meta.data"))
+    return _variable(assay.var)
+
+
+def _mended(name: str, layer: str) -> str:
+    place = f'object[["{name}"]]${layer}'
+    return f"put {place} right or take it out ({place} <- NULL)"
 
 
 def _gathered(layers: Mapping[str, _Layer], n_cells: int) -> dict[str, list[str]]:
@@ -157,22 +197,22 @@ def _members(log_map: RObject) -> dict[str, list[str]]:
     return {layer: list(index[held[:, position]]) for position, layer in enumerate(layers or [])}
 
 
-def _joined(parts: list[_Layer], features: list[str], cells: list[str], what: str) -> tuple[Any, list[str]]:
+def _joined(parts: list[_Layer], features: list[str], cells: list[str]) -> tuple[Any, list[str]]:
     """One matrix, cells x features, of the layers of a split assay; what no layer holds is 0.
 
     Dense parts (scaled values) are joined over the features that all of them have.
     """
     for part in parts:
         if part.values.shape != (len(part.features), len(part.cells)):
-            raise ValueError(f"{what} is {part.values.shape} for {len(part.features)} x {len(part.cells)} names")
+            raise ValueError(f"a matrix of {part.values.shape} for {len(part.features)} x {len(part.cells)} names")
     if len(parts) == 1:
-        return of_cells(parts[0].values, parts[0].cells, cells, what), parts[0].features
+        return of_cells(parts[0].values, parts[0].cells, cells, "matrix"), parts[0].features
     in_all = set(features).intersection(*(part.features for part in parts))
     dense = all(isinstance(part.values, np.ndarray) for part in parts)
     kept = [name for name in features if name in in_all] if dense else features
     blocks = [_rows(part, kept) for part in parts]
     whole = np.hstack(blocks) if dense else sp.hstack([sp.csc_matrix(block) for block in blocks], format="csc")
-    return of_cells(whole, [cell for part in parts for cell in part.cells], cells, what), kept
+    return of_cells(whole, [cell for part in parts for cell in part.cells], cells, "matrix"), kept
 
 
 def _rows(part: _Layer, kept: list[str]) -> Any:
@@ -226,14 +266,19 @@ def _positions(names: list[str], wanted: list[str], what: str) -> Any:
     return index.get_indexer(pd.Index(wanted, dtype=object))
 
 
-def _features_table(obj: RObject | None, features: list[str], assay: str) -> tuple[pd.DataFrame, list[str]]:
-    index = pd.Index(features, dtype=object)
+def _read_features(assay: Assay, parts: Parts, obj: RObject | None) -> None:
+    assay.var = pd.DataFrame(index=pd.Index(assay.features, dtype=object))
     if obj is None or r.is_null(obj):
-        return pd.DataFrame(index=index), []
-    frame, left_out = r.data_frame(obj)
-    lost = [f"columns of the feature table of {assay}: {listed(left_out)}"] if left_out else []
-    if len(frame) == len(features):  # Assay5 keeps it in the order of its features, without row names
-        return frame.set_axis(index, axis=0), lost
+        return
+    with parts.reading("the feature table", "keep one row for each feature in it"):
+        assay.var = _features(obj, assay.var.index)
+        assay.lost += r.columns_lost(obj, f"the feature table of {assay.name}")
+
+
+def _features(obj: RObject, index: pd.Index[Any]) -> pd.DataFrame:
+    frame, _ = r.data_frame(obj)
+    if len(frame) == len(index):  # Assay5 keeps it in the order of its features, without row names
+        return frame.set_axis(index, axis=0)
     if isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f"a feature table of {len(frame)} rows for {len(features)} features of assay {assay}")
-    return frame.reindex(index), lost
+        raise ValueError(f"a feature table of {len(frame)} rows for {len(index)} features")
+    return frame.reindex(index)

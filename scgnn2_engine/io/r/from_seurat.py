@@ -6,6 +6,7 @@ object again stands in ``uns["seurat"]``. The classes are those of package Seura
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 IDENT = "active_ident"
+HIGHLY_VARIABLE = "highly_variable"
 
 
 def from_seurat(obj: RObject, source: str) -> tuple[AnnData, list[str]]:
@@ -60,12 +62,12 @@ def from_seurat(obj: RObject, source: str) -> tuple[AnnData, list[str]]:
             found=f"the slots {listed(slots)}",
             advice="In R: object <- UpdateSeuratObject(object), and save it again.",
         )
-    obs, columns_lost = r.data_frame(slots["meta.data"])
+    obs, _ = r.data_frame(slots["meta.data"])
     cells = _cell_names(obs)
-    lost = [f"columns of meta.data that are not vectors: {listed(columns_lost)}"] if columns_lost else []
-    characters = r.text_columns(obs)
-    assays = {name: read_assay(name, value, cells) for name, value in r.elements(slots["assays"]).items()}
-    active = r.one_string(slots.get("active.assay")) or next(iter(assays), "")
+    lost = r.columns_lost(slots["meta.data"], "meta.data") + _add_ident(obs, slots["active.ident"], cells)
+    held = r.elements(slots["assays"])
+    active = r.one_string(slots.get("active.assay")) or next(iter(held), "")
+    assays = {name: read_assay(name, value, cells, active=name == active) for name, value in held.items()}
     if active not in assays or not assays[active].matrices:
         raise InputError(
             f"{source} holds a Seurat object without expression in its active assay {active!r}.",
@@ -74,20 +76,20 @@ def from_seurat(obj: RObject, source: str) -> tuple[AnnData, list[str]]:
             advice="In R, choose the assay with DefaultAssay(object) <- NAME.",
         )
     main = assays[active]
-    ident = r.column(slots["active.ident"])
-    if isinstance(ident, pd.Categorical):
-        obs[IDENT] = ident
+    lost += _mark_variable(main)
+    kept = {name: assay for name, assay in assays.items() if assay.matrices}
     facts: dict[str, Any] = {
         "version": _version(slots["version"]),
         "project.name": r.one_string(slots.get("project.name")),
         "active.assay": active,
         "X": main.shown,
-        "character_columns": characters,
+        "character_columns": [name for name in r.text_columns(obs) if name != IDENT],
+        "assay_order": np.array(list(kept), dtype=object),
         "assays": {},
         "reductions": {},
         "graphs": {},
     }
-    layers, obsm = _placed(assays, active, facts)
+    layers, obsm = _placed(kept, active, facts)
     adata = AnnData(main.matrices[main.shown][0], obs=obs, var=main.var, layers=layers, obsm=obsm)
     for name, value in r.elements(slots["reductions"]).items():
         lost += _add_reduction(adata, facts, name, value)
@@ -102,6 +104,42 @@ def _cell_names(obs: pd.DataFrame) -> list[str]:
     if isinstance(obs.index, pd.RangeIndex) or not obs.index.is_unique:
         raise ValueError("the rows of meta.data are not named by the cells")
     return [str(name) for name in obs.index]
+
+
+def _add_ident(obs: pd.DataFrame, obj: RObject, cells: list[str]) -> list[str]:
+    """The identities as a column of ``obs``, in the order of the cells; a column of that name gets another one."""
+    ident, names = r.column(obj), r.names_of(obj)
+    if not isinstance(ident, pd.Categorical):
+        return [f"active.ident ({r.class_of(obj)})"]
+    lost = _renamed(obs, IDENT, "meta.data", "the identities")
+    if len(names) == len(cells) and names != cells:
+        position = pd.Index(names, dtype=object)
+        if position.is_unique and set(names) == set(cells):
+            ident = ident[position.get_indexer(pd.Index(cells, dtype=object))]
+        else:
+            lost.append("the names of active.ident (they are not the cells, so its order was taken)")
+    obs[IDENT] = ident
+    return lost
+
+
+def _mark_variable(assay: Assay) -> list[str]:
+    """The variable features of the active assay as a column of its feature table."""
+    if "var.features" not in assay.facts:
+        return []
+    lost = _renamed(assay.var, HIGHLY_VARIABLE, f"the feature table of {assay.name}", "the variable features")
+    if lost and HIGHLY_VARIABLE in assay.facts.get("character_columns", ()):
+        assay.facts["character_columns"] = r.text_columns(assay.var)
+    assay.var[HIGHLY_VARIABLE] = assay.var.index.isin(assay.facts["var.features"])
+    return lost
+
+
+def _renamed(frame: pd.DataFrame, name: str, what: str, taken_by: str) -> list[str]:
+    """Give the column another name, where there is one; what was done, as phrases."""
+    if name not in frame:
+        return []
+    number = next(number for number in itertools.count(1) if f"{name}.{number}" not in frame)
+    frame.rename(columns={name: f"{name}.{number}"}, inplace=True)
+    return [f"the name of column {name} of {what} (it is {name}.{number}; {name} holds {taken_by})"]
 
 
 def _version(obj: RObject) -> str:
@@ -131,7 +169,15 @@ def _placed(assays: Mapping[str, Assay], active: str, facts: dict[str, Any]) -> 
                 obsm[f"{assay.name}_{slot}"] = values
                 elsewhere[slot] = np.array(names, dtype=object)
         facts["assays"][assay.name] = assay.facts | ({"features": elsewhere} if elsewhere else {})
+        if assay.name != active and len(assay.var.columns):
+            facts["assays"][assay.name]["var"] = _with_categories(assay.var)
     return layers, obsm
+
+
+def _with_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """With text as categories, as AnnData writes it in ``obs``: plain text cannot be missing in an h5ad."""
+    texts = r.text_columns(frame)
+    return frame.assign(**{name: pd.Categorical(frame[name]) for name in texts}) if texts else frame
 
 
 def _add_reduction(adata: AnnData, facts: dict[str, Any], name: str, obj: RObject) -> list[str]:

@@ -155,11 +155,12 @@ def _loadings(adata: AnnData, stem: str, slot: str, described: Mapping[str, Any]
         values, there = np.asarray(described[slot]), np.ones(len(names), dtype=bool)
     else:
         place = stem if slot == "feature.loadings" else f"{stem}_projected"
-        position = adata.var_names.get_indexer(pd.Index(names))
+        genes = adata if adata.raw is None or place not in adata.raw.varm else adata.raw
+        position = genes.var_names.get_indexer(pd.Index(names))
         there = position >= 0
-        if place not in adata.varm or not there.any():
+        if place not in genes.varm or not there.any():
             return None
-        values = np.asarray(adata.varm[place])[position[there]]
+        values = np.asarray(genes.varm[place])[position[there]]
     return build.matrix(values, list(names[there]), columns[: values.shape[1]])
 
 

@@ -157,7 +157,8 @@ def _assays(
         if name not in assays:
             index = pd.Index([str(feature) for feature in features], dtype=object)
             assays[taken.exact(name)] = _Part(pd.DataFrame(index=index))
-        if slot not in assays[name].matrices:
+        given_back = slot == "data" and "scgnn2" in adata.uns  # instead of the counts that stand in for it
+        if slot not in assays[name].matrices or given_back:
             _put_known(assays[name], slot, adata.obsm[key], features)
     for layer in adata.layers:
         if layer in ("counts", facts.get("X")) or (layer == SCALED and facts):
@@ -273,7 +274,9 @@ def _meta_data(adata: AnnData, facts: Mapping[str, Any], counts: Any, active: st
     That is scGNN2's clusters, else what was active before, else one for all.
     """
     obs = cells_table(adata)
-    chosen = next((name for name in (CLUSTER, IDENT) if name in obs), None)
+    # An object that was a result once may have been given other identities since.
+    wanted = (CLUSTER, IDENT) if "scgnn2" in adata.uns else (IDENT, CLUSTER)
+    chosen = next((name for name in wanted if name in obs), None)
     ident = pd.Categorical([facts.get("project.name") or _PROJECT] * len(obs) if chosen is None else obs[chosen])
     if chosen == IDENT:
         obs = obs.drop(columns=IDENT)

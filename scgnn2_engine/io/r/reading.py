@@ -191,7 +191,7 @@ def table_of(obj: RObject, what: str) -> Table:
     if 0 in values.shape:
         raise _without_values(obj, what)
     _check(values, rows, columns, what)
-    return Table([values.astype(np.float32)], np.asarray(rows, dtype=np.str_), np.asarray(columns, dtype=np.str_))
+    return Table([values], np.asarray(rows, dtype=np.str_), np.asarray(columns, dtype=np.str_))
 
 
 def _without_values(obj: RObject, what: str) -> InputError:
@@ -199,17 +199,26 @@ def _without_values(obj: RObject, what: str) -> InputError:
 
 
 def _numbers_of(obj: RObject, what: str) -> tuple[list[str], list[str], Any]:
-    """Names and numbers of a data frame; a single column of text holds the row names."""
+    """Names and numbers of a data frame; where its rows have no names, a single column of text holds them."""
     frame, left_out = r.data_frame(obj)
     texts = [str(name) for name, kind in frame.dtypes.items() if not _numeric(kind)] + left_out
-    if len(texts) == 1 and not left_out:
+    if len(texts) == 1 and not left_out and isinstance(frame.index, pd.RangeIndex):
+        names = frame[texts[0]]
+        if names.isna().any() or names.duplicated().any():
+            raise InputError(
+                f"{what} holds a data frame whose rows have no names, and whose column {texts[0]!r} cannot name them.",
+                expected="row names, or one column of text with a name for each row",
+                found="names that repeat or are missing",
+                advice=f"If {texts[0]!r} is annotation, set rownames() and leave it out.",
+            )
         frame = frame.set_index(texts[0])
     elif texts:
+        count = f"{len(texts)} columns that are not numbers" if len(texts) > 1 else "a column that is not numbers"
         raise InputError(
-            f"{what} holds a data frame with {len(texts)} columns that are not numbers.",
-            expected="numbers, and at most one column of text that names the rows",
+            f"{what} holds a data frame with {count}.",
+            expected="numbers, and a column of text only where the rows have no names",
             found=listed(texts),
-            advice="Keep the row names and the numbers.",
+            advice="Keep the row names and the numbers; annotation can be given by --load_cell_type_labels.",
         )
     if frame.empty:  # before any row is named: a file may claim any number of rows for no columns
         raise _without_values(obj, what)

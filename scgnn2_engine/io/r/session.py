@@ -11,11 +11,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
 from scgnn2_engine.errors import InputError, MissingPackageError, ParameterError
-from scgnn2_engine.io.assemble import from_table
-from scgnn2_engine.io.names import unique_names
+from scgnn2_engine.io.assemble import from_table, unfinished
 from scgnn2_engine.io.r.into_experiment import into_experiment
 from scgnn2_engine.io.r.into_seurat import into_seurat
 from scgnn2_engine.io.r.reading import READS, read_r
@@ -124,15 +123,11 @@ def from_r(obj: Any, *, orientation: str = "auto") -> AnnData:
 
 
 def _of_table(table: Table, orientation: str) -> AnnData:
-    from anndata import AnnData
-
-    found = from_table(table, "The R object", LoadParams(orientation=orientation))
-    obs_names, cell_notes = unique_names(found.obs_names, "cell")
-    var_names, gene_notes = unique_names(found.var_names, "gene")
-    for sentence in (*found.warnings, *cell_notes, *gene_notes):
+    found = from_table(table, "The R object", LoadParams(orientation=orientation), dtype=np.float64)
+    adata, sentences = unfinished(found)
+    for sentence in sentences[len(found.notes) :]:
         warnings.warn(sentence, UserWarning, stacklevel=3)
-    obs, var = (pd.DataFrame(index=pd.Index(names.astype(object))) for names in (obs_names, var_names))
-    return AnnData(found.expression, obs=obs, var=var)
+    return adata
 
 
 def to_seurat(result: Result | AnnData) -> Any:

@@ -15,9 +15,10 @@
 #   raw (else layers/counts, else X)         assay RNA: counts; values that are no counts: data
 #   layers/scgnn2_imputed                    assay scGNN2, data: ln(1 + imputed expression)
 #   other layers                             an assay each, data
-#   obs                                      meta.data; scgnn2_cluster: Idents()
+#   raw/var (else var)                       the feature table of that assay
+#   obs                                      meta.data; scgnn2_cluster (else active_ident): Idents()
 #   obsm/X_scgnn2_feature, _graph, _umap     reductions scgnn2.feature, scgnn2.graph, scgnn2.umap
-#   obsm/X_pca, X_umap, ...                  reductions pca, umap, ...
+#   obsm/X_pca, X_umap, ...                  reductions pca, umap, ...; raw/varm (else varm): their feature loadings
 #   obsp/scgnn2_connectivities               graph scGNN2_snn; others keep their names
 #   uns/scgnn2                               object@misc$scgnn2: run (JSON text), metrics
 # Where the input of the run was a Seurat object, its names of assays and reductions are used again.
@@ -274,9 +275,10 @@ scgnn2_to_seurat <- function(path = "result.h5ad", version = utils::packageVersi
   }
   object <- suppressWarnings(SeuratObject::CreateSeuratObject(made[[active]], assay = active))
   for (name in setdiff(names(made), active)) object[[name]] <- made[[name]]
+  object@assays <- object@assays[unique(c(intersect(facts$assay_order, names(made)), names(made)))]
   object <- add_reductions(object, h5, facts, active, used)
   object <- add_graphs(object, h5, facts, active, used)
-  cells <- describe_cells(obs, assays[[active]]$counts, facts, active, used)
+  cells <- describe_cells(obs, assays[[active]]$counts, facts, length(record) > 0, active, used)
   object@meta.data <- cells$meta
   object@active.ident <- stats::setNames(cells$ident, rownames(obs))
   object@project.name <- facts$project.name %or% "scGNN2"
@@ -305,10 +307,15 @@ read_assays <- function(h5, cells, facts, record, active, used) {
   }
   variable <- as.character(facts$assays[[active]]$var.features)
   if (!length(variable)) variable <- variable_genes(h5, if (has_raw) "raw/var" else "var", genes)
-  assays <- list(list(counts = counts, data = if (!whole) values, variable = allowed[match(variable, genes, 0)]))
+  table <- read_frame(h5, if (has_raw) "raw/var" else "var")
+  rownames(table) <- allowed
+  assays <- list(list(
+    counts = counts, data = if (!whole) values, variable = allowed[match(variable, genes, 0)],
+    table = features_table(table, facts$assays[[active]])
+  ))
   names(assays) <- active
   for (name in names(facts$assays)) {
-    assays <- add_known_assay(assays, h5, name, facts$assays[[name]], cells, used)
+    assays <- add_known_assay(assays, h5, name, facts$assays[[name]], cells, length(record) > 0, used)
   }
   layers <- if (h5$has("layers")) setdiff(h5$children("layers"), c("counts", facts$X)) else character()
   for (layer in layers) {
@@ -325,20 +332,32 @@ variable_genes <- function(h5, path, genes) {
   if (h5$has(place)) genes[which(as.logical(read_element(h5, place)))] else character()
 }
 
+# As characters what was characters in R; which features are variable stands elsewhere.
+features_table <- function(table, described) {
+  if (length(described$var.features)) table$highly_variable <- NULL
+  for (name in intersect(described$character_columns, names(table))) table[[name]] <- as.character(table[[name]])
+  table
+}
+
 is_whole <- function(values) {
   stored <- if (methods::is(values, "sparseMatrix")) values@x else values
   all(stored >= 0) && all(stored == floor(stored))
 }
 
-# A further assay of the Seurat object that the run was given.
-add_known_assay <- function(assays, h5, name, described, cells, used) {
+# A further assay of the Seurat object that the run was given, or what else was known of the measured one.
+add_known_assay <- function(assays, h5, name, described, cells, of_run, used) {
   for (slot in intersect(names(described$features), c("counts", "data"))) {
     place <- paste0("obsm/", name, "_", slot)
-    if (!h5$has(place) || !is.null(assays[[name]][[slot]])) next
+    given_back <- slot == "data" && of_run  # instead of the values that stand in for it
+    if (!h5$has(place) || !(is.null(assays[[name]][[slot]]) || given_back)) next
     if (is.null(assays[[name]])) used$exact(name)
     allowed <- feature_names(as.character(described$features[[slot]]))
     if (is.null(assays[[name]])) {
       assays[[name]] <- list(variable = intersect(gsub("[_|]", "-", described$var.features), allowed))
+      if (identical(rownames(described$var), as.character(described$features[[slot]]))) {
+        assays[[name]]$table <- features_table(described$var, described)
+        rownames(assays[[name]]$table) <- allowed
+      }
     }
     assays[[name]][[slot]] <- read_matrix(h5, place, allowed, cells)
   }
@@ -355,6 +374,9 @@ make_assay <- function(assay, version) {
   } else {
     made <- SeuratObject::CreateAssayObject(counts = assay$counts)
     if (!is.null(assay$data)) made <- SeuratObject::SetAssayData(made, "data", assay$data)
+  }
+  if (length(assay$table)) {
+    if (version >= "5.0.0") made <- SeuratObject::AddMetaData(made, assay$table) else made@meta.features <- assay$table
   }
   if (length(assay$variable)) SeuratObject::VariableFeatures(made) <- assay$variable
   made
@@ -377,12 +399,54 @@ add_reductions <- function(object, h5, facts, active, used) {
     key <- used$key(known$key %or% (if (stem %in% names(keys)) keys[[stem]] else tolower(name)))
     colnames(embedding) <- as.character(known$columns %or% paste0(key, seq_len(ncol(embedding))))
     assay <- if (is_ours && "scGNN2" %in% SeuratObject::Assays(object)) "scGNN2" else active
-    object[[name]] <- SeuratObject::CreateDimReducObject(
-      embedding, key = key, assay = known$assay.used %or% assay, stdev = as.double(known$stdev),
+    scanpy <- if (!length(known) && stem == "pca") scanpy_loadings(h5, colnames(embedding))
+    made <- SeuratObject::CreateDimReducObject(
+      embedding, key = key, assay = known$assay.used %or% assay, stdev = as.double(known$stdev %or% scanpy$stdev),
       global = as.logical(known$global %or% grepl("umap|tsne", stem))
     )
+    loadings <- known_loadings(h5, known, "feature.loadings", stem, colnames(embedding)) %or% scanpy$loadings
+    projected <- known_loadings(
+      h5, known, "feature.loadings.projected", paste0(stem, "_projected"), colnames(embedding)
+    )
+    if (!is.null(loadings)) made@feature.loadings <- loadings
+    if (!is.null(projected)) made@feature.loadings.projected <- projected
+    object[[name]] <- made
   }
   object
+}
+
+# Genes x dimensions, of the genes that are still there, in the order that they had in the Seurat object of the input.
+known_loadings <- function(h5, known, slot, place, columns) {
+  names <- as.character(known[[paste0(slot, ".names")]])
+  if (!length(names)) return(NULL)
+  if (!is.null(known[[slot]])) {
+    values <- t(known[[slot]])
+  } else {
+    group <- if (h5$has(paste0("raw/varm/", place))) "raw/" else ""
+    if (!h5$has(paste0(group, "varm/", place))) return(NULL)
+    row <- match(names, read_names(h5, paste0(group, "var")))
+    if (all(is.na(row))) return(NULL)
+    names <- names[!is.na(row)]
+    values <- t(read_element(h5, paste0(group, "varm/", place)))[row[!is.na(row)], , drop = FALSE]
+  }
+  dimnames(values) <- list(names, columns[seq_len(ncol(values))])
+  values
+}
+
+# Scanpy's names for the same things; a gene that was not used has zeros.
+scanpy_loadings <- function(h5, columns) {
+  if (!h5$has("varm/PCs")) return(NULL)
+  values <- t(read_element(h5, "varm/PCs"))
+  if (ncol(values) != length(columns)) return(NULL)
+  kept <- read_names(h5, "var")
+  genes <- unique(c(if (h5$has("raw/var")) read_names(h5, "raw/var"), kept))
+  dimnames(values) <- list(suppressMessages(feature_names(genes))[match(kept, genes)], columns)
+  storage.mode(values) <- "double"
+  variance <- if (h5$has("uns/pca/variance")) as.double(read_element(h5, "uns/pca/variance"))
+  list(
+    loadings = values[rowSums(values != 0) > 0, , drop = FALSE],
+    stdev = if (length(variance) == length(columns)) sqrt(variance)
+  )
 }
 
 # Cells x dimensions; nothing of what are no numbers.
@@ -417,12 +481,13 @@ add_graphs <- function(object, h5, facts, active, used) {
   object
 }
 
-# meta.data with Seurat's own columns where they are missing, and the identity of the cells: the clusters, else what was
-# active before, else one for all.
-describe_cells <- function(obs, counts, facts, active, used) {
+# meta.data with Seurat's own columns where they are missing, and the identity of the cells: the clusters of a run, else
+# what was active before, else one for all.
+describe_cells <- function(obs, counts, facts, of_run, active, used) {
   for (name in intersect(facts$character_columns, names(obs))) obs[[name]] <- as.character(obs[[name]])
   project <- facts$project.name %or% "scGNN2"
-  chosen <- intersect(c("scgnn2_cluster", "active_ident"), names(obs))
+  wanted <- c("scgnn2_cluster", "active_ident")
+  chosen <- intersect(if (of_run) wanted else rev(wanted), names(obs))
   ident <- if (length(chosen)) factor_of(obs[[chosen[1]]]) else factor(rep(project, nrow(obs)))
   if (length(chosen) && chosen[1] == "active_ident") obs$active_ident <- NULL
   if (length(facts)) return(list(meta = obs, ident = ident))

@@ -14,6 +14,7 @@ import pandas as pd
 from rdata.parser import RObject, RObjectType
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.names import listed
 
 Strings = list[str | None]
 VECTORS = (RObjectType.LGL, RObjectType.INT, RObjectType.REAL)
@@ -234,20 +235,51 @@ def data_frame(obj: RObject) -> tuple[pd.DataFrame, list[str]]:
     Columns that are lists, matrices or objects have no place in a table and are left out. Without row names the index
     is R's own, 1 to n.
     """
-    slots = attributes(obj)
-    if "listData" in slots:  # DFrame
-        columns, row_names = elements(slots["listData"]), slots.get("rownames")
-        count = int(integers(slots["nrows"])[0])
-    else:
-        columns, row_names = elements(obj), slots.get("row.names")
-        count = _row_count(row_names, columns)
+    columns, row_names, count = _table(obj)
     kept, left_out = {}, []
     for name, value in columns.items():
-        if value.info.type in (*VECTORS, RObjectType.STR) and len(value.value) == count:
+        if _is_vector(value, count):
             kept[name] = column(value)
         else:
             left_out.append(f"{name} ({class_of(value)})")
     return pd.DataFrame(kept, index=_row_index(row_names, count)), left_out
+
+
+def columns_lost(obj: RObject, what: str) -> list[str]:
+    """What :func:`data_frame` does not keep of the columns of ``what``, as phrases: all of one, or its class."""
+    columns, _, count = _table(obj)
+    left_out = [f"{name} ({class_of(value)})" for name, value in columns.items() if not _is_vector(value, count)]
+    vectors = {name: value for name, value in columns.items() if _is_vector(value, count)}
+    changed = [f"{name} ({became})" for name, value in vectors.items() if (became := _became(value))]
+    lost = [f"columns of {what} that are not vectors: {listed(left_out)}"] if left_out else []
+    return lost + ([f"classes of columns of {what}: {listed(changed, 8)}"] if changed else [])
+
+
+def _became(obj: RObject) -> str:
+    """The class of a column, and what it is now; empty where it is still the same."""
+    kinds, slots = classes(obj), attributes(obj)
+    if not kinds or {"factor", "AsIs"} & set(kinds):
+        return ""
+    if "Date" in kinds:
+        return "Date, now text"
+    if "POSIXct" in kinds:
+        zone = one_string(slots.get("tzone"))
+        return f"POSIXct{f' in {zone}' if zone else ''}, now text, whole seconds in UTC"
+    unit = f" in {one_string(slots['units'])}" if "units" in slots else ""
+    return f"{kinds[0]}{unit}, now {'text' if obj.info.type is RObjectType.STR else 'plain numbers'}"
+
+
+def _table(obj: RObject) -> tuple[dict[str, RObject], RObject | None, int]:
+    """Columns, row names and number of rows."""
+    slots = attributes(obj)
+    if "listData" in slots:  # DFrame
+        return elements(slots["listData"]), slots.get("rownames"), int(integers(slots["nrows"])[0])
+    columns, row_names = elements(obj), slots.get("row.names")
+    return columns, row_names, _row_count(row_names, columns)
+
+
+def _is_vector(obj: RObject, count: int) -> bool:
+    return obj.info.type in (*VECTORS, RObjectType.STR) and len(obj.value) == count
 
 
 def text_columns(frame: pd.DataFrame) -> list[str]:

@@ -65,7 +65,7 @@ def bulk_result(result: Result) -> Result:
 
 def test_bulk_adds_the_weights_of_the_clusters(tmp_path: Path, bulk_result: Result) -> None:
     written = write(bulk_result, tmp_path, params=PLAIN)
-    assert names_in(tmp_path) == STANDARD | {"deconvolution.csv"}
+    assert names_in(tmp_path) == STANDARD | {"deconvolution.csv", "deconvolution_genes.csv"}
     assert tmp_path / "deconvolution.csv" in written
     assert (tmp_path / "deconvolution.csv").read_text().splitlines() == [
         "cluster,weight,proportion",
@@ -73,6 +73,17 @@ def test_bulk_adds_the_weights_of_the_clusters(tmp_path: Path, bulk_result: Resu
         "1,0.0,0.0",
         f"2,0.1,{0.1 / 3.1!r}",
     ]
+    genes = pd.read_csv(tmp_path / "deconvolution_genes.csv", index_col="gene")
+    assert list(genes.index) == ["Gene0", "Gene2", "Gene4"]
+    assert genes.loc["Gene2"].tolist() == [1.0, 3.0, 4.0, 5.0]  # scaling, then the profile of each cluster
+
+
+def test_shares_in_every_sample_are_a_table(tmp_path: Path, bulk_result: Result) -> None:
+    found = dict(bulk_result.deconvolution or {})
+    found |= {"cell_shares": np.array([0.5, 0.25, 0.25]), "samples": pd.DataFrame({"sample": ["a"], "share_0": [0.5]})}
+    write(replace(bulk_result, deconvolution=found), tmp_path, params=PLAIN)
+    assert (tmp_path / "deconvolution_samples.csv").read_text() == "sample,share_0\na,0.5\n"
+    assert pd.read_csv(tmp_path / "deconvolution.csv")["cell_share"].tolist() == [0.5, 0.25, 0.25]
 
 
 def test_a_run_without_bulk_removes_the_weights_of_an_earlier_one(
@@ -265,7 +276,9 @@ def test_an_intermediate_state_has_the_form_of_the_result(tmp_path: Path, result
 def test_every_table_as_rdata(tmp_path: Path, bulk_result: Result) -> None:
     tables = result_tables.TABLES + result_tables.BULK_TABLES
     write(bulk_result, tmp_path, params=RunParams(output_rdata=True, output_figures=False, run_LTMG=False))
-    assert names_in(tmp_path) == STANDARD | {"deconvolution.csv"} | {f"{name}.RData" for name in tables}
+    tables = tuple(name for name in tables if name != "deconvolution_samples")  # of another method
+    added = {"deconvolution.csv", "deconvolution_genes.csv"}
+    assert names_in(tmp_path) == STANDARD | added | {f"{name}.RData" for name in tables}
     for name in tables:
         content = parse(tmp_path / f"{name}.RData")
         assert list(content) == ["df"]

@@ -29,8 +29,14 @@ from scgnn2_engine.stages.deconvolution_objectives import (
 )
 from scgnn2_engine.types import Bulk
 
-SHORT = {"deconv_opt1_epoch": 40, "deconv_opt2_epoch": 12, "deconv_opt3_epoch": 6, "deconv_tune_epoch": 4}
-WEIGHTS_ONLY = {"deconv_opt2_epoch": 1, "deconv_opt3_epoch": 1, "deconv_tune_epoch": 1}
+PUBLISHED: dict[str, Any] = {"deconv_method": "published"}
+SHORT: dict[str, Any] = PUBLISHED | {
+    "deconv_opt1_epoch": 40,
+    "deconv_opt2_epoch": 12,
+    "deconv_opt3_epoch": 6,
+    "deconv_tune_epoch": 4,
+}
+WEIGHTS_ONLY: dict[str, Any] = PUBLISHED | {"deconv_opt2_epoch": 1, "deconv_opt3_epoch": 1, "deconv_tune_epoch": 1}
 TRUE_WEIGHTS = np.array([0.6, 0.3, 0.1])
 
 
@@ -58,11 +64,11 @@ def mixture() -> Mixture:
 
 def run(mixture: Mixture, **options: Any) -> Deconvolution:
     given = {"seed": 0, "params": RunParams(**SHORT), **options}
-    return deconvolve(mixture.x, mixture.x, mixture.labels, mixture.bulk, **given)
+    return deconvolve(mixture.x, mixture.labels, mixture.bulk, **given)
 
 
 def events_of(mixture: Mixture, params: RunParams, **options: Any) -> tuple[list[Event], Deconvolution]:
-    steps = iterate_deconvolution(mixture.x, mixture.x, mixture.labels, mixture.bulk, params, **options)
+    steps = iterate_deconvolution(mixture.x, mixture.labels, mixture.bulk, params, **options)
     events: list[Event] = []
     while True:
         try:
@@ -190,13 +196,17 @@ def test_states_change_the_weights(mixture: Mixture) -> None:
     [
         ({"imputed": np.ones((3, 2))}, r"imputed expression do not fit.*\(4, 2\).*\(3, 2\)"),
         ({"labels": np.zeros(3, int)}, "labels do not fit"),
-        ({"bulk_profile": np.ones(3)}, "bulk profile do not fit"),
-        ({"bulk_profile": np.array([1, np.nan])}, "bulk holds values"),
-        ({"bulk_profile": np.array([1, -1.0])}, "bulk holds values"),
+        ({"bulk": np.ones(3)}, "bulk profile do not fit"),
+        ({"bulk": np.ones((5, 3))}, r"bulk samples do not fit.*\(5, 2\).*\(5, 3\)"),
+        ({"bulk": np.ones((0, 2))}, "no bulk sample"),
+        ({"bulk": np.ones((1, 1, 2))}, "bulk profile do not fit"),
+        ({"bulk": np.array([[1, -1.0]])}, "bulk holds values"),
+        ({"bulk": np.array([1, np.nan])}, "bulk holds values"),
+        ({"bulk": np.array([1, -1.0])}, "bulk holds values"),
         ({"expression": np.full((4, 2), np.inf)}, "expression holds values"),
         ({"imputed": np.full((4, 2), -1.0)}, "imputed expression holds values"),
         ({"states": np.ones((4, 3), np.uint8)}, "LTMG states do not fit"),
-        ({"genes": np.array([], int), "bulk_profile": np.array([])}, "nothing to deconvolve"),
+        ({"genes": np.array([], int), "bulk": np.array([])}, "nothing to deconvolve"),
     ],
 )
 def test_input_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
@@ -204,7 +214,7 @@ def test_input_that_does_not_fit_is_refused(change: dict[str, Any], message: str
         "expression": np.ones((4, 2)),
         "imputed": np.ones((4, 2)),
         "labels": np.zeros(4, int),
-        "bulk_profile": np.ones(2),
+        "bulk": np.ones(2),
     }
     with pytest.raises(InputError, match=message):
         deconvolve(**{**given, **change})
@@ -248,7 +258,7 @@ def test_weights_of_pooled_counts_are_recovered_as_far_as_logarithms_allow(mixtu
 
 
 def test_the_default_run_fits_the_bulk_and_lowers_every_loss(mixture: Mixture) -> None:
-    events, found = events_of(mixture, RunParams())
+    events, found = events_of(mixture, RunParams(**PUBLISHED))
     first: dict[tuple[str, int | None], float] = {}
     last: dict[tuple[str, int | None], float] = {}
     for event in events:
@@ -379,7 +389,7 @@ def test_the_nuclear_norm_lowers_the_rank(mixture: Mixture) -> None:
 @pytest.mark.parametrize("bulk", [np.zeros(4), np.ones(4), np.full(4, 1e3)])
 def test_degenerate_input_never_ends_in_nan(expression: npt.NDArray[Any], bulk: npt.NDArray[Any]) -> None:
     labels = np.array([0, 0, 0, 1, 1, 2])
-    found = deconvolve(expression, expression, labels, bulk, RunParams(**SHORT, deconv_opt3_learning_rate=10.0))
+    found = deconvolve(expression, labels, bulk, RunParams(**SHORT, deconv_opt3_learning_rate=10.0))
     for values in (found.weights, found.profiles, found.bulk_imputed, np.array(list(found.losses.values()))):
         assert np.isfinite(values).all()
 
@@ -391,7 +401,7 @@ def test_a_loss_that_overflows_says_where_and_what_to_do(mixture: Mixture) -> No
 
 
 def test_a_stop_at_once_falls_back_on_the_single_cell_values(mixture: Mixture) -> None:
-    events, found = events_of(mixture, RunParams(), stop=lambda: True)
+    events, found = events_of(mixture, RunParams(**PUBLISHED), stop=lambda: True)
     assert [type(event) for event in events] == [EpochEnded, Notice]
     assert isinstance(events[-1], Notice)
     assert events[-1].level == "warning"
@@ -429,9 +439,10 @@ def test_real_bulk_of_each_cell_line_raises_the_weight_of_that_line(data_dir: Pa
     for line in names:
         samples = table.loc[:, table.columns.str.startswith(line)]
         bulk = Bulk(samples.to_numpy(float).T, samples.columns.to_numpy(str), samples.index.to_numpy(str))
-        profile, genes, _ = match_bulk(bulk, counts.index.to_numpy(str)[kept])
+        matched = match_bulk(bulk, counts.index.to_numpy(str)[kept])
+        profile, genes = matched.profile, matched.genes
         assert len(genes) == 1917
         params = RunParams(**WEIGHTS_ONLY)
-        weights.append(deconvolve(x[:, kept], x[:, kept], labels, profile, params, genes=genes).weights)
+        weights.append(deconvolve(x[:, kept], labels, profile, params, genes=genes).weights)
     assert np.argmax(weights, axis=0).tolist() == [0, 1, 2]
     assert np.max(weights) < 5

@@ -96,7 +96,10 @@ def test_what_else_is_in_an_experiment() -> None:
     assert adata.obsm["ADT_counts"].tolist() == [[5, 6], [7, 8]]
     assert adata.obsp["knn"].toarray().tolist() == [[0, 0.5], [0.25, 0]]
     assert adata.obsp["bare"].toarray().tolist() == [[0, 1], [0, 0]]
-    assert lost == ["columns of colData that are not vectors: table (DFrame)", "colData of alternative experiment ADT"]
+    assert lost == [
+        "columns of colData that are not vectors: table (DFrame)",
+        "colData of alternative experiment ADT (depth)",
+    ]
 
 
 def test_values_that_are_not_in_the_object_are_refused() -> None:
@@ -164,3 +167,73 @@ def test_reduced_dimensions_that_are_no_matrix_are_named() -> None:
     inner = build.s4("DFrame", "S4Vectors", {"listData": build.named_list({"odd": build.data_frame(pd.DataFrame())})})
     content = read_r(experiment(int_colData=table(2, {"reducedDims": inner})))
     assert content.lost == ["reducedDim odd (data.frame)"]
+
+
+def hidden(items: dict[str, RObject]) -> RObject:
+    return build.s4("DFrame", "S4Vectors", {"listData": build.named_list(items)})
+
+
+def test_what_silently_went_is_named() -> None:
+    flags = np.array(COUNTS).T > 1
+    embedding = build.reals([1.0, 2.0], {"dim": build.integers([2, 1]), "percentVar": build.reals([80.0])})
+    dates = build.reals([18262.0] * 3, {"class": build.strings(["Date"])})
+    inner = build.s4(
+        "SummarizedExperiment",
+        "SummarizedExperiment",
+        {
+            "assays": assays_of({"counts": build.matrix(np.array(COUNTS).T)}),
+            "colData": table(2),
+            "elementMetadata": table(3, {"q": build.reals([1, 2, 3])}),
+            "int_colData": table(2, {"reducedDims": hidden({"PCA": build.matrix(np.ones((2, 1)))})}),
+        },
+    )
+    hits = {
+        "from": build.integers([1]),
+        "to": build.integers([2]),
+        "elementMetadata": table(1, {"x": build.reals([0.5]), "rank": build.reals([1]), "how": build.strings(["a"])}),
+    }
+    pairs = build.s4("DualSubset", "SingleCellExperiment", {"hits": build.s4("SelfHits", "S4Vectors", hits)})
+    cells = {
+        "reducedDims": hidden({"PCA": embedding}),
+        "altExps": hidden({"ERCC": build.s4("SummarizedExperimentByColumn", "SingleCellExperiment", {"se": inner})}),
+        "colPairs": hidden({"knn": pairs}),
+        "spatialCoords": build.matrix(np.ones((2, 2))),
+    }
+    content = read_r(
+        experiment(
+            assays=assays_of({"counts": build.matrix(np.array(COUNTS).T), "high": build.matrix(flags)}),
+            elementMetadata=table(3, {"day": dates}),
+            int_colData=table(2, cells),
+            int_elementMetadata=table(3, {"rowPairs": hidden({"rp": pairs}), "mine": build.reals([1, 2, 3])}),
+            int_metadata=build.named_list({"version": build.package_version("1.20.0"), "imgData": table(2)}),
+            design=build.strings(["~ a"]),
+        )
+    )
+    adata: Any = content.value
+    assert adata.layers["high"].tolist() == [[0, 0, 1], [0, 1, 1]]
+    assert content.lost == [
+        "classes of columns of rowData: day (Date, now text)",
+        "the type of logical assays: high (now numbers)",
+        "attributes of reducedDim PCA (percentVar)",
+        "rowData of alternative experiment ERCC (q)",
+        "reducedDims of alternative experiment ERCC (PCA)",
+        "columns of colPair knn (rank, how)",
+        "the hidden annotation of the cells (spatialCoords)",
+        "rowPairs (rp)",
+        "the hidden annotation of the genes (mine)",
+        "the hidden metadata (imgData)",
+        "slots of its class (design)",
+    ]
+
+
+@pytest.mark.parametrize(("last", "lost"), [(0, []), (2, ["the genomic ranges of the genes"])])
+def test_genes_with_several_places_each(last: int, lost: list[str]) -> None:
+    partitioning = {"end": build.integers([0, 0, last]), "NAMES": build.strings(["a", "b", "c"])}
+    ranges = {
+        "elementMetadata": table(3),
+        "partitioning": build.s4("PartitioningByEnd", "IRanges", partitioning),
+    }
+    content = read_r(experiment(rowRanges=build.s4("CompressedGRangesList", "GenomicRanges", ranges)))
+    adata: Any = content.value
+    assert adata.var_names.tolist() == ["a", "b", "c"]
+    assert content.lost == lost

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +16,11 @@ from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.r import build
+from scgnn2_engine.io.r.annotations import features_table
 from scgnn2_engine.io.r.reading import read_r
-from scgnn2_engine.io.r.serialisation import to_bytes
+from scgnn2_engine.io.r.serialisation import parse, to_bytes
+from scgnn2_engine.io.r.values import attributes
+from scgnn2_engine.io.r.what_to_save import what_to_save
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -218,9 +222,9 @@ def assay3(**changed: RObject) -> RObject:
     return build.s4("Assay", "SeuratObject", slots | changed)
 
 
-def seurat(assay: RObject, **changed: RObject) -> bytes:
+def seurat(assay: RObject, others: dict[str, RObject] | None = None, **changed: RObject) -> bytes:
     slots = {
-        "assays": build.named_list({"RNA": assay}),
+        "assays": build.named_list({**(others or {}), "RNA": assay}),
         "meta.data": build.data_frame(pd.DataFrame({"n": [1, 2, 3]}, index=CELLS)),
         "active.assay": build.strings(["RNA"]),
         "active.ident": build.factor(pd.Categorical(["a", "a", "b"])),
@@ -326,12 +330,153 @@ def test_objects_that_contradict_themselves(changed: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"data": build.dgcmatrix(COUNTS, None, CELLS)}, "no feature names"),
+        (
+            {"data": build.dgcmatrix(COUNTS, None, CELLS)},
+            r"Slot data of assay RNA cannot be read.*a matrix without feature names.*put object@assays.*@data right",
+        ),
+        (
+            {"scale.data": build.matrix(np.ones((2, 3)))},
+            r"Slot scale.data of assay RNA.*In R, empty it \(object@assays.*@scale.data <- matrix\(0, 0, 0\)\)",
+        ),
         ({"data": build.dgcmatrix(COUNTS[:, :2], GENES, None)}, "another number of cells.*Expected: 3. Found: 2"),
         ({"meta.features": build.data_frame(pd.DataFrame({"a": [1.0]}))}, "a feature table of 1 rows for 2"),
-        ({"counts": build.strings(["a"])}, "not built as this reader knows it"),
+        ({"counts": build.strings(["a"])}, r"Slot counts of assay RNA cannot be read.*Found: character\. In R, put"),
     ],
 )
 def test_assays_that_contradict_themselves(changed: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read(seurat(assay3(**changed)))
+
+
+NA = build.logicals(np.ma.masked_array([0], mask=[True]), {"dim": build.integers([1, 1])})
+
+
+def test_the_placeholder_that_integration_leaves_is_empty() -> None:
+    adata, lost = read(seurat(assay3(**{"scale.data": NA, "counts": NA})))
+    assert adata.X.toarray().tolist() == COUNTS.T.tolist()
+    assert (list(adata.layers), list(adata.obsm), lost) == ([], [], [])
+
+
+def test_what_cannot_be_read_of_other_assays_is_named() -> None:
+    others = {
+        "A": assay3(**{"scale.data": build.matrix(np.ones((2, 3)))}),
+        "B": assay3(data=build.dgcmatrix(COUNTS[:, :2], GENES, CELLS[:2]), counts=build.strings(["a"])),
+        "C": build.reals([1.0]),
+        "D": assay3(**{"meta.features": build.data_frame(pd.DataFrame({"a": [1.0]}))}),
+        "E": assay5({"counts": build.strings(["a"]), "data": COUNTS}, {"data": CELLS, "counts": CELLS}),
+        "F": build.s4("Assay5", "SeuratObject", {"layers": build.plain_list([])}),
+    }
+    adata, lost = read(seurat(assay3(), others))
+    assert adata.X.toarray().tolist() == COUNTS.T.tolist()
+    assert sorted(adata.obsm) == ["A_counts", "A_data", "D_counts", "D_data", "E_data"]
+    assert adata.uns["seurat"]["assay_order"].tolist() == ["A", "D", "E", "RNA"]
+    assert lost == [
+        "slot scale.data of assay A (a matrix without feature names)",
+        "slot counts of assay B (expected a matrix of numbers (dense, or of package Matrix), found character)",
+        "slot data of assay B (expected all 3 cells, found none called c3)",
+        "assay B (it holds no values)",
+        "the class numeric of assay C (it becomes Assay)",
+        "assay C (it holds no values)",
+        "the feature table of assay D (a feature table of 1 rows for 2 features)",
+        "layer counts of assay E (expected a matrix of numbers (dense, or of package Matrix), found character)",
+        "assay F (KeyError: 'features')",
+    ]
+
+
+def test_feature_tables_of_other_assays_outlive_an_h5ad(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"note": ["x", None], "none": [None, None], "all": ["p", "q"], "n": [1, 2], "f": pd.Categorical(["b", None])},
+        index=GENES,
+    )
+    table["flag"] = pd.array([True, None], dtype="boolean")
+    other = assay3(**{"meta.features": build.data_frame(table), "var.features": build.strings(["g2"])})
+    adata, lost = read(seurat(assay3(), {"ADT": other}))
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    held = anndata.read_h5ad(tmp_path / "a.h5ad").uns["seurat"]["assays"]["ADT"]
+    assert lost == []
+    assert held["character_columns"].tolist() == ["note", "none", "all"]
+    assert held["var.features"].tolist() == ["g2"]
+    again = features_table(held["var"], held)
+    assert again.index.tolist() == GENES
+    assert again.columns.tolist() == table.columns.tolist()
+    assert again["all"].tolist() == ["p", "q"]
+    assert again["note"].tolist()[0] == "x"
+    assert again.isna().to_numpy().tolist() == table.isna().to_numpy().tolist()
+    assert isinstance(again["f"].dtype, pd.CategoricalDtype)
+    assert again["note"].dtype == object
+
+
+def test_the_feature_table_of_the_active_assay_says_what_was_text() -> None:
+    table = pd.DataFrame({"note": ["x", None], "highly_variable": ["y", "z"]}, index=GENES)
+    changed = {"meta.features": build.data_frame(table), "var.features": build.strings(["g2"])}
+    adata, lost = read(seurat(assay3(**changed)))
+    facts = adata.uns["seurat"]["assays"]["RNA"]
+    assert adata.var["highly_variable"].tolist() == [False, True]
+    assert adata.var["highly_variable.1"].tolist() == ["y", "z"]
+    assert facts["character_columns"] == ["note", "highly_variable.1"]
+    assert "var" not in facts
+    assert lost == [
+        "the name of column highly_variable of the feature table of RNA "
+        "(it is highly_variable.1; highly_variable holds the variable features)"
+    ]
+
+
+def test_classes_that_extend_assay_are_named() -> None:
+    slots = {key: value for key, value in attributes(assay3()).items() if key != "class"}
+    slots |= {"SCTModel.list": build.named_list({"model": build.reals([1])}), "assay.orig": build.strings(["RNA"])}
+    adata, lost = read(seurat(build.s4("SCTAssay", "Seurat", slots)))
+    assert lost == ["the class SCTAssay of assay RNA (it becomes Assay, without SCTModel.list)"]
+    assert adata.uns["seurat"]["assays"]["RNA"] == {"class": "SCTAssay", "key": "rna_", "assay.orig": "RNA"}
+
+
+def test_a_column_called_active_ident_is_kept_under_another_name() -> None:
+    table = pd.DataFrame({"active_ident": ["x", "y", "z"], "active_ident.1": [1, 2, 3]}, index=CELLS)
+    adata, lost = read(seurat(assay3(), **{"meta.data": build.data_frame(table)}))
+    assert adata.obs["active_ident.2"].tolist() == ["x", "y", "z"]
+    assert adata.obs["active_ident"].tolist() == ["a", "a", "b"]
+    assert adata.uns["seurat"]["character_columns"] == ["active_ident.2"]
+    assert lost == [
+        "the name of column active_ident of meta.data (it is active_ident.2; active_ident holds the identities)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected", "lost"),
+    [
+        (CELLS, ["a", "b", "c"], []),
+        (CELLS[::-1], ["c", "b", "a"], []),
+        (
+            ["x", "y", "z"],
+            ["a", "b", "c"],
+            ["the names of active.ident (they are not the cells, so its order was taken)"],
+        ),
+    ],
+)
+def test_identities_belong_to_the_cells_they_name(names: list[str], expected: list[str], lost: list[str]) -> None:
+    ident = build.factor(pd.Categorical(["a", "b", "c"], categories=["c", "b", "a"]), {"names": build.strings(names)})
+    adata, said = read(seurat(assay3(), **{"active.ident": ident}))
+    assert adata.obs["active_ident"].tolist() == expected
+    assert adata.obs["active_ident"].cat.categories.tolist() == ["c", "b", "a"]
+    assert said == lost
+
+
+def test_identities_that_are_no_factor_are_named() -> None:
+    adata, lost = read(seurat(assay3(), **{"active.ident": build.strings(["a", "b", "c"])}))
+    assert "active_ident" not in adata.obs
+    assert lost == ["active.ident (character)"]
+
+
+def test_what_to_save_instead_of_what_holds_no_expression() -> None:
+    whole = parse(seurat(assay3()))[""]
+    for assay in (assay3(), assay5({"counts": COUNTS}, {"counts": CELLS})):
+        assert 'saveRDS(GetAssayData(adt, "counts"), "counts.rds")' in what_to_save({"adt": assay})
+        assert 'saveRDS(GetAssayData(assay, "counts"), "counts.rds")' in what_to_save({"": assay})
+    both = "or make one of all of them: saveRDS(merge(object[[1]], object[-1]), ...)."
+    one = 'In R, save one of the list: saveRDS(object[[1]], "object.rds")'
+    assert what_to_save({"": build.plain_list([whole, whole])}) == f"{one}, {both}"
+    named = build.plain_list([build.null(), whole], ["x", "b"])
+    assert what_to_save({"l": named}) == 'In R, save one of the list: saveRDS(l[["b"]], "object.rds").'
+    general = "In R, save the Seurat object, the SingleCellExperiment or the matrix of counts itself"
+    assert what_to_save({"": build.null()}).startswith(f"There was nothing in it when it was saved. {general}")
+    for held in ({}, {"": build.strings(["a"])}, {"": build.plain_list([build.null()])}):
+        assert what_to_save(held).startswith(general)

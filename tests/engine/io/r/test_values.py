@@ -193,6 +193,36 @@ def test_dates_and_times_become_text(frames: Any) -> None:
     assert values.text_columns(frame) == ["day", "time"]
 
 
+def test_classes_that_a_column_had_are_named(frames: Any) -> None:
+    objects = parse(ODD / "odd_frames.RData")
+    assert values.columns_lost(objects["with_times"], "it")[0] == (
+        "columns of it that are not vectors: broken_down (POSIXlt)"
+    )
+    day, time, elapsed = (
+        values.columns_lost(objects["with_times"], "it")[1].removeprefix("classes of columns of it: ").split("), ")
+    )
+    assert day == "day (Date, now text"
+    assert time.startswith("time (POSIXct")
+    assert time.endswith(", now text, whole seconds in UTC")
+    assert elapsed.startswith("elapsed (difftime in ")
+    assert values.columns_lost(objects["long_integers"], "it") == [
+        "classes of columns of it: n (integer64, now plain numbers)"
+    ]
+    held = {
+        "zone": build.reals(
+            [0], {"class": build.strings(["POSIXct", "POSIXt"]), "tzone": build.strings(["Asia/Tokyo"])}
+        ),
+        "label": build.strings(["a"], {"class": build.strings(["labelled"])}),
+        "level": build.factor(pd.Categorical(["a"])),
+        "plain": build.strings(["a"], {"class": build.strings(["AsIs"])}),
+    }
+    assert values.columns_lost(build.named_list(held), "it") == [
+        "classes of columns of it: zone (POSIXct in Asia/Tokyo, now text, whole seconds in UTC), "
+        "label (labelled, now text)"
+    ]
+    assert values.columns_lost(objects["numbered"], "it") == []
+
+
 def test_times_beyond_any_calendar_are_missing() -> None:
     held = build.reals([0, 1e300, -np.inf, np.nan], {"class": build.strings(["POSIXct", "POSIXt"])})
     assert values.column(held).tolist() == ["1970-01-01 00:00:00 UTC", None, None, None]

@@ -1,0 +1,200 @@
+"""The bulk part of a run: matching the samples once, and in every iteration what they say about its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from scgnn2_engine.events import EpochEnded, Event, Notice, Stop
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.prepare import measured_at
+from scgnn2_engine.stages import (
+    MatchedBulk,
+    SampleShares,
+    apply_shift,
+    bulk_shares,
+    bulk_shift,
+    cluster_profiles,
+    fuse,
+    iterate_deconvolution,
+    match_bulk,
+    shift_strength,
+)
+from scgnn2_engine.types import Bulk, Dataset, Floats, LoopState, Matrix, Prepared
+
+Steps = Generator[Event, None, LoopState]
+
+
+@dataclass(frozen=True)
+class BulkData:
+    """The bulk samples beside the cells.
+
+    Attributes
+    ----------
+    kept
+        On the genes that the networks see.
+    every
+        On all genes of the data set: shares of clusters need more genes than the networks do.
+    measured
+        (n_obs, g) expression of the kept cells at the genes of ``every``, not logged; None where it is not needed.
+    """
+
+    kept: MatchedBulk
+    every: MatchedBulk
+    measured: Matrix | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was matched and decided, as sentences."""
+        if self.measured is None:
+            return self.kept.notes
+        return (*self.kept.notes, f"Shares of clusters rest on all {len(self.every.genes)} genes that both have.")
+
+
+def match(bulk: Bulk, dataset: Dataset, prepared: Prepared, params: RunParams) -> BulkData:
+    """Match the bulk samples to the cells, and bring both to one scale where the cells were normalised.
+
+    Raises
+    ------
+    InputError
+        As :func:`~scgnn2_engine.stages.bulk.match_bulk` says.
+    """
+    every = match_bulk(bulk, dataset.var_names)
+    measured = measured_at(dataset, prepared, every.genes) if params.deconv.method == "shares" else None
+    library = None
+    if params.preprocess.library_size:
+        shared = match_bulk(bulk, prepared.var_names).genes
+        library = float(np.median(np.expm1(prepared.x[:, shared], dtype=np.float64).sum(axis=1)))
+    return BulkData(match_bulk(bulk, prepared.var_names, library=library), every, measured)
+
+
+def iterate_bulk(
+    bulk: BulkData,
+    prepared: Prepared,
+    state: LoopState,
+    params: RunParams,
+    *,
+    seed: int,
+    device: torch.device,
+    iteration: int,
+    stop: Stop,
+) -> Steps:
+    """Fuse what the bulk samples say about the clusters into the imputation of an iteration."""
+    if state.labels is None or state.imputed is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    if params.deconv.method == "shares":
+        return (yield from _by_shares(bulk, prepared, state, state.imputed, state.labels, iteration))
+    found = yield from iterate_deconvolution(
+        prepared.x,
+        state.labels,
+        bulk.kept.profile,
+        params,
+        imputed=state.imputed,
+        genes=bulk.kept.genes,
+        states=prepared.states,
+        seed=seed,
+        device=device,
+        iteration=iteration,
+        stop=stop,
+    )
+    suggested = state.imputed.copy()
+    suggested[:, found.genes] = np.where(prepared.x[:, found.genes] != 0, suggested[:, found.genes], found.bulk_imputed)
+    return replace(
+        state,
+        imputed=fuse(prepared.x, state.imputed, found.bulk_imputed, found.genes),
+        deconvolution=found.summary(),
+        unfused={"single_cell": state.imputed, "bulk": suggested},
+    )
+
+
+def _by_shares(
+    bulk: BulkData,
+    prepared: Prepared,
+    state: LoopState,
+    imputed: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int32],
+    iteration: int,
+) -> Steps:
+    """Shares of the clusters in every sample, the cluster profiles moved towards the bulk, and how far that helps."""
+    if bulk.measured is None:
+        raise ValueError("expected the measured expression at the shared genes")
+    clusters, numbers = np.unique(labels, return_inverse=True)
+    profiles = cluster_profiles(bulk.measured, labels)
+    shares = bulk_shares(bulk.every.samples, profiles)
+    n_samples = len(bulk.every.names)
+    for sample, loss in enumerate(shares.residual_sd, start=1):
+        yield EpochEnded("deconvolution", iteration, sample, n_samples, {"loss": float(loss), "shares": float(loss)})
+    genes = bulk.kept.genes
+    rows = np.searchsorted(bulk.every.genes, prepared.genes[genes])
+    shift = bulk_shift(profiles, bulk.every.samples, shares.weights, bulk.every.weights, rows)
+    strength = shift_strength(*_held_out(prepared, imputed, shift, numbers, genes))
+    strangers = [str(name) for name, unlike in zip(bulk.every.names, shares.unlike, strict=True) if unlike]
+    if strangers:
+        yield Notice(
+            f"Bulk samples that the clusters explain much worse than the others: {', '.join(strangers)}. They may hold "
+            "cell types that are not among the cells; do not read their shares as proportions.",
+            "warning",
+            "deconvolution",
+        )
+    weights = bulk.every.weights @ shares.weights
+    ppm = bulk.every.samples / np.maximum(bulk.every.samples.sum(axis=1, keepdims=True), np.finfo(float).tiny) * 1e6
+    expected = profiles.means[rows] @ weights
+    summary: dict[str, Any] = {
+        "clusters": clusters.astype(np.int32),
+        "genes": genes,
+        "weights": weights,
+        "proportions": weights,
+        "cell_shares": bulk.every.weights @ shares.cell_shares,
+        "profiles": _moved_profiles(profiles.means[rows], shift, profiles.offset, bulk.measured),
+        "gene_scaling": (bulk.every.weights @ ppm[:, rows] + profiles.offset) / (expected + profiles.offset),
+        "losses": {"shares": float(bulk.every.weights @ shares.residual_sd)},
+        "strength": strength.value,
+        "samples": _sample_table(bulk, shares, clusters),
+    }
+    return replace(
+        state,
+        imputed=apply_shift(prepared.x, imputed, shift, numbers, strength.value, genes),
+        deconvolution=summary,
+        unfused={"single_cell": imputed, "bulk": apply_shift(prepared.x, imputed, shift, numbers, 1.0, genes)},
+    )
+
+
+def _held_out(
+    prepared: Prepared, imputed: Floats, shift: Floats, numbers: npt.NDArray[np.int64], genes: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """What the imputation lacks at the held-out entries, and what the bulk would add there."""
+    held = prepared.validation
+    if held is None or not len(held):
+        return np.zeros(0), np.zeros(0)
+    lacking = held.values.astype(np.float64) - imputed[held.rows, held.cols]
+    place = np.full(prepared.n_vars, -1)
+    place[genes] = np.arange(len(genes))
+    known = place[held.cols] >= 0
+    return lacking[known], shift[place[held.cols[known]], numbers[held.rows[known]]]
+
+
+def _moved_profiles(
+    means: npt.NDArray[np.float64], shift: npt.NDArray[np.float64], offset: float, measured: Matrix
+) -> npt.NDArray[np.float32]:
+    """(g, k) cluster profiles with what the bulk adds, ln(1 + x) at the library size of the cells."""
+    moved = np.maximum((means + offset) * np.exp(shift) - offset, 0)
+    library = float(np.median(np.asarray(measured.sum(axis=1))))
+    return np.log1p(moved * (library / 1e6)).astype(np.float32)
+
+
+def _sample_table(bulk: BulkData, shares: SampleShares, clusters: npt.NDArray[np.int32]) -> pd.DataFrame:
+    columns: Mapping[str, Any] = {
+        "sample": bulk.every.names,
+        "weight": bulk.every.weights,
+        "residual_sd": shares.residual_sd,
+        "explained": shares.explained,
+        "unlike_the_cells": shares.unlike,
+        **{f"share_{cluster}": shares.weights[:, number] for number, cluster in enumerate(clusters)},
+    }
+    return pd.DataFrame(dict(columns))
