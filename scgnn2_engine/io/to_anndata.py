@@ -232,11 +232,11 @@ def storable_anndata(adata: AnnData) -> tuple[AnnData, list[str]]:
         return {name(key, what): value for key, value in items.items()}
 
     def nested(value: Any) -> Any:
-        return (
-            {str(key).replace("/", "_"): nested(one) for key, one in value.items()}
-            if isinstance(value, Mapping)
-            else value
-        )
+        if isinstance(value, pd.DataFrame):
+            return storable(value).rename(columns=lambda column: str(column).replace("/", "_"))
+        if isinstance(value, Mapping):
+            return {str(key).replace("/", "_"): nested(one) for key, one in value.items()}
+        return value
 
     obs, var = (storable(table) for table in (adata.obs, adata.var))
     obs.columns = pd.Index([name(column, "column") for column in obs.columns])

@@ -19,7 +19,7 @@ LEAST_OFFSET = 3.0
 
 OFFSET_COUNTS = 8.0
 """c in counts of the middle one of the clusters at least: below, the logarithm of a mean is mostly chance. Not of the
-shallowest one: a cluster of a few cells would blur the others, and how uncertain it is itself stands in its variances."""
+shallowest: a cluster of a few cells would blur the others, and how uncertain it is itself stands in its variances."""
 
 ENTRIES_AT_ONCE = 4_000_000
 """Entries of the expression taken up at a time (32 MB in float64), so that no copy of the matrix is made."""

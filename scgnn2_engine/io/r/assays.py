@@ -89,11 +89,12 @@ def read_assay(name: str, obj: RObject, cells: list[str], *, active: bool = True
         slots = r.attributes(obj)
         read = _of_version_5 if "layers" in slots else _of_version_3
         variable = read(assay, parts, slots, cells)
+        if not assay.matrices and not active:
+            assay.lost.append(f"assay {name} (it holds no values)")
+            return assay
         assay.facts = _facts(assay, obj, slots, variable)
         if not r.is_empty(slots.get("misc")):
             assay.lost.append(f"misc of assay {name}")
-        if not assay.matrices and not active:
-            assay.lost.append(f"assay {name} (it holds no values)")
     return assay
 
 

@@ -19,7 +19,7 @@ from rdata.parser import RObject
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.r import build
-from scgnn2_engine.io.r.annotations import cells_table, misc, storable
+from scgnn2_engine.io.r.annotations import cells_table, features_table, misc
 from scgnn2_engine.io.r.from_seurat import IDENT, SCALED
 from scgnn2_engine.io.r.into_reductions import (
     IMPUTED_ASSAY,
@@ -82,6 +82,8 @@ def into_seurat(adata: AnnData) -> tuple[RObject, list[str]]:
     called = allowed_features(adata)
     assays, used = _assays(adata, facts, active, taken, called)
     made = {name: _assay(name, part, list(adata.obs_names), facts, taken) for name, part in assays.items()}
+    known = [str(name) for name in facts.get("assay_order", ()) if str(name) in made]
+    made = {name: made[name] for name in (*known, *(name for name in made if name not in known))}
     reduced = reductions(adata, facts, used, assays, active, taken, called)
     graphed = graphs(adata, facts, assays, active, taken)
     obs, chosen = _meta_data(adata, facts, assays[active].matrices.get("counts"), active)
@@ -156,7 +158,8 @@ def _assays(
         used.add(key)
         if name not in assays:
             index = pd.Index([str(feature) for feature in features], dtype=object)
-            assays[taken.exact(name)] = _Part(pd.DataFrame(index=index))
+            table = facts.get("assays", {}).get(name, {}).get("var")
+            assays[taken.exact(name)] = _Part(pd.DataFrame(index=index) if table is None else table)
         given_back = slot == "data" and "scgnn2" in adata.uns  # instead of the counts that stand in for it
         if slot not in assays[name].matrices or given_back:
             _put_known(assays[name], slot, adata.obsm[key], features)
@@ -240,7 +243,7 @@ def _assay(name: str, part: _Part, cells: list[str], facts: Mapping[str, Any], t
         "key": build.strings([taken.key(str(described.get("key") or name.lower()))]),
         "assay.orig": build.null_slot(),
         "var.features": _variable(described, part.var),
-        "meta.features": build.data_frame(storable(table)),
+        "meta.features": build.data_frame(features_table(table, described)),
         "misc": build.plain_list([]),
     }
     return build.s4("Assay", PACKAGE, slots)

@@ -18,6 +18,7 @@ from scgnn2_engine.io.r.from_experiment import from_experiment
 from scgnn2_engine.io.r.from_seurat import from_seurat
 from scgnn2_engine.io.r.matrices import dimnames, is_matrix, matrix, shape_of
 from scgnn2_engine.io.r.serialisation import out_of_memory, parse
+from scgnn2_engine.io.r.what_to_save import what_to_save
 from scgnn2_engine.io.text import Table
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ def choose(objects: Mapping[str, RObject], name: str, what: str) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise InputError(f"{what} holds no expression matrix.", expected=READS, found=described or "nothing")
+        raise InputError(
+            f"{what} holds no expression matrix.",
+            expected=READS,
+            found=described or "nothing",
+            advice=what_to_save(objects),
+        )
     raise InputError(
         f"{what} holds {len(objects)} objects.",
         expected="one, or the name of the one to read",
@@ -186,7 +192,7 @@ def table_of(obj: RObject, what: str) -> Table:
             f"{what} holds an object that this program cannot take expression from.",
             expected=READS,
             found=describe(obj),
-            advice="In R, save as.matrix(...) of its counts, or write them as csv.",
+            advice=what_to_save({"": obj}),
         )
     if 0 in values.shape:
         raise _without_values(obj, what)

@@ -375,7 +375,6 @@ def test_what_cannot_be_read_of_other_assays_is_named() -> None:
         "slot counts of assay B (expected a matrix of numbers (dense, or of package Matrix), found character)",
         "slot data of assay B (expected all 3 cells, found none called c3)",
         "assay B (it holds no values)",
-        "the class numeric of assay C (it becomes Assay)",
         "assay C (it holds no values)",
         "the feature table of assay D (a feature table of 1 rows for 2 features)",
         "layer counts of assay E (expected a matrix of numbers (dense, or of package Matrix), found character)",

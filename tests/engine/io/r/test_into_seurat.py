@@ -254,6 +254,10 @@ def test_genes_that_went_are_left_out_everywhere(data_dir: Path) -> None:
 def test_an_earlier_identity_stays_a_column_beside_the_clusters() -> None:
     adata = read_r(GOLDEN / "seurat_v4.rds").value
     adata.obs["scgnn2_cluster"] = pd.Categorical(["7", "8"] * 15)
+    assert r.strings(slots_of(adata)["active.ident"]) == list(
+        adata.obs["active_ident"]
+    )  # a result that was gone on with
+    adata.uns["scgnn2"] = {"scale_of_X": "logged"}
     slots = slots_of(adata)
     meta, _ = r.data_frame(slots["meta.data"])
     assert r.strings(slots["active.ident"]) == ["7", "8"] * 15

@@ -114,22 +114,62 @@ def test_a_result_of_a_seurat_object_keeps_its_assays(
     adata = read_r(GOLDEN / "seurat_v4.rds").value
     counts = adata.layers["counts"]
     obsm = {key: values for key, values in adata.obsm.items() if not key.endswith("scale.data")}
-    made = AnnData(counts, obs=adata.obs, var=adata.var[["highly_variable"]], obsm=obsm, uns=dict(adata.uns))
+    made = AnnData(counts, obs=adata.obs, var=adata.var, obsm=obsm, varm=adata.varm, uns=dict(adata.uns))
     made.obs["scgnn2_cluster"] = pd.Categorical(["10", "2", "3"] * 10, categories=["2", "3", "10"])
     made.layers["scgnn2_imputed"] = np.asarray(counts.toarray() / 2, dtype=np.float32)
     made.uns["scgnn2"] = {"scale_of_X": "counts", "run": "{}", "selected_iteration": 1}
-    made.uns["seurat"]["reductions"].pop("pca", None)  # its loadings are not in a result
-    del made.obsm["X_pca"]
     written(folder, made)
     done = as_program(folder)
     assert done.returncode == 0, done.stderr
     printed = rscript(SAME.replace("slotNames(made)", 'setdiff(slotNames(made), c("version", "assays"))'), cwd=folder)
-    assert printed.split() == ["50", "30", "RNA", "ADT", "scGNN2", "2", "3", "10"]
+    assert printed.split() == ["50", "30", "RNA", "ADT", "scGNN2", "pca", "2", "3", "10"]
     code = """suppressMessages(library(SeuratObject))
     made <- readRDS("seurat.rds"); expected <- readRDS("expected.rds")
     for (assay in Assays(made)) for (slot in c("counts", "data", "key", "var.features"))
       cat(identical(slot(made[[assay]], slot), slot(expected[[assay]], slot)), "")"""
     assert rscript(code, cwd=folder).split() == ["TRUE"] * 12
+
+
+def test_loadings_feature_tables_and_identities(require_r: Callable[..., None], rscript: Run, folder: Path) -> None:
+    require_r("SeuratObject", "hdf5r")
+    adata = read_r(GOLDEN / "seurat_v4.rds").value
+    del adata.obsm["RNA_scale.data"]
+    adata.var["note"] = pd.Categorical(["x", None] * (adata.n_vars // 2))
+    adata.uns["seurat"]["assays"]["RNA"]["character_columns"] = ["note"]
+    reduction = adata.uns["seurat"]["reductions"]["pca"]
+    reduction["feature.loadings.projected.names"] = np.array(["elsewhere"], dtype=object)
+    reduction["feature.loadings.projected"] = np.arange(adata.obsm["X_pca"].shape[1])[None] / 2
+    adata.obs["scgnn2_cluster"] = "of an earlier run"
+    genes = reduction["feature.loadings.names"]
+    made = adata[:, [gene for gene in adata.var_names if gene != genes[0]]].copy()
+    made.raw = AnnData(adata.layers["counts"], var=adata.var, varm=adata.varm)
+    written(folder, made)
+    done = as_program(folder)
+    assert done.returncode == 0, done.stderr
+    code = """suppressMessages(library(SeuratObject))
+    made <- readRDS("seurat.rds"); expected <- readRDS("expected.rds")
+    same <- function(get) identical(get(made), get(expected))
+    cat(same(function(x) x@reductions), same(Idents), same(function(x) names(x@assays)),
+      identical(rownames(Loadings(made[["pca"]])), readLines("genes.txt")), levels(made))
+    print(identical(as.character(made[["RNA"]]@meta.features$note), rep(c("x", NA), nrow(made) / 2)))"""
+    (folder / "genes.txt").write_text("\n".join(genes) + "\n", encoding="utf-8")
+    levels = " ".join(adata.obs["active_ident"].cat.categories)
+    assert rscript(code, cwd=folder) == f"TRUE TRUE TRUE TRUE {levels}[1] TRUE\n"
+
+
+def test_feature_tables_of_other_assays(require_r: Callable[..., None], rscript: Run, folder: Path) -> None:
+    require_r("SeuratObject", "hdf5r")
+    adata = read_r(GOLDEN / "seurat_v4.rds").value
+    table = pd.DataFrame({"clone": pd.Categorical(["a", None, "b", "a"])}, index=["CD3", "CD4", "CD8", "CD19"])
+    adata.uns["seurat"]["assays"]["ADT"] |= {"var": table, "character_columns": ["clone"]}
+    adata.uns["seurat"]["assay_order"] = np.array(["ADT", "RNA"], dtype=object)
+    adata.write_h5ad(folder / "result.h5ad")
+    done = as_program(folder)
+    assert done.returncode == 0, done.stderr
+    code = """suppressMessages(library(SeuratObject))
+    made <- readRDS("seurat.rds")
+    cat(class(made[["ADT"]]@meta.features$clone), rownames(made[["ADT"]]@meta.features), names(made@assays))"""
+    assert rscript(code, cwd=folder) == "character CD3 CD4 CD8 CD19 ADT RNA"
 
 
 def test_an_h5ad_of_another_program(require_r: Callable[..., None], rscript: Run, folder: Path) -> None:
@@ -142,6 +182,8 @@ def test_an_h5ad_of_another_program(require_r: Callable[..., None], rscript: Run
         var=pd.DataFrame({"highly_variable": [True, False, True, False]}, index=["A_1", "B", "C", "A-1"]),
         layers={"log it": np.log1p(x.toarray())},
         obsm={"X_pca": rng.normal(size=(5, 2)), "X_my map": rng.normal(size=(5, 3)), "X_my.map": np.eye(5)},
+        varm={"PCs": np.array([[1.0, 2], [0, 0], [3, 4], [5, 6]])},
+        uns={"pca": {"variance": np.array([4.0, 1.0])}},
         obsp={"near": sp.random(5, 5, density=0.5, format="csr", random_state=0), "dense": np.eye(5)},
     )
     written(folder, adata)
@@ -154,10 +196,11 @@ def test_an_h5ad_of_another_program(require_r: Callable[..., None], rscript: Run
       Key(made[[name]])), names(made@graphs), Assays(made), "\n")
     same <- function(get) identical(get(made), get(expected))
     cat(same(function(x) x@meta.data), same(Idents), same(function(x) x@graphs), same(function(x) x[["log.it"]]),
-      same(function(x) x[["RNA"]]@counts), same(function(x) VariableFeatures(x)), same(Reductions))"""
+      same(function(x) x[["RNA"]]@counts), same(function(x) VariableFeatures(x)), same(Reductions),
+      same(function(x) x[["pca"]]), dim(Loadings(made[["pca"]])), Stdev(made[["pca"]]))"""
     assert rscript(code, cwd=folder).splitlines() == [
         "A-1.1 B C A-1 A-1.1 C orig.ident nCount_RNA nFeature_RNA RNA.1 mymap_ mymap1_ PC_ near RNA log.it ",
-        "TRUE TRUE TRUE TRUE TRUE TRUE TRUE",
+        "TRUE TRUE TRUE TRUE TRUE TRUE TRUE TRUE 3 2 2 1",
     ]
 
 
