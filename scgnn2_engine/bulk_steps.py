@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -189,7 +189,7 @@ def _moved_profiles(
 
 
 def _sample_table(bulk: BulkData, shares: SampleShares, clusters: npt.NDArray[np.int32]) -> pd.DataFrame:
-    columns: Mapping[str, Any] = {
+    columns = {
         "sample": bulk.every.names,
         "weight": bulk.every.weights,
         "residual_sd": shares.residual_sd,
@@ -197,4 +197,4 @@ def _sample_table(bulk: BulkData, shares: SampleShares, clusters: npt.NDArray[np
         "unlike_the_cells": shares.unlike,
         **{f"share_{cluster}": shares.weights[:, number] for number, cluster in enumerate(clusters)},
     }
-    return pd.DataFrame(dict(columns))
+    return pd.DataFrame(columns)

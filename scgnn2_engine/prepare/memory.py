@@ -61,7 +61,8 @@ def memory_parts(
     if params.clustering.method == "AffinityPropagation":
         parts["affinity propagation's four n x n matrices"] = 4 * 8 * n_obs * n_obs
     if params.use_bulk:
-        parts["deconvolution"] = 5 * matrix
+        shares = params.deconv.method == "shares"  # with the measured matrix at every shared gene
+        parts["deconvolution"] = 3 * matrix + input_bytes if shares else 5 * matrix
     return parts
 
 

@@ -150,6 +150,7 @@ def bulk_shares(bulk: Floats, profiles: ClusterProfiles) -> SampleShares:
     Examples
     --------
     >>> import numpy as np
+    >>> from scgnn2_engine.stages.cluster_profiles import cluster_profiles
     >>> cells = np.array([[6.0, 2.0, 0.0], [6.0, 2.0, 0.0], [0.0, 4.0, 12.0], [0.0, 4.0, 12.0]])
     >>> found = bulk_shares(np.array([[75.0, 25.0, 0.0], [3.0, 2.0, 3.0]]), cluster_profiles(cells, np.arange(4) // 2))
     >>> found.weights.round(3), found.cell_shares.round(3), found.unlike
@@ -203,6 +204,7 @@ def shares(bulk: Floats, profiles: ClusterProfiles) -> Shares:
     Examples
     --------
     >>> import numpy as np
+    >>> from scgnn2_engine.stages.cluster_profiles import cluster_profiles
     >>> cells = np.array([[60.0, 20.0, 0.0, 20.0], [0.0, 30.0, 60.0, 10.0]])
     >>> fit = shares(np.array([18.0, 27.0, 42.0, 13.0]), cluster_profiles(cells, np.array([0, 1])))
     >>> fit.weights.round(4), fit.n_genes

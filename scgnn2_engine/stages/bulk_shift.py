@@ -102,7 +102,7 @@ def bulk_shift(
     >>> cells = np.tile([1.0, 4.0, 6.0, 9.0], (102, 1))
     >>> profiles = cluster_profiles(cells, np.repeat([0, 1], [100, 2]))
     >>> bulk_shift(profiles, np.array([[8.0, 4.0, 6.0, 9.0]]), np.array([[0.5, 0.5]]))[0].round(2)
-    array([0.  , 0.04])
+    array([0.  , 0.42])
     """
     samples, mixture = np.asarray(bulk, dtype=np.float64), np.asarray(shares, dtype=np.float64)
     weight = _checked_weights(profiles, samples, mixture, weights)

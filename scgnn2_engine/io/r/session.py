@@ -100,9 +100,9 @@ def from_r(obj: Any, *, orientation: str = "auto") -> AnnData:
     >>> adata.shape, list(adata.layers), adata.obs["nCount_RNA"].tolist()
     ((3, 2), ['counts'], [1.0, 7.0, 1.0])
 
-    With rpy2 and R:
+    With rpy2 and R::
 
-    >>> adata = from_r("object")  # doctest: +SKIP
+        adata = from_r("object")
     """
     if orientation not in _ORIENTATIONS:
         raise ParameterError("No such orientation.", expected=", ".join(_ORIENTATIONS), found=str(orientation))
@@ -157,9 +157,9 @@ def to_seurat(result: Result | AnnData) -> Any:
 
     Examples
     --------
-    >>> to_seurat(result)  # doctest: +SKIP
-    An object of class Seurat
-    3000 features across 700 samples within 2 assays
+    With R on the machine (:func:`seurat_bytes` shows the same without)::
+
+        rpy2.robjects.globalenv["object"] = to_seurat(result)
     """
     made, said = made_in_r(_CHECKED_SEURAT, seurat_bytes(result))
     if said[0] == "missing":
@@ -234,9 +234,9 @@ def to_sce(result: Result | AnnData) -> Any:
 
     Examples
     --------
-    >>> to_sce(result)  # doctest: +SKIP
-    class: SingleCellExperiment
-    dim: 3000 700
+    With R on the machine::
+
+        rpy2.robjects.globalenv["sce"] = to_sce(result)
     """
     pieces, lost = into_experiment(_anndata_of(result))
     made = _experiment(_EXPERIMENT, to_bytes(pieces))

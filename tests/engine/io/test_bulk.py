@@ -82,3 +82,34 @@ def test_bulk_that_is_to_be_used_must_be_given(tmp_path):
         read_dataset(params, tmp_path / "missing.csv")
     bulk = Bulk(np.ones((1, 3)), np.array(["s1"]), GENES)
     assert read_dataset(params, cells(bulk)).bulk is bulk
+
+
+def test_samples_are_chosen_and_weighed_by_name(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1,s2,s=3\nActb,100,50,7\nGapdh,1,2,9\n")
+    bulk, notes, _ = read_bulk(tmp_path / "bulk.csv", GENES, samples="s=3, s1=3")
+    assert bulk.sample_names.tolist() == ["s=3", "s1"]
+    assert bulk.sample_weights.tolist() == [0.25, 0.75]
+    assert bulk.expression.tolist() == [[7, 9], [100, 1]]
+    assert "s=3 (25%), s1 (75%)" in notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "words"),
+    [
+        ("s1,s9", InputError, "no sample 's9'.*s1, s2"),
+        ("s1=0", ParameterError, "cannot be '0'.*above 0"),
+        ("s1=x", ParameterError, "cannot be 'x'"),
+        ("s1,s1", ParameterError, "'s1' twice"),
+    ],
+)
+def test_samples_that_cannot_be_chosen(tmp_path, asked, error, words):
+    (tmp_path / "bulk.csv").write_text("gene,s1,s2\nActb,100,50\nGapdh,1,2\n")
+    with pytest.raises(error, match=words):
+        read_bulk(tmp_path / "bulk.csv", GENES, samples=asked)
+
+
+def test_genes_count_as_shared_whatever_their_case_and_version(tmp_path):
+    (tmp_path / "bulk.csv").write_text("sample,ACTB,GAPDH\ns1,100,1\n")
+    bulk, notes, _ = read_bulk(tmp_path / "bulk.csv", GENES)
+    assert bulk.gene_names.tolist() == ["ACTB", "GAPDH"]
+    assert "2 of the genes shared" in notes[0]
