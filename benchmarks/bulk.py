@@ -116,8 +116,10 @@ def fusion_table(names: list[str], n_seeds: int, total_epoch: int, published: bo
             without, alone, both, strength = np.array(rows).T
             _line(name, label, "shares", without.mean(), alone.mean(), both, both - without, strength.mean())
         for method in ("published", "exact") if published else ():
-            both = np.array([whole_run(cells, bulk, seed, total_epoch, method) for seed in range(n_seeds)])
-            _line(name, "all samples", method, without.mean(), np.nan, both, both - without, np.nan)
+            for label, permuted in (("all samples", False), ("genes shuffled", True)):
+                used = [shuffled(bulk, np.random.default_rng(seed)) if permuted else bulk for seed in range(n_seeds)]
+                both = np.array([whole_run(cells, used[seed], seed, total_epoch, method) for seed in range(n_seeds)])
+                _line(name, label, method, without.mean(), np.nan, both, both - without, np.nan)
 
 
 def _line(

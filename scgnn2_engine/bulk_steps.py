@@ -18,12 +18,12 @@ from scgnn2_engine.stages import (
     MatchedBulk,
     SampleShares,
     apply_shift,
-    bulk_shares,
     bulk_shift,
     cluster_profiles,
     fuse,
     iterate_deconvolution,
     match_bulk,
+    shares_of,
     shift_strength,
 )
 from scgnn2_engine.types import Bulk, Dataset, Floats, LoopState, Matrix, Prepared
@@ -48,6 +48,11 @@ class BulkData:
     kept: MatchedBulk
     every: MatchedBulk
     measured: Matrix | None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at, as sentences."""
+        return self.kept.warnings
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -89,7 +94,7 @@ def iterate_bulk(
     if state.labels is None or state.imputed is None:
         raise ValueError("expected the state of an iteration, found the state before the loop")
     if params.deconv.method == "shares":
-        return (yield from _by_shares(bulk, prepared, state, state.imputed, state.labels, iteration))
+        return (yield from _by_shares(bulk, prepared, state, state.imputed, state.labels, iteration, stop))
     found = yield from iterate_deconvolution(
         prepared.x,
         state.labels,
@@ -120,16 +125,22 @@ def _by_shares(
     imputed: npt.NDArray[np.float32],
     labels: npt.NDArray[np.int32],
     iteration: int,
+    stop: Stop,
 ) -> Steps:
     """Shares of the clusters in every sample, the cluster profiles moved towards the bulk, and how far that helps."""
     if bulk.measured is None:
         raise ValueError("expected the measured expression at the shared genes")
     clusters, numbers = np.unique(labels, return_inverse=True)
     profiles = cluster_profiles(bulk.measured, labels)
-    shares = bulk_shares(bulk.every.samples, profiles)
-    n_samples = len(bulk.every.names)
-    for sample, loss in enumerate(shares.residual_sd, start=1):
-        yield EpochEnded("deconvolution", iteration, sample, n_samples, {"loss": float(loss), "shares": float(loss)})
+    n_samples, fits = len(bulk.every.names), []
+    for number, sample in enumerate(bulk.every.samples, start=1):
+        fits.append(shares_of(sample, profiles))
+        loss = fits[-1].residual_sd
+        yield EpochEnded("deconvolution", iteration, number, n_samples, {"loss": loss, "shares": loss})
+        if stop() and number < n_samples:
+            yield Notice("Stopped: the bulk samples are left out of this iteration.", "warning", "deconvolution")
+            return replace(state, deconvolution=None, unfused={})
+    shares = SampleShares.of(fits, profiles)
     genes = bulk.kept.genes
     rows = np.searchsorted(bulk.every.genes, prepared.genes[genes])
     shift = bulk_shift(profiles, bulk.every.samples, shares.weights, bulk.every.weights, rows)

@@ -287,6 +287,15 @@ def _check(journey: _Journey, prepared: Prepared, dataset: Dataset) -> Steps[_Jo
         bulk = match(dataset.bulk, dataset, prepared, params)
         for note in bulk.notes:
             yield Notice(note, "info", "deconvolution")
+        for warning in bulk.warnings:
+            yield Notice(warning, "warning", "deconvolution")
+        if params.deconv.method == "shares" and prepared.validation is None:
+            yield Notice(
+                "Without held-out entries (validation_share 0) nothing says how far the bulk may be followed: the "
+                "shares of the clusters are estimated, and the imputation stays as it is.",
+                "warning",
+                "deconvolution",
+            )
     return replace(journey, n_neighbours=n_neighbours, bulk=bulk)
 
 

@@ -120,6 +120,8 @@ def score_iteration(
             ("validation_error", validation_error(imputed, prepared.validation)),
         )
     }
+    if state.deconvolution is not None and "strength" in state.deconvolution:
+        before_fusion["bulk_strength"] = float(state.deconvolution["strength"])
     return {
         "ari_against_ground_truth": agreement["ari"],
         "nmi_against_ground_truth": agreement["nmi"],

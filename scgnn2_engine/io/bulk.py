@@ -50,8 +50,11 @@ def read_bulk(
     if kind == "h5ad":
         found = read_h5ad(path, layer=layer, max_memory=max_memory)
         rows, genes, expression = found.obs_names, found.var_names, found.expression
-        shared = _shared(genes, var_names)
+        shared, turned = _shared(genes, var_names), _shared(rows, var_names)
         examples = genes
+        if turned > shared:  # genes x samples, as R users write it
+            rows, genes, shared = genes, rows, turned
+            expression = expression.T
     else:
         table = read_table(path, max_memory=max_memory)
         in_rows, in_columns = (_shared(names, var_names) for names in (table.row_names, table.column_names))
@@ -75,14 +78,14 @@ def read_bulk(
             found=f"{float(values.min()):g} as the smallest",
         )
     sample_names, sample_notes = unique_names(rows, "sample")
-    gene_names, gene_notes = unique_names(genes, "gene")
+    gene_names = np.asarray(genes, dtype=np.str_)  # repeated ones are averaged when they are matched
     scale = detect_scale(values)
     warnings = [scale.warning] if scale.warning else []
     if scale.scale == "logged":
         values = np.expm1(values)
         warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {scale.reason}")
     size = f"{len(sample_names)} samples x {len(gene_names)} genes"
-    notes = [f"Bulk: {size} from {path}, {shared} of the genes shared. {scale.reason}", *sample_notes, *gene_notes]
+    notes = [f"Bulk: {size} from {path}, {shared} of the genes shared. {scale.reason}", *sample_notes]
     weights = None
     if samples:
         chosen, weights = choose_samples(samples, sample_names, str(path))
@@ -111,6 +114,8 @@ def choose_samples(
     """
     known = [str(name) for name in sample_names]
     chosen: dict[int, float] = {}
+    if not asked.strip(", "):
+        raise ParameterError("load_bulk_samples names no sample.", expected=f"some of {listed(known, 12)}", found=asked)
     for part in filter(None, (part.strip() for part in asked.split(","))):
         name, weight = part, 1.0
         if part not in known and "=" in part:

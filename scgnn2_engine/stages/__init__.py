@@ -6,6 +6,7 @@ Every ``iterate_…`` is a generator of events whose value is the stage's result
 
 from scgnn2_engine.stages.bulk import MatchedBulk, match_bulk
 from scgnn2_engine.stages.bulk_shares import SampleShares, bulk_shares
+from scgnn2_engine.stages.bulk_shares import shares as shares_of
 from scgnn2_engine.stages.bulk_shift import apply_shift, bulk_shift
 from scgnn2_engine.stages.bulk_shift import strength as shift_strength
 from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_cluster_ae
@@ -41,5 +42,6 @@ __all__ = [
     "iterate_feature_ae",
     "iterate_graph_ae",
     "match_bulk",
+    "shares_of",
     "shift_strength",
 ]

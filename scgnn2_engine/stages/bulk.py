@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,8 @@ class MatchedBulk(NamedTuple):
         (n_samples,) what they are called.
     notes
         What was matched and decided, as sentences.
+    warnings
+        Likewise, but what the user should look at.
     """
 
     profile: npt.NDArray[np.float64]
@@ -41,6 +43,7 @@ class MatchedBulk(NamedTuple):
     weights: npt.NDArray[np.float64]
     names: npt.NDArray[np.str_]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | None = None) -> MatchedBulk:
@@ -84,6 +87,7 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | 
     matches = [exact.get(str(name)) or folded.get(plain_name(name), []) for name in var_names]
     genes = np.array([position for position, found in enumerate(matches) if found], dtype=np.int64)
     _check_shared(len(genes), bulk, var_names)
+    _check_samples(bulk, np.unique(np.concatenate([matches[gene] for gene in genes])))
 
     every = bulk.expression.astype(np.float64, copy=False)
     samples = np.stack([every[:, matches[gene]].mean(axis=1) for gene in genes], axis=1)
@@ -111,7 +115,9 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | 
             f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
             "their values were averaged."
         )
-    return MatchedBulk(profile, genes, samples, weights, bulk.sample_names, tuple(notes))
+    return MatchedBulk(
+        profile, genes, samples, weights, bulk.sample_names, tuple(notes), _doubts(var_names[genes], exact)
+    )
 
 
 def _positions(names: Iterable[str]) -> dict[str, list[int]]:
@@ -144,6 +150,28 @@ def _check_values(bulk: Bulk) -> None:
             expected="finite values >= 0, not logged and not scaled",
             found=f"{expression[sample, gene]:g} in sample {bulk.sample_names[sample]}, gene {bulk.gene_names[gene]}",
             advice="Give counts, TPM or FPKM as they are.",
+        )
+
+
+def _doubts(shared: npt.NDArray[np.str_], exact: Mapping[str, list[int]]) -> tuple[str, ...]:
+    """Symbols that agree but for their case are often orthologues: human ACTB, mouse Actb."""
+    by_case = sum(str(name) not in exact and not ENSEMBL_GENE.fullmatch(str(name).upper()) for name in shared)
+    if by_case * 2 <= len(shared):
+        return ()
+    return (
+        f"{by_case} of the {len(shared)} shared genes are written in another case in the bulk data than in the cells "
+        f"({shared[0]} for one), as the symbols of human and mouse are: make sure that both are of one species.",
+    )
+
+
+def _check_samples(bulk: Bulk, shared: npt.NDArray[np.int64]) -> None:
+    empty = bulk.sample_names[~(bulk.expression[:, shared] > 0).any(axis=1)]
+    if len(empty):
+        raise InputError(
+            f"The bulk sample {empty[0]} is 0 at every gene that it shares with the single cells.",
+            expected="samples with expression",
+            found=f"{len(empty)} of {len(bulk.sample_names)} samples without",
+            advice="Leave them out: load_bulk_samples names the samples to use.",
         )
 
 

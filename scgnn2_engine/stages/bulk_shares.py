@@ -20,6 +20,7 @@ by their variance over cells, MuSiC, Wang et al., Nat. Commun. 10 (2019).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,6 +119,21 @@ class SampleShares:
     explained: F64
     n_genes: npt.NDArray[np.int64]
 
+    @classmethod
+    def of(cls, fits: Sequence[Shares], profiles: ClusterProfiles) -> SampleShares:
+        """Collect the fits of single samples, at least one."""
+        rna = np.stack([fit.weights for fit in fits])
+        sizes = profiles.library_sizes
+        cells = np.divide(rna, sizes, out=np.zeros_like(rna), where=sizes > 0)
+        return cls(
+            profiles.clusters,
+            rna,
+            cells / cells.sum(axis=1, keepdims=True),
+            np.array([fit.residual_sd for fit in fits]),
+            np.array([fit.explained for fit in fits]),
+            np.array([fit.n_genes for fit in fits], dtype=np.int64),
+        )
+
     @property
     def unlike(self) -> npt.NDArray[np.bool_]:
         """(n_samples,) true where a sample fits clearly worse than the best one, so holds what no cluster shows.
@@ -163,18 +179,7 @@ def bulk_shares(bulk: Floats, profiles: ClusterProfiles) -> SampleShares:
             expected="shape (n_samples, n_genes), at least one sample",
             found=f"shape {samples.shape}",
         )
-    fits = [shares(sample, profiles) for sample in samples]
-    rna = np.stack([fit.weights for fit in fits])
-    sizes = profiles.library_sizes
-    cells = np.divide(rna, sizes, out=np.zeros_like(rna), where=sizes > 0)
-    return SampleShares(
-        profiles.clusters,
-        rna,
-        cells / cells.sum(axis=1, keepdims=True),
-        np.array([fit.residual_sd for fit in fits]),
-        np.array([fit.explained for fit in fits]),
-        np.array([fit.n_genes for fit in fits], dtype=np.int64),
-    )
+    return SampleShares.of([shares(sample, profiles) for sample in samples], profiles)
 
 
 def shares(bulk: Floats, profiles: ClusterProfiles) -> Shares:

@@ -54,6 +54,13 @@ class ClusteredCells:
 
         ``bulk`` is a profile (g,), or samples (n_samples, g) that are not logged: of them the mean of ln(1 + bulk).
         """
+        if not (isinstance(expression, np.ndarray) and np.issubdtype(np.asarray(labels).dtype, np.integer)):
+            raise InputError(
+                "Expression or labels are of a kind that cannot be deconvolved.",
+                expected="a dense array of expression, and whole numbers as labels",
+                found=f"{type(expression).__name__} and labels of {np.asarray(labels).dtype}",
+                advice="expression.toarray(), and np.unique(labels, return_inverse=True)[1].",
+            )
         n_obs, n_vars = expression.shape
         given = np.asarray(bulk, dtype=np.float64)
         several = given.ndim == 2

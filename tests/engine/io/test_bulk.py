@@ -113,3 +113,27 @@ def test_genes_count_as_shared_whatever_their_case_and_version(tmp_path):
     bulk, notes, _ = read_bulk(tmp_path / "bulk.csv", GENES)
     assert bulk.gene_names.tolist() == ["ACTB", "GAPDH"]
     assert "2 of the genes shared" in notes[0]
+
+
+def test_a_transposed_h5ad_is_turned(tmp_path):
+    import anndata
+    import pandas as pd
+
+    genes, samples = pd.DataFrame(index=["Actb", "Gapdh"]), pd.DataFrame(index=["s1", "s2", "s3"])
+    adata = anndata.AnnData(np.array([[1.0, 2, 3], [4, 5, 6]]), obs=genes, var=samples)
+    adata.write_h5ad(tmp_path / "bulk.h5ad")
+    bulk, _, _ = read_bulk(tmp_path / "bulk.h5ad", GENES)
+    assert bulk.sample_names.tolist() == ["s1", "s2", "s3"]
+    assert bulk.expression.tolist() == [[1, 4], [2, 5], [3, 6]]
+
+
+def test_repeated_genes_stay_to_be_averaged(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1\nActb,100\nGapdh,1\nActb,50\n")
+    bulk, _, _ = read_bulk(tmp_path / "bulk.csv", GENES)
+    assert bulk.gene_names.tolist() == ["Actb", "Gapdh", "Actb"]
+
+
+def test_an_empty_choice_of_samples_is_refused(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1\nActb,100\nGapdh,1\n")
+    with pytest.raises(ParameterError, match="names no sample"):
+        read_bulk(tmp_path / "bulk.csv", GENES, samples=" , ")

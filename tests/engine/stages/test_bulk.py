@@ -23,7 +23,9 @@ def bulk_of(values: list[list[float]] | npt.NDArray[np.float64], genes: list[str
 
 
 def test_profile_is_the_mean_of_logarithms_over_the_samples() -> None:
-    profile, genes, *_, notes = match_bulk(bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"]))
+    profile, genes, *_, notes, _ = match_bulk(
+        bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"])
+    )
     assert genes.tolist() == [0, 2]
     np.testing.assert_allclose(profile, [np.log(6), 1.0])
     assert notes == (
@@ -103,10 +105,21 @@ def test_values_that_are_no_expression_are_named_by_sample_and_gene(bad: float) 
         match_bulk(bulk_of([[1, 2], [3, bad]], ["a", "b"]), np.array(["a", "b"]))
 
 
-@pytest.mark.parametrize("value", [0.0, 4.0])
-def test_a_constant_profile_is_refused(value: float) -> None:
-    with pytest.raises(InputError, match=f"constant over the 2 genes.*Found: {value:g} everywhere"):
-        match_bulk(bulk_of([[value, value, 9]], ["a", "b", "x"]), np.array(["a", "b"]))
+def test_a_sample_without_expression_is_named() -> None:
+    with pytest.raises(InputError, match=r"sample sample_1 is 0 at every gene.*1 of 2 samples.*load_bulk_samples"):
+        match_bulk(bulk_of([[1, 2, 3], [0, 0, 3]], ["a", "b", "c"]), np.array(["a", "b"]))
+
+
+def test_symbols_of_another_species_case_are_doubted() -> None:
+    cells = np.array(["Actb", "Gapdh", "Sox2", "ENSMUSG00000029580"])
+    found = match_bulk(bulk_of([[1, 2, 3, 4]], ["ACTB", "GAPDH", "SOX2", "ENSMUSG00000029580.3"]), cells)
+    assert found.warnings[0].startswith("3 of the 4 shared genes are written in another case")
+    assert match_bulk(bulk_of([[1, 2, 3]], ["Actb", "Gapdh", "SOX2"]), cells).warnings == ()
+
+
+def test_a_constant_profile_is_refused() -> None:
+    with pytest.raises(InputError, match=r"constant over the 2 genes.*Found: 4 everywhere"):
+        match_bulk(bulk_of([[4, 4, 9]], ["a", "b", "x"]), np.array(["a", "b"]))
 
 
 def test_empty_bulk_and_wrong_names_are_refused() -> None:
