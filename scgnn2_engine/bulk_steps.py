@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import EpochEnded, Event, Notice, Stop
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare import measured_at
@@ -134,7 +135,11 @@ def _by_shares(
     profiles = cluster_profiles(bulk.measured, labels)
     n_samples, fits = len(bulk.every.names), []
     for number, sample in enumerate(bulk.every.samples, start=1):
-        fits.append(shares_of(sample, profiles))
+        try:
+            fits.append(shares_of(sample, profiles))
+        except InputError as error:  # of these clusters: others may do, and what is trained must not be lost
+            yield Notice(f"{error} The bulk is left out of this iteration.", "warning", "deconvolution")
+            return replace(state, deconvolution=None, unfused={})
         loss = fits[-1].residual_sd
         yield EpochEnded("deconvolution", iteration, number, n_samples, {"loss": loss, "shares": loss})
         if stop() and number < n_samples:

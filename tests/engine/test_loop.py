@@ -11,7 +11,7 @@ import pytest
 
 import scgnn2_engine.loop as loop
 from scgnn2_engine import RunParams, fit, iterate, simulate
-from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
+from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.events import (
     DataPrepared,
     EpochEnded,
@@ -322,6 +322,33 @@ def test_the_cluster_autoencoders_have_a_say(data):
     assert len(states) == 2
     for state in states:
         assert not np.array_equal(state.imputed, state.reconstruction)
+
+
+@pytest.mark.parametrize("why", ["clusters that the bulk cannot tell apart", "a stop"])
+def test_an_iteration_can_do_without_bulk(data, tmp_path, monkeypatch, why):
+    mean = np.asarray(data.expression.mean(axis=0)).ravel()
+    table = pd.DataFrame({"a": mean, "b": mean[::-1]}, index=data.var_names)
+    table.to_csv(tmp_path / "bulk.csv")
+    values = {"use_bulk": True, "load_bulk_dataset": str(tmp_path / "bulk.csv"), "deconv_method": "shares"}
+    asked = []
+
+    def refuse(sample, profiles):
+        asked.append(sample)
+        raise InputError("There are too few genes.")
+
+    if why == "a stop":
+        events = []
+        for event in iterate(data, RunParams(**QUICK, **values), stop=lambda: bool(asked)):
+            events.append(event)
+            if isinstance(event, EpochEnded) and event.stage == "deconvolution":
+                asked.append(event)
+        words = "left out of this iteration"
+    else:
+        monkeypatch.setattr("scgnn2_engine.bulk_steps.shares_of", refuse)
+        events = list(iterate(data, RunParams(**QUICK, **values)))
+        words = "too few genes. The bulk is left out"
+    assert any(isinstance(event, Notice) and words in event.message for event in events)
+    assert events[-1].result.deconvolution is None
 
 
 @pytest.mark.parametrize("method", ["published", "exact", "shares"])
