@@ -27,6 +27,7 @@ from scgnn2_engine.stages import (
     shares_of,
     shift_strength,
 )
+from scgnn2_engine.stages.cluster_profiles import PPM
 from scgnn2_engine.types import Bulk, Dataset, Floats, LoopState, Matrix, Prepared
 
 Steps = Generator[Event, None, LoopState]
@@ -159,7 +160,7 @@ def _by_shares(
             "deconvolution",
         )
     weights = bulk.every.weights @ shares.weights
-    ppm = bulk.every.samples / np.maximum(bulk.every.samples.sum(axis=1, keepdims=True), np.finfo(float).tiny) * 1e6
+    ppm = bulk.every.samples / np.maximum(bulk.every.samples.sum(axis=1, keepdims=True), np.finfo(float).tiny) * PPM
     expected = profiles.means[rows] @ weights
     summary: dict[str, Any] = {
         "clusters": clusters.astype(np.int32),
@@ -201,7 +202,7 @@ def _moved_profiles(
     """(g, k) cluster profiles with what the bulk adds, ln(1 + x) at the library size of the cells."""
     moved = np.maximum((means + offset) * np.exp(shift) - offset, 0)
     library = float(np.median(np.asarray(measured.sum(axis=1))))
-    return np.log1p(moved * (library / 1e6)).astype(np.float32)
+    return np.log1p(moved * (library / PPM)).astype(np.float32)
 
 
 def _sample_table(bulk: BulkData, shares: SampleShares, clusters: npt.NDArray[np.int32]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.scale import detect_scale
@@ -221,5 +222,4 @@ def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[li
 
 
 def _zero_share(x: Matrix) -> float:
-    nonzero = int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else int(x.nnz)
-    return 1 - nonzero / (int(x.shape[0]) * int(x.shape[1]))
+    return 1 - stored_entries(x) / (int(x.shape[0]) * int(x.shape[1]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from scgnn2_engine.errors import InsufficientMemoryError
+from scgnn2_engine.types import Matrix
 
 GIB = 1024**3
 _CGROUP_FILES = (
@@ -56,6 +58,11 @@ def require_memory(needed: float, what: str, max_memory: float = 0.0) -> None:
             found=_in_gib(needed),
             advice="Take fewer cells or genes, keep the matrix sparse (10x or h5ad), or use a larger machine.",
         )
+
+
+def stored_entries(x: Matrix) -> int:
+    """Entries of a matrix that are not zero; of a sparse one, those that are stored."""
+    return int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else int(x.nnz)
 
 
 def _in_gib(size: float) -> str:

@@ -16,13 +16,14 @@ import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, staged_files, whole_file
+from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.records import json_text
 from scgnn2_engine.io.result_tables import BULK_TABLES, TABLES, frames, write_embedding, write_tables
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.io.to_anndata import result_to_anndata, write_h5ad
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import LoopState, Matrix, Prepared, Result
+from scgnn2_engine.types import LoopState, Prepared, Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -307,11 +308,6 @@ def require_room(directory: str | Path, expected_bytes: int) -> None:
             found=f"{free / 2**20:,.0f} MiB",
             advice="Free some space or choose another output_dir.",
         )
-
-
-def stored_entries(x: Matrix) -> int:
-    """Entries of a matrix that are not zero."""
-    return int(np.count_nonzero(x)) if isinstance(x, np.ndarray) else int(x.nnz)
 
 
 def _write_rdata(result: Result, folder: Path) -> None:

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.kinds import BROKEN, cannot_read
-from scgnn2_engine.io.memory import require_memory
+from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.names import Names
 from scgnn2_engine.io.orientation import is_gene_symbol
 from scgnn2_engine.types import Matrix
@@ -54,7 +54,7 @@ class Table:
         Each block is freed once it is copied, so the matrix never exists twice in dense form.
         """
         n_rows, n_columns = len(self.row_names), len(self.column_names)
-        nonzero = sum(int(np.count_nonzero(b)) if isinstance(b, np.ndarray) else b.nnz for b in self.blocks)
+        nonzero = sum(map(stored_entries, self.blocks))
         if nonzero <= (1 - SPARSE_FROM) * n_rows * n_columns:
             whole = sp.vstack([sp.csr_matrix(block) for block in self.blocks], format="csr", dtype=dtype)
             self.blocks.clear()

@@ -55,7 +55,7 @@ def result_to_anndata(result: Result) -> AnnData:
     """
     import anndata
 
-    prepared = result.prepared
+    prepared, source = result.prepared, result.source
     names = pd.Index(prepared.obs_names.astype(object))
     obs = storable(result.obs) if result.obs is not None else pd.DataFrame(index=names)
     obs = obs.loc[:, [not _of_a_run(name) for name in obs.columns]]
@@ -63,7 +63,7 @@ def result_to_anndata(result: Result) -> AnnData:
     obs["scgnn2_cluster"] = cluster_categories(result.labels)
     for name, score in _scores(result).items():
         obs[f"scgnn2_{name}"] = score
-    obsm: dict[str, Any] = _carried_obsm(result)
+    obsm: dict[str, Any] = {} if source is None else _carried(source.obsm, prepared.cells)
     obsm |= {"X_scgnn2_feature": result.feature_embedding, "X_scgnn2_graph": result.graph_embedding}
     if result.umap is not None:
         obsm["X_scgnn2_umap"] = result.umap
@@ -72,14 +72,13 @@ def result_to_anndata(result: Result) -> AnnData:
         layers["counts"] = prepared.expression
     metrics = result.metrics.copy()
     metrics.index = metrics.index.astype(str)
-    source = result.source
     adata = anndata.AnnData(
         X=prepared.expression,
         obs=obs,
         var=_genes(prepared.var_names, source, prepared.genes),
         layers=layers,
         obsm=obsm,
-        varm=_carried_varm(source, prepared.genes)
+        varm=({} if source is None else _carried(source.varm, prepared.genes))
         | ({} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)}),
         obsp=_carried_obsp(result) | {"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
         uns={
@@ -100,7 +99,7 @@ def result_to_anndata(result: Result) -> AnnData:
             X=every,
             obs=pd.DataFrame(index=names),
             var=_genes(source.var_names, source, slice(None)),
-            varm=_carried_varm(source, slice(None)),
+            varm=_carried(source.varm, slice(None)),
         )
     return adata
 
@@ -118,24 +117,11 @@ def _scores(result: Result) -> dict[str, float]:
     return {str(name): float(value) for name, value in row.items() if name not in _NOT_SCORES and not pd.isna(value)}
 
 
-def _carried_obsm(result: Result) -> dict[str, Any]:
-    """What else was known of the kept cells; what this program writes itself is not taken over from an earlier run."""
-    if result.source is None:
-        return {}
-    cells = result.prepared.cells
+def _carried(items: Mapping[str, Any], rows: Any) -> dict[str, Any]:
+    """Some rows of what else was known; what this program writes itself is not taken over from an earlier run."""
     return {
-        key: values.iloc[cells] if isinstance(values, pd.DataFrame) else values[cells]
-        for key, values in result.source.obsm.items()
-        if not _of_a_run(key)
-    }
-
-
-def _carried_varm(source: Dataset | None, genes: Any) -> dict[str, Any]:
-    if source is None:
-        return {}
-    return {
-        key: values.iloc[genes] if isinstance(values, pd.DataFrame) else values[genes]
-        for key, values in source.varm.items()
+        key: values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
+        for key, values in items.items()
         if not _of_a_run(key)
     }
 
