@@ -14,8 +14,8 @@ CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-# What is installed depends on these two files and nothing else: a stamp per hash means no pip call when it is current.
-PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+# What is installed depends on these three files and nothing else: a stamp per hash means no pip call when it is current.
+PINS := $(shell cat pyproject.toml constraints.txt benchmarks/magic.txt | cksum | cut -d ' ' -f 1)
 STAMPS := $(VENV)/stamps
 RUN_STAMP := $(STAMPS)/run-$(PINS)
 TEST_STAMP := $(STAMPS)/test-$(PINS)
@@ -98,6 +98,7 @@ $(RUN_STAMP): | $(PY)
 	$(call install,app,run)
 
 $(TEST_STAMP): | $(PY)
+	$(PY) -m pip install --disable-pip-version-check --no-deps --requirement benchmarks/magic.txt
 	$(call install,app$(comma)r$(comma)test,test)
 	@rm -f $(STAMPS)/run-* && touch $(RUN_STAMP)
 

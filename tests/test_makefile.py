@@ -20,6 +20,8 @@ def folder(tmp_path: Path) -> Path:
     """The files that make reads, beside a .venv that is only a link to this Python."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    shutil.copy(PROJECT / "benchmarks" / "magic.txt", tmp_path / "benchmarks")
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (tmp_path / ".venv" / "stamps").mkdir()
@@ -63,7 +65,7 @@ def test_nothing_is_installed_twice(folder: Path, target: str) -> None:
     assert "pip" not in make(folder, "-n", target).stdout
 
 
-@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
+@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt", "benchmarks/magic.txt"])
 def test_a_changed_pin_installs_again(folder: Path, file: str) -> None:
     wanted_stamp(folder, "run").touch()
     with (folder / file).open("a") as handle:

@@ -1,0 +1,92 @@
+"""Arguments that fail with our own errors, and flags made from the declared parameters."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+import param
+
+from scgnn2_engine.errors import ParameterError
+from scgnn2_engine.params import RunParams, allowed_range, every_parameter, unknown_parameter
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises our own errors and suggests the nearest flag."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments as a :class:`ParameterError`."""
+        raise ParameterError(f"{message[0].upper()}{message[1:]}.", advice=f"{self.prog} --help lists what there is.")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of the parent, but an unknown flag is answered with the nearest ones."""
+        known, unknown = self.parse_known_args(args, namespace)
+        for word in unknown:
+            if word.startswith("--"):
+                raise unknown_parameter(word[2:].split("=")[0].removeprefix("no-"))
+        if unknown:
+            raise ParameterError(f"{unknown[0]!r} is one argument too many.", advice=f"{self.prog} --help")
+        return known
+
+
+def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for each declared parameter, in the groups of the declaration."""
+    sections: dict[str, Any] = {}
+    for owner, name in every_parameter():
+        if owner.title not in sections:
+            sections[owner.title] = parser.add_argument_group(owner.title)
+        _add_flag(sections[owner.title], owner.flag(name), owner.param[name], allowed_range(owner, name))
+
+
+def _add_flag(section: Any, key: str, declared: Any, accepts: str) -> None:
+    text = f"{declared.doc} ({accepts}; default: {declared.default})".replace("%", "%%")
+    options: dict[str, Any] = {"dest": f"param:{key}", "default": None, "help": text}
+    if isinstance(declared, param.Boolean):
+        section.add_argument(f"--{key}", action=argparse.BooleanOptionalAction, **options)
+    elif isinstance(declared, param.List):
+        section.add_argument(f"--{key}", nargs=2, metavar=("FIRST", "THEN"), **options)
+    else:
+        section.add_argument(f"--{key}", metavar=name_of_value(declared), **options)
+
+
+def name_of_value(declared: Any) -> str:
+    """The placeholder of a flag's value in the help."""
+    if isinstance(declared, param.Integer):
+        return "N"
+    if isinstance(declared, param.Number):
+        return "X"
+    return "CHOICE" if isinstance(declared, param.Selector) else "TEXT"
+
+
+def parse_value(key: str, declared: Any, text: Any) -> Any:
+    """The value that the words of a flag stand for; what is not a number is left for the parameter to refuse."""
+    if isinstance(text, list):
+        return [_number(int, word) for word in text]
+    if isinstance(declared, param.Integer):
+        return _number(int, text)
+    if isinstance(declared, param.Number):
+        return _number(float, text)
+    return text
+
+
+def _number(kind: type, text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for owner, name in every_parameter():
+        key = owner.flag(name)
+        words = getattr(arguments, f"param:{key}", None)
+        if words is not None:
+            values[key] = parse_value(key, owner.param[name], words)
+    return values
+
+
+def given_params(arguments: argparse.Namespace) -> RunParams:
+    """The parameters of the file named by ``--config``, if any, with the flags laid over them."""
+    given = _given(arguments)
+    return RunParams.from_toml(arguments.config, **given) if arguments.config else RunParams(**given)

@@ -1,0 +1,66 @@
+"""``scgnn2 run``: the whole method on one data set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
+from scgnn2_engine.cli.parsing import add_parameter_flags, given_params
+from scgnn2_engine.errors import InsufficientMemoryError, TrainingError
+
+BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
+"""Exit codes of runs that broke down after an iteration was complete; its results are written all the same."""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers of the whole command line."""
+    run = commands.add_parser(
+        "run",
+        help="impute, cluster and embed",
+        allow_abbrev=False,
+        description="Run scGNN 2.0 on DATA and write the results to --output_dir.",
+    )
+    run.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="csv/tsv (also .gz), 10x folder or .h5, h5ad, or 'demo' (700 real cells that come with "
+        "scanpy); instead of it the --load_* flags can name the files",
+    )
+    run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
+    run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
+    run.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    add_parameter_flags(run)
+    run.set_defaults(act=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    params = given_params(arguments)
+    data = arguments.data
+    if data == "demo" and not Path("demo").exists():
+        from scgnn2_engine.io.demo import LABEL_COLUMN, demo
+
+        data = demo()
+        if not params.load.cell_type_labels:
+            params = params.replace(load_cell_type_labels=LABEL_COLUMN)
+
+    from rich.console import Console
+
+    from scgnn2_engine.events import Notice, RunEnded
+    from scgnn2_engine.run_folder import iterate_to_folder
+    from scgnn2_engine.terminal import reporter
+
+    console = Console(stderr=False)
+    interrupted = Interrupt()
+    with interrupted, reporter(console) as display:
+        for event in iterate_to_folder(data, params, overwrite=arguments.overwrite, stop=lambda: interrupted.asked):
+            if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
+                display.show(event)
+            if isinstance(event, RunEnded):
+                reason = event.reason
+    print(f"Results: {Path(params.output.dir).resolve()}")
+    if reason in BROKEN_OFF:
+        return BROKEN_OFF[reason]
+    return INTERRUPTED if reason == "stop_signal" else 0
