@@ -1,10 +1,34 @@
 """Read results and score them; nothing in here feeds back into training, selection or stopping."""
 
+from scgnn2_engine.evaluate.baselines import (
+    CLUSTERING,
+    DENOISING,
+    IMPUTATION,
+    cluster_baseline,
+    denoise_baseline,
+    impute_baseline,
+    missing_package,
+)
 from scgnn2_engine.evaluate.metrics import (
     agreement_with_truth,
     hidden_error,
     score_iteration,
     validation_error,
 )
+from scgnn2_engine.evaluate.thinning import thin, thinning_scores
 
-__all__ = ["agreement_with_truth", "hidden_error", "score_iteration", "validation_error"]
+__all__ = [
+    "CLUSTERING",
+    "DENOISING",
+    "IMPUTATION",
+    "agreement_with_truth",
+    "cluster_baseline",
+    "denoise_baseline",
+    "hidden_error",
+    "impute_baseline",
+    "missing_package",
+    "score_iteration",
+    "thin",
+    "thinning_scores",
+    "validation_error",
+]

@@ -1,0 +1,253 @@
+"""Baselines: what the method is compared with in every run.
+
+Three kinds, by what they answer. :func:`impute_baseline` fills in what a run hid (a zero means "not seen");
+:func:`denoise_baseline` estimates expected counts (a zero is a count of 0), for count thinning;
+:func:`cluster_baseline` groups cells. All divide cells by their library sizes themselves, and see
+the visible entries only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import MissingPackageError, ParameterError
+from scgnn2_engine.evaluate.imputers import (
+    N_NEIGHBOURS,
+    Floats32,
+    alra,
+    gene_statistic,
+    knn_fill,
+    magic,
+    magic_package,
+    nearest,
+    principal_components,
+    soft_svd_fill,
+)
+from scgnn2_engine.evaluate.thinning import dense_part
+from scgnn2_engine.prepare.normalise import size_factors
+from scgnn2_engine.types import Matrix, Prepared
+
+Labels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Visible:
+    """The visible entries, divided by library sizes: ``y`` is ln(1 + expression / library factor)."""
+
+    y: Floats32
+    ratio: Floats32  # (n_obs,) library factor over the size factor that x was divided by already
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> _Visible:
+        normalised_already = prepared.scale == "logged" or bool((prepared.size_factors != 1).any())
+        if normalised_already:
+            return cls(prepared.x, np.ones(prepared.n_obs, dtype=np.float32))
+        expression = np.expm1(prepared.x)
+        factors = size_factors(expression.sum(axis=1, dtype=np.float64))
+        return cls(np.log1p(expression / factors[:, None]), factors)
+
+    def back(self, y: Floats32) -> Floats32:
+        """From the scale of ``y`` to that of ``Prepared.x``."""
+        if (self.ratio == 1).all():
+            return y
+        return np.log1p(np.expm1(y) * self.ratio[:, None]).astype(np.float32)
+
+
+def _statistic(y: Floats32, statistic: str) -> Floats32:
+    return np.where(y > 0, y, gene_statistic(y, statistic))
+
+
+def _magic(y: Floats32, seed: int) -> Floats32:
+    return np.log1p(np.square(magic(np.sqrt(np.expm1(y)), seed=seed)))
+
+
+IMPUTATION: Mapping[str, Callable[[Floats32, int], Floats32]] = {
+    "zeros": lambda y, seed: np.array(y),
+    "gene_mean": lambda y, seed: _statistic(y, "mean"),
+    "gene_median": lambda y, seed: _statistic(y, "median"),
+    "knn": lambda y, seed: knn_fill(y, seed=seed),
+    "soft_svd": lambda y, seed: soft_svd_fill(y, seed=seed),
+    "alra": lambda y, seed: alra(y, seed=seed),
+    "magic": _magic,
+}
+"""Name to function (y, seed) on ln(1 + library-normalised expression), 0 where nothing was seen."""
+
+CLUSTERING = ("pca_kmeans", "pca_leiden_0.5", "pca_leiden_0.8", "pca_leiden_1.0")
+"""Names of the cluster baselines."""
+
+
+def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32:
+    """Impute with a baseline.
+
+    Parameters
+    ----------
+    name
+        One of :data:`IMPUTATION`. ``zeros`` fills nothing in; ``gene_mean``, ``gene_median``, ``knn`` and ``soft_svd``
+        fill the zeros and keep what was observed; ``alra`` and ``magic`` also change what was observed.
+    prepared
+        What a run trained on. Only ``x``, ``size_factors`` and ``scale`` are read: never the hidden entries.
+    seed
+        Of the randomised singular value decompositions.
+
+    Returns
+    -------
+    (n_obs, n_vars) float32, on the scale of ``Prepared.x``.
+
+    Raises
+    ------
+    ParameterError
+        There is no such baseline.
+    MissingPackageError
+        ``magic`` without the package magic-impute.
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2
+    >>> from scgnn2_engine.prepare import prepare
+    >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    >>> prepared = prepare(data, sc2.RunParams(run_LTMG=False))
+    >>> impute_baseline("gene_mean", prepared).shape == prepared.x.shape
+    True
+    """
+    chosen = IMPUTATION.get(name)
+    if chosen is None:
+        raise _unknown("imputation", name, list(IMPUTATION))
+    visible = _Visible.of(prepared)
+    return visible.back(chosen(visible.y, seed))
+
+
+def _knn_smooth(normalised: Floats32, seed: int) -> Floats32:
+    """The mean of every cell and its nearest cells, zeros included."""
+    graph = nearest(principal_components(np.log1p(normalised), seed=seed), N_NEIGHBOURS, include_self=True)
+    return np.asarray((graph @ normalised) / np.asarray(graph.sum(axis=1)), dtype=np.float32)
+
+
+DENOISING: Mapping[str, Callable[[Floats32, int], Floats32]] = {
+    "no_denoising": lambda normalised, seed: normalised,
+    "gene_mean": lambda normalised, seed: np.tile(normalised.mean(axis=0), (len(normalised), 1)),
+    "knn": _knn_smooth,
+    "alra": lambda normalised, seed: np.expm1(alra(np.log1p(normalised), seed=seed)),
+    "magic": lambda normalised, seed: np.square(magic(np.sqrt(normalised), seed=seed)),
+}
+"""Name to function (normalised counts, seed), for count thinning: zeros are data here."""
+
+
+def denoise_baseline(name: str, counts: Matrix, *, seed: int = 0) -> Floats32:
+    """Expected counts of every cell and gene by a baseline, for :func:`~scgnn2_engine.evaluate.thinning_scores`.
+
+    Parameters
+    ----------
+    name
+        One of :data:`DENOISING`: the counts as they are, the gene's share of all counts, means over the cell and its
+        15 nearest, ALRA, MAGIC.
+    counts
+        (n_obs, n_vars) counts of the training part, dense or CSR; made dense, since the answer is.
+    seed
+        Of the randomised singular value decompositions.
+
+    Returns
+    -------
+    (n_obs, n_vars) float32, not negative, with the cells' own library sizes.
+
+    Raises
+    ------
+    ParameterError
+        There is no such baseline.
+    MissingPackageError
+        ``magic`` without the package magic-impute.
+
+    Examples
+    --------
+    >>> denoise_baseline("gene_mean", np.array([[1, 1], [2, 2]])).tolist()
+    [[1.0, 1.0], [2.0, 2.0]]
+    """
+    chosen = DENOISING.get(name)
+    if chosen is None:
+        raise _unknown("denoising", name, list(DENOISING))
+    dense = dense_part(counts, slice(None), np.float32)
+    factors = size_factors(dense.sum(axis=1, dtype=np.float64))[:, None]
+    return np.asarray(np.maximum(chosen(dense / factors, seed), 0) * factors, dtype=np.float32)
+
+
+def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters: int | None = None) -> Labels:
+    """Cluster the cells with a baseline.
+
+    Parameters
+    ----------
+    name
+        One of :data:`CLUSTERING`: k-means or Leiden (Traag et al. 2019, modularity of the given resolution) on the
+        first 50 principal components of ln(1 + library-normalised expression). Leiden's graph joins cells by the
+        share of their 15 nearest cells that they have in common (shared nearest neighbours, Jaccard, as in Seurat).
+    prepared
+        What a run trained on.
+    seed
+        Of the decomposition, of k-means' starts and of the order in which Leiden visits cells.
+    n_clusters
+        Of k-means; the caller decides whether that is the true number.
+
+    Returns
+    -------
+    (n_obs,) int32, numbered from 0 by falling size.
+
+    Raises
+    ------
+    ParameterError
+        There is no such baseline, or k-means has no number of clusters.
+    """
+    if name not in CLUSTERING:
+        raise _unknown("cluster", name, list(CLUSTERING))
+    points = principal_components(_Visible.of(prepared).y, seed=seed)
+    if name != "pca_kmeans":
+        return _leiden(points, float(name.rsplit("_", 1)[1]), seed)
+    if n_clusters is None or not 1 <= n_clusters <= prepared.n_obs:
+        raise ParameterError(
+            "k-means needs a number of clusters.",
+            expected=f"n_clusters from 1 to {prepared.n_obs}",
+            found=str(n_clusters),
+        )
+    from sklearn.cluster import KMeans
+
+    return _by_size(KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points))
+
+
+def _leiden(points: Floats32, resolution: float, seed: int) -> Labels:
+    import igraph
+
+    own = nearest(points, N_NEIGHBOURS, include_self=True)
+    shared = sp.triu(own @ own.T, k=1).tocoo()
+    jaccard = shared.data / (2 * (min(N_NEIGHBOURS, len(points) - 1) + 1) - shared.data)
+    graph = igraph.Graph(n=len(points), edges=np.column_stack([shared.row, shared.col]))
+    # igraph draws from Python's global generator unless it is given one; it is given its own for this call.
+    igraph.set_random_number_generator(random.Random(seed))
+    try:
+        found = graph.community_leiden("modularity", weights=jaccard, resolution=resolution, n_iterations=-1)
+    finally:
+        igraph.set_random_number_generator(random)
+    return _by_size(np.asarray(found.membership))
+
+
+def _by_size(labels: npt.NDArray[Any]) -> Labels:
+    from scgnn2_engine.stages.communities import by_size
+
+    return by_size(labels)
+
+
+def missing_package(name: str) -> str:
+    """Why a baseline cannot be run here, with what to install; empty if it can."""
+    if name == "magic":
+        try:
+            magic_package()
+        except MissingPackageError as error:
+            return str(error)
+    return ""
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> ParameterError:
+    return ParameterError(f"There is no {kind} baseline {name!r}.", expected="one of " + ", ".join(known))

@@ -1,0 +1,205 @@
+"""What users would use instead of the method: imputers on library-normalised expression, arrays in and arrays out.
+
+``y`` is (n_obs, n_vars) float32, ln(1 + library-normalised expression), 0 where nothing was observed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError, MissingPackageError
+
+Floats32 = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+N_NEIGHBOURS = 15
+N_COMPONENTS = 50
+SOFT_RANK = 30
+SOFT_SHARE = 0.6
+"""Soft threshold, as a share of the first singular value that is left out."""
+
+
+def gene_statistic(y: Floats32, statistic: str) -> Floats32:
+    """(n_vars,) mean or median of the observed entries of every gene; 0 for genes without any.
+
+    Examples
+    --------
+    >>> gene_statistic(np.array([[1, 0], [3, 0], [8, 0]], dtype=np.float32), "median").tolist()
+    [3.0, 0.0]
+    """
+    observed = y > 0
+    if statistic == "mean":
+        counts = observed.sum(axis=0)
+        return np.asarray(y.sum(axis=0, dtype=np.float64) / np.maximum(counts, 1), dtype=np.float32)
+    return np.array(
+        [np.median(gene[seen]) if seen.any() else 0.0 for gene, seen in zip(y.T, observed.T, strict=True)],
+        dtype=np.float32,
+    )
+
+
+def principal_components(y: Floats32, n_components: int = N_COMPONENTS, *, seed: int = 0) -> Floats32:
+    """(n_obs, d) scores on the first principal components, fewer where the matrix has fewer."""
+    from sklearn.decomposition import PCA
+
+    largest = min(y.shape) - 1
+    if largest < 1:
+        return np.array(y, dtype=np.float32)
+    pca = PCA(min(n_components, largest), svd_solver="randomized", random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the explained share of constant data is 0 / 0
+        return np.asarray(pca.fit_transform(y), dtype=np.float32)
+
+
+def nearest(points: Floats32, n_neighbours: int, *, include_self: bool) -> sp.csr_matrix:
+    """(n_obs, n_obs) sparse 0/1 matrix of every cell's nearest cells by Euclidean distance."""
+    from sklearn.neighbors import NearestNeighbors
+
+    n_obs = len(points)
+    k = min(n_neighbours, n_obs - 1)
+    if k < 1:
+        return sp.identity(n_obs, dtype=np.float32, format="csr") * float(include_self)
+    graph = NearestNeighbors(n_neighbors=k).fit(points).kneighbors_graph().astype(np.float32)
+    return (graph + sp.identity(n_obs, dtype=np.float32, format="csr")).tocsr() if include_self else graph.tocsr()
+
+
+def knn_fill(y: Floats32, *, n_neighbours: int = N_NEIGHBOURS, seed: int = 0) -> Floats32:
+    """Fill every unobserved entry with the mean of the nearest cells' observed values of the gene.
+
+    The neighbours are found on the principal components of ``y`` with its gaps filled by gene means; where none of
+    them has the gene, the gene's mean is taken.
+    """
+    observed = y > 0
+    means = gene_statistic(y, "mean")
+    graph = nearest(principal_components(y, seed=seed), n_neighbours, include_self=False)
+    seen = graph @ observed.astype(np.float32)
+    filled = np.where(seen > 0, (graph @ y) / np.maximum(seen, 1), means)
+    return np.where(observed, y, filled).astype(np.float32)
+
+
+def soft_svd_fill(
+    y: Floats32, *, rank: int = SOFT_RANK, share: float = SOFT_SHARE, n_iterations: int = 60, seed: int = 0
+) -> Floats32:
+    """Fill the unobserved entries by a soft-thresholded SVD that is fitted to the observed ones.
+
+    The gaps are filled with the current fit, the completed matrix is projected on its first ``rank`` singular vectors
+    with all singular values lowered by ``share`` of the next one, and so on (soft-impute, Mazumder, Hastie &
+    Tibshirani 2010). Genes are centred on their observed mean. The singular vectors are followed by one step of block
+    power iteration from those of the step before.
+    """
+    observed = y > 0
+    means = gene_statistic(y, "mean")
+    kept = min(rank, min(y.shape) - 1)
+    if kept < 1:
+        return np.where(observed, y, means).astype(np.float32)
+    width = min(kept + 10, min(y.shape))
+    target = np.where(observed, y - means, np.float32(0))
+    filled = target.copy()
+    right = np.linalg.qr(np.random.default_rng(seed).standard_normal((y.shape[1], width)))[0].astype(np.float32)
+    previous = np.inf
+    for _ in range(n_iterations):
+        left = np.linalg.qr(filled @ right)[0]
+        inner, values, right_t = np.linalg.svd(left.T @ filled, full_matrices=False)
+        right = right_t.T
+        lowered = np.maximum(values[:kept] - share * values[min(kept, width - 1)], 0)
+        fit = ((left @ inner[:, :kept]) * lowered) @ right_t[:kept]
+        np.copyto(filled, fit, where=~observed)
+        now = float(np.linalg.norm(lowered))
+        if abs(now - previous) < 1e-4 * now:
+            break
+        previous = now
+    return np.where(observed, y, np.maximum(fit + means, 0)).astype(np.float32)
+
+
+def alra(y: Floats32, *, seed: int = 0) -> Floats32:
+    """Low-rank approximation with adaptive thresholding (ALRA: Linderman et al., Nature Communications 2022).
+
+    The rank is where the gaps between successive singular values last stand out by six standard deviations from those
+    of the last fifth; what is as small as the gene's most negative values (quantile .001) is a zero; what is left is
+    brought to the mean and standard deviation of the gene's non-zero values, and observed values are not set to zero.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    largest = min(100, min(y.shape) - 1)
+    if largest < 5:
+        return np.array(y, dtype=np.float32)
+    left, values, right = randomized_svd(y, largest, n_iter=6, random_state=seed)
+    gaps = -np.diff(values)
+    noise = gaps[int(0.8 * largest) - 1 :]
+    standing_out = np.flatnonzero(gaps > noise.mean() + 6 * noise.std(ddof=1))
+    rank = int(standing_out[-1]) + 1 if len(standing_out) else 1
+    low = (left[:, :rank] * values[:rank]) @ right[:rank]
+    low = np.where(low > np.abs(np.quantile(low, 0.001, axis=0)), low, 0)
+    mean, sd = _nonzero_moments(y)
+    low_mean, low_sd = _nonzero_moments(low)
+    scale = np.where((low_sd > 0) & (sd > 0), sd / np.where(low_sd > 0, low_sd, 1), 1.0)
+    scaled = np.where(low > 0, np.maximum((low - low_mean) * scale + mean, 0), 0)
+    return np.where((y > 0) & (scaled == 0), y, scaled).astype(np.float32)
+
+
+def _nonzero_moments(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of the non-zero entries of every column; 0 where there are too few."""
+    count = np.count_nonzero(values, axis=0)
+    mean = values.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
+    squares = np.square(values, dtype=np.float64).sum(axis=0)
+    return mean, np.sqrt(np.maximum(squares - count * mean**2, 0) / np.maximum(count - 1, 1))
+
+
+def magic(root: Floats32, *, seed: int = 0) -> Floats32:
+    """MAGIC (van Dijk et al., Cell 2018) in its usual form, t = 3 and 5 neighbours.
+
+    Parameters
+    ----------
+    root
+        (n_obs, n_vars) square root of library-normalised expression.
+
+    Raises
+    ------
+    MissingPackageError
+        The optional package magic-impute is not installed.
+    InputError
+        There are too few cells for its graph.
+    """
+    program = magic_package()
+    if len(root) < 7:
+        raise InputError(
+            "MAGIC cannot be run on so few cells.", expected="at least 7 cells", found=f"{len(root)} cells"
+        )
+    tasklogger = logging.getLogger()
+    level = tasklogger.level
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            imputed = program.MAGIC(knn=5, t=3, random_state=seed, n_jobs=1, verbose=0).fit_transform(root)
+        finally:
+            tasklogger.setLevel(level)
+    return np.asarray(imputed, dtype=np.float32)
+
+
+def magic_package() -> Any:
+    """The module of magic-impute.
+
+    Raises
+    ------
+    MissingPackageError
+        It is not installed; the message says how to install it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import magic
+    except ImportError as error:
+        raise MissingPackageError(
+            "The baseline magic needs the package magic-impute.",
+            expected="an installed magic-impute",
+            found=str(error),
+            advice="Run: pip install --no-deps --requirement benchmarks/magic.txt",
+        ) from error
+    return magic
