@@ -1,0 +1,140 @@
+"""What one user looks at: the shown run, the selected cells, the gene, light or dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import param
+
+from scgnn2_engine.errors import ScgnnError
+
+if TYPE_CHECKING:
+    from scgnn2_app.workspace import RunInfo
+
+NOBODY = np.empty(0, dtype=np.int64)
+
+
+class Runs(Protocol):
+    """The part of a JobManager that a session needs."""
+
+    def run(self, run_id: str) -> RunInfo:
+        """One run by its id."""
+
+
+class Session(param.Parameterized):
+    """One user's view of the jobs, the shown run and the selection; all tabs share it.
+
+    Parameters
+    ----------
+    jobs
+        Where the runs are looked up; None for a session that only shows folders (:meth:`show_folder`).
+
+    Attributes
+    ----------
+    run_id
+        The run that is shown, ``""`` for none. On a served page it stands in the address too: ``?run=<id>``.
+    run
+        The :class:`~scgnn2_app.run_data.RunData` of that run, None while it has no result.
+    selection
+        Sorted int64 positions of the selected cells among the cells of the shown run; empty: no selection. Replace it,
+        with :meth:`select`, never change it in place.
+    gene
+        The gene that is looked at, ``""`` for none.
+    dark
+        Whether the page is dark.
+    busy
+        Whether the page computes something worth a sign of patience.
+    notice, notice_level
+        The last sentence for the user, and ``"info"``, ``"success"``, ``"warning"`` or ``"error"``.
+
+    Examples
+    --------
+    >>> session = Session()
+    >>> session.select([5, 2, 2])
+    >>> session.selection.tolist(), session.has_selection
+    ([2, 5], True)
+    """
+
+    run_id = param.String("", doc="Id of the run that is shown.")
+    run = param.Parameter(None, doc="Its data, None while it has no result.")
+    selection = param.Parameter(NOBODY, doc="Sorted positions of the selected cells.")
+    gene = param.String("", doc="The gene that is looked at.")
+    dark = param.Boolean(False, doc="Whether the page is dark.")
+    busy = param.Boolean(False, doc="Whether something is being computed.")
+    notice = param.String("", doc="The last sentence for the user.")
+    notice_level = param.Selector(default="info", objects=["info", "success", "warning", "error"])
+    noticed = param.Event(doc="A sentence for the user has arrived, perhaps the same as before.")
+
+    def __init__(self, jobs: Runs | None = None, **values: Any) -> None:
+        super().__init__(**values)
+        self._jobs = jobs
+        self._loaded: Path | None = None
+
+    def show(self, run_id: str) -> None:
+        """Show a run of the workspace, and its result if it has one; ``""`` shows none.
+
+        Raises
+        ------
+        InputError
+            There is no such run, or its result cannot be read.
+        """
+        if not run_id or self._jobs is None:
+            self._become(run_id, None)
+            return
+        info = self._jobs.run(run_id)
+        self._become(run_id, info.folder if info.has_result else None)
+
+    def show_folder(self, folder: str | Path) -> None:
+        """Show the result in a folder, whether or not it is a run of the workspace."""
+        self._become("", Path(folder))
+
+    def refresh(self) -> None:
+        """Take up the result of the shown run, if it has one by now."""
+        if self.run_id and self.run is None:
+            self.attempt(lambda: self.show(self.run_id))
+
+    def select(self, cells: Iterable[int] | npt.NDArray[np.integer[Any]]) -> None:
+        """Select cells by their positions in the shown run, in any order; none clears the selection."""
+        chosen = np.unique(np.asarray(cells if isinstance(cells, np.ndarray) else list(cells), dtype=np.int64))
+        if not np.array_equal(chosen, self.selection):
+            self.selection = chosen
+
+    def clear(self) -> None:
+        """Select no cells."""
+        self.select(NOBODY)
+
+    @property
+    def has_selection(self) -> bool:
+        """Whether any cell is selected."""
+        return len(self.selection) > 0
+
+    def say(self, message: str, level: str = "info") -> None:
+        """Tell the user a sentence."""
+        self.param.update(notice=message, notice_level=level)
+        self.param.trigger("noticed")
+
+    def attempt(self, action: Callable[[], Any]) -> bool:
+        """Do something a user asked for; an error of the engine becomes a sentence. Returns whether it went well."""
+        try:
+            action()
+        except ScgnnError as error:
+            self.say(str(error), "error")
+            return False
+        return True
+
+    def _become(self, run_id: str, folder: Path | None) -> None:
+        """Change run, data and selection in one step, so that no view sees the cells of one run in another."""
+        if folder is not None and folder == self._loaded and self.run is not None:
+            self.run_id = run_id
+            return
+        data = None
+        if folder is not None:
+            from scgnn2_app.run_data import RunData
+
+            data = RunData(folder)
+        self._loaded = folder
+        self.param.update(run_id=run_id, run=data, selection=NOBODY)
