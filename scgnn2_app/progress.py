@@ -1,0 +1,152 @@
+"""How far a run is and how long it will still take, from its events alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+BEFORE = ("load", "preprocess", "LTMG", "feature_AE", "graph", "graph_AE")
+"""The stages before the loop, in order."""
+
+SHARE: Mapping[str, float] = {
+    "load": 0.02,
+    "preprocess": 0.01,
+    "LTMG": 0.1,
+    "feature_AE": 0.4,
+    "graph": 0.01,
+    "graph_AE": 0.2,
+    "clustering": 0.05,
+    "cluster_AE": 0.4,
+    "deconvolution": 0.1,
+    "evaluate": 0.02,
+    "output": 0.3,
+}
+"""Rough lengths of the stages relative to an iteration, until the run has measured its own."""
+
+
+@dataclass
+class Progress:
+    """Listens to the events of one run.
+
+    Attributes
+    ----------
+    stage, iteration
+        Where it is.
+    scores
+        The newest iteration's, or once the run is over the selected one's.
+    share
+        0 to 1; never falls.
+
+    Examples
+    --------
+    >>> progress = Progress()
+    >>> progress.listen([{"event": "RunStarted", "params": {"total_epoch": 2}}])
+    >>> progress.share
+    0.0
+    """
+
+    stage: str = ""
+    iteration: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
+    share: float = 0.0
+    seconds_left: float | None = None
+    _by_iteration: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    _n_iterations: int = 0
+    _budget: float = 0.0
+    _done: float = 0.0  # seconds of the stages that are over
+    _first: datetime | None = None
+    _now: datetime | None = None
+    _within: float = 0.0  # share of the stage under way
+    _cluster: tuple[Any, float] = (None, 0.0)
+    _measured: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _before: dict[str, float] = field(default_factory=dict)
+    _of_iteration: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _usual: tuple[str, ...] = ("clustering", "cluster_AE", "feature_AE", "graph", "graph_AE", "evaluate")
+
+    def listen(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in the next events, in order."""
+        for event in events:
+            if "time" in event:
+                self._now = datetime.fromisoformat(event["time"])
+                self._first = self._first or self._now
+            self._take(event)
+        self._estimate()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "RunStarted":
+            params = event.get("params") or {}
+            self._n_iterations = int(params.get("total_epoch") or 0)
+            self._budget = float(params.get("max_seconds") or 0)
+        elif kind == "StageStarted":
+            self.stage, self.iteration, self._within = event["stage"], max(self.iteration, event["iteration"]), 0.0
+            self._cluster = (None, 0.0)
+        elif kind == "EpochEnded":
+            self._within = self._epoch(event)
+        elif kind == "StageEnded":
+            self._stage_ended(event["stage"], event["iteration"], float(event["seconds"] or 0))
+        elif kind == "IterationEnded":
+            scores = event.get("scores") or {}
+            self.scores = {name: value for name, value in scores.items() if value is not None}
+            self._by_iteration[event["iteration"]] = self.scores
+            self._n_iterations = event["n_iterations"]
+            self._usual = tuple(self._of_iteration)
+            self._of_iteration = defaultdict(float)
+        elif kind == "RunEnded":
+            self.scores = self._by_iteration.get(event.get("selected_iteration", 0), self.scores)
+            self.share, self.seconds_left, self._n_iterations = 1.0, 0.0, 0
+
+    def _epoch(self, event: Mapping[str, Any]) -> float:
+        """The share of a stage that is done; one autoencoder for each cluster: their number is not known beforehand."""
+        share = event["epoch"] / max(1, event["n_epochs"])
+        if event.get("cluster") is None:
+            return float(share)
+        clusters = max(1, int(self.scores.get("cluster_count") or 8))
+        return float(min(1.0, (int(event["cluster"]) + share) / clusters))
+
+    def _stage_ended(self, stage: str, iteration: int, seconds: float) -> None:
+        self._done += seconds
+        self._within = 0.0
+        self.stage = ""
+        if iteration == 0:
+            self._before[stage] = seconds
+        else:
+            self._of_iteration[stage] += seconds
+            self._measured[stage].append(seconds)
+
+    def _scale(self) -> float:
+        """Seconds of a unit of :data:`SHARE`, from the stages that are over."""
+        known = {stage: times[-1] for stage, times in self._measured.items()} | self._before
+        units = sum(SHARE.get(stage, 0.1) for stage in known)
+        return sum(known.values()) / units if units else 0.0
+
+    def _seconds(self, stage: str, scale: float) -> float:
+        times = self._measured.get(stage)
+        return sum(times) / len(times) if times else SHARE.get(stage, 0.1) * scale
+
+    def _estimate(self) -> None:
+        if not self._n_iterations:
+            return
+        scale = self._scale()
+        if scale <= 0:
+            return
+        ended = len(self._by_iteration)
+        one = sum(self._seconds(stage, scale) for stage in self._usual)
+        left = one * max(0, self._n_iterations - ended)
+        left -= min(one, sum(self._of_iteration.values()))
+        if self.iteration == 0 and not ended:
+            left += sum(SHARE[stage] * scale for stage in BEFORE if stage not in self._before)
+        if self.stage:
+            length = SHARE.get(self.stage, 0.1) * scale if self.iteration == 0 else self._seconds(self.stage, scale)
+            left -= self._within * length
+        if self._budget and self._first and self._now:
+            left = min(left, max(0.0, self._budget - (self._now - self._first).total_seconds()))
+        output = 0.0 if self.stage == "output" else SHARE["output"] * one
+        left = max(0.0, left) + output
+        self.seconds_left = left
+        passed = (self._now - self._first).total_seconds() if self._first and self._now else self._done
+        if passed + left > 0:
+            self.share = max(self.share, min(0.99, passed / (passed + left)))

@@ -1,0 +1,168 @@
+"""What a run leaves of every iteration, so that the graph of any of them can be shown, while it runs and later.
+
+NumPy archives without pickles, in ``snapshots/`` of the run's folder: ``data.npz`` and ``iteration_<i>.npz``.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io import whole_file
+from scgnn2_engine.types import LoopState, Matrix, Prepared, Scale
+
+FOLDER = "snapshots"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One iteration of a run.
+
+    Attributes
+    ----------
+    iteration
+        1-based.
+    labels
+        (n_obs,) int32 clusters, numbered from 0.
+    graph_embedding, feature_embedding
+        (n_obs, ·) float32.
+    edges
+        (2, n_edges) int32, each pair of neighbours once, the smaller position first.
+    weights
+        (n_edges,) float32.
+    """
+
+    iteration: int
+    labels: npt.NDArray[np.int32]
+    graph_embedding: npt.NDArray[np.float32]
+    feature_embedding: npt.NDArray[np.float32]
+    edges: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DataSnapshot:
+    """What a run trains on, as far as a screen shows it.
+
+    Attributes
+    ----------
+    obs_names, var_names
+        (n_obs,) kept cells and (n_vars,) kept genes.
+    expression
+        (n_obs, n_vars) as it was given, dense or CSR, on the scale named by ``scale``; entries that a benchmark hides
+        are in it.
+    scale
+        ``"counts"``, ``"normalised"`` or ``"logged"``.
+    cells
+        (n_obs,) positions of the kept cells in the data as it was read.
+    """
+
+    obs_names: npt.NDArray[np.str_]
+    var_names: npt.NDArray[np.str_]
+    expression: Matrix
+    scale: Scale
+    cells: npt.NDArray[np.int64]
+
+
+def save_data(folder: Path, prepared: Prepared) -> None:
+    """Write ``snapshots/data.npz`` of a run's folder.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or the disk is full.
+    """
+    arrays: dict[str, Any] = {
+        "obs_names": prepared.obs_names.astype(np.str_),
+        "var_names": prepared.var_names.astype(np.str_),
+        "cells": np.asarray(prepared.cells, dtype=np.int64),
+        "scale": np.array(prepared.scale),
+        "shape": np.array(prepared.expression.shape, dtype=np.int64),
+    }
+    matrix = prepared.expression
+    if isinstance(matrix, np.ndarray):
+        arrays["dense"] = matrix
+    else:
+        arrays |= {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+    _save(folder / FOLDER / "data.npz", arrays)
+
+
+def save_iteration(folder: Path, state: LoopState) -> None:
+    """Write ``snapshots/iteration_<i>.npz`` of a run's folder.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or the disk is full.
+    """
+    upper = sp.triu(state.graph.adjacency(weighted=True), k=1).tocoo()
+    _save(
+        folder / FOLDER / f"iteration_{state.iteration}.npz",
+        {
+            "labels": state.labels,
+            "graph_embedding": state.graph_embedding,
+            "feature_embedding": state.feature_embedding,
+            "edges": np.stack([upper.row, upper.col]).astype(np.int32),
+            "weights": upper.data.astype(np.float32),
+        },
+    )
+
+
+def iterations(folder: Path) -> list[int]:
+    """The iterations of a run whose snapshots are there, in order."""
+    found = (re.fullmatch(r"iteration_(\d+)\.npz", path.name) for path in (folder / FOLDER).glob("iteration_*.npz"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def load_iteration(folder: Path, iteration: int) -> Snapshot:
+    """Read one iteration of a run.
+
+    Raises
+    ------
+    InputError
+        It is not there or damaged; the iterations that are there are listed.
+    """
+    path = folder / FOLDER / f"iteration_{iteration}.npz"
+    there = ", ".join(str(number) for number in iterations(folder)) or "none"
+    arrays = _load(path, f"iteration {iteration} of this run", f"the iterations {there}")
+    return Snapshot(iteration=iteration, **arrays)
+
+
+def load_data(folder: Path) -> DataSnapshot:
+    """Read what a run trains on.
+
+    Raises
+    ------
+    InputError
+        It is not there (yet) or damaged.
+    """
+    arrays = _load(folder / FOLDER / "data.npz", "the data of this run", "nothing: it has not come that far")
+    if "dense" in arrays:
+        expression: Matrix = arrays["dense"]
+    else:
+        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+        expression = sp.csr_matrix(parts, shape=tuple(arrays["shape"]))
+    return DataSnapshot(arrays["obs_names"], arrays["var_names"], expression, str(arrays["scale"]), arrays["cells"])  # type: ignore[arg-type]  # one of the three scales, as written
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    with whole_file(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+
+
+def _load(path: Path, what: str, found: str) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no snapshot of {what}.", expected=path.name, found=found) from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"The snapshot of {what} is damaged: {error}.") from error

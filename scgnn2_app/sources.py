@@ -1,0 +1,185 @@
+"""Where the data of a run comes from, and what is known about it before anything is trained."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.locations import places
+from scgnn2_engine.params import RunParams
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Kind = Literal["demo", "path", "upload", "memory", "flags"]
+
+READING = (
+    "load_dataset_dir",
+    "load_sc_dataset",
+    "load_cell_type_labels",
+    "load_bulk_dataset",
+    "load_LTMG",
+    "load_from_10X",
+    "load_seurat_object",
+    "load_rdata",
+)
+"""The parameters that name files which a run will read."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data of a run, as it can be written down.
+
+    Attributes
+    ----------
+    kind
+        ``"demo"``: the 700 cells that come with scanpy. ``"path"``: a file or folder of the server. ``"upload"``: a
+        file that came through the browser. ``"memory"``: an AnnData that was saved for the run
+        (:func:`keep_anndata`). ``"flags"``: the ``load_*`` parameters name it.
+    path
+        Absolute path; empty for ``demo`` and ``flags``.
+    labels
+        A csv of cell names and labels, or the name of an obs column; read for display only.
+    bulk
+        A bulk expression file, used where ``use_bulk`` is on.
+    title
+        What to call it on a screen; empty: the name of the file.
+
+    Examples
+    --------
+    >>> Source.demo().text
+    'demo (700 blood cells)'
+    >>> Source.at("/data/pbmc.h5ad", labels="cell_type").text
+    'pbmc.h5ad'
+    """
+
+    kind: Kind
+    path: str = ""
+    labels: str = ""
+    bulk: str = ""
+    title: str = ""
+
+    @classmethod
+    def demo(cls) -> Source:
+        """The demo data with its labels."""
+        return cls("demo")
+
+    @classmethod
+    def at(cls, path: str | Path, *, labels: str = "", bulk: str = "") -> Source:
+        """A file or folder of this machine."""
+        return cls("path", str(Path(path).expanduser().resolve()), labels, bulk)
+
+    @classmethod
+    def named(cls, text: str) -> Source:
+        """What a user of the command line means: ``demo``, unless there is a file of that name, or a path."""
+        return cls.demo() if text == "demo" and not Path("demo").exists() else cls.at(text)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Source:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{str(key): value for key, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @property
+    def text(self) -> str:
+        """What to call it on a screen."""
+        if self.title:
+            return self.title
+        return {"demo": "demo (700 blood cells)", "flags": "files named by load_*"}.get(
+            self.kind, Path(self.path).name or self.path
+        )
+
+    def with_labels(self, labels: str) -> Source:
+        """The same data with another file or column of labels."""
+        return replace(self, labels=labels)
+
+    def with_bulk(self, bulk: str) -> Source:
+        """The same data with another bulk file."""
+        return replace(self, bulk=bulk)
+
+
+def opened(source: Source, params: RunParams) -> tuple[Any, RunParams]:
+    """What :func:`scgnn2_engine.iterate` takes: the data, and the parameters with the labels and bulk of the source.
+
+    Labels and bulk that the parameters name themselves win.
+    """
+    named: dict[str, Any] = {}
+    labels = source.labels
+    data: Any = None
+    if source.kind == "demo":
+        from scgnn2_engine.io.demo import LABEL_COLUMN, demo
+
+        data, labels = demo(), labels or LABEL_COLUMN
+    elif source.kind != "flags":
+        data = source.path
+    if labels and not params.load.cell_type_labels:
+        named["load_cell_type_labels"] = labels
+    if source.bulk and not params.load.bulk_dataset:
+        named["load_bulk_dataset"] = source.bulk
+    return data, params.replace(**named) if named else params
+
+
+def keep_anndata(adata: AnnData, folder: str | Path, *, title: str = "") -> Source:
+    """Save an AnnData of this process where the processes of the runs can read it.
+
+    Parameters
+    ----------
+    adata
+        (n_obs, n_vars), rows are cells; it stays as it is.
+    folder
+        Where to: :attr:`Workspace.data`.
+    title
+        What to call it on a screen.
+    """
+    path = Path(folder) / f"{secrets.token_hex(8)}.h5ad"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    adata.write_h5ad(path)
+    return Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
+
+
+def require_allowed(source: Source, params: RunParams, roots: Sequence[Path]) -> None:
+    """Refuse a run that would read a file outside the folders a server may read.
+
+    Parameters
+    ----------
+    source, params
+        What the run would be; the labels, bulk and every ``load_*`` parameter that names a file are looked at.
+    roots
+        The folders whose files may be read, links resolved.
+
+    Raises
+    ------
+    InputError
+        A file lies elsewhere. The message does not tell whether it exists.
+    """
+    names = [source.path, source.labels, source.bulk, *(str(params.to_dict().get(key, "")) for key in READING)]
+    for name in filter(None, names):
+        for place in places(params.load, name):
+            # A name that is no path of anything is a column of obs, or is missing: the reader will say so.
+            if place.exists() or place.is_absolute() or ".." in place.parts:
+                require_inside(place, roots)
+
+
+def require_inside(path: str | Path, roots: Sequence[Path]) -> Path:
+    """The path with all links resolved, if it lies in one of the folders.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
+    resolved = Path(path).expanduser().resolve()
+    if any(resolved.is_relative_to(root.resolve()) for root in roots):
+        return resolved
+    raise InputError(
+        f"{path} is outside the folders this server may read.",
+        expected="a path inside " + (", ".join(str(root) for root in roots) or "a folder named with --root"),
+        advice="Choose a file there, upload it, or start the server with --root for its folder.",
+    )
