@@ -22,8 +22,9 @@ Mask = npt.NDArray[np.bool_]
 
 N_NEIGHBOURS = 15
 N_COMPONENTS = 50
+FEW_COMPONENTS = 20
 SOFT_RANK = 30
-SOFT_SHARE = 0.6
+SOFT_SHARE = 0.5
 """Soft threshold, as a share of the first singular value that is left out."""
 
 
@@ -73,12 +74,13 @@ def nearest(points: Floats32, n_neighbours: int, *, include_self: bool) -> sp.cs
 def knn_fill(y: Floats32, *, n_neighbours: int = N_NEIGHBOURS, seed: int = 0) -> Floats32:
     """Fill every unobserved entry with the mean of the nearest cells' observed values of the gene.
 
-    The neighbours are found on the principal components of ``y`` with its gaps filled by gene means; where none of
+    The neighbours are found on the first 20 principal components of ``y`` with its gaps filled by gene means; where none of
     them has the gene, the gene's mean is taken.
     """
     observed = y > 0
     means = gene_statistic(y, "mean")
-    graph = nearest(principal_components(y, seed=seed), n_neighbours, include_self=False)
+    points = principal_components(np.where(observed, y, means), FEW_COMPONENTS, seed=seed)
+    graph = nearest(points, n_neighbours, include_self=False)
     seen = graph @ observed.astype(np.float32)
     filled = np.where(seen > 0, (graph @ y) / np.maximum(seen, 1), means)
     return np.where(observed, y, filled).astype(np.float32)
