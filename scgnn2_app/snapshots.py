@@ -153,6 +153,16 @@ def load_data(folder: Path) -> DataSnapshot:
     return DataSnapshot(arrays["obs_names"], arrays["var_names"], expression, str(arrays["scale"]), arrays["cells"])  # type: ignore[arg-type]  # one of the three scales, as written
 
 
+def load_shape(folder: Path) -> tuple[int, int] | None:
+    """Cells and genes that a run trains on; None where it has not come that far."""
+    try:
+        with np.load(folder / FOLDER / "data.npz", allow_pickle=False) as archive:
+            n_obs, n_vars = archive["shape"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return int(n_obs), int(n_vars)
+
+
 def _save(path: Path, arrays: dict[str, Any]) -> None:
     with whole_file(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)

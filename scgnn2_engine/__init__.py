@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scgnn2_engine.io.demo import demo
     from scgnn2_engine.loop import fit, iterate
     from scgnn2_engine.params import RunParams
+    from scgnn2_engine.prepare.memory import expected_memory
     from scgnn2_engine.run_folder import iterate_to_folder
     from scgnn2_engine.simulation import simulate
     from scgnn2_engine.types import CellGraph, Dataset, LoopState, Prepared, Result
@@ -26,6 +27,7 @@ _HOMES = {
     "Result": "types",
     "RunParams": "params",
     "demo": "io.demo",
+    "expected_memory": "prepare.memory",
     "fit": "loop",
     "from_anndata": "io",
     "iterate": "loop",
@@ -44,6 +46,7 @@ __all__ = [
     "Result",
     "RunParams",
     "demo",
+    "expected_memory",
     "fit",
     "from_anndata",
     "iterate",
