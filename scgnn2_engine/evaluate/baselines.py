@@ -47,11 +47,16 @@ class _Visible:
     ratio: Floats32  # (n_obs,) library factor over the size factor that x was divided by already
 
     @classmethod
-    def of(cls, prepared: Prepared) -> _Visible:
+    def of(cls, prepared: Prepared, *, held_out: bool) -> _Visible:
+        """With ``held_out`` the run's held-out share is seen as well: it is the run's own choice to go without it."""
+        x = prepared.x
+        if held_out and prepared.validation is not None:
+            x = x.copy()
+            x[prepared.validation.rows, prepared.validation.cols] = prepared.validation.values
         normalised_already = prepared.scale == "logged" or bool((prepared.size_factors != 1).any())
         if normalised_already:
-            return cls(prepared.x, np.ones(prepared.n_obs, dtype=np.float32))
-        expression = np.expm1(prepared.x)
+            return cls(x, np.ones(prepared.n_obs, dtype=np.float32))
+        expression = np.expm1(x)
         factors = size_factors(expression.sum(axis=1, dtype=np.float64))
         return cls(np.log1p(expression / factors[:, None]), factors)
 
@@ -96,7 +101,9 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
         One of :data:`IMPUTATION`. ``zeros`` fills nothing in; ``gene_mean``, ``gene_median``, ``knn`` and ``soft_svd``
         fill the zeros and keep what was observed; ``alra`` and ``magic`` also change what was observed.
     prepared
-        What a run trained on. Only ``x``, ``size_factors`` and ``scale`` are read: never the hidden entries.
+        What a run trained on. The values that the benchmark hid are never read. The held-out ones are seen if there
+        is a benchmark mask, because holding entries out is the run's own choice and someone who takes a baseline instead
+        has them; without a mask they are what is scored, and not seen.
     seed
         Of the randomised singular value decompositions.
 
@@ -123,7 +130,8 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
     chosen = IMPUTATION.get(name)
     if chosen is None:
         raise _unknown("imputation", name, list(IMPUTATION))
-    visible = _Visible.of(prepared)
+    # Where the benchmark hid entries those are scored, else the held-out ones.
+    visible = _Visible.of(prepared, held_out=prepared.hidden is not None)
     return visible.back(chosen(visible.y, seed))
 
 
@@ -212,7 +220,7 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
         raise _unknown("cluster", name, list(CLUSTERING))
     leiden = name != "pca_kmeans"
     n_components = FEW_COMPONENTS if leiden and prepared.n_obs < FEW_CELLS else N_COMPONENTS
-    points = principal_components(_Visible.of(prepared).y, n_components, seed=seed)
+    points = principal_components(_Visible.of(prepared, held_out=True).y, n_components, seed=seed)
     if leiden:
         return _leiden(points, float(name.rsplit("_", 1)[1]), seed)
     if n_clusters is None or not 1 <= n_clusters <= prepared.n_obs:

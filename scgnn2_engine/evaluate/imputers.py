@@ -74,8 +74,8 @@ def nearest(points: Floats32, n_neighbours: int, *, include_self: bool) -> sp.cs
 def knn_fill(y: Floats32, *, n_neighbours: int = N_NEIGHBOURS, seed: int = 0) -> Floats32:
     """Fill every unobserved entry with the mean of the nearest cells' observed values of the gene.
 
-    The neighbours are found on the first 20 principal components of ``y`` with its gaps filled by gene means; where none of
-    them has the gene, the gene's mean is taken.
+    The neighbours are found on the first 20 principal components of ``y`` with its gaps filled by gene means; where
+    none of them has the gene, the gene's mean is taken.
     """
     observed = y > 0
     means = gene_statistic(y, "mean")

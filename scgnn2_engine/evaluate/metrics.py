@@ -17,7 +17,7 @@ NAN = float("nan")
 
 
 def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[str, float]:
-    """Adjusted Rand index and normalised mutual information against the given labels.
+    """Adjusted Rand index, normalised and adjusted mutual information against the given labels.
 
     Parameters
     ----------
@@ -28,11 +28,12 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
 
     Returns
     -------
-    ``{"ari": …, "nmi": …}``, NaN when fewer than two cells have a label.
+    ``{"ari": …, "nmi": …, "ami": …}``, NaN when fewer than two cells have a label.
 
     Notes
     -----
-    ARI: Hubert & Arabie 1985. NMI: mutual information over the arithmetic mean of the entropies.
+    ARI: Hubert & Arabie 1985. NMI: mutual information over the arithmetic mean of the entropies. AMI: the same less
+    what chance would give (Vinh, Epps & Bailey 2010).
 
     Examples
     --------
@@ -42,16 +43,17 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
     1.0
     """
     if truth is None:
-        return {"ari": NAN, "nmi": NAN}
-    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+        return {"ari": NAN, "nmi": NAN, "ami": NAN}
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
 
     given = truth.sealed_labels != ""
     if np.count_nonzero(given) < 2:
-        return {"ari": NAN, "nmi": NAN}
+        return {"ari": NAN, "nmi": NAN, "ami": NAN}
     known, predicted = truth.sealed_labels[given], labels[given]
     return {
         "ari": float(adjusted_rand_score(known, predicted)),
         "nmi": float(normalized_mutual_info_score(known, predicted)),
+        "ami": float(adjusted_mutual_info_score(known, predicted)),
     }
 
 

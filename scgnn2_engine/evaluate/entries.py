@@ -1,0 +1,226 @@
+"""Errors of an imputation at masked, untouched and zero entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from scgnn2_engine.types import Floats, Matrix, Prepared
+
+Kind = Literal["masked", "held_out", "untouched", "zero"]
+NAN = float("nan")
+SCORES = ("l1_median", "l1_mean", "rmse", "cosine", "pearson", "pearson_gene", "pearson_cell", "zeros_kept")
+LARGEST_TIE = 1 / 3
+"""Share of the non-zero entries with one value from which on the masked L1 error says nothing."""
+
+_FEWEST = 3  # entries of a cell or gene for which a correlation is computed
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Some entries of the matrix with what is known of them.
+
+    Attributes
+    ----------
+    rows, cols
+        (n,) positions of cell and gene.
+    values
+        (n,) float32, ln(1 + expression) with the cells' own library sizes; 0 at observed zeros.
+    """
+
+    rows: npt.NDArray[np.int64]
+    cols: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def scored_entries(prepared: Prepared) -> dict[Kind, Entries]:
+    """The entries of a run that are scored, by kind.
+
+    Parameters
+    ----------
+    prepared
+        What a run trained on.
+
+    Returns
+    -------
+    ``masked``: what the benchmark hid, or, without a benchmark, ``held_out``: the run's held-out share; left out
+    where there is neither. ``untouched``: what was expressed and seen in training. ``zero``: what was observed as
+    zero. All on the ln(1 + expression) scale of the output.
+    """
+    found: dict[Kind, Entries] = {}
+    factors = prepared.size_factors
+    taken = np.zeros(prepared.x.shape, dtype=bool)
+    for hidden in (prepared.hidden, prepared.validation):
+        if hidden is not None:
+            taken[hidden.rows, hidden.cols] = True
+    if prepared.hidden is not None and len(prepared.hidden):
+        at = prepared.hidden
+        found["masked"] = Entries(at.rows, at.cols, at.values)
+    elif prepared.validation is not None and len(prepared.validation):
+        at = prepared.validation
+        values = np.log1p(np.expm1(at.values) * factors[at.rows])
+        found["held_out"] = Entries(at.rows, at.cols, values.astype(np.float32))
+    rows, cols = np.nonzero(prepared.x)
+    found["untouched"] = Entries(
+        rows, cols, np.log1p(np.expm1(prepared.x[rows, cols]) * factors[rows]).astype(np.float32)
+    )
+    rows, cols = np.nonzero((prepared.x == 0) & ~taken)
+    found["zero"] = Entries(rows, cols, np.zeros(len(rows), dtype=np.float32))
+    return found
+
+
+def entry_errors(
+    imputed: Floats, entries: Entries, *, smallest: float = 0.0, l1_meaningful: bool = True
+) -> dict[str, float]:
+    """Score an imputation at some entries.
+
+    Parameters
+    ----------
+    imputed
+        (n_obs, n_vars) on the scale of ``entries.values``.
+    entries
+        Where, and what is known there.
+    smallest
+        At zero entries, what is at most this counts as a zero that was kept (see :func:`largest_zero`).
+    l1_meaningful
+        Without it the absolute errors are NaN, see :func:`l1_verdict`.
+
+    Returns
+    -------
+    ``l1_median``, ``l1_mean``, ``rmse``
+        Median and mean absolute error, root of the mean squared error; at zero entries ``l1_mean`` is the mean imputed
+        value.
+    ``cosine``, ``pearson``
+        Of the two vectors of all entries.
+    ``pearson_gene``, ``pearson_cell``
+        Median over the genes (cells) with three or more entries of the correlation within the gene (cell).
+    ``zeros_kept``
+        At zero entries, the share that stayed zero.
+
+    NaN where a score is not defined, so everywhere without entries.
+
+    Examples
+    --------
+    >>> entries = Entries(np.array([0, 0, 0]), np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0], dtype=np.float32))
+    >>> scores = entry_errors(np.array([[1.5, 2.5, 3.5]]), entries)
+    >>> scores["l1_median"], scores["pearson_cell"]
+    (0.5, 1.0)
+    """
+    scores = dict.fromkeys(SCORES, NAN)
+    if not len(entries):
+        return scores
+    found = imputed[entries.rows, entries.cols].astype(np.float64)
+    wanted = entries.values.astype(np.float64)
+    absolute = np.abs(found - wanted)
+    if l1_meaningful:
+        scores |= {"l1_median": float(np.median(absolute)), "l1_mean": float(absolute.mean())}
+    scores["rmse"] = float(np.sqrt(np.square(absolute).mean()))
+    if not wanted.any():
+        scores["zeros_kept"] = float(np.mean(found <= smallest))
+        return scores
+    lengths = np.linalg.norm(found) * np.linalg.norm(wanted)
+    scores["cosine"] = float(found @ wanted / lengths) if lengths > 0 else NAN
+    everything = np.zeros(len(found), dtype=np.int64)
+    for name, group in (("pearson", everything), ("pearson_gene", entries.cols), ("pearson_cell", entries.rows)):
+        correlations = grouped_pearson(found, wanted, group)
+        defined = correlations[np.isfinite(correlations)]
+        scores[name] = float(np.median(defined)) if len(defined) else NAN
+    return scores
+
+
+def grouped_pearson(
+    first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], group: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """(n_groups,) Pearson correlation within every group; NaN for fewer than three entries and for constant ones.
+
+    Examples
+    --------
+    >>> one = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> grouped_pearson(one, -one, np.array([0, 0, 0, 1])).tolist()
+    [-1.0, nan]
+    """
+    count = np.bincount(group)
+    centred = []
+    for values in (first, second):
+        means = np.bincount(group, values) / np.maximum(count, 1)
+        centred.append(values - means[group])
+    squares = [np.bincount(group, np.square(values)) for values in centred]
+    together = np.bincount(group, centred[0] * centred[1])
+    lengths = np.sqrt(squares[0] * squares[1])
+    # Below this, what is left of a constant group is rounding.
+    floor = 1e-12 * np.maximum(np.bincount(group, np.abs(first)) * np.bincount(group, np.abs(second)), 1e-300)
+    defined = (count >= _FEWEST) & (lengths > floor)
+    return np.where(defined, together / np.where(defined, lengths, 1), NAN)
+
+
+def largest_zero(prepared: Prepared) -> float:
+    """The largest imputed value, ln(1 + x), that counts as a zero: half of the smallest expression that was observed.
+
+    For counts that is what rounds to no molecule, ln(1.5).
+    """
+    stored = prepared.expression.data if sp.issparse(prepared.expression) else np.asarray(prepared.expression)
+    positive = stored[stored > 0]
+    if not len(positive):
+        return 0.0
+    smallest = float(positive.min())
+    return float(np.log1p((np.expm1(smallest) if prepared.scale == "logged" else smallest) / 2))
+
+
+def l1_verdict(expression: Matrix) -> tuple[bool, str]:
+    """Whether the masked L1 error means something, and the sentence that says so.
+
+    Parameters
+    ----------
+    expression
+        (n_obs, n_vars) as it was given.
+
+    Returns
+    -------
+    (meaningful, sentence)
+        Where a third or more of the non-zero entries share one value (of sparse UMI counts half or more are 1), filling
+        every zero with that value has a median error of 0, so the error measures nothing.
+
+    Examples
+    --------
+    >>> l1_verdict(np.array([[1, 1, 0], [1, 2, 5]]))[0]
+    False
+    """
+    stored = expression.data if sp.issparse(expression) else np.asarray(expression)
+    values, counts = np.unique(stored[stored != 0], return_counts=True)
+    if not len(values):
+        return False, "Nothing is expressed, so there is no error to speak of."
+    share, value = counts.max() / counts.sum(), values[counts.argmax()]
+    if share < LARGEST_TIE:
+        return True, f"The most frequent non-zero value, {value:g}, makes up {share:.0%} of the non-zero entries."
+    return False, (
+        f"{share:.0%} of the non-zero entries are {value:g}: filling every zero with it would have a median error of 0, "
+        "so the absolute error at masked entries is not reported. For counts, count thinning is the score "
+        "(scgnn2 benchmark)."
+    )
+
+
+def score_rows(
+    imputed: Floats, entries: Mapping[Kind, Entries], *, smallest: float, l1_meaningful: bool
+) -> list[dict[str, Any]]:
+    """One row for each kind of entries: ``entries``, ``n``, and the scores of :func:`entry_errors`."""
+    return [
+        {
+            "entries": kind,
+            "n": len(at),
+            **entry_errors(
+                imputed,
+                at,
+                smallest=smallest,
+                l1_meaningful=l1_meaningful or kind in ("untouched", "zero"),
+            ),
+        }
+        for kind, at in entries.items()
+    ]
