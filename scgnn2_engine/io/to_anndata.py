@@ -12,7 +12,7 @@ import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.records import json_text
-from scgnn2_engine.types import Dataset, Result
+from scgnn2_engine.types import Dataset, Prepared, Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -42,7 +42,9 @@ def result_to_anndata(result: Result) -> AnnData:
         ``varm["scgnn2_bulk_profiles"]``, where there was bulk expression: the profile of every cluster (column) on the
         ln(1 + x) scale, NaN for genes that the bulk data lacks;
         what came with the input: ``obs``, ``var``, ``obsm``;
-        ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``.
+        ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``;
+        ``hidden_positions`` and ``held_out_positions``, where there are: (2, n) cells and genes of the entries that the
+        training did not see.
 
     Examples
     --------
@@ -90,6 +92,7 @@ def result_to_anndata(result: Result) -> AnnData:
                 "scale_of_X": prepared.scale,
                 "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
                 "scale_of_imputed": "ln(1 + expression), natural logarithm",
+                **_hidden_positions(prepared),
             },
         },
     )
@@ -102,6 +105,12 @@ def result_to_anndata(result: Result) -> AnnData:
             varm=_carried(source.varm, slice(None)),
         )
     return adata
+
+
+def _hidden_positions(prepared: Prepared) -> dict[str, Any]:
+    """(2, n) int32 cells and genes of the benchmark's hidden entries, and of the held-out share; X has their values."""
+    entries = {"hidden_positions": prepared.hidden, "held_out_positions": prepared.validation}
+    return {name: np.stack([at.rows, at.cols]).astype(np.int32) for name, at in entries.items() if at is not None}
 
 
 def _genes(var_names: Any, source: Dataset | None, kept: Any) -> pd.DataFrame:
