@@ -337,6 +337,48 @@ class LoopState:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """How good a result is, beside what would be used instead; see :mod:`scgnn2_engine.evaluate`.
+
+    Attributes
+    ----------
+    imputation
+        One row for each method and kind of entries (``masked`` or ``held_out``, ``untouched``, ``zero``): ``method``,
+        ``entries``, ``n``, the errors on ln(1 + x), and ``seconds`` of the method.
+    clusters
+        One row for each clustering: ``method``, ``n_clusters``, ``silhouette`` (all on the same principal components),
+        ``ari``, ``nmi``, ``ami`` against the given labels (NaN without), ``seconds``.
+    diagnostics
+        ``name``, ``value``, ``meaning``; read from the result alone.
+    genes
+        One row for each gene: ``gene``, ``observed_in`` (share of the cells), ``mean_observed``, ``mean_imputed`` and
+        ``variance_kept``, on ln(1 + library-normalised expression).
+    notes
+        What the reader should know, as sentences.
+    """
+
+    imputation: pd.DataFrame
+    clusters: pd.DataFrame
+    diagnostics: pd.DataFrame
+    genes: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def value(self, name: str) -> float:
+        """A diagnostic by its name; NaN where it was not measured."""
+        found = self.diagnostics.loc[self.diagnostics["name"] == name, "value"]
+        return float(found.iloc[0]) if len(found) else float("nan")
+
+    def record(self) -> dict[str, Any]:
+        """The content as it stands in ``run.json``."""
+        return {
+            "imputation": self.imputation.to_dict("records"),
+            "clusters": self.clusters.to_dict("records"),
+            "diagnostics": dict(zip(self.diagnostics["name"], self.diagnostics["value"], strict=True)),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
 class Result:
     """What a run gives back: the state of the selected iteration, and the record of all of them.
 
@@ -366,6 +408,10 @@ class Result:
         The data set as it was read, all genes included, or None.
     umap
         (n_obs, 2) map of the graph embedding, or None when figures were off.
+    deconvolution
+        What the bulk stage found, or None without bulk.
+    evaluation
+        The scores beside the baselines' and the diagnostics, or None where they were not asked for.
     """
 
     imputed: npt.NDArray[np.float32]
@@ -383,6 +429,7 @@ class Result:
     source: Dataset | None = None
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
+    evaluation: Evaluation | None = None
 
     def __repr__(self) -> str:
         n_obs, n_vars = self.imputed.shape

@@ -40,14 +40,22 @@ Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class _Visible:
-    """The visible entries, divided by library sizes: ``y`` is ln(1 + expression / library factor)."""
+class Visible:
+    """The visible entries of a run, divided by library sizes whether the run did that or not.
+
+    Attributes
+    ----------
+    y
+        (n_obs, n_vars) float32, ln(1 + expression / library factor), 0 where nothing was seen.
+    ratio
+        (n_obs,) library factor over the size factor that ``Prepared.x`` was divided by already.
+    """
 
     y: Floats32
-    ratio: Floats32  # (n_obs,) library factor over the size factor that x was divided by already
+    ratio: Floats32
 
     @classmethod
-    def of(cls, prepared: Prepared, *, held_out: bool) -> _Visible:
+    def of(cls, prepared: Prepared, *, held_out: bool) -> Visible:
         """With ``held_out`` the run's held-out share is seen as well: it is the run's own choice to go without it."""
         x = prepared.x
         if held_out and prepared.validation is not None:
@@ -102,8 +110,8 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
         fill the zeros and keep what was observed; ``alra`` and ``magic`` also change what was observed.
     prepared
         What a run trained on. The values that the benchmark hid are never read. The held-out ones are seen if there
-        is a benchmark mask, because holding entries out is the run's own choice and someone who takes a baseline instead
-        has them; without a mask they are what is scored, and not seen.
+        is a benchmark mask, because holding entries out is the run's own choice and someone who takes a baseline
+        instead has them; without a mask they are what is scored, and not seen.
     seed
         Of the randomised singular value decompositions.
 
@@ -131,7 +139,7 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
     if chosen is None:
         raise _unknown("imputation", name, list(IMPUTATION))
     # Where the benchmark hid entries those are scored, else the held-out ones.
-    visible = _Visible.of(prepared, held_out=prepared.hidden is not None)
+    visible = Visible.of(prepared, held_out=prepared.hidden is not None)
     return visible.back(chosen(visible.y, seed))
 
 
@@ -220,7 +228,7 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
         raise _unknown("cluster", name, list(CLUSTERING))
     leiden = name != "pca_kmeans"
     n_components = FEW_COMPONENTS if leiden and prepared.n_obs < FEW_CELLS else N_COMPONENTS
-    points = principal_components(_Visible.of(prepared, held_out=True).y, n_components, seed=seed)
+    points = principal_components(Visible.of(prepared, held_out=True).y, n_components, seed=seed)
     if leiden:
         return _leiden(points, float(name.rsplit("_", 1)[1]), seed)
     if n_clusters is None or not 1 <= n_clusters <= prepared.n_obs:

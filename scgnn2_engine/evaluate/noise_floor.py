@@ -1,0 +1,105 @@
+"""How small the error at hidden counts could become: the error of a fitted count model's own draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.evaluate.entries import Entries
+from scgnn2_engine.evaluate.imputers import FEW_COMPONENTS, gene_statistic, nearest, principal_components
+from scgnn2_engine.types import Floats, Prepared
+
+NAN = float("nan")
+_EXPRESSED = 1.0  # mean count from which a gene tells about the dispersion
+_NEIGHBOURS = 5
+_STEADY = 0.1  # quantile of the genes whose dispersion is taken for that of the measurement
+
+
+def technical_dispersion(prepared: Prepared, *, seed: int = 0) -> float:
+    """Dispersion φ of the measurement (variance μ + φμ²), from the steadiest tenth of the genes.
+
+    Every count is compared with the mean of its cell's five nearest cells, brought to the cell's library size; what the
+    squared differences exceed Poisson noise by gives every gene a φ. Where cells differ, that is in it too, so the
+    first decile of the genes is taken: the lower edge of the mean-variance relation (Brennecke et al. 2013). Hidden
+    values are not read.
+
+    Returns
+    -------
+    0 for pure Poisson noise; NaN if the data is not counts or no gene has a mean count of 1.
+    """
+    if prepared.scale != "counts" or prepared.n_obs < 2:
+        return NAN
+    filled = np.where(prepared.x > 0, prepared.x, gene_statistic(prepared.x, "mean"))
+    graph = nearest(principal_components(filled, FEW_COMPONENTS, seed=seed), _NEIGHBOURS, include_self=False)
+    seen = np.ones(prepared.x.shape, dtype=np.float32)
+    for hidden in (prepared.hidden, prepared.validation):
+        if hidden is not None:
+            seen[hidden.rows, hidden.cols] = 0
+    counts = np.expm1(prepared.x)
+    telling = np.flatnonzero(counts.mean(axis=0) >= _EXPRESSED)
+    if not len(telling):
+        return NAN
+    counts, seen, factors = counts[:, telling], seen[:, telling], prepared.size_factors[:, None]
+    n_seen = graph @ seen
+    usable = (n_seen > 0) & (seen > 0)
+    n_seen = np.maximum(n_seen, 1)
+    rate = (graph @ counts) / n_seen * factors  # of hidden entries the count is 0, as in x
+    counts *= factors
+    # The mean of k counts brings noise of its own: a k-th of theirs.
+    excess = np.where(usable, np.square(counts - rate) - counts - rate * factors / n_seen, 0)
+    squares = np.where(usable, np.square(rate) * (1 + 1 / n_seen), 0)
+    dispersion = excess.sum(axis=0, dtype=np.float64) / np.maximum(squares.sum(axis=0, dtype=np.float64), 1e-300)
+    return max(0.0, float(np.quantile(dispersion, _STEADY)))
+
+
+def noise_floor(imputed: Floats, entries: Entries, dispersion: float, *, seed: int = 0) -> dict[str, float]:
+    """The error at these entries if the imputed values were the true rates of the counts.
+
+    Parameters
+    ----------
+    imputed
+        (n_obs, n_vars) ln(1 + expected counts) with the cells' own library sizes.
+    entries
+        Observed non-zero entries.
+    dispersion
+        Of a negative binomial, see :func:`technical_dispersion`; 0 draws from Poisson.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    ``l1_median``, ``l1_mean`` on ln(1 + x) of counts drawn at those rates, given that they are not zero (only non-zero
+    entries are hidden). An estimate, from the rates at hand; a method that knew the true ones would still make
+    about this error.
+
+    Examples
+    --------
+    >>> entries = Entries(np.zeros(500, int), np.arange(500), np.ones(500, np.float32))
+    >>> noise_floor(np.full((1, 500), np.log(1e6)), entries, 0.0)["l1_median"] < 0.001
+    True
+    """
+    if not len(entries) or not np.isfinite(dispersion):
+        return {"l1_median": NAN, "l1_mean": NAN}
+    logged = imputed[entries.rows, entries.cols].astype(np.float64)
+    rate = np.expm1(np.maximum(logged, 0))
+    draws = _non_zero_draws(np.maximum(rate, 1e-6), dispersion, np.random.default_rng(seed))
+    error = np.abs(np.log1p(draws) - logged)
+    return {"l1_median": float(np.median(error)), "l1_mean": float(error.mean())}
+
+
+def _non_zero_draws(
+    rate: npt.NDArray[np.float64], dispersion: float, generator: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Counts of these rates, each drawn again until it is not zero; after 50 times, when the rate is tiny, it is 1."""
+    draws = np.zeros(len(rate))
+    waiting = np.arange(len(rate))
+    for _ in range(50):
+        mean = rate[waiting]
+        if dispersion > 0:
+            mean = generator.gamma(1 / dispersion, mean * dispersion)
+        draws[waiting] = generator.poisson(mean)
+        waiting = waiting[draws[waiting] == 0]
+        if not len(waiting):
+            break
+    draws[waiting] = 1
+    return draws
