@@ -1,5 +1,28 @@
-"""A finished run as a page: ``view(folder)`` in a notebook, or ``panel serve scgnn2_app --args FOLDER``."""
+"""A finished run as a page: ``view(folder)`` in a notebook, or ``panel serve scgnn2_app --args FOLDER``.
 
-from scgnn2_app.app import page, view
+The names below are loaded when first used: the processes of the runs import this package too, and need no page.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scgnn2_app.app import page, view
+
+_HOMES = {"page": "app", "view": "app"}
 
 __all__ = ["page", "view"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
