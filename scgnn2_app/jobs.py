@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import traceback
 from collections import Counter
 from contextlib import suppress
@@ -22,12 +23,15 @@ from filelock import Timeout
 from scgnn2_app import processes
 from scgnn2_app.progress import Progress
 from scgnn2_app.sources import Source, require_allowed
+from scgnn2_app.uploads import folder_of as uploads_of
 from scgnn2_app.worker import STOP
 from scgnn2_app.workspace import DEFAULT, OVER, Job, RunInfo, RunState, Workspace
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
 
 POLL_SECONDS = 0.25
+LINGER_SECONDS = 30.0
+"""How long a process may take to go after it has written that its run is over."""
 
 
 class QueueFullError(ScgnnError):
@@ -78,6 +82,7 @@ class JobManager:
         self.queue_limit = queue_limit
         self.roots = roots
         self._children: dict[str, tuple[Popen[bytes], int]] = {}  # and the system's memory kills before each
+        self._lingering: dict[str, float] = {}
         self._killed: set[str] = set()
         self._unwritten: dict[str, RunState] = {}  # last words that a full disk did not take
         self._followed: dict[str, tuple[int, Progress]] = {}
@@ -125,10 +130,9 @@ class JobManager:
             The workspace cannot be written, or its disk is full.
         """
         params = params.snapshot()
-        if self.roots is not None:
-            require_allowed(source, params, (*self.roots, *self._own_files(owner)))
+        self.require_allowed(source, params, owner)
         with self.workspace.lock():
-            waiting = sum(self._state(run).state == "queued" for run in self.workspace.run_ids())
+            waiting = self._waiting()
             if waiting >= self.queue_limit:
                 raise QueueFullError(
                     f"{waiting} runs are waiting already.",
@@ -138,6 +142,22 @@ class JobManager:
             run_id = self.workspace.add(source, params, name=name, owner=owner, sweep=sweep, trial=trial)
         self._wake.set()
         return run_id
+
+    def require_allowed(self, source: Source, params: RunParams, owner: str = "") -> None:
+        """Refuse data outside :attr:`roots`, the user's uploads and what was handed over in memory.
+
+        Raises
+        ------
+        InputError
+            A file lies elsewhere.
+        """
+        if self.roots is not None:
+            own = (uploads_of(self.workspace, owner), self.workspace.data)
+            require_allowed(source, params, (*self.roots, *own))
+
+    def has_room(self) -> bool:
+        """Whether another run may be submitted."""
+        return self._waiting() < self.queue_limit
 
     def runs(self, owner: str | None = None) -> list[RunInfo]:
         """All runs, the newest first; with ``owner`` only those of that user."""
@@ -252,10 +272,14 @@ class JobManager:
         self._wake.set()
         self._thread.join(timeout=30)
         if kill:
-            for run_id in list(self._children):
+            for run_id, (process, _) in list(self._children.items()):
                 with suppress(InputError):
                     self.kill(run_id)
-        _MANAGERS.pop(self.workspace.folder, None) if _MANAGERS.get(self.workspace.folder) is self else None
+                processes.kill(process.pid, processes.birth(process.pid))
+                process.wait(timeout=10)
+        with _MANAGERS_GUARD:
+            if _MANAGERS.get(self.workspace.folder) is self:
+                del _MANAGERS[self.workspace.folder]
 
     # ---------------------------------------------------------------------------------------------- behind it
 
@@ -277,6 +301,7 @@ class JobManager:
                         states[run_id] = self._look_after(run_id, state)
                 self._start_some(states)
             self._over.update(run for run, state in states.items() if state.state in OVER)
+            self._bury()
         except Timeout:
             pass  # another server is at it
         except (ScgnnError, OSError):
@@ -290,7 +315,6 @@ class JobManager:
             code = child[0].poll()
             if code is None:
                 return state
-            del self._children[run_id]
         elif self._is_kept(run_id, state):
             return state
         latest = self._state(run_id)  # its last word may have come in between
@@ -303,17 +327,27 @@ class JobManager:
         self._write(run_id, ended)
         return ended
 
+    def _bury(self) -> None:
+        """Wait for the processes of runs that are over, and end one that will not go."""
+        for run_id in [run for run in self._children if run in self._over]:
+            process = self._children[run_id][0]
+            if process.poll() is not None:
+                del self._children[run_id]
+                self._lingering.pop(run_id, None)
+            elif time.monotonic() - self._lingering.setdefault(run_id, time.monotonic()) > LINGER_SECONDS:
+                processes.kill(process.pid, processes.birth(process.pid))
+
     def _is_kept(self, run_id: str, state: RunState) -> bool:
         """Whether a run that this manager did not start goes on, or its own keeper will tell how it ended."""
         folder = self.workspace.run_folder(run_id)
         if state.host and state.host != processes.HOST:
             return processes.heard_of(folder)
-        if state.keeper != self._me[0] and processes.is_alive(state.keeper, state.keeper_birth):
+        on_cluster = self.workspace.job(run_id).where == "dask"
+        kept = processes.is_alive(state.keeper, state.keeper_birth)
+        if kept and (on_cluster or state.keeper != self._me[0]):
             return True
-        if not processes.is_alive(state.pid, state.birth):
-            return False
-        # A worker of a cluster outlives its runs.
-        return self.workspace.job(run_id).where == "process" or processes.heard_of(folder)
+        # A worker of a cluster outlives its runs, so its process alone tells nothing.
+        return processes.is_alive(state.pid, state.birth) and (not on_cluster or processes.heard_of(folder))
 
     def _start_some(self, states: dict[str, RunState]) -> None:
         jobs: dict[str, Job] = {}
@@ -420,10 +454,8 @@ class JobManager:
             has_result=(folder / "run.json").exists(),
         )
 
-    def _own_files(self, owner: str) -> tuple[Path, ...]:
-        from scgnn2_app.uploads import folder_of
-
-        return folder_of(self.workspace, owner), self.workspace.data
+    def _waiting(self) -> int:
+        return sum(self._state(run).state == "queued" for run in self.workspace.run_ids() if run not in self._over)
 
 
 _MANAGERS: dict[Path, JobManager] = {}
