@@ -87,7 +87,7 @@ def choose_methods(
     settings, variants = dict(settings or {}), dict(variants or {})
     for key in (*settings, *(key for values in variants.values() for key in values if key != "preset")):
         _check_key(key)
-    presets: dict[str, Mapping[str, Any]] = {name: {"preset": name} for name in PRESETS}
+    presets: dict[str, Mapping[str, Any]] = {name: {"preset": name} for name in sorted(PRESETS)}
     baselines = tuple(dict.fromkeys((*IMPUTATION, *DENOISING, *CLUSTERING)))
     taken = sorted(set(variants) & {*presets, *baselines})
     if taken:

@@ -74,7 +74,16 @@ def plan(question: Question, output: Path) -> Plan:
     """Find the missing cells and put those together that see the same entries.
 
     A run of scGNN 2.0 has a task of its own, so that runs can share the processors; baselines share one.
+
+    Raises
+    ------
+    ParameterError
+        ``n_processes`` is less than 1.
     """
+    if question.n_processes < 1:
+        raise ParameterError(
+            "processes is too small.", expected="a whole number of at least 1", found=str(question.n_processes)
+        )
     n_threads = question.n_threads or max(1, usable_processors() // question.n_processes)
     tasks: list[Task] = []
     n_cells = n_missing = 0
@@ -105,9 +114,7 @@ def compute(tasks: Sequence[Task], output: Path, *, n_processes: int = 1) -> Ite
     OutputError
         A cell cannot be written.
     """
-    if n_processes < 1:
-        raise ParameterError("processes is too small.", expected="a whole number of at least 1", found=str(n_processes))
-    if n_processes == 1:
+    if n_processes <= 1:
         for task in tasks:
             yield from run_task(task, output)
         return

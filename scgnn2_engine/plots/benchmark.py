@@ -75,9 +75,10 @@ def _panel(hv: Any, panel: pd.DataFrame, colours: dict[str, str]) -> Any:
                 }
             )
             layers.append(_dots(hv, points, name, colours[name], size))
+    beyond = _cut(panel["compared"], low, high)
     frame = {
         "title": str(panel["title"].iloc[0]),
-        "xlabel": f"{'ratio to' if as_ratio else 'difference from'} the best baseline{_cut(panel['compared'], low, high)}",
+        "xlabel": f"{'ratio to' if as_ratio else 'difference from'} the best baseline{beyond}",
         "ylabel": "",
         "yticks": [(number, method) for method, number in row.items()],
         "xlim": (low - 0.03 * (high - low), high + 0.03 * (high - low)),

@@ -1,0 +1,229 @@
+"""Tables and bars from cells made by hand, to the digit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scgnn2_engine.benchmark.bars import bars
+from scgnn2_engine.benchmark.cells import newest_cells
+from scgnn2_engine.benchmark.report import compared, markdown, write_report
+from scgnn2_engine.benchmark.tables import METRICS, Scores, long_table, marks
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.records import json_text
+
+MASKED, ZEROS, ARI, MSE, POISSON = METRICS
+
+
+def cell(method, protocol, scores, *, data_set="a", seed=0, kind="baseline", **more):
+    return {
+        "data_set": data_set,
+        "method": method,
+        "kind": kind,
+        "seed": seed,
+        "protocol": protocol,
+        "key": "k",
+        "date": "2026-11-24T10:00:00+00:00",
+        "machine": {"cpu": "a processor", "cores": 2},
+        "versions": {"scgnn2": "0.1.0"},
+        "entries": "e",
+        "seconds": 2.0,
+        "peak_memory": 3 * 2**20,
+        "scores": scores,
+        "traits": {"commonest_value_share": 0.1, "share_of_ones": 0.2},
+        **more,
+    }
+
+
+def masked(method, values, *, zero=0.5, **more):
+    return [
+        cell(method, "mask", {"imputed": {"masked_median_l1": value, "zero_mean": zero}}, seed=seed, **more)
+        for seed, value in enumerate(values)
+    ]
+
+
+def clusters(method, values, **more):
+    return [
+        cell(method, "clusters", {"clusters": {"ari": value}}, seed=seed, **more) for seed, value in enumerate(values)
+    ]
+
+
+def thinned(method, mse, poisson, **more):
+    return [cell(method, "thinning", {"imputed": {"mse": mse, "poisson": poisson}}, **more)]
+
+
+def verdicts(cells, method="default"):
+    return {bar.requirement: bar for bar in bars(Scores(long_table(cells)), method, marks(cells))}
+
+
+def verdict(cells, start, method="default"):
+    (bar,) = (bar for requirement, bar in verdicts(cells, method).items() if requirement.startswith(start))
+    return bar
+
+
+def test_medians_spreads_and_the_best_baseline():
+    cells = masked("knn", [0.2, 0.3, 0.7]) + masked("soft_svd", [0.4, 0.4, 0.1]) + masked("alra", [0.0, 0.0, 0.0])
+    scores = Scores(long_table(cells + masked("default", [0.15, 0.3, 0.6], kind="preset")))
+    assert scores.methods == ["default", "knn", "soft_svd", "alra"]
+    assert scores.runs == ["default"]
+    assert scores.median("a", "knn", "masked_median_l1") == 0.3
+    assert scores.spread("a", "knn", "masked_median_l1") == pytest.approx(np.std([0.2, 0.3, 0.7], ddof=1))
+    assert scores.best("a", MASKED) == ("knn", 0.3)  # alra is no rival: it changes what was observed
+    assert scores.against_best("a", "default", MASKED) == 1.0
+    assert scores.median("a", "default", "ari") is None
+
+
+def test_a_method_is_compared_over_the_seeds_that_it_has():
+    cells = masked("knn", [0.2, 0.3, 0.7]) + masked("default", [0.1], kind="preset")
+    assert Scores(long_table(cells)).against_best("a", "default", MASKED) == 0.5
+
+
+def test_the_bars_of_the_masked_error():
+    cells = masked("knn", [0.4]) + masked("knn", [0.5], data_set="b")
+    cells += masked("default", [0.36], kind="preset") + masked("default", [0.5], kind="preset", data_set="b")
+    every = verdict(cells, "masked median error < the best")
+    assert (every.verdict, every.found) == ("missed", "a 0.900×, b 1.000× (missed)")
+    mean = verdict(cells, "masked median error ≤ 0.97")
+    assert (mean.verdict, mean.found) == ("met", "0.950× over 2 data sets")
+
+
+def test_a_masked_error_that_means_little_counts_for_no_bar_but_stays_in_the_table():
+    ones = {"commonest_value_share": 0.34, "share_of_ones": 0.34}
+    cells = masked("knn", [0.4], traits=ones) + masked("default", [0.5], kind="preset", traits=ones)
+    assert verdict(cells, "masked median error < the best").verdict == "not measured"
+    text = markdown(cells, long_table(cells))
+    assert "| method | a † |" in text
+    assert "| default | 0.500 (1.25×) |" in text
+    assert "† A third or more of the non-zero entries have one value" in text
+    shown = compared(long_table(cells), marks(cells))
+    assert "masked_median_l1" not in set(shown["metric"])
+    assert "masked_median_l1" in set(compared(long_table(cells))["metric"])
+
+
+def test_zeros_are_compared_with_magic():
+    cells = masked("magic", [0.4], zero=0.2) + masked("default", [0.3], zero=0.2, kind="preset")
+    assert verdict(cells, "mean value at zeros").verdict == "met"
+    cells = masked("magic", [0.4], zero=0.2) + masked("default", [0.3], zero=0.21, kind="preset")
+    assert verdict(cells, "mean value at zeros").found == "a 1.050× (missed)"
+    assert verdict(cells[1:], "mean value at zeros").verdict == "not measured"
+
+
+def test_the_bars_of_the_clusters():
+    cells = clusters("pca_kmeans", [0.5, 0.7]) + clusters("pca_leiden_0.8", [0.6, 0.7])
+    cells += clusters("default", [0.6, 0.64], kind="preset") + clusters("paper", [0.5, 0.6], kind="preset")
+    mean = verdict(cells, "ARI ≥ the best")
+    assert (mean.verdict, mean.found) == ("missed", "-0.030 over 1 data set")
+    assert verdict(cells, "ARI nowhere more than 0.03 below").verdict == "met"
+    above = verdict(cells, "ARI ≥ 0.05 above preset paper")
+    assert (above.verdict, above.found) == ("met", "+0.070 over 1 data set")
+    assert verdict(cells, "ARI ≥ 0.05 above preset paper", "paper").verdict == "not measured"
+    spread = verdict(cells, "standard deviation of ARI")
+    assert (spread.verdict, spread.found) == ("met", "a +0.028")
+    assert verdict(cells, "standard deviation of ARI", "paper").verdict == "missed"
+
+
+def test_the_bars_of_count_thinning_leave_out_reads():
+    reads = {"commonest_value_share": 0.01, "share_of_ones": 0.01}
+    cells = thinned("knn", 2.0, -1.0) + thinned("alra", 1.0, 1.0) + thinned("no_denoising", 0.1, -9.0)
+    cells += thinned("default", 0.9, -1.1, kind="preset")
+    cells += thinned("knn", 1.0, 1.0, data_set="b", traits=reads)
+    cells += thinned("default", 5.0, 5.0, data_set="b", traits=reads, kind="preset")
+    mse, poisson = verdict(cells, "count thinning: MSE"), verdict(cells, "count thinning: Poisson")
+    assert (mse.verdict, mse.found) == ("met", "a 0.900×")
+    assert (poisson.verdict, poisson.found) == ("met", "a -0.100")
+    assert "| method | a | b ‡ |" in markdown(cells, long_table(cells))
+
+
+def test_every_output_is_in_the_long_table_and_one_of_them_is_scored():
+    outputs = {"imputed": {"mse": 3.0, "poisson": 1.0}, "rate": {"mse": 4.0, "poisson": 0.5}}
+    table = long_table([cell("default", "thinning", outputs, scored={"mse": "imputed", "poisson": "rate"})])
+    scored = table[table["scored"]].set_index("metric")
+    assert len(table) == 4
+    assert scored["output"].to_dict() == {"mse": "imputed", "poisson": "rate"}
+    assert scored["value"].to_dict() == {"mse": 3.0, "poisson": 0.5}
+
+
+def test_agreement_between_seeds_needs_no_types():
+    labels = ([0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1])
+    cells = [
+        cell("knn", "clusters", {"clusters": {"ari": None}}, seed=seed, labels=each) for seed, each in enumerate(labels)
+    ]
+    table = long_table(cells)
+    value = table.loc[table["metric"] == "ari_between_seeds", "value"].item()
+    assert value == pytest.approx((1 - 0.5 - 0.5) / 3)
+    assert "| knn | 0.000 |" in markdown(cells, table)
+
+
+def test_the_table_puts_each_score_beside_the_best_baseline():
+    cells = clusters("pca_kmeans", [0.5, 0.7]) + clusters("pca_leiden_0.8", [0.4, 0.4])
+    cells += clusters("default", [0.7, 0.9], kind="preset") + masked("knn", [0.4]) + masked("magic", [0.5])
+    cells += masked("default", [0.3], kind="preset", data_set="b")
+    text = markdown(cells, long_table(cells))
+    assert "| pca_kmeans | **0.600 ± 0.141** |" in text
+    assert "| pca_leiden_0.8 | 0.400 ± 0.000 |" in text
+    assert "| default | 0.800 ± 0.141 (+0.200) |" in text
+    assert "| knn | **0.400** | — |" in text
+    assert "| default | — | 0.300 |" in text
+    assert "seeds 0, 1." in text
+    assert "a processor, 2 cores" in text
+
+
+def test_failed_and_inapplicable_cells_are_named():
+    cells = [
+        *masked("knn", [0.4]),
+        {**cell("magic", "mask", {}), "error": "no memory"},
+        {**cell("knn", "thinning", {}), "skipped": "a cannot be thinned: its values are logged, not counts"},
+    ]
+    text = markdown(cells, long_table(cells))
+    assert "- a, magic, seed 0, mask: no memory" in text
+    assert "- a, thinning: a cannot be thinned: its values are logged, not counts." in text
+
+
+def write(folder, cells):
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate(cells):
+        (folder / "cells" / f"{each['method']}-{each['key']}-{number}.json").write_text(json_text(each))
+
+
+def test_seeds_of_different_parameters_are_never_taken_together(tmp_path):
+    old = masked("knn", [0.1, 0.1, 0.1])
+    new = [{**each, "key": "n", "date": "2026-11-25T10:00:00+00:00"} for each in masked("knn", [0.4])]
+    write(tmp_path, [*old, *new])
+    cells, n_older = newest_cells(tmp_path)
+    assert (len(cells), n_older) == (1, 3)
+    _, notes = write_report(tmp_path)
+    assert "3 cells of other parameters or data" in notes[0]
+    assert "**0.400**" in (tmp_path / "benchmark.md").read_text()
+
+
+def test_scores_of_other_entries_are_pointed_out(tmp_path):
+    write(
+        tmp_path, masked("knn", [0.4]) + masked("magic", [0.4]) + masked("default", [0.3], kind="preset", entries="f")
+    )
+    _, notes = write_report(tmp_path)
+    assert notes == [
+        "a, mask, seed 0: default saw other cells, genes or entries than the rest, so those scores cannot be compared."
+    ]
+
+
+def test_the_report_has_a_table_a_text_and_a_figure(tmp_path):
+    write(tmp_path, masked("knn", [0.4]) + masked("soft_svd", [0.5]) + clusters("pca_kmeans", [0.5]))
+    paths, notes = write_report(tmp_path)
+    assert [path.name for path in paths] == ["scores.csv", "benchmark.md", "benchmark.html", "benchmark.png"]
+    assert notes == []
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert table.loc[table["method"] == "soft_svd", "value"].tolist() == [0.5, 0.5]
+    assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "benchmark.html").read_text()
+    assert "soft_svd" in page
+    assert "cdn.bokeh.org" not in page.split("</script>")[-1]
+
+
+def test_a_folder_without_cells_and_a_damaged_cell_are_named(tmp_path):
+    with pytest.raises(InputError, match="no benchmark in"):
+        write_report(tmp_path)
+    write(tmp_path, masked("knn", [0.4]))
+    (tmp_path / "cells" / "broken.json").write_text('{"data_set": "a"}')
+    with pytest.raises(InputError, match=r"broken\.json cannot be read: it is not a cell"):
+        write_report(tmp_path)
