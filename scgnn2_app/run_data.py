@@ -117,7 +117,8 @@ class RunData:
     def labels(self) -> npt.NDArray[np.int64]:
         """(n_obs,) clusters of the returned iteration, or of the newest one while the run is under way."""
         if self.finished:
-            return self.obs["scgnn2_cluster"].astype(str).astype(np.int64).to_numpy()
+            saved: npt.NDArray[np.int64] = self.obs["scgnn2_cluster"].astype(str).astype(np.int64).to_numpy()
+            return saved
         newest = self.iterations[-1] if self.iterations else None
         return np.zeros(self.n_obs, np.int64) if newest is None else self.snapshot(newest).labels.astype(np.int64)
 
@@ -195,7 +196,8 @@ class RunData:
             newest = self.snapshot(self.iterations[-1])
             return newest.feature_embedding if kind == "feature" else newest.graph_embedding
         if kind == "clustering":
-            return read_embedding(self.folder, kind).to_numpy(np.float32)
+            saved: npt.NDArray[np.float32] = read_embedding(self.folder, kind).to_numpy(np.float32)
+            return saved
         with self._file() as file:
             return np.asarray(file[f"obsm/X_scgnn2_{kind}"], dtype=np.float32)
 
@@ -223,7 +225,7 @@ class RunData:
 
     @cached_property
     def labels_history(self) -> pd.DataFrame:
-        """(n_obs, n_iterations) clusters of every iteration, columns ``iteration_1`` …"""
+        """(n_obs, n_iterations) clusters of every iteration, columns ``iteration_1`` and so on."""
         path = self.folder / "labels_history.csv"
         if path.is_file():
             return pd.read_csv(path, index_col=0, keep_default_na=False, dtype={0: str})
@@ -292,8 +294,8 @@ class RunData:
             with self._file() as file:
                 values = np.asarray(file["X"][:, gene], dtype=np.float32)
         else:
-            column = self.expression[:, [gene]]
-            values = np.asarray(column.toarray() if sp.issparse(column) else column, dtype=np.float32).ravel()
+            column: Any = self.expression[:, [gene]]
+            values = np.asarray(column.toarray() if self._sparse else column, dtype=np.float32).ravel()
         return values if self.scale == "logged" else np.log1p(values)
 
     @cached_property
@@ -341,7 +343,9 @@ class RunData:
         true, imputed = self.hidden_values
         counts = np.bincount(rows, minlength=self.n_obs)
         sums = np.bincount(rows, weights=np.abs(imputed - true), minlength=self.n_obs)
-        return np.divide(sums, counts, out=np.full(self.n_obs, np.nan), where=counts > 0)
+        means = np.full(self.n_obs, np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means
 
     # --- tables ------------------------------------------------------------------------------------------------------
 
