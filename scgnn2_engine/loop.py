@@ -18,7 +18,7 @@ import numpy as np
 from scgnn2_engine.bulk_steps import BulkData, iterate_bulk, match
 from scgnn2_engine.devices import resolve_device, threads
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
-from scgnn2_engine.evaluate import score_iteration
+from scgnn2_engine.evaluate import evaluated, score_iteration
 from scgnn2_engine.events import (
     DataPrepared,
     Event,
@@ -247,8 +247,17 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
         raise RuntimeError("a run ended without an iteration")
     ended_by: StopReason = reason or watch.reason or "total_epoch"
     result = recorder.result(prepared, best, dataset, ended_by)
+    result = yield from journey.timed("evaluate", 0, _evaluate(journey, result, truth))
     yield RunEnded(result, ended_by)
     return result
+
+
+def _evaluate(journey: _Journey, result: Result, truth: Truth | None) -> Steps[Result]:
+    """The result beside its baselines; nothing of this is seen by what came before."""
+    wanted, seed = journey.params.evaluate, journey.params.seed
+    return evaluated(
+        result, truth, baselines=wanted.baselines, diagnostics=wanted.diagnostics, seed=seed, stop=journey.watch
+    )
 
 
 class _GraphChange:

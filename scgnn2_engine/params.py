@@ -403,6 +403,23 @@ class DeconvTuneParams(_DeconvParams):
     epoch = _count(20, "Largest number of steps.", soft=(5, 10000))
 
 
+class EvaluateParams(StageParams):
+    """What a run measures at its end; nothing of it feeds back."""
+
+    group, title = "evaluate", "Evaluation"
+
+    baselines = _switch(
+        "At the end also impute and cluster with what would be used instead (gene mean, nearest neighbours, soft SVD, "
+        "ALRA, MAGIC where it is installed; PCA with k-means and Leiden), and score it beside the result.",
+        default=True,
+    )
+    diagnostics = _switch(
+        "At the end also measure what needs no truth: variance kept, over-smoothing, purity of the graph, inflation "
+        "of gene-gene correlations, noise floor.",
+        default=True,
+    )
+
+
 class OutputParams(StageParams):
     """What is written, and where."""
 
@@ -537,6 +554,7 @@ class RunParams(StageParams):
         DeconvOpt2Params,
         DeconvOpt3Params,
         DeconvTuneParams,
+        EvaluateParams,
         OutputParams,
     )
 
@@ -553,6 +571,7 @@ class RunParams(StageParams):
     deconv_opt2: DeconvOpt2Params
     deconv_opt3: DeconvOpt3Params
     deconv_tune: DeconvTuneParams
+    evaluate: EvaluateParams
     output: OutputParams
 
     def __init__(self, preset: str = "default", **values: Any) -> None:

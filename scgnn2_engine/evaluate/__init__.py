@@ -15,6 +15,7 @@ from scgnn2_engine.evaluate.metrics import (
     score_iteration,
     validation_error,
 )
+from scgnn2_engine.evaluate.report import evaluate_result, evaluated
 from scgnn2_engine.evaluate.thinning import thin, thinning_scores
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "agreement_with_truth",
     "cluster_baseline",
     "denoise_baseline",
+    "evaluate_result",
+    "evaluated",
     "hidden_error",
     "impute_baseline",
     "missing_package",

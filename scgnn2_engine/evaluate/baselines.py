@@ -34,7 +34,7 @@ from scgnn2_engine.evaluate.imputers import (
 )
 from scgnn2_engine.evaluate.thinning import dense_part
 from scgnn2_engine.prepare.normalise import size_factors
-from scgnn2_engine.types import Matrix, Prepared
+from scgnn2_engine.types import Floats, Matrix, Prepared
 
 Labels = npt.NDArray[np.int32]
 
@@ -67,6 +67,14 @@ class Visible:
         expression = np.expm1(x)
         factors = size_factors(expression.sum(axis=1, dtype=np.float64))
         return cls(np.log1p(expression / factors[:, None]), factors)
+
+    def normalised(self, imputed: Floats, prepared: Prepared) -> Floats32:
+        """From the output's scale, ln(1 + expression) with the cells' own library sizes, to that of ``y``."""
+        factors = prepared.size_factors * self.ratio
+        if (factors == 1).all():
+            return np.asarray(imputed, dtype=np.float32)
+        expression = np.expm1(np.asarray(imputed, dtype=np.float32))
+        return np.asarray(np.log1p(expression / factors[:, None]), dtype=np.float32)
 
     def back(self, y: Floats32) -> Floats32:
         """From the scale of ``y`` to that of ``Prepared.x``."""

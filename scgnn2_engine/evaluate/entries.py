@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
-from scgnn2_engine.types import Floats, Matrix, Prepared
+from scgnn2_engine.prepare.matrices import stored
+from scgnn2_engine.types import Floats, Ints, Matrix, Prepared
 
 Kind = Literal["masked", "held_out", "untouched", "zero"]
 NAN = float("nan")
@@ -33,8 +33,8 @@ class Entries:
         (n,) float32, ln(1 + expression) with the cells' own library sizes; 0 at observed zeros.
     """
 
-    rows: npt.NDArray[np.int64]
-    cols: npt.NDArray[np.int64]
+    rows: Ints
+    cols: Ints
     values: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -166,8 +166,8 @@ def largest_zero(prepared: Prepared) -> float:
 
     For counts that is what rounds to no molecule, ln(1.5).
     """
-    stored = prepared.expression.data if sp.issparse(prepared.expression) else np.asarray(prepared.expression)
-    positive = stored[stored > 0]
+    values = stored(prepared.expression)
+    positive = values[values > 0]
     if not len(positive):
         return 0.0
     smallest = float(positive.min())
@@ -193,16 +193,16 @@ def l1_verdict(expression: Matrix) -> tuple[bool, str]:
     >>> l1_verdict(np.array([[1, 1, 0], [1, 2, 5]]))[0]
     False
     """
-    stored = expression.data if sp.issparse(expression) else np.asarray(expression)
-    values, counts = np.unique(stored[stored != 0], return_counts=True)
+    found = stored(expression)
+    values, counts = np.unique(found[found != 0], return_counts=True)
     if not len(values):
         return False, "Nothing is expressed, so there is no error to speak of."
     share, value = counts.max() / counts.sum(), values[counts.argmax()]
     if share < LARGEST_TIE:
         return True, f"The most frequent non-zero value, {value:g}, makes up {share:.0%} of the non-zero entries."
     return False, (
-        f"{share:.0%} of the non-zero entries are {value:g}: filling every zero with it would have a median error of 0, "
-        "so the absolute error at masked entries is not reported. For counts, count thinning is the score "
+        f"{share:.0%} of the non-zero entries are {value:g}: filling every zero with it would have a median error of "
+        "0, so the absolute error at masked entries is not reported. For counts, count thinning is the score "
         "(scgnn2 benchmark)."
     )
 

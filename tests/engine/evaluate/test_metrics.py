@@ -13,7 +13,7 @@ from scgnn2_engine.types import HiddenEntries, Truth
 
 def test_agreement_ignores_names_and_unlabelled_cells():
     truth = Truth(np.array(["a", "a", "b", "b", ""]))
-    assert agreement_with_truth(np.array([7, 7, 3, 3, 3]), truth) == {"ari": 1.0, "nmi": 1.0}
+    assert agreement_with_truth(np.array([7, 7, 3, 3, 3]), truth) == {"ari": 1.0, "nmi": 1.0, "ami": 1.0}
 
 
 def test_agreement_of_a_known_table():

@@ -1,0 +1,151 @@
+"""The diagnostics of a result as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scgnn2_engine.evaluate.baselines import Visible
+from scgnn2_engine.evaluate.diagnostics import (
+    effective_rank,
+    gene_correlations,
+    graph_purity,
+    mean_cosine,
+    silhouette,
+    stability,
+    variance_kept,
+)
+from scgnn2_engine.evaluate.entries import Entries, Kind, entry_errors, l1_verdict, largest_zero
+from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
+from scgnn2_engine.types import CellGraph, Floats, Prepared
+
+NAN = float("nan")
+DIAGNOSTICS = ("name", "value", "meaning")
+MEANINGS: Mapping[str, str] = {
+    "zeros_kept": "share of the observed zeros that stay zero",
+    "mean_at_zeros": "mean imputed value, ln(1 + x), at observed zeros",
+    "variance_kept": "median over genes of the variance after imputation over that before; near 0: over-smoothed",
+    "variance_kept_lowest": "the same at the 5 % quantile of the genes",
+    "feature_effective_rank": "dimensions that the feature embedding uses; near 1: collapsed",
+    "feature_mean_cosine": "mean cosine of two cells in the feature embedding; near 1: over-smoothed",
+    "graph_effective_rank": "dimensions that the graph embedding uses; near 1: collapsed",
+    "graph_mean_cosine": "mean cosine of two cells in the graph embedding; near 1: over-smoothed",
+    "silhouette": "mean silhouette of the clusters in the embedding they were found in",
+    "purity": "share of the cell graph's edges within clusters",
+    "purity_by_chance": "the same with the clusters permuted over the cells",
+    "purity_z": "standard deviations between the two",
+    "correlation_observed": "median |r| of two genes before imputation",
+    "correlation_imputed": "the same after imputation",
+    "correlation_inflation": "after over before; well above 1: genes look more alike than they did",
+    "correlation_permuted": "median |r| after every gene was permuted over the cells: none at all",
+    "pairs_only_imputed": "share of gene pairs that stand out from permuted ones after imputation but not before",
+    "technical_dispersion": "dispersion of the counting noise (variance μ + φμ²), from the steadiest genes",
+    "noise_floor": "median error at hidden entries that is left if the imputed values were the true rates",
+    "noise_floor_counting": "the same for Poisson noise alone",
+    "gap_closed": "share of the way from the best baseline's error to the noise floor",
+    "stability_of_iterations": "mean adjusted Rand index between the clusters of the iterations",
+}
+"""Name to what it means, in the order of the table."""
+
+
+def diagnose(
+    imputed: Floats,
+    prepared: Prepared,
+    entries: Mapping[Kind, Entries],
+    *,
+    labels: npt.NDArray[Any] | None = None,
+    graph: CellGraph | None = None,
+    embeddings: Mapping[str, Floats] | None = None,
+    history: Sequence[npt.NDArray[Any]] = (),
+    best_baseline: float = NAN,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure what can be measured without a label.
+
+    Parameters
+    ----------
+    imputed
+        (n_obs, n_vars) ln(1 + expression) with the cells' own library sizes.
+    prepared
+        What was visible.
+    entries
+        As of :func:`~scgnn2_engine.evaluate.entries.scored_entries`.
+    labels, graph
+        Clusters and cell graph, where there are.
+    embeddings
+        ``feature``, ``graph``, ``clustering``: (n_obs, d).
+    history
+        Clusters of every iteration.
+    best_baseline
+        Median error of the best baseline at the hidden entries, for ``gap_closed``.
+    seed
+        Of samples and permutations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name``, ``value``, ``meaning``; only what could be measured, in the order of :data:`MEANINGS`.
+    """
+    embeddings = embeddings or {}
+    visible = Visible.of(prepared, held_out=True)
+    normalised = visible.normalised(imputed, prepared)
+    kept = variance_kept(normalised, visible.y)
+    known = kept[np.isfinite(kept)]
+    zeros = entry_errors(imputed, entries["zero"], smallest=largest_zero(prepared))
+    found = {
+        "zeros_kept": zeros["zeros_kept"],
+        "mean_at_zeros": zeros["l1_mean"],
+        "variance_kept": float(np.median(known)) if len(known) else NAN,
+        "variance_kept_lowest": float(np.quantile(known, 0.05)) if len(known) else NAN,
+        **gene_correlations(normalised, visible.y, seed=seed),
+        **_floor(imputed, prepared, entries, best_baseline, seed),
+        "stability_of_iterations": stability(history),
+    }
+    for kind in ("feature", "graph"):
+        if kind in embeddings:
+            found[f"{kind}_effective_rank"] = effective_rank(embeddings[kind])
+            found[f"{kind}_mean_cosine"] = mean_cosine(embeddings[kind])
+    if labels is not None and "clustering" in embeddings:
+        found["silhouette"] = silhouette(embeddings["clustering"], labels, seed=seed)
+    if labels is not None and graph is not None:
+        found |= graph_purity(graph, labels, seed=seed)
+    rows = [(name, found[name], meaning) for name, meaning in MEANINGS.items() if np.isfinite(found.get(name, NAN))]
+    return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
+
+
+def _floor(
+    imputed: Floats, prepared: Prepared, entries: Mapping[Kind, Entries], best_baseline: float, seed: int
+) -> dict[str, float]:
+    hidden = entries.get("masked", entries.get("held_out"))
+    dispersion = technical_dispersion(prepared, seed=seed)
+    found = {"technical_dispersion": dispersion}
+    if hidden is None or not np.isfinite(dispersion) or not l1_verdict(prepared.expression)[0]:
+        return found
+    floor = noise_floor(imputed, hidden, dispersion, seed=seed)["l1_median"]
+    error = entry_errors(imputed, hidden)["l1_median"]
+    found |= {
+        "noise_floor": floor,
+        "noise_floor_counting": noise_floor(imputed, hidden, 0.0, seed=seed)["l1_median"],
+    }
+    if best_baseline > floor:
+        found["gap_closed"] = (best_baseline - error) / (best_baseline - floor)
+    return found
+
+
+def gene_table(imputed: Floats, prepared: Prepared) -> pd.DataFrame:
+    """One row for each gene, see :class:`~scgnn2_engine.types.Evaluation`."""
+    visible = Visible.of(prepared, held_out=True)
+    normalised = visible.normalised(imputed, prepared)
+    return pd.DataFrame(
+        {
+            "gene": prepared.var_names,
+            "observed_in": np.mean(visible.y > 0, axis=0),
+            "mean_observed": visible.y.mean(axis=0, dtype=np.float64),
+            "mean_imputed": normalised.mean(axis=0, dtype=np.float64),
+            "variance_kept": variance_kept(normalised, visible.y),
+        }
+    )

@@ -1,0 +1,250 @@
+"""A result beside its baselines, and its diagnostics: :class:`~scgnn2_engine.types.Evaluation`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scgnn2_engine.evaluate.baselines import (
+    CLUSTERING,
+    IMPUTATION,
+    Visible,
+    cluster_baseline,
+    impute_baseline,
+)
+from scgnn2_engine.evaluate.diagnostics import DE_WARNING, silhouette
+from scgnn2_engine.evaluate.entries import SCORES, Entries, Kind, l1_verdict, largest_zero, score_rows, scored_entries
+from scgnn2_engine.evaluate.imputers import principal_components
+from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table
+from scgnn2_engine.evaluate.metrics import agreement_with_truth
+from scgnn2_engine.events import Event, Notice, Stop, drain, never
+from scgnn2_engine.types import Evaluation, Floats, Prepared, Result, Truth
+
+METHOD = "scgnn2"
+"""Name of a run's own rows."""
+
+Labels = npt.NDArray[Any]
+Steps = Generator[Event, None, Evaluation]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is scored: the output of one method.
+
+    Attributes
+    ----------
+    imputed
+        (n_obs, n_vars) ln(1 + expression) with the cells' own library sizes, or None.
+    labels
+        (n_obs,) clusters, or None.
+    """
+
+    imputed: Floats | None = None
+    labels: Labels | None = None
+
+
+def evaluate_result(
+    result: Result,
+    truth: Truth | None = None,
+    *,
+    baselines: bool = True,
+    diagnostics: bool = True,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a run beside its baselines, and look at it from the inside.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    truth
+        Labels of its cells, for the columns ``ari``, ``nmi`` and ``ami`` only.
+    baselines
+        Run the baselines too (MAGIC where it is installed).
+    diagnostics
+        Measure what needs no truth.
+    seed
+        Of the baselines, samples and permutations.
+
+    Returns
+    -------
+    Evaluation
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2
+    >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    >>> result = sc2.fit(data, sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu"))
+    >>> rows = evaluate_result(result, baselines=False).imputation
+    >>> rows["entries"].tolist()
+    ['held_out', 'untouched', 'zero']
+    """
+    return drain(iterate_evaluation(result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed))
+
+
+def evaluated(
+    result: Result,
+    truth: Truth | None,
+    *,
+    baselines: bool,
+    diagnostics: bool,
+    seed: int,
+    stop: Stop = never,
+) -> Generator[Event, None, Result]:
+    """The last step of a run: its result with ``evaluation``, which is in ``record`` (``run.json``) as well.
+
+    A run whose time is up, or that is stopped, gets its own scores only, with a notice. What goes wrong costs a row and
+    is said in a notice, never the result.
+    """
+    start = time.perf_counter()
+    evaluation = yield from iterate_evaluation(
+        result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed, stop=stop
+    )
+    seconds = result.record.get("seconds", 0.0) + time.perf_counter() - start
+    record = {**result.record, "seconds": round(seconds, 3), "evaluation": evaluation.record()}
+    return replace(result, evaluation=evaluation, record=record)
+
+
+def iterate_evaluation(
+    result: Result,
+    truth: Truth | None = None,
+    *,
+    baselines: bool = True,
+    diagnostics: bool = True,
+    seed: int = 0,
+    stop: Stop = never,
+) -> Steps:
+    """:func:`evaluate_result` as a stream of notices, asking ``stop`` before every baseline."""
+    prepared = result.prepared
+    entries = scored_entries(prepared)
+    own = Candidate(result.imputed, result.labels)
+    evaluation = yield from iterate_comparison(
+        {METHOD: own}, prepared, truth, baselines=baselines, seed=seed, entries=entries, stop=stop
+    )
+    if not diagnostics or stop():
+        return evaluation
+    table = diagnose(
+        result.imputed,
+        prepared,
+        entries,
+        labels=result.labels,
+        graph=result.graph,
+        embeddings={
+            "feature": result.feature_embedding,
+            "graph": result.graph_embedding,
+            "clustering": result.clustering_embedding,
+        },
+        history=[result.labels_history[column].to_numpy() for column in result.labels_history],
+        best_baseline=best_baseline_error(evaluation.imputation),
+        seed=seed,
+    )
+    return replace(evaluation, diagnostics=table, genes=gene_table(result.imputed, prepared))
+
+
+def iterate_comparison(
+    candidates: Mapping[str, Candidate],
+    prepared: Prepared,
+    truth: Truth | None = None,
+    *,
+    baselines: bool = True,
+    seed: int = 0,
+    entries: Mapping[Kind, Entries] | None = None,
+    stop: Stop = never,
+) -> Steps:
+    """Score any number of outputs on the same data, and the baselines beside them; without diagnostics.
+
+    Parameters
+    ----------
+    candidates
+        Name to output, all on the cells and genes of ``prepared``.
+    prepared
+        What was visible, and what was hidden.
+    truth, baselines, seed
+        As for :func:`evaluate_result`.
+    entries
+        Where that has been found already.
+    stop
+        Asked before every baseline; once it returns True, the others are left out.
+    """
+    meaningful, sentence = l1_verdict(prepared.expression)
+    score = _Scorer(entries or scored_entries(prepared), largest_zero(prepared), meaningful)
+    rows: list[dict[str, Any]] = []
+    clusterings: list[tuple[str, Labels, float]] = []
+    notes = [sentence] if not meaningful and {"masked", "held_out"} & set(score.entries) else []
+    for name, candidate in candidates.items():
+        if candidate.imputed is not None:
+            rows += score(name, candidate.imputed, np.nan)
+        if candidate.labels is not None:
+            clusterings.append((name, candidate.labels, np.nan))
+    if baselines:
+        own = [candidate.labels for candidate in candidates.values() if candidate.labels is not None]
+        for name in (*IMPUTATION, *CLUSTERING):
+            if stop():
+                notes.append(
+                    "The run was stopped: baselines and diagnostics are left out (scgnn2 evaluate gives them)."
+                )
+                yield Notice(notes[-1], "info", "evaluate")
+                break
+            start = time.perf_counter()
+            try:
+                if name in IMPUTATION:
+                    imputed = prepared.to_output_scale(impute_baseline(name, prepared, seed=seed))
+                    rows += score(name, imputed, time.perf_counter() - start)
+                elif name != "pca_kmeans" or own:
+                    n_clusters = len(np.unique(own[0])) if own else None
+                    found = cluster_baseline(name, prepared, seed=seed, n_clusters=n_clusters)
+                    clusterings.append((name, found, time.perf_counter() - start))
+            except Exception as error:  # a baseline must never cost the result
+                notes.append(f"Baseline {name} is left out: {error}")
+                yield Notice(notes[-1], "info", "evaluate")
+    notes.append(DE_WARNING)
+    return Evaluation(
+        imputation=pd.DataFrame(rows, columns=["method", "entries", "n", *SCORES, "seconds"]),
+        clusters=_cluster_table(clusterings, prepared, truth, seed),
+        diagnostics=pd.DataFrame(columns=list(DIAGNOSTICS)),
+        genes=pd.DataFrame(columns=["gene", "observed_in", "mean_observed", "mean_imputed", "variance_kept"]),
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    entries: Mapping[Kind, Entries]
+    smallest: float
+    meaningful: bool
+
+    def __call__(self, name: str, imputed: Floats, seconds: float) -> list[dict[str, Any]]:
+        scored = score_rows(imputed, self.entries, smallest=self.smallest, l1_meaningful=self.meaningful)
+        return [{"method": name, **row, "seconds": seconds} for row in scored]
+
+
+def _cluster_table(
+    clusterings: list[tuple[str, Labels, float]], prepared: Prepared, truth: Truth | None, seed: int
+) -> pd.DataFrame:
+    points = principal_components(Visible.of(prepared, held_out=True).y, seed=seed) if clusterings else None
+    return pd.DataFrame(
+        [
+            {
+                "method": name,
+                "n_clusters": len(np.unique(labels)),
+                "silhouette": silhouette(points, labels, seed=seed),
+                **agreement_with_truth(labels, truth),
+                "seconds": seconds,
+            }
+            for name, labels, seconds in clusterings
+            if points is not None
+        ],
+        columns=["method", "n_clusters", "silhouette", "ari", "nmi", "ami", "seconds"],
+    )
+
+
+def best_baseline_error(imputation: pd.DataFrame) -> float:
+    """The smallest ``l1_median`` of a baseline at the hidden entries; NaN without one."""
+    hidden = imputation[imputation["entries"].isin(["masked", "held_out"]) & imputation["method"].isin(IMPUTATION)]
+    return float(hidden["l1_median"].min()) if hidden["l1_median"].notna().any() else float("nan")
