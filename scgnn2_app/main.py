@@ -1,7 +1,15 @@
-"""What ``panel serve scgnn2_app --args FOLDER`` runs; without a folder it shows ``outputs/demo``."""
+"""What ``panel serve scgnn2_app [--args PATH ... --root DIR --workspace DIR]`` runs: the dashboard.
 
+The address, the port and who may log in are panel's to say here; ``scgnn2 serve`` is stricter about them.
+"""
+
+import argparse
 import sys
 
-from scgnn2_app.app import page
+from scgnn2_app.app import create_page
+from scgnn2_app.cli import add_serve_arguments, options_of
+from scgnn2_app.server import context_for
 
-page(sys.argv[1] if len(sys.argv) > 1 else "outputs/demo").servable()
+parser = argparse.ArgumentParser(prog="panel serve scgnn2_app --args")
+add_serve_arguments(parser)
+create_page(context_for(options_of(parser.parse_args(sys.argv[1:])))).servable()

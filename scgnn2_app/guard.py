@@ -1,0 +1,61 @@
+"""A server answers only to its own name: another site that points its name here (DNS rebinding) learns nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import Application, RequestHandler
+
+
+class _ForeignHost(Matcher):
+    """Matches requests that name a host this server does not go by."""
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Nothing for our own host, an empty match for others."""
+        return None if request.host.lower() in self._allowed else {}
+
+
+class _Refuse(RequestHandler):
+    """Says so, to every method."""
+
+    def prepare(self) -> None:
+        self.set_status(421, "Misdirected Request")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("This server does not go by that name. Open the address that scgnn2 serve printed.\n")
+
+
+def allowed_hosts(address: str, port: int, also: tuple[str, ...] = ()) -> list[str]:
+    """The ``host:port`` pairs a server goes by.
+
+    Parameters
+    ----------
+    address, port
+        What it binds.
+    also
+        Further names, for a server that is reached by a name or through a proxy: ``host`` or ``host:port``.
+
+    Examples
+    --------
+    >>> allowed_hosts("127.0.0.1", 5006)
+    ['127.0.0.1:5006', 'localhost:5006', '[::1]:5006']
+    >>> allowed_hosts("192.168.0.7", 5006, ("cells.example",))
+    ['192.168.0.7:5006', '127.0.0.1:5006', 'localhost:5006', '[::1]:5006', 'cells.example:5006', 'cells.example']
+    """
+    names = [f"[{address}]" if ":" in address else address, "127.0.0.1", "localhost", "[::1]"]
+    found = [f"{name}:{port}" for name in names if name not in ("0.0.0.0", "[::]")]
+    for name in also:
+        found += [name] if ":" in name else [f"{name}:{port}", name]
+    if port in (80, 443):
+        found += [host.rsplit(":", 1)[0] for host in found if ":" in host]
+    return list(dict.fromkeys(host.lower() for host in found))
+
+
+def refuse_foreign_hosts(application: Application, allowed: list[str]) -> None:
+    """Refuse every request whose ``Host`` is not in ``allowed``, before anything else looks at it."""
+    rule = Rule(_ForeignHost(frozenset(allowed)), _Refuse)
+    application.default_router.rules.insert(0, application.default_router.process_rule(rule))

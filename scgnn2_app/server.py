@@ -1,0 +1,276 @@
+"""The dashboard as a server: who may reach it, what it may read, and what a page is given."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scgnn2_app.auth import Users, login_provider
+from scgnn2_app.guard import allowed_hosts, refuse_foreign_hosts
+from scgnn2_app.jobs import JobManager, manager_for
+from scgnn2_app.sources import Source
+from scgnn2_app.sweeps import SweepManager
+from scgnn2_app.uploads import MAX_UPLOAD
+from scgnn2_app.workspace import DEFAULT
+from scgnn2_engine.errors import InputError, OutputError, ParameterError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+PORT = 5006
+
+WARM_UP: list[Callable[[], object]] = []
+"""Called one after the other in a thread when a server starts: compile, import, anything slow that a page needs later.
+
+What one of them raises is printed and forgotten; it must not touch a page.
+"""
+
+
+@dataclass(frozen=True)
+class ServerContext:
+    """What a page is given.
+
+    Attributes
+    ----------
+    manager
+        The runs.
+    sweeps
+        The sweeps.
+    roots
+        Folders of the server that the page may show and a run may read.
+    max_upload
+        Largest upload in bytes.
+    sources
+        Data that was named when the server was started; the first of them is chosen at first.
+    user
+        Who looks at the page; empty where nobody has to log in. Pass it as ``owner`` to whatever is submitted, and show
+        a user only :attr:`owner`'s runs.
+    may_log_out
+        Whether there is a ``/logout``.
+    """
+
+    manager: JobManager
+    sweeps: SweepManager
+    roots: tuple[Path, ...] = ()
+    max_upload: int = MAX_UPLOAD
+    sources: tuple[Source, ...] = ()
+    user: str = ""
+    may_log_out: bool = False
+
+    @property
+    def owner(self) -> str | None:
+        """For :meth:`JobManager.runs`: the user, or None to see all where nobody has to log in."""
+        return self.user or None
+
+    def may_see(self, run_id: str) -> bool:
+        """Whether this user may see a run; of one that does not exist the same is said as of another user's."""
+        try:
+            return not self.user or self.manager.workspace.job(run_id).owner == self.user
+        except InputError:
+            return False
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server is started.
+
+    Attributes
+    ----------
+    sources
+        Data to offer; the first one is chosen at first.
+    roots
+        Folders that may be read beside those of ``sources``.
+    workspace
+        Where the runs are.
+    address, port
+        What to bind; port 0 takes any free one.
+    names
+        Further names by which the server is reached, ``host`` or ``host:port``.
+    auth
+        A file of users (:class:`~scgnn2_app.auth.Users`), needed for addresses that others can reach.
+    runs_at_once, threads
+        See :class:`~scgnn2_app.jobs.JobManager`.
+    max_upload
+        Bytes.
+    scheduler
+        A Dask scheduler for the trials of sweeps.
+    show
+        Open a browser; None: where there is a desktop.
+    """
+
+    sources: tuple[Source, ...] = ()
+    roots: tuple[Path, ...] = ()
+    workspace: Path = DEFAULT
+    address: str = "127.0.0.1"
+    port: int = PORT
+    names: tuple[str, ...] = ()
+    auth: Path | None = None
+    runs_at_once: int = 1
+    threads: int = 0
+    max_upload: int = MAX_UPLOAD
+    scheduler: str = ""
+    show: bool | None = None
+
+
+def context_for(options: ServerOptions, *, user: str = "") -> ServerContext:
+    """What the pages of a server are given; the runs and sweeps of a workspace are the same for all of them."""
+    roots = tuple(dict.fromkeys(root.expanduser().resolve() for root in (*options.roots, *_folders(options.sources))))
+    manager = manager_for(options.workspace, at_once=options.runs_at_once, threads=options.threads, roots=roots)
+    return ServerContext(
+        manager=manager,
+        sweeps=sweeps_for(manager, options.scheduler),
+        roots=roots,
+        max_upload=options.max_upload,
+        sources=options.sources,
+        user=user,
+        may_log_out=options.auth is not None,
+    )
+
+
+_SWEEPS: dict[tuple[Path, str], SweepManager] = {}
+
+
+def sweeps_for(manager: JobManager, scheduler: str = "") -> SweepManager:
+    """The one sweep manager that this process has for a workspace."""
+    return _SWEEPS.setdefault((manager.workspace.folder, scheduler), SweepManager(manager, scheduler=scheduler))
+
+
+def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -> None:
+    """Serve the dashboard until Ctrl-C. Runs under way go on without it, and the next server takes them up.
+
+    Parameters
+    ----------
+    options
+        How.
+    started
+        Called with the address once the server answers.
+
+    Raises
+    ------
+    ParameterError
+        The address can be reached by others and there are no users.
+    OutputError
+        The port is taken, or the workspace cannot be written.
+    """
+    server = make_server(options)
+    address = f"http://{_written(options.address)}:{server.port}"
+    threading.Thread(target=_warm_up, name="scgnn2-warm-up", daemon=True).start()
+    server.io_loop.add_callback(lambda: started(address))
+    if _has_desktop() if options.show is None else options.show:
+        server.io_loop.add_callback(server.show, "/")
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        server.start()
+        server.io_loop.start()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        server.stop()
+        _leave(options)
+
+
+def _page(context: ServerContext) -> Any:
+    from scgnn2_app.app import create_page  # imports all of the page: only once one is asked for
+
+    return create_page(context)
+
+
+def _leave(options: ServerOptions) -> None:
+    """Let go of the runs, which go on."""
+    for (folder, _), sweeps in list(_SWEEPS.items()):
+        if folder == manager_for(options.workspace).workspace.folder:
+            sweeps.close()
+    manager_for(options.workspace).close()
+
+
+def make_server(options: ServerOptions) -> Any:
+    """The server, bound to its address but not yet started; see :func:`serve`."""
+    users = _users(options)
+    context_for(options)  # what is wrong with the workspace shall be said now, not to the first who opens a page
+    import panel as pn
+    from panel.io.server import get_server
+
+    def page() -> Any:
+        return _page(context_for(options, user=(pn.state.user or "") if users is not None else ""))
+
+    login: dict[str, Any] = {}
+    if users is not None:
+        login = {"auth_provider": login_provider(users), "cookie_secret": secrets.token_hex(32)}  # fresh at every start
+    try:
+        server = get_server(
+            {"/": page},
+            address=options.address,
+            port=options.port,
+            title={"/": "scgnn2"},
+            start=False,
+            show=False,
+            websocket_origin=["nobody.invalid:1"],  # until the port is known, below
+            # Long enough for a laptop that changes networks to find its page as it was; then it is cleaned away.
+            unused_session_lifetime_milliseconds=60_000,
+            **login,
+        )
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be served at {options.address}:{options.port}: {error.strerror or error}.",
+            expected="a free port of an address of this machine",
+            advice="Choose another one with --port, or 0 for any that is free.",
+        ) from error
+    hosts = allowed_hosts(options.address, int(server.port or 0), options.names)
+    origins = server._tornado.websocket_origins
+    origins.clear()
+    origins.update(hosts)
+    refuse_foreign_hosts(server._tornado, hosts)
+    return server
+
+
+def _users(options: ServerOptions) -> Users | None:
+    users = None if options.auth is None else Users(options.auth)
+    if users is not None and not users.names:
+        raise ParameterError(
+            f"There are no users in {options.auth}.", advice=f"Add one with: scgnn2 users {options.auth} add NAME"
+        )
+    if users is None and options.address not in LOOPBACK:
+        raise ParameterError(
+            f"{options.address} can be reached by others, who could start runs and read files here.",
+            expected="--auth USERS.json, or the address 127.0.0.1",
+            found="no users",
+            advice="Make users with: scgnn2 users USERS.json add NAME",
+        )
+    return users
+
+
+def _warm_up() -> None:
+    for action in WARM_UP:
+        try:
+            action()
+        except Exception:  # it only saves time later
+            traceback.print_exc()
+
+
+def _folders(sources: Sequence[Source]) -> list[Path]:
+    """What of the named data a run must be able to read: the file or 10x folder itself."""
+    return [Path(source.path) for source in sources if source.path]
+
+
+def _written(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _has_desktop() -> bool:
+    """Whether a browser window can open here, for somebody who sits in front of it."""
+    import webbrowser
+
+    if os.environ.get("SSH_CONNECTION") or os.environ.get("CI"):
+        return False
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
