@@ -16,7 +16,10 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.records import json_text
 
 FOLDER = "cells"
-WITHOUT_EFFECT = ("threads", "device", "mixed_precision")
+SCORES = 1
+"""Of the way of scoring: raised when the same output would get other scores, so that all cells are computed again."""
+
+SPEED_ONLY = ("threads", "device", "mixed_precision")
 """Parameters of the speed: with other values a cell is still the same cell."""
 
 
@@ -49,9 +52,16 @@ def cell_of(
     data_set: DataSet, method: Method, seed: int, protocol: Protocol, reading: Mapping[str, Any] | None = None
 ) -> Cell:
     """The cell of a method on a data set that is read with the given ``load_*`` settings."""
-    values = {key: value for key, value in method.values.items() if key not in WITHOUT_EFFECT}
+    values = {key: value for key, value in method.values.items() if key not in SPEED_ONLY}
     # What hides entries belongs to the mask, the seed stands in the name.
-    content = [data_set.fingerprint, sorted((reading or {}).items()), method.name, protocol, sorted(values.items())]
+    content = [
+        SCORES,
+        data_set.fingerprint,
+        sorted((reading or {}).items()),
+        method.name,
+        protocol,
+        sorted(values.items()),
+    ]
     digest = hashlib.blake2b(json.dumps(content, default=str).encode(), digest_size=5).hexdigest()
     return Cell(data_set.name, method.name, seed, protocol, digest)
 

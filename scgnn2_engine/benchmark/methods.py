@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.evaluate.baselines import CLUSTERING, DENOISING, IMPUTATION, missing_package
-from scgnn2_engine.params import PRESETS, RunParams, find_parameter
+from scgnn2_engine.params import PRESETS, RunParams, every_parameter, find_parameter
 
 Kind = Literal["preset", "baseline"]
 Protocol = Literal["mask", "clusters", "thinning"]
 
 PROTOCOLS: tuple[Protocol, ...] = ("mask", "clusters", "thinning")
 MASK_SHARE = 0.1
+WITHOUT_EFFECT = ("output_", "evaluate_")
 OWN_FLAGS = {
     "seed": "--seeds",
     "preset": "--methods",
@@ -137,20 +138,27 @@ def read_variants(path: str | Path) -> dict[str, dict[str, Any]]:
 
 def run_params(method: Method, seed: int, **values: Any) -> RunParams:
     """The parameters of one run, or of the preparation before a baseline."""
-    return RunParams(**{**method.values, "seed": seed, **values})
+    return RunParams(**{**method.values, **dict.fromkeys(_evaluation(), False), "seed": seed, **values})
+
+
+def _evaluation() -> list[str]:
+    """What a run measures at its own end: the benchmark does that itself."""
+    return [owner.flag(name) for owner, name in every_parameter() if owner.group == "evaluate"]
 
 
 def _check_key(key: str) -> None:
     find_parameter(key)
     if key in OWN_FLAGS:
         raise ParameterError(f"{key} cannot be set here.", advice=f"Use {OWN_FLAGS[key]}.")
-    if key.startswith("output_") or key == "given_cell_type_labels":
+    if key.startswith(WITHOUT_EFFECT) or key == "given_cell_type_labels":
         raise ParameterError(f"{key} has no effect in a benchmark.", advice="Leave it out.")
 
 
 def _run_values(values: Mapping[str, Any], max_seconds: float) -> dict[str, Any]:
     whole = RunParams(**{"dropout_prob": MASK_SHARE, "max_seconds": max_seconds, **values}).to_dict()
-    return {key: value for key, value in whole.items() if key != "seed" and not key.startswith(("output_", "load_"))}
+    return {
+        key: value for key, value in whole.items() if key != "seed" and not key.startswith((*WITHOUT_EFFECT, "load_"))
+    }
 
 
 def _preparation(settings: Mapping[str, Any]) -> dict[str, Any]:

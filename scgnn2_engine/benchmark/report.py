@@ -15,7 +15,7 @@ from scgnn2_engine.errors import MissingPackageError
 from scgnn2_engine.io.atomic import whole_file
 
 MASKED_MARK, READS_MARK = "†", "‡"
-MARKS = {"masked_median_l1": ("masked", MASKED_MARK), "mse": ("reads", READS_MARK), "poisson": ("reads", READS_MARK)}
+MARKS = {"masked_l1_median": ("masked", MASKED_MARK), "mse": ("reads", READS_MARK), "poisson": ("reads", READS_MARK)}
 FOOTNOTES = {
     MASKED_MARK: "A third or more of the non-zero entries have one value, so that guessing this value scores well: the "
     "masked median error means little here and counts for no bar.",
@@ -177,6 +177,10 @@ def _of_metric(scores: Scores, metric: Metric, marked: Mapping[str, Mapping[str,
     for method in scores.methods:
         if any(scores.seeds(name, method, metric.name) for name in shown):
             lines.append(f"| {method} | {' | '.join(_entry(scores, name, method, metric) for name in shown)} |")
+    floors = [scores.noise_floor(name) for name in shown] if metric is METRICS[0] else []
+    if any(floor is not None for floor in floors):
+        values = ["—" if floor is None else f"{floor:.3f}" for floor in floors]
+        lines.append(f"| *noise floor, estimated* | {' | '.join(values)} |")
     parts = [f"## {metric.title}", "\n".join(lines)]
     if heads != shown:
         parts.append(f"{sign} {FOOTNOTES[sign]}")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scgnn2_engine.benchmark.cells import Cell, write_cell
 from scgnn2_engine.benchmark.data_sets import DataSet, read_data_set
 from scgnn2_engine.benchmark.methods import Method, Protocol, run_params
-from scgnn2_engine.benchmark.scores import cluster_scores, mask_scores, scored_output, traits, why_not_thinned
+from scgnn2_engine.benchmark.scores import MaskedScores, cluster_scores, scored_output, traits, why_not_thinned
 from scgnn2_engine.devices import threads, usable_processors
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline, thin, thinning_scores
@@ -95,6 +95,7 @@ class _Stage:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._prepared: Prepared | None = None
+        self._of_baselines: MaskedScores | None = None
 
     def records(self, method: Method, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
         """The records of the cells that one run of the method answers."""
@@ -139,6 +140,13 @@ class _Stage:
             hidden = {} if self._task.hides == "mask" else {"dropout_prob": 0.0}
             self._prepared = prepare(data, run_params(method, self._task.seed, **hidden))
         return self._prepared
+
+    def _masked_scores(self, prepared: Prepared) -> MaskedScores:
+        if prepared is not self._prepared:
+            return MaskedScores(prepared, self._task.seed)
+        if self._of_baselines is None:
+            self._of_baselines = MaskedScores(prepared, self._task.seed)
+        return self._of_baselines
 
     def _run(
         self, method: Method, protocols: Sequence[Protocol], data: Dataset, _: Prepared | None
@@ -191,7 +199,8 @@ class _Stage:
             scores = {"clusters": cluster_scores(answer.labels, _truth(data, prepared))}
             return {**record, "scores": scores, "scored": {}, "labels": answer.labels.tolist()}
         if cell.protocol == "mask":
-            scores = {name: mask_scores(output, prepared) for name, output in answer.outputs.items()}
+            score = self._masked_scores(prepared)
+            scores = {name: score(output) for name, output in answer.outputs.items()}
         else:
             assert test is not None
             kept = part(test, prepared.cells, prepared.genes)

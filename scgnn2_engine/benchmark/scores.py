@@ -2,70 +2,69 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.evaluate import agreement_with_truth, hidden_error
-from scgnn2_engine.evaluate.known_types import adjusted_mutual_information
-from scgnn2_engine.prepare.matrices import row_blocks, stored
+from scgnn2_engine.evaluate import agreement_with_truth
+from scgnn2_engine.evaluate.entries import entry_errors, largest_zero, scored_entries
+from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
+from scgnn2_engine.prepare.matrices import stored
 from scgnn2_engine.types import Dataset, Floats, Matrix, Prepared, Truth
 
 FEWEST_ONES = 0.05
+NOISE_FLOOR = "masked_noise_floor"
 
 
-def mask_scores(output: Floats, prepared: Prepared) -> dict[str, float]:
-    """Scores of an imputation of masked data.
+class MaskedScores:
+    """Scores of imputations of masked data; what they share is found once.
 
     Parameters
     ----------
-    output
-        (n_obs, n_vars) on the scale ln(1 + expression), with the library sizes of the input.
     prepared
         With the benchmark's hidden entries.
-
-    Returns
-    -------
-    ``masked_median_l1``, ``masked_mean_l1``, ``masked_rmse``, ``masked_cosine`` at the hidden entries;
-    ``untouched_median_l1``, ``untouched_mean_l1``, ``untouched_rmse`` at the other non-zero ones; ``zero_mean`` and
-    ``zeros_kept`` at the zeros of the input: the mean of the output, and the share that stays below half a count,
-    ln(1.5).
+    seed
+        Of the draws that estimate the noise floor.
     """
-    masked = hidden_error(np.asarray(output, np.float32), prepared.hidden, np.ones(prepared.n_obs, np.float32))
-    hidden = np.zeros(prepared.x.shape, dtype=bool)
-    if prepared.hidden is not None:
-        hidden[prepared.hidden.rows, prepared.hidden.cols] = True
-    errors, zero_sum, n_zeros, n_kept = [np.empty(0, np.float32)], 0.0, 0, 0
-    for rows, block in row_blocks(prepared.expression):
-        wanted = block if prepared.scale == "logged" else np.log1p(block)
-        found = np.asarray(output[rows], dtype=np.float64)
-        seen = (block > 0) & ~hidden[rows]
-        errors.append(np.abs(found[seen] - wanted[seen]).astype(np.float32))
-        at_zeros = found[block == 0]
-        zero_sum, n_zeros = zero_sum + float(at_zeros.sum()), n_zeros + at_zeros.size
-        n_kept += int(np.count_nonzero(at_zeros < np.log(1.5)))
-    error = np.concatenate(errors)
-    return {
-        "masked_median_l1": masked["median"],
-        "masked_mean_l1": masked["mean"],
-        "masked_rmse": masked["rmse"],
-        "masked_cosine": masked["cosine"],
-        "untouched_median_l1": float(np.median(error)) if error.size else float("nan"),
-        "untouched_mean_l1": float(error.mean(dtype=np.float64)) if error.size else float("nan"),
-        "untouched_rmse": float(np.sqrt(np.square(error, dtype=np.float64).mean())) if error.size else float("nan"),
-        "zero_mean": zero_sum / n_zeros if n_zeros else float("nan"),
-        "zeros_kept": n_kept / n_zeros if n_zeros else float("nan"),
-    }
+
+    def __init__(self, prepared: Prepared, seed: int = 0) -> None:
+        self._entries = scored_entries(prepared)
+        self._largest_zero = largest_zero(prepared)
+        self._dispersion = technical_dispersion(prepared, seed=seed)
+        self._seed = seed
+
+    def __call__(self, output: Floats) -> dict[str, float]:
+        """The scores of one output.
+
+        Parameters
+        ----------
+        output
+            (n_obs, n_vars) on the scale ln(1 + expression), with the library sizes of the input.
+
+        Returns
+        -------
+        ``masked_…``, ``untouched_…`` and ``zero_…``: the scores of
+        :func:`~scgnn2_engine.evaluate.entries.entry_errors` at the hidden entries, at the other non-zero ones and at zeros (``zero_l1_mean``: the mean imputed value;
+        ``zero_zeros_kept``); ``masked_noise_floor``: the median error that would be left if this output were the
+        true rates.
+        """
+        scores = {
+            f"{kind}_{name}": value
+            for kind, entries in self._entries.items()
+            for name, value in entry_errors(output, entries, smallest=self._largest_zero).items()
+            if not math.isnan(value)
+        }
+        if "masked" in self._entries:
+            floor = noise_floor(output, self._entries["masked"], self._dispersion, seed=self._seed)
+            scores[NOISE_FLOOR] = floor["l1_median"]
+        return scores
 
 
 def cluster_scores(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[str, float]:
     """Agreement of clusters with the known types, and how many clusters there are."""
-    return {
-        **agreement_with_truth(labels, truth),
-        "ami": adjusted_mutual_information(labels, truth),
-        "n_clusters": float(len(np.unique(labels))),
-    }
+    return {**agreement_with_truth(labels, truth), "n_clusters": float(len(np.unique(labels)))}
 
 
 def scored_output(outputs: Mapping[str, object], metric: str) -> str:

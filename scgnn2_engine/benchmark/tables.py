@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn2_engine.benchmark.scores import counts_molecules
-from scgnn2_engine.evaluate.baselines import CLUSTERING
+from scgnn2_engine.benchmark.scores import NOISE_FLOOR, counts_molecules
+from scgnn2_engine.evaluate.baselines import CLUSTERING, DENOISING, IMPUTATION
+from scgnn2_engine.evaluate.entries import LARGEST_TIE
 from scgnn2_engine.selection import ari_between
 
 COLUMNS = (
@@ -31,8 +32,6 @@ COLUMNS = (
     "key",
 )
 STABILITY = "ari_between_seeds"
-LARGEST_SHARE = 1 / 3
-"""Of the non-zero entries that may have one value, for a median error at masked entries to mean anything."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,11 @@ class Metric:
 
 METRICS = (
     Metric(
-        "masked_median_l1",
+        "masked_l1_median",
         "Median absolute error at masked entries, ln(1 + expression)",
         ("gene_mean", "gene_median", "knn", "soft_svd", "magic"),
     ),
-    Metric("zero_mean", "Mean imputed value at the zeros of the input, ln(1 + expression)", ("magic",)),
+    Metric("zero_l1_mean", "Mean imputed value at the zeros of the input, ln(1 + expression)", ("magic",)),
     Metric("ari", "Adjusted Rand index against the known types", CLUSTERING, lower_is_better=False, as_ratio=False),
     Metric("mse", "Count thinning: mean squared error, log-normalised", ("knn", "alra", "magic")),
     Metric("poisson", "Count thinning: Poisson loss", ("knn", "alra", "magic"), as_ratio=False),
@@ -169,6 +168,11 @@ class Scores:
             return None
         return (min if metric.lower_is_better else max)(found, key=lambda pair: pair[1])
 
+    def noise_floor(self, data_set: str, seeds: set[int] | None = None) -> float | None:
+        """The median error at masked entries that the best baseline would make if its values were the true rates."""
+        best = self.best(data_set, METRICS[0], seeds)
+        return None if best is None else self.median(data_set, best[0], NOISE_FLOOR, seeds)
+
     def against_best(self, data_set: str, method: str, metric: Metric) -> float | None:
         """Ratio to the best rival, or difference from it, over the seeds that the method has."""
         seeds = self.seeds(data_set, method, metric.name)
@@ -182,8 +186,6 @@ class Scores:
 
 def _in_order(kinds: Mapping[str, str]) -> list[str]:
     """``default`` first, then ``paper``, variants by name, baselines in the order of the program."""
-    from scgnn2_engine.evaluate.baselines import DENOISING, IMPUTATION
-
     known = ["default", "paper", *IMPUTATION, *DENOISING, *CLUSTERING]
     place = {name: number for number, name in reversed(list(enumerate(known)))}
     return sorted(kinds, key=lambda name: (kinds[name] != "preset", place.get(name, len(known)), name))
@@ -204,7 +206,7 @@ def marks(cells: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, bool]]:
             continue
         mine = found.setdefault(cell["data_set"], {"masked": False, "reads": False})
         if cell["protocol"] == "mask":
-            mine["masked"] |= (traits["commonest_value_share"] or 0) >= LARGEST_SHARE
+            mine["masked"] |= (traits["commonest_value_share"] or 0) >= LARGEST_TIE
         if cell["protocol"] == "thinning":
             mine["reads"] |= not counts_molecules(traits["share_of_ones"] or 0)
     return found

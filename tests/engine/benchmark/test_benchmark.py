@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from scgnn2_engine.benchmark import Question, choose_methods, compute, find_data_sets, plan, running
-from scgnn2_engine.benchmark.scores import mask_scores
+from scgnn2_engine.benchmark.methods import run_params
+from scgnn2_engine.benchmark.scores import MaskedScores
 from scgnn2_engine.cli import main
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare import prepare
@@ -46,7 +47,7 @@ def test_every_cell_has_its_file_and_says_where_it_comes_from(done):
     assert len(found) == 2 * 2 * 7
     assert not [cell for cell in found.values() if "error" in cell]
     cell = next(cell for cell in found.values() if cell["method"] == "knn" and cell["protocol"] == "mask")
-    assert cell["scores"]["imputed"]["masked_median_l1"] > 0
+    assert cell["scores"]["imputed"]["masked_l1_median"] > 0
     assert cell["seconds"] > 0
     assert cell["peak_memory"] > 2**20
     assert cell["machine"]["cores"] >= 1
@@ -103,7 +104,7 @@ def test_a_cell_that_fails_is_recorded_and_does_not_stop_the_rest(data_folder, t
     assert main(arguments) == 1
     failed, fine = cells(tmp_path).values()
     assert (failed["method"], failed["error"], failed["scores"]) == ("gene_mean", "ValueError: no mean today", {})
-    assert fine["scores"]["imputed"]["masked_median_l1"] > 0
+    assert fine["scores"]["imputed"]["masked_l1_median"] > 0
     assert "1 of 2 cells failed" in capsys.readouterr().out
     assert "first, gene_mean, seed 0, mask: ValueError: no mean today" in (tmp_path / "benchmark.md").read_text()
 
@@ -171,7 +172,7 @@ def test_a_run_answers_imputation_and_clusters_and_sees_the_same_entries(data_fo
     for protocol in ("mask", "thinning"):
         assert records["default", protocol]["entries"] == records["gene_mean", protocol]["entries"]
     assert records["default", "mask"]["seconds"] == records["default", "clusters"]["seconds"]
-    assert records["default", "mask"]["scores"]["imputed"]["masked_median_l1"] > 0
+    assert records["default", "mask"]["scores"]["imputed"]["masked_l1_median"] > 0
     assert len(records["default", "clusters"]["labels"]) == records["default", "clusters"]["n_obs"]
     assert np.isfinite(records["default", "thinning"]["scores"]["imputed"]["mse"])
 
@@ -193,16 +194,32 @@ def test_labels_reach_no_run(data_folder, tmp_path, monkeypatch):
 def test_mask_scores_are_exact_where_the_answer_is_known():
     data = simulate(30, 20, n_types=2, mean_count=4.0, seed=3)
     prepared = prepare(data, RunParams(preset="paper", run_LTMG=False, dropout_prob=0.1, seed=0))
-    truth = np.log1p(prepared.expression.toarray())
-    perfect = mask_scores(truth, prepared)
-    assert perfect["masked_median_l1"] == pytest.approx(0, abs=1e-6)
+    truth, score = np.log1p(prepared.expression.toarray()), MaskedScores(prepared)
+    perfect = score(truth)
+    assert perfect["masked_l1_median"] == pytest.approx(0, abs=1e-6)
     assert perfect["masked_cosine"] == pytest.approx(1)
-    assert (perfect["zero_mean"], perfect["zeros_kept"]) == (0, 1)
+    assert (perfect["zero_l1_mean"], perfect["zero_zeros_kept"]) == (0, 1)
     assert perfect["untouched_rmse"] == pytest.approx(0, abs=1e-6)
-    off = mask_scores(truth + 0.25, prepared)
-    names = ("masked_median_l1", "masked_mean_l1", "masked_rmse", "untouched_median_l1", "untouched_rmse", "zero_mean")
+    off = score(truth + 0.25)
+    names = (
+        "masked_l1_median",
+        "masked_l1_mean",
+        "masked_rmse",
+        "untouched_l1_median",
+        "untouched_rmse",
+        "zero_l1_mean",
+    )
     assert [off[name] for name in names] == pytest.approx([0.25] * 6, abs=1e-6)
-    assert mask_scores(truth + 0.5, prepared)["zeros_kept"] == 0
+    assert score(truth + 0.5)["zero_zeros_kept"] == 0
+    assert 0 < perfect["masked_noise_floor"] < 1
+
+
+def test_a_run_is_not_measured_twice():
+    (method,), _ = choose_methods(["default"])
+    params = run_params(method, 0)
+    assert not params.evaluate.baselines
+    assert not params.evaluate.diagnostics
+    assert not [key for key in method.values if key.startswith(("evaluate_", "output_", "load_"))]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,13 @@ def cell(method, protocol, scores, *, data_set="a", seed=0, kind="baseline", **m
 
 def masked(method, values, *, zero=0.5, **more):
     return [
-        cell(method, "mask", {"imputed": {"masked_median_l1": value, "zero_mean": zero}}, seed=seed, **more)
+        cell(
+            method,
+            "mask",
+            {"imputed": {"masked_l1_median": value, "zero_l1_mean": zero, "masked_noise_floor": 0.2}},
+            seed=seed,
+            **more,
+        )
         for seed, value in enumerate(values)
     ]
 
@@ -67,8 +73,8 @@ def test_medians_spreads_and_the_best_baseline():
     scores = Scores(long_table(cells + masked("default", [0.15, 0.3, 0.6], kind="preset")))
     assert scores.methods == ["default", "knn", "soft_svd", "alra"]
     assert scores.runs == ["default"]
-    assert scores.median("a", "knn", "masked_median_l1") == 0.3
-    assert scores.spread("a", "knn", "masked_median_l1") == pytest.approx(np.std([0.2, 0.3, 0.7], ddof=1))
+    assert scores.median("a", "knn", "masked_l1_median") == 0.3
+    assert scores.spread("a", "knn", "masked_l1_median") == pytest.approx(np.std([0.2, 0.3, 0.7], ddof=1))
     assert scores.best("a", MASKED) == ("knn", 0.3)  # alra is no rival: it changes what was observed
     assert scores.against_best("a", "default", MASKED) == 1.0
     assert scores.median("a", "default", "ari") is None
@@ -86,6 +92,8 @@ def test_the_bars_of_the_masked_error():
     assert (every.verdict, every.found) == ("missed", "a 0.900×, b 1.000× (missed)")
     mean = verdict(cells, "masked median error ≤ 0.97")
     assert (mean.verdict, mean.found) == ("met", "0.950× over 2 data sets")
+    gap = verdict(cells, "share closed of the gap")
+    assert (gap.verdict, gap.found) == ("no bar", "a 20%, b 0%")
 
 
 def test_a_masked_error_that_means_little_counts_for_no_bar_but_stays_in_the_table():
@@ -97,8 +105,8 @@ def test_a_masked_error_that_means_little_counts_for_no_bar_but_stays_in_the_tab
     assert "| default | 0.500 (1.25×) |" in text
     assert "† A third or more of the non-zero entries have one value" in text
     shown = compared(long_table(cells), marks(cells))
-    assert "masked_median_l1" not in set(shown["metric"])
-    assert "masked_median_l1" in set(compared(long_table(cells))["metric"])
+    assert "masked_l1_median" not in set(shown["metric"])
+    assert "masked_l1_median" in set(compared(long_table(cells))["metric"])
 
 
 def test_zeros_are_compared_with_magic():
@@ -213,7 +221,8 @@ def test_the_report_has_a_table_a_text_and_a_figure(tmp_path):
     assert [path.name for path in paths] == ["scores.csv", "benchmark.md", "benchmark.html", "benchmark.png"]
     assert notes == []
     table = pd.read_csv(tmp_path / "scores.csv")
-    assert table.loc[table["method"] == "soft_svd", "value"].tolist() == [0.5, 0.5]
+    assert table.loc[table["method"] == "soft_svd", "value"].tolist() == [0.5, 0.2, 0.5]
+    assert "| *noise floor, estimated* | 0.200 |" in (tmp_path / "benchmark.md").read_text()
     assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "benchmark.html").read_text()
     assert "soft_svd" in page
