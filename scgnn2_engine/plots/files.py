@@ -1,4 +1,4 @@
-"""Figures as files: HTML that needs no network, and PNG."""
+"""Figures as files: HTML that needs no network, PNG and SVG."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def save_figure(element: Any, path: str | Path) -> Path:
-    """Write a figure as ``.html`` (Bokeh, interactive, self-contained) or ``.png`` (Matplotlib).
+    """Write a figure as ``.html`` (Bokeh, interactive, self-contained), ``.png`` or ``.svg`` (Matplotlib).
 
     Parameters
     ----------
@@ -61,17 +61,17 @@ def save_figure(element: Any, path: str | Path) -> Path:
     'flow.png'
     """
     path = Path(path)
-    if path.suffix not in {".html", ".png"}:
+    if path.suffix not in {".html", ".png", ".svg"}:
         raise OutputError(
             f"A figure cannot be written as {path.name}.",
-            expected="a name that ends in .html or .png",
+            expected="a name that ends in .html, .png or .svg",
             found=path.suffix or "no suffix",
         )
     with whole_file(path) as temporary:
         if path.suffix == ".html":
             temporary.write_text(_html(element, path.stem), encoding="utf-8")
         else:
-            _write_png(element, temporary)
+            _write_picture(element, temporary, path.suffix[1:])
     return path
 
 
@@ -169,13 +169,13 @@ def _html(element: Any, title: str) -> str:
     return PAGE.format(title=escape(f"scgnn2: {title}"), library=library, script=script, place=place)
 
 
-def _write_png(element: Any, path: Path) -> None:
+def _write_picture(element: Any, path: Path, form: str) -> None:
     hv = holoviews()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = hv.renderer("matplotlib").get_plot(element).state
     FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
+    figure.savefig(path, format=form, dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
     import matplotlib.pyplot as plt
 
     plt.close(figure)

@@ -96,8 +96,8 @@ def test_same_figure_same_picture(tmp_path: Path) -> None:
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"\.html or \.png"):
-        save_figure(small_graph(), tmp_path / "figure.svg")
+    with pytest.raises(OutputError, match=r"\.html, \.png or \.svg"):
+        save_figure(small_graph(), tmp_path / "figure.pdf")
 
 
 def test_without_holoviews_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
