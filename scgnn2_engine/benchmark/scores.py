@@ -46,9 +46,9 @@ class MaskedScores:
         Returns
         -------
         ``masked_…``, ``untouched_…`` and ``zero_…``: the scores of
-        :func:`~scgnn2_engine.evaluate.entries.entry_errors` at the hidden entries, at the other non-zero ones and at zeros (``zero_l1_mean``: the mean imputed value;
-        ``zero_zeros_kept``); ``masked_noise_floor``: the median error that would be left if this output were the
-        true rates.
+        :func:`~scgnn2_engine.evaluate.entries.entry_errors` at the hidden entries, at the other non-zero ones and at
+        zeros (``zero_l1_mean``: the mean imputed value; ``zero_zeros_kept``). ``masked_noise_floor``: the median
+        error that would be left if this output were the true rates.
         """
         scores = {
             f"{kind}_{name}": value
