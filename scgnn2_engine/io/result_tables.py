@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.types import Floats, Result
+from scgnn2_engine.types import Evaluation, Floats, Result
 
 TABLES = (
     "imputed",
@@ -27,6 +27,8 @@ TABLES = (
 )
 BULK_TABLES = ("deconvolution", "deconvolution_genes", "deconvolution_samples")
 """Written only where there was bulk expression."""
+EVALUATION_TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagnostics_genes")
+"""Written where the run was evaluated, the last two with its diagnostics."""
 
 
 def write_tables(result: Result, folder: Path) -> None:
@@ -80,6 +82,16 @@ def _small_frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "losses", result.losses
     if result.deconvolution is not None:
         yield from _bulk_frames(result.deconvolution, result.prepared.var_names)
+    if result.evaluation is not None:
+        yield from evaluation_frames(result.evaluation)
+
+
+def evaluation_frames(evaluation: Evaluation) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables of an evaluation, by name; the times of the baselines are in ``run.json``, not here."""
+    found = (evaluation.imputation, evaluation.clusters, evaluation.diagnostics, evaluation.genes)
+    for name, frame in zip(EVALUATION_TABLES, found, strict=True):
+        if name.startswith("evaluation") or len(frame):
+            yield name, frame.drop(columns="seconds", errors="ignore")
 
 
 def _bulk_frames(found: Mapping[str, Any], var_names: npt.NDArray[np.str_]) -> Iterator[tuple[str, pd.DataFrame]]:

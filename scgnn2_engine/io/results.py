@@ -18,7 +18,7 @@ from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, staged_files, whole_file
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.records import json_text
-from scgnn2_engine.io.result_tables import BULK_TABLES, TABLES, frames, write_embedding, write_tables
+from scgnn2_engine.io.result_tables import BULK_TABLES, EVALUATION_TABLES, TABLES, frames, write_embedding, write_tables
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.io.to_anndata import result_to_anndata, write_h5ad
@@ -35,7 +35,9 @@ PREPROCESSED = "preprocessed_data"
 PREPROCESSED_EXPRESSION = f"{PREPROCESSED}/original_top_expression.csv"
 INTERMEDIATE = "intermediate"
 FIGURES = tuple(
-    f"figures/{name}.{kind}" for name in ("graph", "heatmap", "sankey", "curves") for kind in ("html", "png")
+    f"figures/{name}.{kind}"
+    for name in ("graph", "heatmap", "sankey", "curves", "diagnostics")
+    for kind in ("html", "png")
 )
 INTERMEDIATE_FILES = (
     "imputed.csv",
@@ -262,7 +264,7 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
 def earlier_files(directory: str | Path) -> tuple[str, ...]:
     """The files of an earlier result in a folder, those written at the end of a run, relative to it."""
     directory = Path(directory)
-    known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES for kind in ("csv", "RData")]
+    known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES + EVALUATION_TABLES for kind in ("csv", "RData")]
     known += ["result.h5ad", SEURAT, SEURAT_SCRIPT, RECORD, PREPROCESSED_EXPRESSION]
     states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
     return tuple(name for name in known if (directory / name).is_file()) + tuple(

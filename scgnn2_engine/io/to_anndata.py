@@ -12,6 +12,7 @@ import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.result_tables import evaluation_frames
 from scgnn2_engine.types import Dataset, Prepared, Result
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def result_to_anndata(result: Result) -> AnnData:
         what came with the input: ``obs``, ``var``, ``obsm``;
         ``uns["scgnn2"]``: the run record (JSON text ``run``), ``metrics`` and ``selected_iteration``;
         ``hidden_positions`` and ``held_out_positions``, where there are: (2, n) cells and genes of the entries that the
-        training did not see.
+        training did not see; ``size_factors``; ``evaluation``, ``evaluation_clusters`` and ``diagnostics``: the tables
+        of those names, where the run was evaluated.
 
     Examples
     --------
@@ -92,7 +94,9 @@ def result_to_anndata(result: Result) -> AnnData:
                 "scale_of_X": prepared.scale,
                 "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
                 "scale_of_imputed": "ln(1 + expression), natural logarithm",
+                "size_factors": prepared.size_factors,
                 **_hidden_positions(prepared),
+                **_evaluation(result),
             },
         },
     )
@@ -111,6 +115,17 @@ def _hidden_positions(prepared: Prepared) -> dict[str, Any]:
     """(2, n) int32 cells and genes of the benchmark's hidden entries, and of the held-out share; X has their values."""
     entries = {"hidden_positions": prepared.hidden, "held_out_positions": prepared.validation}
     return {name: np.stack([at.rows, at.cols]).astype(np.int32) for name, at in entries.items() if at is not None}
+
+
+def _evaluation(result: Result) -> dict[str, pd.DataFrame]:
+    if result.evaluation is None:
+        return {}
+    tables = dict(evaluation_frames(result.evaluation))
+    return {
+        name: table.set_axis(table.index.astype(str), axis=0)
+        for name, table in tables.items()
+        if name != "diagnostics_genes"  # they are many, and in diagnostics_genes.csv
+    }
 
 
 def _genes(var_names: Any, source: Dataset | None, kept: Any) -> pd.DataFrame:
