@@ -1,101 +1,239 @@
-"""Assembles the page of a finished run from the engine's figures and tables."""
+"""Assembles the page: the controls at the side, the run bar above, the tabs."""
 
 from __future__ import annotations
 
-import html
-import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import h5py
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.controls import Controls
+from scgnn2_app.copy_as_dialog import CopyAs
+from scgnn2_app.data_picker import DataPicker
+from scgnn2_app.draft import Draft
+from scgnn2_app.export import Exports
+from scgnn2_app.run_bar import RunBar
+from scgnn2_app.server import ServerContext
+from scgnn2_app.session import Session
+from scgnn2_app.theme import THEME
+from scgnn2_app.views.live import LiveView
+from scgnn2_app.views.runs import RunsView
+from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
-from scgnn2_engine.io.saved import (
-    read_edges,
-    read_embedding,
-    read_losses,
-    read_metrics,
-    read_saved_expression,
-)
-from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, sets_of_iterations, umap_positions
+from scgnn2_engine.params import RunParams
+
+POLL_MILLISECONDS = 400
+TURNS_BETWEEN_LISTS = 3
+"""Every so many polls the list of all runs is looked at, in between only the shown run."""
 
 
-def view(folder: str | Path) -> pn.Tabs:
-    """Show what a run left in its output folder.
+class App:
+    """The dashboard of one user; :meth:`page` is its screen.
 
     Parameters
     ----------
-    folder
-        The ``--output_dir`` of a finished run.
+    context
+        The runs, the sweeps, and what this user may read.
 
-    Returns
-    -------
-    panel.Tabs
-        Cell graph, Imputation, Curves, Clusters (with two or more iterations), Metrics and Run.
-
-    Raises
-    ------
-    InputError
-        The folder is not that of a finished run.
+    Attributes
+    ----------
+    session, draft, picker, controls, run_bar, tabs
+        Its parts.
     """
-    folder = Path(folder)
-    record = _record(folder)
-    saved = read_saved_expression(folder)
-    metrics = read_metrics(folder)
-    edges, weights = read_edges(folder, saved.obs_names)
-    graph = cell_graph(_positions(folder), edges, weights, saved.labels, obs_names=saved.obs_names)
-    heatmap = error_heatmap(
-        saved.imputed, saved.observed, saved.labels, scale=saved.scale, reference_is_truth=saved.hidden_entries > 0
-    )
-    tabs: list[tuple[str, Any]] = [
-        ("Cell graph", _figure(graph)),
-        ("Imputation", _figure(heatmap)),
-        ("Curves", _figure(curves(read_losses(folder), metrics))),
-    ]
-    history = pd.read_csv(folder / "labels_history.csv", index_col=0)
-    sets = sets_of_iterations(history, int(record["selected_iteration"]))
-    if len(sets) > 1:
-        tabs.append(("Clusters", _figure(sankey(sets))))
-    tabs += [
-        ("Metrics", pn.pane.DataFrame(metrics, index=False, float_format="{:.4g}".format)),
-        ("Run", pn.pane.JSON(record, depth=2, name="run.json")),
-    ]
-    return pn.Tabs(*tabs)
+
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
+        self.session = Session(context.manager)
+        self.draft = Draft()
+        self.picker = DataPicker(context, self.draft, self.session)
+        self.controls = Controls(self.draft, self.session)
+        self.run_bar = RunBar(self.run, self.stop, self.kill)
+        self.live = LiveView(self.session, context.manager)
+        self.runs = RunsView(self.session, context, self.load_run)
+        self._made: dict[str, Any] = {"Live": self.live, "Runs": self.runs}
+        self._builders: dict[str, Callable[[], Any]] = {
+            "Live": lambda: self.live,
+            "Runs": lambda: self.runs,
+        }
+        self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
+        self.tabs = pmui.Tabs(*self._places.items(), sizing_mode="stretch_width", dynamic=True, margin=0)
+        self.tabs.param.watch(lambda _: self._fill_tab(), "active")
+        self._name = pmui.TextInput(
+            label="Name of the run (optional)", size="small", sizing_mode="stretch_width", margin=(5, 8)
+        )
+        self.exports = Exports(self.session)
+        self._copy = CopyAs(self.session, lambda: (self.picker.source, self.draft.params()))
+        self._notice = pmui.Alert(
+            "", severity="info", closeable=True, visible=False, margin=(4, 8), sizing_mode="stretch_width"
+        )
+        self._turn = 0
+        self._last_state = ""
+        self.session.param.watch(lambda _: self._show_notice(), "noticed")
+        self.picker.param.watch(self._by_parameters, "by_parameters")
+        self.picker.param.watch(lambda _: self._allow(), "source")
+        self.draft.param.watch(lambda _: self._allow(), "problem")
+        self._allow()
+        self._fill_tab()
+
+    # ------------------------------------------------------------------------------------------- what a user does
+
+    def run(self) -> str:
+        """Submit the chosen data with the parameters as they are; the new run is shown. Returns its id, or ``""``."""
+        submitted: list[str] = []
+
+        def submit() -> None:
+            if self.picker.source is None:
+                raise InputError("There is no data to run.", advice="Choose data first.")
+            submitted.append(
+                self.context.manager.submit(
+                    self.picker.source, self.draft.params(), name=self._name.value.strip(), owner=self.context.user
+                )
+            )
+            self.show(submitted[0])
+
+        if not self.session.attempt(submit):
+            return ""
+        self._name.value = ""
+        self.tabs.active = list(self._builders).index("Live")
+        return submitted[0]
+
+    def stop(self) -> None:
+        """Ask the shown run to stop and keep what it has."""
+        self._with_run(self.context.manager.stop)
+
+    def kill(self) -> None:
+        """End the shown run at once."""
+        self._with_run(self.context.manager.kill)
+
+    def show(self, run_id: str) -> None:
+        """Show a run of this user.
+
+        Raises
+        ------
+        InputError
+            There is none of that id that this user may see.
+        """
+        if run_id and not self.context.may_see(run_id):
+            raise InputError(
+                f"There is no run {run_id!r}.",
+                advice="It may have been deleted; the tab Runs shows those that are there.",
+            )
+        self.session.show(run_id)
+        self.tick()
+
+    def load_run(self, info: RunInfo) -> None:
+        """Take the data and parameters of a run into the controls."""
+        self.load_params(RunParams.from_dict(info.params))
+        self.picker.take(info.source)
+
+    def load_params(self, params: RunParams) -> None:
+        """Take parameters into the controls."""
+        self.draft.load(params.replace(output_dir=RunParams().output.dir))
+        self.session.say("The parameters stand in the controls at the side.", "success")
+
+    def _with_run(self, action: Callable[[str], None]) -> None:
+        if self.session.run_id:
+            self.session.attempt(lambda: action(self.session.run_id))
+            self.tick()
+
+    # ------------------------------------------------------------------------------------------- what time does
+
+    def tick(self) -> None:
+        """Pull what is new and show it; called by the page every :data:`POLL_MILLISECONDS`."""
+        info = self._shown()
+        self.run_bar.show(info)
+        self.live.update(info)
+        if info is not None and info.over and self._last_state != info.state:
+            self.session.refresh()
+        self._last_state = info.state if info is not None else ""
+        if self._turn % TURNS_BETWEEN_LISTS == 0:
+            runs = self.context.manager.runs(self.context.owner)
+            self.live.offer([run for run in runs if info is None or run.id != info.id])
+            self.runs.update(runs)
+            if "Sweep" in self._made:
+                self._made["Sweep"].update()
+        self._turn += 1
+
+    def open_latest(self) -> None:
+        """Show the run that goes on, or the newest that has a result."""
+        runs = self.context.manager.runs(self.context.owner)
+        chosen = [run for run in runs if not run.over] or [run for run in runs if run.has_result] or runs
+        if chosen:
+            self.session.attempt(lambda: self.show(chosen[0].id))
+
+    def _shown(self) -> RunInfo | None:
+        if not self.session.run_id:
+            return None
+        try:
+            return self.context.manager.run(self.session.run_id)
+        except ScgnnError:  # deleted, here or by another page
+            self.session.show("")
+            return None
+
+    # ------------------------------------------------------------------------------------------- the screen
+
+    def page(self, **options: Any) -> pmui.Page:
+        """The whole screen; ``options`` go to the Page."""
+        side = pmui.Column(
+            self.picker, self._name, self._copy.buttons, self.controls, sizing_mode="stretch_width", margin=0
+        )
+        page = pmui.Page(
+            title="scgnn2",
+            header=[pmui.Row(self.run_bar, self.exports.button, sizing_mode="stretch_width", margin=0)],
+            sidebar=[side],
+            main=[
+                self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
+                self._copy.downloader,
+            ],
+            sidebar_width=340,
+            theme_config=THEME,
+            busy_indicator=None,
+            **options,
+        )  # fmt: skip
+        page.param.watch(lambda event: self.session.param.update(dark=event.new), "dark_theme")
+        self.session.dark = page.dark_theme
+        return page
+
+    def _fill_tab(self) -> None:
+        name = list(self._builders)[self.tabs.active]
+        if name not in self._made or not self._places[name].objects:
+            self._made.setdefault(name, None)
+            self._made[name] = self._builders[name]()
+            self._places[name][:] = [self._made[name]]
+
+    def _allow(self) -> None:
+        problem = self.draft.problem or ("" if self.picker.source is not None else "Choose data first")
+        self.run_bar.allow(not problem, problem)
+
+    def _by_parameters(self, event: Any) -> None:
+        self.controls.data_by_parameters = event.new
+
+    def _show_notice(self) -> None:
+        self._notice.param.update(
+            object=self.session.notice, severity=self.session.notice_level, visible=True, closed=False
+        )
 
 
-def page(folder: str | Path) -> pmui.Page:
-    """The same as a whole page; where there is no finished run, it says so instead."""
-    try:
-        body: Any = view(folder)
-    except ScgnnError as error:
-        body = pn.pane.Alert(html.escape(str(error)), alert_type="danger")
-    return pmui.Page(title=f"scgnn2: {Path(folder).name}", main=[body])
+def create_page(context: ServerContext) -> pmui.Page:
+    """The page of one visit to the server: the run that ``?run=`` names, or the one that goes on, or the newest.
 
-
-def _positions(folder: Path) -> npt.NDArray[np.float32]:
-    """The map the run saved, or where it drew no figures a new one."""
-    with h5py.File(folder / "result.h5ad") as file:
-        if "obsm/X_scgnn2_umap" in file:
-            return np.asarray(file["obsm/X_scgnn2_umap"], dtype=np.float32)
-    return umap_positions(read_embedding(folder).to_numpy(np.float32))
-
-
-def _figure(element: Any) -> pn.pane.HoloViews:
-    return pn.pane.HoloViews(element, backend="bokeh", linked_axes=False)
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is not the folder of a finished run: {error}.",
-            expected="the --output_dir of scgnn2 run, with its run.json",
-            advice="Make one with: scgnn2 run demo --output_dir outputs/demo",
-        ) from error
-    return record
+    Parameters
+    ----------
+    context
+        The runs, the sweeps, and what this user may read.
+    """
+    pn.extension(reconnect=True)
+    app = App(context)
+    page = app.page()
+    location = pn.state.location
+    wanted = location.query_params.get("run") if location is not None else None
+    if wanted is None:
+        app.open_latest()
+    else:
+        app.session.attempt(lambda: app.show(str(wanted)))
+    if location is not None:
+        app.session.param.watch(lambda event: location.update_query(run=event.new or None), "run_id")
+        location.update_query(run=app.session.run_id or None)
+    pn.state.add_periodic_callback(app.tick, period=POLL_MILLISECONDS)
+    return page

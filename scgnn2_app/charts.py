@@ -1,0 +1,259 @@
+"""Charts that grow while a run goes on: bokeh figures whose sources are streamed into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, LogAxis, LogScale, Range1d, Span
+from bokeh.plotting import figure
+
+from scgnn2_app.story import Curve, RunStory
+from scgnn2_app.theme import cluster_colour, colours, paint
+from scgnn2_engine.plots import palette
+
+TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
+MOST_POINTS = 20_000
+"""Points of a chart that a page is sent when it takes up a run; longer curves are thinned."""
+
+MOST_NAMED = 8
+"""Clusters that a legend names; of more, hovering tells."""
+
+HELD_OUT, HELD_OUT_COLOUR = "held out", "#d55e00"
+
+
+class LossChart:
+    """The loss of one stage by epoch, logarithmic; a line for every cluster where there are several autoencoders.
+
+    Parameters
+    ----------
+    stage, title
+        The stage's name in the events, and what stands above the chart.
+    dark
+        Whether the page is dark.
+    """
+
+    def __init__(self, stage: str, title: str, dark: bool = False) -> None:
+        self.stage = stage
+        self.figure = figure(
+            height=230,
+            sizing_mode="stretch_width",
+            title=title,
+            y_axis_type="log",
+            tools=TOOLS,
+            active_drag="box_zoom",
+            x_axis_label="epoch, all iterations one after another",
+            y_axis_label="loss",
+        )
+        self.figure.toolbar.logo = None
+        self.figure.toolbar.autohide = True
+        self._lines: dict[int | None, tuple[ColumnDataSource, int]] = {}
+        self._items: list[LegendItem] = []
+        self._held_out = ColumnDataSource({"x": [], "y": []})
+        self._held_out_length = 0
+        self._earlier = ColumnDataSource({"x": [], "y": []})
+        self._earlier_line = self.figure.line(
+            "x", "y", source=self._earlier, line_dash=[4, 3], line_width=1.5, color=colours(dark)["muted"]
+        )
+        self._legend = Legend(
+            items=[], location="top_right", label_text_font_size="8pt", spacing=0, padding=2, margin=2,
+            click_policy="hide", glyph_width=14, glyph_height=12, label_height=12,
+        )  # fmt: skip
+        self.figure.add_layout(self._legend)
+        self._has_right_axis = False
+        self.paint(dark)
+
+    def paint(self, dark: bool) -> None:
+        """Take the colours of a light or dark page."""
+        paint(self.figure, dark)
+        self._earlier_line.glyph.line_color = colours(dark)["muted"]
+
+    def clear(self) -> None:
+        """Forget the run that was shown."""
+        for source, _ in self._lines.values():
+            source.data = {"x": [], "y": []}
+        self._lines = {key: (source, 0) for key, (source, _) in self._lines.items()}
+        self._held_out.data = {"x": [], "y": []}
+        self._held_out_length = 0
+
+    def update(self, story: RunStory) -> None:
+        """Take up what has come since."""
+        mine = [(key, curve) for key, curve in story.curves.items() if key[0] == self.stage]
+        losses = [(cluster, curve) for (_, cluster, name), curve in mine if name == "loss"]
+        stride = max(1, -(-sum(len(curve.x) for _, curve in losses) // MOST_POINTS))
+        for cluster, curve in losses:
+            self._extend(cluster, curve, stride)
+        length = sum(len(curve.x) for (_, _, name), curve in mine if name == "validation")
+        if length != self._held_out_length:
+            self._held_out_length = length
+            self._show_held_out(story.mean(self.stage, "validation"))
+
+    def compare(self, story: RunStory | None) -> None:
+        """Lay the loss of another run beneath, or with None of none."""
+        curve = story.mean(self.stage) if story is not None else Curve()
+        self._earlier.data = _thinned(curve, max(1, len(curve.x) // 4000))
+        self._name("other run", self._earlier_line, shown=bool(curve.x))
+
+    def _extend(self, cluster: int | None, curve: Curve, stride: int) -> None:
+        if cluster not in self._lines:
+            self._lines[cluster] = (self._new_line(cluster), 0)
+        source, sent = self._lines[cluster]
+        if len(curve.x) == sent:
+            return
+        if sent == 0:
+            source.data = _thinned(curve, stride)
+        else:
+            source.stream({"x": curve.x[sent:], "y": curve.y[sent:]})
+        self._lines[cluster] = (source, len(curve.x))
+
+    def _new_line(self, cluster: int | None) -> ColumnDataSource:
+        source = ColumnDataSource({"x": [], "y": []})
+        colour = palette(1)[0] if cluster is None else cluster_colour(cluster)
+        line = self.figure.line("x", "y", source=source, color=colour, line_width=1.5)
+        name = "loss" if cluster is None else f"cluster {cluster}"
+        self.figure.add_tools(
+            HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
+        )
+        if cluster is None or len(self._lines) < MOST_NAMED:
+            self._name(name, line, shown=True)
+        return source
+
+    def _show_held_out(self, curve: Curve) -> None:
+        """The error at held-out entries on an axis of its own: it is thousands of times smaller than a loss."""
+        finite = [y for y in curve.y if math.isfinite(y) and y > 0]
+        if not finite:
+            return
+        low, high = min(finite) / 1.05, max(finite) * 1.05
+        if not self._has_right_axis:
+            self._has_right_axis = True
+            self.figure.extra_y_ranges = {HELD_OUT: Range1d(low, high)}
+            self.figure.extra_y_scales = {HELD_OUT: LogScale()}
+            axis = LogAxis(y_range_name=HELD_OUT, axis_label="error, held out")
+            left = self.figure.yaxis[0]
+            for name in ("axis_label_text_color", "major_label_text_color", "axis_line_color", "major_tick_line_color",
+                         "minor_tick_line_color"):  # fmt: skip
+                setattr(axis, name, getattr(left, name))
+            self.figure.add_layout(axis, "right")
+            line = self.figure.line(
+                "x",
+                "y",
+                source=self._held_out,
+                y_range_name=HELD_OUT,
+                color="#d55e00",
+                line_dash=[2, 2],
+                line_width=1.5,
+            )
+            self.figure.y_range.renderers = [r for r in self.figure.renderers if r is not line]
+            self._name("held-out error (right)", line, shown=True)
+        self.figure.extra_y_ranges[HELD_OUT].update(start=low, end=high)
+        self._held_out.data = _thinned(curve, max(1, len(curve.x) // 4000))
+
+    def _name(self, text: str, line: Any, *, shown: bool) -> None:
+        others = [item for item in self._legend.items if item.label.value != text]
+        self._legend.items = [*others, LegendItem(label=text, renderers=[line])] if shown else others
+
+
+class ScoreChart:
+    """Scores by iteration.
+
+    Parameters
+    ----------
+    title, unit
+        What stands above, and beside the y axis.
+    lines
+        Name of a score to its name in the legend.
+    baselines
+        Likewise for those drawn as level lines: the newest value of each.
+    dark
+        Whether the page is dark.
+    """
+
+    def __init__(
+        self, title: str, unit: str, lines: Mapping[str, str], baselines: Mapping[str, str], dark: bool = False
+    ) -> None:
+        self._lines, self._baselines = dict(lines), dict(baselines)
+        self.figure = figure(
+            height=230,
+            sizing_mode="stretch_width",
+            title=title,
+            tools=TOOLS,
+            x_axis_label="iteration",
+            y_axis_label=unit,
+        )
+        self.figure.toolbar.logo = None
+        self.figure.toolbar.autohide = True
+        self.figure.xaxis.ticker.update(min_interval=1)
+        self._sources: dict[str, ColumnDataSource] = {}
+        self._length = -1
+        colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
+        items = []
+        for name, text in {**lines, **baselines}.items():
+            source = self._sources[name] = ColumnDataSource({"x": [], "y": []})
+            other = self._sources[f"other {name}"] = ColumnDataSource({"x": [], "y": []})
+            level = name in baselines
+            line = self.figure.line(
+                "x", "y", source=source, color=colour_of[name], line_width=1.6, line_dash=[6, 3] if level else []
+            )
+            self.figure.line("x", "y", source=other, color=colour_of[name], line_width=1.2, line_dash=[2, 3])
+            drawn = [line]
+            if not level:
+                drawn.append(self.figure.scatter("x", "y", source=source, color=colour_of[name], size=6))
+            self.figure.add_tools(
+                HoverTool(renderers=[drawn[-1]], tooltips=[(text, "@y{0.0000}"), ("iteration", "@x{0}")], visible=False)
+            )
+            items.append((name, LegendItem(label=text, renderers=drawn)))
+        self._items = items
+        self._legend = Legend(
+            items=[], location="bottom_right", label_text_font_size="8pt", spacing=0, padding=2, margin=2,
+            click_policy="hide", glyph_width=14, glyph_height=12, label_height=12,
+        )  # fmt: skip
+        self.figure.add_layout(self._legend)
+        self._selected = Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
+        self.figure.add_layout(self._selected)
+        self.paint(dark)
+
+    def paint(self, dark: bool) -> None:
+        """Take the colours of a light or dark page."""
+        paint(self.figure, dark)
+        self._selected.line_color = colours(dark)["muted"]
+
+    def clear(self) -> None:
+        """Forget the run that was shown."""
+        self._length = -1
+        self._fill("", RunStory())
+
+    def update(self, story: RunStory) -> None:
+        """Take up what has come since."""
+        if len(story.scores) != self._length:
+            self._length = len(story.scores)
+            self._fill("", story)
+        if story.selected is not None:
+            self._selected.update(location=story.selected, visible=True)
+        elif self._selected.visible:
+            self._selected.visible = False
+
+    def compare(self, story: RunStory | None) -> None:
+        """Lay the scores of another run beneath, or with None of none."""
+        self._fill("other ", story or RunStory())
+
+    def _fill(self, prefix: str, story: RunStory) -> None:
+        for name in self._lines:
+            x, y = story.column(name)
+            self._sources[prefix + name].data = {"x": x, "y": y}
+        last = [row["iteration"] for row in story.scores]
+        for name in self._baselines:
+            _, y = story.column(name)
+            ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if y else []
+            self._sources[prefix + name].data = {"x": list(ends), "y": [y[-1]] * len(ends)}
+        if not prefix:
+            self._legend.items = [item for name, item in self._items if self._sources[name].data["x"]]
+
+
+def _thinned(curve: Curve, stride: int) -> dict[str, list[float]]:
+    """Every so many-th point; the breaks between trainings and the last point stay."""
+    if stride <= 1:
+        return {"x": list(curve.x), "y": list(curve.y)}
+    last = len(curve.x) - 1
+    kept = [i for i in range(len(curve.x)) if i % stride == 0 or i == last or math.isnan(curve.y[i])]
+    return {"x": [curve.x[i] for i in kept], "y": [curve.y[i] for i in kept]}

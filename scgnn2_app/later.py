@@ -1,0 +1,53 @@
+"""Slow work beside the page: in a thread, and its outcome back under the page's lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import panel as pn
+from bokeh.document import without_document_lock
+from panel.io.state import set_curdoc
+
+T = TypeVar("T")
+
+
+def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[[Exception], Any]) -> None:
+    """Do something slow and take up its outcome; the page answers meanwhile.
+
+    Parameters
+    ----------
+    work
+        Called in a thread, so it must touch no widget and no figure. Without a server (a notebook, a test) at once.
+    then, failed
+        Called with what it returned or raised, where widgets and figures may be touched.
+    """
+    doc = pn.state.curdoc
+    if doc is None or not doc.session_context:
+        try:
+            found = work()
+        except Exception as error:
+            failed(error)
+        else:
+            then(found)
+        return
+
+    def back(call: Callable[[Any], Any], value: Any) -> None:
+        def under_the_lock() -> None:
+            with set_curdoc(doc):
+                call(value)
+
+        if doc.session_context:  # the page may be gone by now
+            doc.add_next_tick_callback(under_the_lock)
+
+    @without_document_lock
+    async def task() -> None:
+        try:
+            found = await asyncio.to_thread(work)
+        except Exception as error:
+            back(failed, error)
+        else:
+            back(then, found)
+
+    doc.add_next_tick_callback(task)

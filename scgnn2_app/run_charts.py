@@ -1,0 +1,233 @@
+"""Charts over many runs or trials: curves overlaid, parallel coordinates, history, slices, importances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.models import ColorBar, ColumnDataSource, FixedTicker, HoverTool, LinearColorMapper
+from bokeh.palettes import Viridis256
+from bokeh.plotting import figure
+
+from scgnn2_app.theme import colours, paint
+from scgnn2_engine.plots import palette
+
+TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
+HEIGHT = 300
+
+
+def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> figure:
+    """An empty figure in the colours of the page."""
+    plot = figure(
+        title=title,
+        x_axis_label=x,
+        y_axis_label=y,
+        tools=options.pop("tools", TOOLS),
+        height=options.pop("height", HEIGHT),
+        sizing_mode="stretch_width",
+        **options,
+    )
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    paint(plot, dark)
+    return plot
+
+
+def overlaid(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str,
+    x: str,
+    y: str,
+    dark: bool,
+    **options: Any,
+) -> figure:
+    """One line for each run, in the order and colours of the runs.
+
+    Parameters
+    ----------
+    curves
+        Name of a run to x and y.
+    title, x, y, dark
+        What stands at the figure and its axes, and whether the page is dark.
+    """
+    plot = frame(title, x, y, dark, **options)
+    for (name, (xs, ys)), colour in zip(curves.items(), palette(len(curves)), strict=True):
+        stride = max(1, len(xs) // 4000)
+        source = ColumnDataSource({"x": list(xs[::stride]), "y": list(ys[::stride])})
+        line = plot.line("x", "y", source=source, color=colour, line_width=1.5, legend_label=name)
+        plot.add_tools(HoverTool(renderers=[line], tooltips=[("run", name), (y, "@y"), (x, "@x")], visible=False))
+        if len(xs) < 50:
+            plot.scatter("x", "y", source=source, color=colour, size=5, legend_label=name)
+    if curves:
+        plot.legend.update(click_policy="hide", label_text_font_size="8pt", spacing=0, padding=2, location="top_right")
+        paint(plot, dark)
+    return plot
+
+
+def parallel_coordinates(
+    names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, dark: bool, *, smaller_is_better: bool = True
+) -> figure:
+    """A line for every run through its parameters to its score.
+
+    Parameters
+    ----------
+    names
+        (n,) of the runs.
+    axes
+        Parameter or score to its (n,) values; text and switches become steps. Missing values: None or NaN, and a run
+        without its score is left out.
+    score
+        Which of the axes colours the lines; drawn last.
+    dark
+        Whether the page is dark.
+    smaller_is_better
+        Which end of the colours stands out.
+    """
+    last = [_number(value) for value in axes[score]]
+    kept = [row for row, value in enumerate(last) if math.isfinite(value)]
+    order = [*(axis for axis in axes if axis != score), score]
+    scaled = {axis: _scaled([axes[axis][row] for row in kept]) for axis in order}
+    plot = frame(
+        "Parameters and score of every run",
+        "",
+        "",
+        dark,
+        tools="save,reset",
+        height=340,
+        x_range=(-0.3, len(order) - 0.7),
+    )
+    plot.yaxis.visible = False
+    plot.grid.visible = False
+    plot.y_range.update(start=-0.12, end=1.12)
+    plot.xaxis.ticker = FixedTicker(ticks=list(range(len(order))))
+    plot.xaxis.major_label_overrides = {position: _wrapped(axis) for position, axis in enumerate(order)}
+    values = [last[row] for row in kept]
+    ink = colours(dark)
+    for position, axis in enumerate(order):
+        plot.line([position, position], [0, 1], color=ink["muted"], line_width=1)
+        marks = scaled[axis][1]
+        plot.text(
+            [position] * len(marks), [mark[0] for mark in marks], text=[mark[1] for mark in marks],
+            text_font_size="8pt", text_color=ink["ink"], text_baseline="middle", x_offset=4,
+            text_align=["right" if position == len(order) - 1 else "left"] * len(marks),
+        )  # fmt: skip
+    if kept:
+        shades = Viridis256 if smaller_is_better == dark else Viridis256[::-1]
+        mapper = LinearColorMapper(shades[::-1], low=min(values), high=max(values) + 1e-12)
+        source = ColumnDataSource(
+            {
+                "xs": [list(range(len(order)))] * len(kept),
+                "ys": [[float(scaled[axis][0][row]) for axis in order] for row in range(len(kept))],
+                "score": values,
+                "name": [names[row] for row in kept],
+            }
+        )
+        lines = plot.multi_line(
+            "xs", "ys", source=source, line_color={"field": "score", "transform": mapper}, line_width=1.8,
+            line_alpha=0.85, hover_line_width=4, hover_line_color={"field": "score", "transform": mapper},
+        )  # fmt: skip
+        plot.add_tools(HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score, "@score{0.0000}")]))
+        bar = ColorBar(color_mapper=mapper, width=8, title=None, background_fill_alpha=0, padding=2)
+        bar.major_label_text_color = ink["ink"]
+        plot.add_layout(bar, "right")
+    return plot
+
+
+def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: bool, *, minimise: bool) -> figure:
+    """The score of every trial, and the best so far."""
+    plot = frame("Score of every trial", "trial", score, dark)
+    if numbers:
+        best = np.minimum.accumulate(scores) if minimise else np.maximum.accumulate(scores)
+        points = plot.scatter(list(numbers), list(scores), size=7, color=palette(1)[0], legend_label="trial")
+        plot.step(
+            list(numbers), best.tolist(), mode="after", color=palette(2)[1], line_width=2, legend_label="best so far"
+        )
+        plot.add_tools(HoverTool(renderers=[points], tooltips=[("trial", "@x"), (score, "@y{0.0000}")], visible=False))
+        plot.legend.update(label_text_font_size="8pt", spacing=0, padding=2)
+        plot.xaxis.ticker.update(min_interval=1)
+        paint(plot, dark)
+    return plot
+
+
+def slice_of(
+    key: str,
+    values: Sequence[Any],
+    scores: Sequence[float],
+    numbers: Sequence[int],
+    score: str,
+    dark: bool,
+    *,
+    log: bool,
+) -> figure:
+    """The score of every trial against one parameter; later trials are darker."""
+    as_numbers = [_number(value) for value in values]
+    is_number = (
+        bool(values)
+        and all(math.isfinite(value) for value in as_numbers)
+        and not any(isinstance(value, bool) for value in values)
+    )
+    options: dict[str, Any] = {"height": 230}
+    if not is_number:
+        options["x_range"] = sorted({str(value) for value in values}) or ["none yet"]
+    elif log:
+        options["x_axis_type"] = "log"
+    plot = frame(key, key, score, dark, **options)
+    shown = as_numbers if is_number else [str(value) for value in values]
+    source = ColumnDataSource({"x": shown, "y": list(scores), "trial": list(numbers)})
+    if numbers:
+        mapper = LinearColorMapper(Viridis256 if dark else Viridis256[::-1], low=min(numbers), high=max(numbers) + 1)
+        points = plot.scatter("x", "y", source=source, size=7, color={"field": "trial", "transform": mapper})
+        plot.add_tools(
+            HoverTool(
+                renderers=[points], tooltips=[("trial", "@trial"), (key, "@x"), (score, "@y{0.0000}")], visible=False
+            )
+        )
+    return plot
+
+
+def importances(shares: Mapping[str, float], dark: bool) -> figure:
+    """How much each parameter decides about the score."""
+    order = sorted(shares, key=lambda key: shares[key])
+    plot = frame(
+        "Importance for the score", "share", "", dark, y_range=order or ["none"], height=60 + 28 * max(2, len(order))
+    )
+    plot.hbar(y=order, right=[shares[key] for key in order], height=0.6, color=palette(1)[0])
+    plot.x_range.start = 0
+    return plot
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _scaled(values: Sequence[Any]) -> tuple[np.ndarray[Any, Any], list[tuple[float, str]]]:
+    """Values of one axis as heights from 0 to 1, and what to write at which height."""
+    numbers = np.array([_number(value) for value in values])
+    if len(values) == 0:
+        return numbers, []
+    if any(isinstance(value, bool) for value in values) or not np.isfinite(numbers).all():
+        kinds = sorted({str(value) for value in values})
+        at = {kind: (index / (len(kinds) - 1) if len(kinds) > 1 else 0.5) for index, kind in enumerate(kinds)}
+        return np.array([at[str(value)] for value in values]), [(height, kind) for kind, height in at.items()]
+    low, high = float(numbers.min()), float(numbers.max())
+    if low == high:
+        return np.full(len(values), 0.5), [(0.5, f"{low:.4g}")]
+    spread = numbers
+    if low > 0 and high / low >= 100:
+        spread = np.log10(numbers)
+    height = (spread - spread.min()) / np.ptp(spread)
+    return height, [(-0.05, f"{low:.4g}"), (1.05, f"{high:.4g}")]
+
+
+def _wrapped(text: str) -> str:
+    """A long key on two lines."""
+    parts = text.split("_")
+    if len(text) < 16 or len(parts) < 3:
+        return text
+    half = len(parts) // 2
+    return "_".join(parts[:half]) + "_\n" + "_".join(parts[half:])

@@ -1,0 +1,76 @@
+"""How the page looks: one palette for light and dark, the same colours in widgets and figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh.plotting import figure
+
+from scgnn2_engine.plots import palette
+
+PRIMARY, ACCENT = "#005a9c", "#a04000"
+"""On white both have a contrast of more than 4.5 : 1 (WCAG AA)."""
+
+THEME: dict[str, Any] = {
+    "light": {
+        "palette": {
+            "primary": {"main": PRIMARY},
+            "secondary": {"main": ACCENT},
+            "success": {"main": "#1b6e3c"},
+            "error": {"main": "#b00020"},
+            "warning": {"main": "#8a5000"},
+        },
+        "typography": {"fontSize": 13},
+    },
+    "dark": {
+        "palette": {
+            "primary": {"main": "#7cc0ff"},
+            "secondary": {"main": "#ffb37a"},
+            "success": {"main": "#6fcf97"},
+            "error": {"main": "#ff8a80"},
+            "warning": {"main": "#ffc069"},
+        },
+        "typography": {"fontSize": 13},
+    },
+}
+"""Themes of panel-material-ui, by mode."""
+
+STATES = {
+    "queued": "default",
+    "running": "primary",
+    "stopping": "warning",
+    "stopped": "warning",
+    "failed": "error",
+    "done": "success",
+}
+"""Colour of a run's state."""
+
+
+def colours(dark: bool) -> dict[str, str]:
+    """Ink, muted ink, grid and background of a figure."""
+    if dark:
+        return {"ink": "#e8e8e8", "muted": "#b0b0b0", "grid": "#3c3c3c", "paper": "#1e1e1e"}
+    return {"ink": "#222222", "muted": "#595959", "grid": "#e3e3e3", "paper": "#ffffff"}
+
+
+def paint(plot: figure, dark: bool) -> None:
+    """Give a bokeh figure the colours of the page."""
+    chosen = colours(dark)
+    plot.background_fill_color = plot.border_fill_color = chosen["paper"]
+    plot.outline_line_color = chosen["grid"]
+    plot.title.text_color = chosen["ink"]
+    for axis in plot.axis:
+        axis.axis_label_text_color = axis.major_label_text_color = chosen["ink"]
+        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = chosen["muted"]
+    for grid in plot.grid:
+        grid.grid_line_color = chosen["grid"]
+    for legend in plot.legend:
+        legend.label_text_color = chosen["ink"]
+        legend.background_fill_color = chosen["paper"]
+        legend.background_fill_alpha = 0.7
+        legend.border_line_color = None
+
+
+def cluster_colour(cluster: int) -> str:
+    """The colour of a cluster's number, as in every figure of the engine."""
+    return palette(256)[cluster % 256]

@@ -1,0 +1,131 @@
+"""Several runs side by side: curves overlaid, and parallel coordinates over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from scgnn2_app.later import in_thread
+from scgnn2_app.run_charts import overlaid, parallel_coordinates
+from scgnn2_app.session import Session
+from scgnn2_app.story import RunStory
+
+if TYPE_CHECKING:
+    from scgnn2_app.jobs import JobManager
+    from scgnn2_app.workspace import RunInfo
+
+STAGES = {
+    "feature_AE": "Feature autoencoder",
+    "graph_AE": "Graph autoencoder",
+    "cluster_AE": "Cluster autoencoders, mean over clusters",
+}
+MOST_RUNS = 8
+
+
+class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+    """Curves of chosen runs, and the parameters of all runs beside their score.
+
+    Parameters
+    ----------
+    session
+        Whether the page is dark.
+    jobs
+        Where the events come from.
+    """
+
+    def __init__(self, session: Session, jobs: JobManager) -> None:
+        super().__init__()
+        self._session, self._jobs = session, jobs
+        self._chosen: tuple[str, ...] = ()
+        self._stories: dict[str, RunStory] = {}
+        self._titles: dict[str, str] = {}
+        self._score = ""
+        self._drawn: Any = None
+        self._curves = pn.FlexBox(sizing_mode="stretch_width", gap="4px")
+        self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._hint = pmui.Typography(
+            "Tick two or more runs to lay their curves over each other.", variant="body2", margin=(4, 8)
+        )
+        session.param.watch(lambda _: self._draw_again(), "dark")
+        self._last_rows: tuple[Sequence[str], Mapping[str, Sequence[Any]], str, bool] | None = None
+
+    def choose(self, runs: Sequence[RunInfo], score: str) -> None:
+        """Lay the curves of these runs over each other."""
+        runs = runs[:MOST_RUNS]
+        wanted = tuple(run.id for run in runs)
+        if wanted == self._chosen and score == self._score:
+            return
+        self._chosen, self._score = wanted, score
+        self._titles = {run.id: f"{run.title} {run.id[-4:]}" for run in runs}
+        if not wanted:
+            self._draw()
+            return
+        known = {run.id: self._stories[run.id] for run in runs if run.over and run.id in self._stories}
+
+        def work() -> dict[str, RunStory]:
+            return known | {run: self._read(run) for run in wanted if run not in known}
+
+        def show(stories: dict[str, RunStory]) -> None:
+            if wanted == self._chosen:
+                self._stories = stories
+                self._draw()
+
+        in_thread(work, show, lambda error: self._session.say(str(error), "error"))
+
+    def rows(self, names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, *, smaller: bool) -> None:
+        """Draw the parallel coordinates of all runs, if there is something to compare."""
+        now = (list(names), {key: list(values) for key, values in axes.items()}, score, smaller)
+        if now == self._last_rows:
+            return
+        self._last_rows = now
+        self._draw_parallel()
+
+    def _read(self, run_id: str) -> RunStory:
+        story, cursor = RunStory(), 0
+        while True:
+            events, cursor = self._jobs.events(run_id, cursor)
+            if not events:
+                return story
+            story.listen(events)
+
+    def _draw_again(self) -> None:
+        self._draw()
+        self._draw_parallel()
+
+    def _draw(self) -> None:
+        stories = {self._titles[run]: self._stories[run] for run in self._chosen if run in self._stories}
+        self._hint.visible = not stories
+        if not stories:
+            self._curves[:] = []
+            return
+        dark = self._session.dark
+        figures = []
+        for stage, title in STAGES.items():
+            curves = {name: story.mean(stage) for name, story in stories.items()}
+            if any(curve.x for curve in curves.values()):
+                points = {name: (curve.x, curve.y) for name, curve in curves.items()}
+                figures.append(overlaid(points, title, "epoch", "loss", dark, y_axis_type="log"))
+        for score in dict.fromkeys([self._score, "ari_between_iterations", "cluster_count"]):
+            columns = {name: story.column(score) for name, story in stories.items()}
+            if any(x for x, _ in columns.values()):
+                figures.append(overlaid(columns, score.replace("_", " "), "iteration", score, dark))
+        self._curves[:] = [
+            pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=280, margin=2, styles={"flex": "1 1 290px"})
+            for plot in figures
+        ]
+
+    def _draw_parallel(self) -> None:
+        if self._last_rows is None:
+            return
+        names, axes, score, smaller = self._last_rows
+        if len(names) < 2 or len(axes) < 2:
+            self._parallel[:] = []
+            return
+        plot = parallel_coordinates(names, axes, score, self._session.dark, smaller_is_better=smaller)
+        self._parallel[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)]
+
+    def __panel__(self) -> Any:
+        return pmui.Column(self._hint, self._curves, self._parallel, sizing_mode="stretch_width", margin=0)

@@ -1,0 +1,249 @@
+"""Watch a run: losses of every stage, scores and a map after every iteration, what was said, what went wrong."""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from scgnn2_app.charts import LossChart, ScoreChart
+from scgnn2_app.later import in_thread
+from scgnn2_app.session import Session
+from scgnn2_app.small_maps import as_data_uri
+from scgnn2_app.story import RunStory
+from scgnn2_engine.errors import ScgnnError
+
+if TYPE_CHECKING:
+    from scgnn2_app.jobs import JobManager
+    from scgnn2_app.workspace import RunInfo
+
+STAGES = {
+    "feature_AE": "Feature autoencoder",
+    "graph_AE": "Graph autoencoder",
+    "cluster_AE": "Cluster autoencoders",
+}
+SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
+    (
+        "Agreement of clusters",
+        "adjusted Rand index",
+        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the labels"},
+        {},
+    ),
+    (
+        "Imputation error",
+        "error, ln(1 + expression)",
+        {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
+        {},
+    ),
+    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}),
+)
+NONE = "no other run"
+LINES_SHOWN = 400
+
+
+class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+    """The Live tab.
+
+    Parameters
+    ----------
+    session
+        Whose ``run_id`` is watched.
+    jobs
+        Where its events come from.
+    """
+
+    def __init__(self, session: Session, jobs: JobManager) -> None:
+        super().__init__()
+        self._session, self._jobs = session, jobs
+        self.story = RunStory()
+        self._run_id, self._cursor, self._compared = "", 0, ""
+        self._losses = {stage: LossChart(stage, title, session.dark) for stage, title in STAGES.items()}
+        self._scores = [ScoreChart(*chart, dark=session.dark) for chart in SCORES]
+        self._other: RunStory | None = None
+        self._compare = pmui.Select(
+            label="Compare with", options=[NONE], value=NONE, size="small", width=330, margin=(4, 8)
+        )
+        self._compare.param.watch(lambda event: self._load_other(event.new), "value")
+        self._others: dict[str, str] = {}
+        self._failure = pmui.Alert("", severity="error", visible=False, sizing_mode="stretch_width", margin=(4, 8))
+        self._trace = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
+        self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._logged, self._mapped = -1, (-1, False)
+        self._grid = pn.FlexBox(
+            *(_pane(chart) for chart in (*self._losses.values(), *self._scores)),
+            sizing_mode="stretch_width", align_items="stretch", gap="4px",
+        )  # fmt: skip
+        session.param.watch(lambda _: self._paint(), "dark")
+        self._show_log()
+        self._show_strip(None)
+
+    def update(self, info: RunInfo | None) -> None:
+        """Pull what has come since; called again and again from the page."""
+        run_id = info.id if info is not None else ""
+        if run_id != self._run_id:
+            self._begin(run_id)
+        if info is None:
+            return
+        while True:
+            events, cursor = self._jobs.events(run_id, self._cursor)
+            if cursor < self._cursor:  # started anew, on another machine
+                self._begin(run_id)
+            self._cursor = cursor
+            if not events:
+                break
+            self.story.listen(events)
+        self._draw()
+        self._show_failure(info)
+        self._show_strip(info)
+        self._show_log()
+
+    def offer(self, runs: list[RunInfo]) -> None:
+        """Which runs may be compared with."""
+        options = {NONE: ""} | {f"{info.title} ({info.state}) {info.id[-6:]}": info.id for info in runs}
+        if options != self._others:
+            self._others = options
+            chosen = self._compare.value if self._compare.value in options else NONE
+            self._compare.param.update(options=list(options), value=chosen)
+
+    def _begin(self, run_id: str) -> None:
+        self._run_id, self._cursor, self.story = run_id, 0, RunStory()
+        self._logged, self._mapped = -1, (-1, False)
+        for chart in (*self._losses.values(), *self._scores):
+            chart.clear()
+        self._show_log()
+        self._show_strip(None)
+        self._failure.visible = self._trace.visible = False
+
+    def _draw(self) -> None:
+        for stage in {key[0] for key in self.story.curves} - set(self._losses):
+            chart = self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
+            chart.compare(self._other)
+            self._grid.insert(len(self._losses) - 1, _pane(chart))
+        for chart in (*self._losses.values(), *self._scores):
+            chart.update(self.story)
+
+    def _load_other(self, name: str) -> None:
+        run_id = self._others.get(name, "")
+        self._compared = run_id
+        if not run_id:
+            self._show_other(None)
+            return
+
+        def work() -> RunStory:
+            story, cursor = RunStory(), 0
+            while True:
+                events, cursor = self._jobs.events(run_id, cursor)
+                if not events:
+                    return story
+                story.listen(events)
+
+        def show(story: RunStory) -> None:
+            if self._compared == run_id:
+                self._show_other(story)
+
+        def failed(error: Exception) -> None:
+            self._session.say(str(error), "error")
+
+        in_thread(work, show, failed)
+
+    def _show_other(self, story: RunStory | None) -> None:
+        self._other = story
+        for chart in (*self._losses.values(), *self._scores):
+            chart.compare(story)
+
+    def _paint(self) -> None:
+        for chart in (*self._losses.values(), *self._scores):
+            chart.paint(self._session.dark)
+
+    def _show_failure(self, info: RunInfo) -> None:
+        failed = info.state == "failed"
+        if self._failure.visible != failed:
+            self._failure.visible = failed
+        if failed and self._failure.object != info.reason:
+            self._failure.object = info.reason or "The run failed."
+            said = info.traceback or self._jobs.workspace.log(info.id, last=20_000)
+            self._trace.object = (
+                "<details><summary>Where it happened</summary><pre tabindex=0 "
+                'style="overflow:auto;max-height:300px;font-size:12px">'
+                f"{html.escape(said)}</pre></details>"
+            )
+        shown = failed and bool(info.traceback or self._trace.object)
+        if self._trace.visible != shown:
+            self._trace.visible = shown
+
+    def _show_strip(self, info: RunInfo | None) -> None:
+        story = self.story
+        now = (len(story.scores), story.selected is not None)
+        if info is None or not story.scores:
+            text = '<p style="opacity:.75;margin:4px 0">A small map of the cells appears here after each iteration.</p>'
+            if self._strip.object != text:
+                self._strip.object = text
+            return
+        if now == self._mapped:
+            return
+        self._mapped = now
+        pictures = "".join(
+            _figure(info, int(row["iteration"]), story.selected == row["iteration"]) for row in story.scores
+        )
+        self._strip.object = (
+            '<div role="group" aria-label="Cell graph after each iteration" tabindex=0 '
+            f'style="display:flex;gap:10px;overflow-x:auto;padding:2px">{pictures}</div>'
+        )
+
+    def _show_log(self) -> None:
+        if len(self.story.log) == self._logged:
+            return
+        self._logged = len(self.story.log)
+        lines = "".join(_line(*entry) for entry in reversed(self.story.log[-LINES_SHOWN:]))
+        self._log.object = (
+            '<div role="log" aria-label="Log of the run, newest first" tabindex=0 style="height:170px;overflow:auto;'
+            f'font-size:12px;line-height:1.5">{lines or "Nothing yet: press Run, or choose a run under Runs."}</div>'
+        )
+
+    def __panel__(self) -> Any:
+        return pmui.Column(
+            self._failure,
+            self._trace,
+            self._grid,
+            pmui.Typography("After each iteration: first two principal components of the graph embedding",
+                            variant="subtitle2", margin=(6, 8, 0, 8)),
+            self._strip,
+            pmui.Row(pmui.Typography("Log", variant="subtitle2", margin=(10, 8, 0, 8)), pn.HSpacer(), self._compare,
+                     sizing_mode="stretch_width", margin=0),
+            self._log,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+
+def _pane(chart: LossChart | ScoreChart) -> Any:
+    return pn.pane.Bokeh(
+        chart.figure, sizing_mode="stretch_width", min_width=280, margin=2, styles={"flex": "1 1 290px"}
+    )
+
+
+def _figure(info: RunInfo, iteration: int, selected: bool) -> str:
+    try:
+        address, clusters = as_data_uri(info.folder, iteration)
+    except ScgnnError:
+        return ""
+    mark = ", returned" if selected else ""
+    border = "2px solid currentColor" if selected else "1px solid rgba(128,128,128,.5)"
+    return (
+        f'<figure style="margin:0;flex:none;text-align:center"><img src="{address}" width=132 height=132 '
+        f'style="border:{border};border-radius:4px" alt="Map after iteration {iteration}: {clusters} clusters{mark}">'
+        f'<figcaption style="font-size:12px">{iteration}: {clusters} clusters{mark}</figcaption></figure>'
+    )
+
+
+def _line(time: str, level: str, text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(time).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        moment = ""
+    weight = "600" if level in ("success", "warning", "error") else "400"
+    mark = {"warning": "Warning: ", "error": "Error: "}.get(level, "")
+    return f'<div style="font-weight:{weight}"><code>{moment}</code> {mark}{html.escape(text)}</div>'
