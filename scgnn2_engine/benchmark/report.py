@@ -151,10 +151,17 @@ def _notes(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, n_older: int
         notes.append(f"{n_failed} of {len(cells)} cells failed: see the end of benchmark.md.")
     if n_older:
         notes.append(f"{n_older} cells of other parameters or data, older than those shown, are left out.")
-    for method, of_method in table[table["kind"] == "preset"].groupby("method"):
-        sources = {cell["engine"] for cell in cells if cell["method"] == method and "engine" in cell}
-        if len(of_method) and len(sources) > 1:
+    for method in Scores(table).runs:
+        sources = {cell["engine"] for cell in _of(cells, method) if "engine" in cell}
+        if len(sources) > 1:
             notes.append(f"The cells of {method} come from {len(sources)} different states of this program.")
+        cut = {(cell["data_set"], cell["seed"]) for cell in cells if _was_cut_off(cell, method)}
+        if cut:
+            where = ", ".join(f"{data_set} seed {seed}" for data_set, seed in sorted(cut))
+            notes.append(f"{method} was cut off by its time budget and may be worth more: {where}.")
+        seeds, all_seeds = ({cell["seed"] for cell in of} for of in (_of(cells, method), cells))
+        if seeds != all_seeds:
+            notes.append(f"{method} has seeds {', '.join(map(str, sorted(seeds)))} only; it is compared over these.")
     imputing = table[table["protocol"].isin(["mask", "thinning"]) & table["entries"].notna()]
     for (data_set, protocol, seed), group in imputing.groupby(["data_set", "protocol", "seed"]):
         if group["entries"].nunique() > 1:
@@ -165,6 +172,14 @@ def _notes(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, n_older: int
                 "rest, so those scores cannot be compared."
             )
     return notes
+
+
+def _of(cells: Sequence[Mapping[str, Any]], method: str) -> list[Mapping[str, Any]]:
+    return [cell for cell in cells if cell["method"] == method]
+
+
+def _was_cut_off(cell: Mapping[str, Any], method: str) -> bool:
+    return cell["method"] == method and cell.get("stopped_by") == "max_seconds"
 
 
 def _of_metric(scores: Scores, metric: Metric, marked: Mapping[str, Mapping[str, bool]]) -> list[str]:

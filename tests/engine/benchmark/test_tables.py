@@ -215,6 +215,18 @@ def test_scores_of_other_entries_are_pointed_out(tmp_path):
     ]
 
 
+def test_runs_that_were_cut_off_changed_or_lack_seeds_are_pointed_out(tmp_path):
+    runs = masked("default", [0.3, 0.4], kind="preset", stopped_by="max_seconds")
+    runs = [{**run, "engine": f"state {number}"} for number, run in enumerate(runs)]
+    write(tmp_path, masked("knn", [0.4, 0.4, 0.4]) + runs)
+    _, notes = write_report(tmp_path)
+    assert notes == [
+        "The cells of default come from 2 different states of this program.",
+        "default was cut off by its time budget and may be worth more: a seed 0, a seed 1.",
+        "default has seeds 0, 1 only; it is compared over these.",
+    ]
+
+
 def test_the_report_has_a_table_a_text_and_a_figure(tmp_path):
     write(tmp_path, masked("knn", [0.4]) + masked("soft_svd", [0.5]) + clusters("pca_kmeans", [0.5]))
     paths, notes = write_report(tmp_path)
