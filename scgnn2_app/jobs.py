@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 from filelock import Timeout
@@ -234,7 +234,7 @@ class JobManager:
                 return
             self._killed.add(run_id)
             processes.kill(state.pid, state.birth)
-            child = self._children.get(run_id)
+            child = self._children.pop(run_id, None)
             if child is not None:
                 child[0].wait(timeout=10)
             latest = self._state(run_id)
@@ -277,6 +277,12 @@ class JobManager:
                     self.kill(run_id)
                 processes.kill(process.pid, processes.birth(process.pid))
                 process.wait(timeout=10)
+        for run_id, (process, _) in self._children.items():
+            if run_id in self._over:
+                with suppress(TimeoutExpired):
+                    process.wait(timeout=10)
+            _LEFT.append(process)
+        self._children.clear()
         with _MANAGERS_GUARD:
             if _MANAGERS.get(self.workspace.folder) is self:
                 del _MANAGERS[self.workspace.folder]
@@ -459,6 +465,7 @@ class JobManager:
 
 
 _MANAGERS: dict[Path, JobManager] = {}
+_LEFT: list[Popen[bytes]] = []  # runs that outlive their manager: Python warns of a process whose object is dropped
 _MANAGERS_GUARD = threading.Lock()
 
 

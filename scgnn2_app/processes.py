@@ -15,6 +15,9 @@ from pathlib import Path
 import psutil
 
 HOST = socket.gethostname()
+WORKER = ("-m", "scgnn2_app.worker")
+"""What Python is told to run for a run."""
+
 HEARTBEAT = "alive"
 HEARTBEAT_SECONDS = 5.0
 SILENT_AFTER = 60.0
@@ -36,7 +39,7 @@ def start(folder: Path, *, threads: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **counts, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "scgnn2_app.worker", str(folder), "--threads", str(threads)],
+            [sys.executable, *WORKER, str(folder), "--threads", str(threads)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

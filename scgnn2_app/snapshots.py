@@ -156,7 +156,7 @@ def load_data(folder: Path) -> DataSnapshot:
 def load_shape(folder: Path) -> tuple[int, int] | None:
     """Cells and genes that a run trains on; None where it has not come that far."""
     try:
-        with np.load(folder / FOLDER / "data.npz", allow_pickle=False) as archive:
+        with (folder / FOLDER / "data.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
             n_obs, n_vars = archive["shape"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -170,7 +170,7 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
 
 def _load(path: Path, what: str, found: str) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except FileNotFoundError as error:
         raise InputError(f"There is no snapshot of {what}.", expected=path.name, found=found) from error

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Kind = Literal["demo", "path", "upload", "memory", "flags"]
 
 READING = (
-    "load_dataset_dir",
     "load_sc_dataset",
     "load_cell_type_labels",
     "load_bulk_dataset",
@@ -27,7 +26,7 @@ READING = (
     "load_seurat_object",
     "load_rdata",
 )
-"""The parameters that name files which a run will read."""
+"""The parameters that name files a run will read, beside the folder ``load_dataset_dir``/``load_dataset_name``."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,12 @@ def require_allowed(source: Source, params: RunParams, roots: Sequence[Path]) ->
     InputError
         A file lies elsewhere. The message does not tell whether it exists.
     """
+    load = params.load
+    if load.dataset_dir or load.dataset_name:
+        require_inside(Path(load.dataset_dir).expanduser() / load.dataset_name, roots)
     names = [source.path, source.labels, source.bulk, *(str(params.to_dict().get(key, "")) for key in READING)]
     for name in filter(None, names):
-        for place in places(params.load, name):
+        for place in places(load, name):
             # A name that is no path of anything is a column of obs, or is missing: the reader will say so.
             if place.exists() or place.is_absolute() or ".." in place.parts:
                 require_inside(place, roots)
