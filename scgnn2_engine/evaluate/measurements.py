@@ -44,7 +44,7 @@ MEANINGS: Mapping[str, str] = {
     "correlation_permuted": "median |r| after every gene was permuted over the cells: none at all",
     "pairs_only_imputed": "share of gene pairs that stand out from permuted ones after imputation but not before",
     "technical_dispersion": "dispersion of the counting noise (variance μ + φμ²), from the steadiest genes",
-    "noise_floor": "median error at hidden entries that is left if the imputed values were the true rates",
+    "noise_floor": "median error at hidden entries that is left if the best imputed values were the true rates",
     "noise_floor_counting": "the same for Poisson noise alone",
     "gap_closed": "share of the way from the best baseline's error to the noise floor",
     "stability_of_iterations": "mean adjusted Rand index between the clusters of the iterations",
@@ -62,6 +62,7 @@ def diagnose(
     embeddings: Mapping[str, Floats] | None = None,
     history: Sequence[npt.NDArray[Any]] = (),
     best_baseline: float = NAN,
+    best_rates: npt.NDArray[Any] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Measure what can be measured without a label.
@@ -82,6 +83,9 @@ def diagnose(
         Clusters of every iteration.
     best_baseline
         Median error of the best baseline at the hidden entries, for ``gap_closed``.
+    best_rates
+        (n,) what the best of all methods imputed at the hidden entries, ln(1 + x), for the noise floor; None takes
+        ``imputed``.
     seed
         Of samples and permutations.
 
@@ -102,7 +106,7 @@ def diagnose(
         "variance_kept": float(np.median(known)) if len(known) else NAN,
         "variance_kept_lowest": float(np.quantile(known, 0.05)) if len(known) else NAN,
         **gene_correlations(normalised, visible.y, seed=seed),
-        **_floor(imputed, prepared, entries, best_baseline, seed),
+        **_floor(imputed, prepared, entries, best_baseline, best_rates, seed),
         "stability_of_iterations": stability(history),
     }
     for kind in ("feature", "graph"):
@@ -118,20 +122,23 @@ def diagnose(
 
 
 def _floor(
-    imputed: Floats, prepared: Prepared, entries: Mapping[Kind, Entries], best_baseline: float, seed: int
+    imputed: Floats,
+    prepared: Prepared,
+    entries: Mapping[Kind, Entries],
+    best_baseline: float,
+    best_rates: npt.NDArray[Any] | None,
+    seed: int,
 ) -> dict[str, float]:
     hidden = entries.get("masked", entries.get("held_out"))
     dispersion = technical_dispersion(prepared, seed=seed)
     found = {"technical_dispersion": dispersion}
     if hidden is None or not np.isfinite(dispersion) or not l1_verdict(prepared.expression)[0]:
         return found
-    floor = noise_floor(imputed, hidden, dispersion, seed=seed)["l1_median"]
-    error = entry_errors(imputed, hidden)["l1_median"]
-    found |= {
-        "noise_floor": floor,
-        "noise_floor_counting": noise_floor(imputed, hidden, 0.0, seed=seed)["l1_median"],
-    }
+    rates = imputed[hidden.rows, hidden.cols] if best_rates is None else best_rates
+    floor = noise_floor(rates, dispersion, seed=seed)
+    found |= {"noise_floor": floor, "noise_floor_counting": noise_floor(rates, 0.0, seed=seed)}
     if best_baseline > floor:
+        error = entry_errors(imputed, hidden)["l1_median"]
         found["gap_closed"] = (best_baseline - error) / (best_baseline - floor)
     return found
 

@@ -124,9 +124,8 @@ def iterate_evaluation(
     prepared = result.prepared
     entries = scored_entries(prepared)
     own = Candidate(result.imputed, result.labels)
-    evaluation = yield from iterate_comparison(
-        {METHOD: own}, prepared, truth, baselines=baselines, seed=seed, entries=entries, stop=stop
-    )
+    score = _Scorer(entries, largest_zero(prepared), *l1_verdict(prepared.expression))
+    evaluation = yield from _compare({METHOD: own}, prepared, truth, score, baselines, seed, stop)
     if not diagnostics or stop():
         return evaluation
     table = diagnose(
@@ -142,6 +141,7 @@ def iterate_evaluation(
         },
         history=[result.labels_history[column].to_numpy() for column in result.labels_history],
         best_baseline=best_baseline_error(evaluation.imputation),
+        best_rates=score.best_rates,
         seed=seed,
     )
     return replace(evaluation, diagnostics=table, genes=gene_table(result.imputed, prepared))
@@ -154,7 +154,6 @@ def iterate_comparison(
     *,
     baselines: bool = True,
     seed: int = 0,
-    entries: Mapping[Kind, Entries] | None = None,
     stop: Stop = never,
 ) -> Steps:
     """Score any number of outputs on the same data, and the baselines beside them; without diagnostics.
@@ -167,16 +166,25 @@ def iterate_comparison(
         What was visible, and what was hidden.
     truth, baselines, seed
         As for :func:`evaluate_result`.
-    entries
-        Where that has been found already.
     stop
         Asked before every baseline; once it returns True, the others are left out.
     """
-    meaningful, sentence = l1_verdict(prepared.expression)
-    score = _Scorer(entries or scored_entries(prepared), largest_zero(prepared), meaningful)
+    score = _Scorer(scored_entries(prepared), largest_zero(prepared), *l1_verdict(prepared.expression))
+    return (yield from _compare(candidates, prepared, truth, score, baselines, seed, stop))
+
+
+def _compare(
+    candidates: Mapping[str, Candidate],
+    prepared: Prepared,
+    truth: Truth | None,
+    score: _Scorer,
+    baselines: bool,
+    seed: int,
+    stop: Stop,
+) -> Steps:
     rows: list[dict[str, Any]] = []
     clusterings: list[tuple[str, Labels, float]] = []
-    notes = [sentence] if not meaningful and {"masked", "held_out"} & set(score.entries) else []
+    notes = [score.sentence] if not score.meaningful and score.hidden is not None else []
     for name, candidate in candidates.items():
         if candidate.imputed is not None:
             rows += score(name, candidate.imputed, np.nan)
@@ -213,14 +221,22 @@ def iterate_comparison(
     )
 
 
-@dataclass(frozen=True)
 class _Scorer:
-    entries: Mapping[Kind, Entries]
-    smallest: float
-    meaningful: bool
+    """Scores one imputation after the other, and remembers what the best of them put at the hidden entries."""
+
+    def __init__(self, entries: Mapping[Kind, Entries], smallest: float, meaningful: bool, sentence: str) -> None:
+        self.hidden = entries.get("masked", entries.get("held_out"))
+        self.meaningful, self.sentence = meaningful, sentence
+        self.best_rates: npt.NDArray[Any] | None = None
+        self._entries, self._smallest = entries, smallest
+        self._least = np.inf
 
     def __call__(self, name: str, imputed: Floats, seconds: float) -> list[dict[str, Any]]:
-        scored = score_rows(imputed, self.entries, smallest=self.smallest, l1_meaningful=self.meaningful)
+        scored = score_rows(imputed, self._entries, smallest=self._smallest, l1_meaningful=self.meaningful)
+        if self.hidden is not None:
+            error = next(row["rmse"] for row in scored if row["entries"] in ("masked", "held_out"))
+            if error < self._least:
+                self._least, self.best_rates = error, imputed[self.hidden.rows, self.hidden.cols]
         return [{"method": name, **row, "seconds": seconds} for row in scored]
 
 

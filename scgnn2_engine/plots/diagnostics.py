@@ -13,8 +13,8 @@ from scgnn2_engine.types import Evaluation
 
 WIDTH, HEIGHT, ASPECT = 430, 340, 1.35
 OWN, OTHER = 0, 4  # places in the palette: the result stands out from what it is compared with
-ERRORS = {"l1_median": "median absolute error, ln(1 + x)", "rmse": "root mean squared error, ln(1 + x)"}
-HIDDEN = {"masked": "entries hidden by the benchmark", "held_out": "entries held out of the training"}
+ERRORS = {"l1_median": "median |error|, ln(1 + x)", "rmse": "RMS error, ln(1 + x)"}
+HIDDEN = {"masked": "hidden entries", "held_out": "held-out entries"}
 
 
 def diagnostics(evaluation: Evaluation, own: str = "scgnn2") -> Any:
@@ -148,15 +148,19 @@ def _bars(
     there = values.notna().to_numpy()
     shown = [str(name) for name in names[there]]
     heights: npt.NDArray[np.float64] = values[there].to_numpy(float)
-    table = pd.DataFrame({"method": shown, unit: heights})
-    table["colour"] = [palette(5)[OWN if name == own else OTHER] for name in shown]
-    bars = hv.Bars(table, "method", [unit, "colour"]).opts(
-        hv.opts.Bars(backend="bokeh", color="colour", line_color=None, tools=["hover"], xrotation=40),
-        hv.opts.Bars(backend="matplotlib", color=hv.dim("colour"), xrotation=40),
-    )
+    mine = np.array([name == own for name in shown])
+    layers: list[Any] = []
+    # Two sets of bars on the same axis: Matplotlib's take one colour each.
+    for part, colour in ((~mine, palette(5)[OTHER]), (mine, palette(5)[OWN])):
+        bars = hv.Bars((shown, np.where(part, heights, 0.0)), "method", unit)
+        layers.append(
+            bars.opts(
+                hv.opts.Bars(backend="bokeh", color=colour, line_color=None, tools=["hover"], xrotation=40),
+                hv.opts.Bars(backend="matplotlib", color=colour, edgecolor=colour, xrotation=40),
+            )
+        )
     low, high = min(0.0, float(heights.min())), max(0.0, float(heights.max()))
     frame = {"title": title, "xlabel": "", "ylabel": unit, "ylim": (low * 1.08, high * 1.08 or 1.0)}
-    layers = [bars]
     if np.isfinite(line):
         layers.append(
             hv.HLine(line).opts(

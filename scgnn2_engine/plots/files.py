@@ -14,6 +14,7 @@ from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.plots.cell_graph import cell_graph, umap_positions
 from scgnn2_engine.plots.curves import curves
+from scgnn2_engine.plots.diagnostics import diagnostics
 from scgnn2_engine.plots.heatmap import error_heatmap
 from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import holoviews
@@ -95,8 +96,9 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1) -> lis
     Returns
     -------
     list of Path
-        ``graph``, ``heatmap``, ``curves`` and, after two or more iterations, ``sankey`` (clusters of the first and
-        last iteration and of the one returned), each as .html and .png.
+        ``graph``, ``heatmap``, ``curves``, ``diagnostics`` where the run was evaluated and, after two or more
+        iterations, ``sankey`` (clusters of the first and last iteration and of the one returned), each as .html and
+        .png.
 
     Raises
     ------
@@ -126,6 +128,9 @@ def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Any]]
         ),
         "curves": lambda: curves(result.losses, result.metrics),
     }
+    if result.evaluation is not None:
+        evaluation = result.evaluation
+        figures["diagnostics"] = lambda: diagnostics(evaluation)
     sets = sets_of_iterations(result.labels_history, result.selected_iteration)
     if len(sets) > 1:
         figures["sankey"] = lambda: sankey(sets, title="Clusters from iteration to iteration")
