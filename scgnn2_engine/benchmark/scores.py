@@ -57,8 +57,8 @@ class MaskedScores:
             if not math.isnan(value)
         }
         if "masked" in self._entries:
-            floor = noise_floor(output, self._entries["masked"], self._dispersion, seed=self._seed)
-            scores[NOISE_FLOOR] = floor["l1_median"]
+            at = self._entries["masked"]
+            scores[NOISE_FLOOR] = noise_floor(output[at.rows, at.cols], self._dispersion, seed=self._seed)
         return scores
 
 
