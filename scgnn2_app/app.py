@@ -57,7 +57,13 @@ class App:
             "Runs": lambda: self.runs,
         }
         self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
-        self.tabs = pmui.Tabs(*self._places.items(), sizing_mode="stretch_width", dynamic=True, margin=0)
+        self.tabs = pmui.Tabs(
+            *self._places.items(),
+            sizing_mode="stretch_width",
+            dynamic=True,
+            margin=0,
+            sx={"& .MuiTab-root": {"textTransform": "none"}},
+        )
         self.tabs.param.watch(lambda _: self._fill_tab(), "active")
         self._name = pmui.TextInput(
             label="Name of the run (optional)", size="small", sizing_mode="stretch_width", margin=(5, 8)
@@ -180,7 +186,7 @@ class App:
         )
         page = pmui.Page(
             title="scgnn2",
-            header=[pmui.Row(self.run_bar, self.exports.button, sizing_mode="stretch_width", margin=0)],
+            header=[self.run_bar.with_button(self.exports.button)],
             sidebar=[side],
             main=[
                 self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
@@ -203,8 +209,7 @@ class App:
             self._places[name][:] = [self._made[name]]
 
     def _allow(self) -> None:
-        problem = self.draft.problem or ("" if self.picker.source is not None else "Choose data first")
-        self.run_bar.allow(not problem, problem)
+        self.run_bar.allow(not self.draft.problem and self.picker.source is not None)
 
     def _by_parameters(self, event: Any) -> None:
         self.controls.data_by_parameters = event.new

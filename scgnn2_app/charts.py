@@ -64,6 +64,11 @@ class LossChart:
         self._has_right_axis = False
         self.paint(dark)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to see."""
+        return any(sent for _, sent in self._lines.values()) or bool(self._earlier.data["x"])
+
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""
         paint(self.figure, dark)
@@ -212,6 +217,11 @@ class ScoreChart:
         self._selected = Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
         self.figure.add_layout(self._selected)
         self.paint(dark)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to see."""
+        return any(len(source.data["x"]) for source in self._sources.values())
 
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""

@@ -41,10 +41,10 @@ class CopyAs:
             label="Text to copy", value="", rows=12, sizing_mode="stretch_width", margin=(10, 10),
             sx={"& textarea": {"fontFamily": "monospace", "fontSize": "12px"}},
         )  # fmt: skip
-        copy = pmui.Button(label="Copy", icon="content_copy", variant="contained", size="small", margin=(5, 10))
+        copy = pmui.Button(label="Copy", variant="contained", size="small", margin=(5, 10))
         copy.js_on_click(args={"text": self.text}, code="navigator.clipboard.writeText(text.data.value)")
         save = pmui.Button(
-            label="Save as a file", icon="download", variant="outlined", size="small", margin=(5, 10),
+            label="Save as a file", variant="outlined", size="small", margin=(5, 10),
             on_click=lambda _: self.downloader.send(self._name, self.text.value.encode("utf-8")),
         )  # fmt: skip
         self.dialog = pmui.Dialog(

@@ -116,7 +116,7 @@ class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no 
             restrict=False, min_characters=0, **wide,
         )  # fmt: skip
         self._bulk = pmui.TextInput(label="Bulk expression (optional)", placeholder="path of a csv or h5ad", **wide)
-        self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10))
+        self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
         self._choice.param.watch(lambda _: self._choose(), "value")
         self._path.param.watch(lambda _: self._enter_path(), "value")
         self._entries.param.watch(self._pick_entry, "value")

@@ -136,9 +136,8 @@ class Exports:
         self._session = session
         self.downloader = Downloader()
         self.button = pmui.Button(
-            label="Export", icon="download", variant="outlined", color="light", size="small", margin=(0, 6),
-            disabled=session.run is None, on_click=lambda _: self._open(), sx={"color": "inherit"},
-            description="Files of the shown run",
+            label="Export", variant="contained", color="primary", size="small", margin=(0, 6),
+            disabled=session.run is None, on_click=lambda _: self._open(), disable_elevation=True,
         )  # fmt: skip
         self._status = pmui.Typography("", variant="body2", margin=(4, 10))
         self._buttons = {

@@ -38,17 +38,18 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
 
     def __init__(self, run: Callable[[], Any], stop: Callable[[], Any], kill: Callable[[], Any]) -> None:
         super().__init__()
+        self._more: list[Any] = []
         look: dict[str, Any] = {"size": "small", "margin": (0, 4), "variant": "contained", "disable_elevation": True}
-        self.run = pmui.Button(label="Run", color="success", icon="play_arrow", on_click=lambda _: run(), **look)
+        self.run = pmui.Button(label="Run", color="success", on_click=lambda _: run(), **look)
         self.stop = pmui.Button(
-            label="Stop", color="warning", icon="stop", on_click=lambda _: stop(), disabled=True,
-            description="End within a step and keep what is there", **look,
+            label="Stop", color="warning", on_click=lambda _: stop(), disabled=True,
+            description="Stop: end within a step and keep what is there", **look,
         )  # fmt: skip
         self.kill = pmui.Button(
             label="Kill", color="error", on_click=lambda _: kill(), disabled=True,
-            description="End at once; what was not written is lost", **look,
+            description="Kill: end at once; what was not written is lost", **look,
         )  # fmt: skip
-        self._state = pmui.Chip(object="no run", size="small", margin=(0, 4), color="default")
+        self._state = pmui.Chip(label="no run", size="small", margin=(0, 4), color="default")
         self._progress = pmui.LinearProgress(
             value=0, variant="determinate", color="success", sizing_mode="stretch_width", margin=(4, 6), height=6,
             label="Progress of the run",
@@ -58,27 +59,29 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
             sx={"whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"},
         )  # fmt: skip
 
-    def allow(self, possible: bool, reason: str = "") -> None:
-        """Whether Run may be pressed, and why not."""
+    def allow(self, possible: bool) -> None:
+        """Whether Run may be pressed."""
         if self.run.disabled == possible:
             self.run.disabled = not possible
-        description = reason or "Start with these parameters; waits where others run"
-        if self.run.description != description:
-            self.run.description = description
 
     def show(self, info: RunInfo | None) -> None:
         """Show how far a run is."""
         if info is None:
-            self._set(self._state, object="no run", color="default")
+            self._set(self._state, label="no run", color="default")
             self._set(self._text, object="Choose data, then press Run.")
             self._set(self._progress, value=0)
             self.stop.disabled = self.kill.disabled = True
             return
-        self._set(self._state, object=info.state, color=STATES[info.state])
+        self._set(self._state, label=info.state, color=STATES[info.state])
         self._set(self._text, object=sentence(info))
         self._set(self._progress, value=round(100 * info.progress))
         self._set(self.stop, disabled=info.over or info.state == "stopping")
         self._set(self.kill, disabled=info.over)
+
+    def with_button(self, button: Any) -> RunBar:
+        """The same bar with one more button at its end."""
+        self._more = [button]
+        return self
 
     @staticmethod
     def _set(widget: Any, **values: Any) -> None:
@@ -94,9 +97,16 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
             self.kill,
             self._state,
             pmui.Column(self._text, self._progress, sizing_mode="stretch_width", margin=0),
+            *self._more,
             sizing_mode="stretch_width",
             margin=0,
-            sx={"alignItems": "center"},
+            sx={
+                "alignItems": "center",
+                "bgcolor": "background.paper",
+                "color": "text.primary",
+                "borderRadius": "6px",
+                "padding": "6px 8px",
+            },
         )
 
 

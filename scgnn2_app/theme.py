@@ -35,6 +35,9 @@ THEME: dict[str, Any] = {
 }
 """Themes of panel-material-ui, by mode."""
 
+CHARTS = {"display": "grid", "grid-template-columns": "repeat(auto-fit, minmax(290px, 1fr))", "gap": "4px"}
+"""Style of a column whose charts stand side by side as far as there is room."""
+
 STATES = {
     "queued": "default",
     "running": "primary",

@@ -12,6 +12,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.run_charts import overlaid, parallel_coordinates
 from scgnn2_app.session import Session
 from scgnn2_app.story import RunStory
+from scgnn2_app.theme import CHARTS
 
 if TYPE_CHECKING:
     from scgnn2_app.jobs import JobManager
@@ -44,7 +45,7 @@ class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no
         self._titles: dict[str, str] = {}
         self._score = ""
         self._drawn: Any = None
-        self._curves = pn.FlexBox(sizing_mode="stretch_width", gap="4px")
+        self._curves = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
         self._hint = pmui.Typography(
             "Tick two or more runs to lay their curves over each other.", variant="body2", margin=(4, 8)
@@ -112,10 +113,7 @@ class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no
             columns = {name: story.column(score) for name, story in stories.items()}
             if any(x for x, _ in columns.values()):
                 figures.append(overlaid(columns, score.replace("_", " "), "iteration", score, dark))
-        self._curves[:] = [
-            pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=280, margin=2, styles={"flex": "1 1 290px"})
-            for plot in figures
-        ]
+        self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
 
     def _draw_parallel(self) -> None:
         if self._last_rows is None:

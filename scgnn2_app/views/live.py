@@ -14,6 +14,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
+from scgnn2_app.theme import CHARTS
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -73,10 +74,11 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped = -1, (-1, False)
-        self._grid = pn.FlexBox(
-            *(_pane(chart) for chart in (*self._losses.values(), *self._scores)),
-            sizing_mode="stretch_width", align_items="stretch", gap="4px",
-        )  # fmt: skip
+        self._panes = {id(chart): _pane(chart) for chart in self._charts()}
+        self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
+        self._hint = pmui.Typography(
+            "Curves appear here as the run goes on.", variant="body2", margin=(12, 8), sx={"opacity": 0.8}
+        )
         session.param.watch(lambda _: self._paint(), "dark")
         self._show_log()
         self._show_strip(None)
@@ -112,8 +114,9 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
     def _begin(self, run_id: str) -> None:
         self._run_id, self._cursor, self.story = run_id, 0, RunStory()
         self._logged, self._mapped = -1, (-1, False)
-        for chart in (*self._losses.values(), *self._scores):
+        for chart in self._charts():
             chart.clear()
+        self._show_charts()
         self._show_log()
         self._show_strip(None)
         self._failure.visible = self._trace.visible = False
@@ -122,9 +125,21 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         for stage in {key[0] for key in self.story.curves} - set(self._losses):
             chart = self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
             chart.compare(self._other)
-            self._grid.insert(len(self._losses) - 1, _pane(chart))
-        for chart in (*self._losses.values(), *self._scores):
+            self._panes[id(chart)] = _pane(chart)
+        for chart in self._charts():
             chart.update(self.story)
+        self._show_charts()
+
+    def _charts(self) -> list[LossChart | ScoreChart]:
+        return [*self._losses.values(), *self._scores]
+
+    def _show_charts(self) -> None:
+        """A chart without data is no chart."""
+        shown = [self._panes[id(chart)] for chart in self._charts() if chart.has_data]
+        if shown != self._grid.objects:
+            self._grid[:] = shown
+        if self._hint.visible == bool(shown):
+            self._hint.visible = not shown
 
     def _load_other(self, name: str) -> None:
         run_id = self._others.get(name, "")
@@ -152,11 +167,12 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
     def _show_other(self, story: RunStory | None) -> None:
         self._other = story
-        for chart in (*self._losses.values(), *self._scores):
+        for chart in self._charts():
             chart.compare(story)
+        self._show_charts()
 
     def _paint(self) -> None:
-        for chart in (*self._losses.values(), *self._scores):
+        for chart in self._charts():
             chart.paint(self._session.dark)
 
     def _show_failure(self, info: RunInfo) -> None:
@@ -208,6 +224,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         return pmui.Column(
             self._failure,
             self._trace,
+            self._hint,
             self._grid,
             pmui.Typography("After each iteration: first two principal components of the graph embedding",
                             variant="subtitle2", margin=(6, 8, 0, 8)),
@@ -220,9 +237,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
 
 def _pane(chart: LossChart | ScoreChart) -> Any:
-    return pn.pane.Bokeh(
-        chart.figure, sizing_mode="stretch_width", min_width=280, margin=2, styles={"flex": "1 1 290px"}
-    )
+    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2)
 
 
 def _figure(info: RunInfo, iteration: int, selected: bool) -> str:
