@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -198,34 +199,44 @@ def make_server(options: ServerOptions) -> Any:
     def page() -> Any:
         return _page(context_for(options, user=(pn.state.user or "") if users is not None else ""))
 
+    _require_free(options.address, options.port)
     login: dict[str, Any] = {}
     if users is not None:
         login = {"auth_provider": login_provider(users), "cookie_secret": secrets.token_hex(32)}  # fresh at every start
-    try:
-        server = get_server(
-            {"/": page},
-            address=options.address,
-            port=options.port,
-            title={"/": "scgnn2"},
-            start=False,
-            show=False,
-            websocket_origin=["nobody.invalid:1"],  # until the port is known, below
-            # Long enough for a laptop that changes networks to find its page as it was; then it is cleaned away.
-            unused_session_lifetime_milliseconds=60_000,
-            **login,
-        )
-    except OSError as error:
-        raise OutputError(
-            f"Nothing can be served at {options.address}:{options.port}: {error.strerror or error}.",
-            expected="a free port of an address of this machine",
-            advice="Choose another one with --port, or 0 for any that is free.",
-        ) from error
+    server = get_server(
+        {"/": page},
+        address=options.address,
+        port=options.port,
+        title={"/": "scgnn2"},
+        start=False,
+        show=False,
+        websocket_origin=["nobody.invalid:1"],  # until the port is known, below
+        # Long enough for a laptop that changes networks to find its page as it was; then it is cleaned away.
+        unused_session_lifetime_milliseconds=60_000,
+        **login,
+    )
     hosts = allowed_hosts(options.address, int(server.port or 0), options.names)
     origins = server._tornado.websocket_origins
     origins.clear()
     origins.update(hosts)
     refuse_foreign_hosts(server._tornado, hosts)
     return server
+
+
+def _require_free(address: str, port: int) -> None:
+    """Find out whether a server may be bound there, before anything is made that would have to be taken down."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if sys.platform != "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+            probe.bind(place)
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be served at {address}:{port}: {error.strerror or error}.",
+            expected="a free port of an address of this machine",
+            advice="Choose another one with --port, or 0 for any that is free.",
+        ) from error
 
 
 def _users(options: ServerOptions) -> Users | None:
@@ -241,6 +252,15 @@ def _users(options: ServerOptions) -> Users | None:
             found="no users",
             advice="Make users with: scgnn2 users USERS.json add NAME",
         )
+    if users is not None:
+        workspace = options.workspace.expanduser().resolve()
+        around = next((root for root in options.roots if workspace.is_relative_to(root.expanduser().resolve())), None)
+        if around is not None:
+            raise ParameterError(
+                f"The workspace {options.workspace} lies in the folder {around}, which all users may read: they would "
+                "see each other's runs.",
+                expected="a workspace outside every --root",
+            )
     return users
 
 

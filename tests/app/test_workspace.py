@@ -152,7 +152,7 @@ def test_every_iteration_keeps_its_graph(tmp_path):
     )
     for iteration in (1, 2, 10):
         state = LoopState(
-            iteration, {}, np.zeros((4, 3), np.float32), np.ones((4, 2), np.float32), np.ones((4, 4), np.float32), graph,
+            iteration, {}, np.zeros((4, 3), "f4"), np.ones((4, 2), "f4"), np.ones((4, 4), "f4"), graph,
             labels=np.array([0, 0, 1, 1], np.int32),
         )  # fmt: skip
         save_iteration(tmp_path, state)
