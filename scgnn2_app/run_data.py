@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,26 @@ MOST_GROUPS = 200
 """An annotation with more values than this is not a grouping of cells."""
 
 _OWN = "scgnn2_"
+
+
+@dataclass(frozen=True)
+class IterationGraph:
+    """The cell graph of one iteration on a map.
+
+    Attributes
+    ----------
+    positions
+        (n_obs, 2) float32 places of the cells.
+    edges, weights
+        (2, n_edges) positions of the cells of every undirected edge, and (n_edges,) how alike they are.
+    labels
+        (n_obs,) int64 clusters of that iteration.
+    """
+
+    positions: npt.NDArray[np.float32]
+    edges: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
 
 
 class RunData:
@@ -64,6 +85,7 @@ class RunData:
                 expected=f"{RESULT}, which a finished run leaves, or the snapshots of one under way",
                 advice="Make one with: scgnn2 run demo --output_dir outputs/demo",
             )
+        self._own_maps: dict[int, npt.NDArray[np.float32]] = {}
         self._column = lru_cache(maxsize=GENES_KEPT)(self._read_column)
 
     def __repr__(self) -> str:
@@ -217,6 +239,33 @@ class RunData:
             Its snapshot is not there.
         """
         return snapshots.load_iteration(self.folder, iteration)
+
+    def graph_of(self, iteration: int = 0, *, own_map: bool = False) -> IterationGraph:
+        """The graph of one iteration.
+
+        Parameters
+        ----------
+        iteration
+            0: the one that was returned, or the newest one while the run is under way.
+        own_map
+            A map of that iteration's own graph embedding, which takes seconds the first time; otherwise the cells keep
+            the places of the returned one.
+
+        Raises
+        ------
+        InputError
+            The snapshot of that iteration is not there.
+        """
+        if iteration == 0:
+            return IterationGraph(self.umap, self.edges, self.weights, self.labels)
+        found = self.snapshot(iteration)
+        positions = self.umap
+        if own_map:
+            if iteration not in self._own_maps:
+                self._own_maps[iteration] = umap_positions(found.graph_embedding, seed=int(self.record.get("seed", 1)))
+            positions = self._own_maps[iteration]
+        weights = found.weights.astype(np.float64)
+        return IterationGraph(positions, found.edges.astype(np.int64), weights, found.labels.astype(np.int64))
 
     @property
     def selected_iteration(self) -> int:

@@ -33,6 +33,9 @@ BINS = 5
 PIXELS_PER_WIDTH = 25.0
 """Screen pixels for one unit of the published width, as in the engine's figures."""
 
+FAINT, LEVELS = 1, 254
+"""Palette of the cells: index 0 is nothing, 1 a cell in the background, and from 2 on there are 254 colours."""
+
 WIDEST = 6.0
 CACHED = 24  # aggregates that stay: a few zooms of all groups
 
@@ -224,17 +227,17 @@ def cells_picture(
 
 
 def quantised(values: Floats, low: float, high: float) -> npt.NDArray[np.uint8]:
-    """(n,) values between two limits as 1 to 255, beyond them the ends; 0 for NaN.
+    """(n,) values between two limits as 2 to 255, beyond them the ends; :data:`FAINT` for NaN.
 
     Examples
     --------
     >>> quantised(np.array([0.0, 1.0, 5.0, np.nan]), 0.0, 1.0).tolist()
-    [1, 255, 255, 0]
+    [2, 255, 255, 1]
     """
     span = (high - low) or 1.0
     shares = np.clip((np.asarray(values, dtype=np.float64) - low) / span, 0, 1)
-    levels = np.where(np.isnan(shares), -1.0, np.rint(shares * 254))
-    indices: npt.NDArray[np.uint8] = (levels + 1).astype(np.uint8)
+    levels = np.where(np.isnan(shares), FAINT, 2 + np.rint(shares * (LEVELS - 1)))
+    indices: npt.NDArray[np.uint8] = levels.astype(np.uint8)
     return indices
 
 
@@ -271,8 +274,9 @@ def _thickened(counts: npt.NDArray[np.float32], width: float) -> npt.NDArray[np.
         return counts * np.float32(width)
     narrow = int(width)
     share = np.float32(width - narrow)
-    thick: npt.NDArray[np.float32] = _widened(counts, narrow)
-    return thick if share < 0.05 else (1 - share) * thick + share * _widened(counts, narrow + 1)
+    thick = _widened(counts, narrow)
+    mixed = thick if share < 0.05 else (1 - share) * thick + share * _widened(counts, narrow + 1)
+    return mixed.astype(np.float32, copy=False)
 
 
 def _widened(picture: npt.NDArray[Any], pixels: int) -> npt.NDArray[Any]:
@@ -281,11 +285,13 @@ def _widened(picture: npt.NDArray[Any], pixels: int) -> npt.NDArray[Any]:
         return picture
     across = maximum_filter1d(picture, pixels, axis=1, mode="constant")
     if pixels == 2:
-        return maximum_filter1d(across, 2, axis=0, mode="constant")
+        square: npt.NDArray[Any] = maximum_filter1d(across, 2, axis=0, mode="constant")
+        return square
     inner = max(1, round(pixels * 0.6))
     tall = maximum_filter1d(maximum_filter1d(picture, inner, axis=1, mode="constant"), pixels, axis=0, mode="constant")
     wide = maximum_filter1d(across, inner, axis=0, mode="constant")
-    return np.maximum(tall, wide)
+    rounded: npt.NDArray[Any] = np.maximum(tall, wide)
+    return rounded
 
 
 def _density(ink: npt.NDArray[np.float32]) -> Picture:

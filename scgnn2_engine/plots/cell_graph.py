@@ -142,7 +142,7 @@ def cell_graph(
     drawable = np.flatnonzero(weights > 0)
     kept = drawable[thin_edges(edges[:, drawable], weights[drawable], len(positions), max_edges)]
     layers = [
-        *_edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale),
+        *edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale),
         *_cell_layers(hv, positions, labels, obs_names, node_size),
     ]
     drawn = f"{len(drawable):,} edges"
@@ -179,7 +179,8 @@ def cell_graph(
     )
 
 
-def _edge_layers(hv: Any, positions: Floats, edges: Ints, weights: Floats, edgescale: float) -> list[Any]:
+def edge_layers(hv: Any, positions: Floats, edges: Ints, weights: Floats, edgescale: float) -> list[Any]:
+    """The edges in up to five quantile bins of weight, each of one width; HoloViews has no width for a single edge."""
     if edges.shape[1] == 0:
         return []
     widths = np.clip(PIXELS_PER_WIDTH * edge_widths(weights, edgescale), THINNEST, THICKEST)

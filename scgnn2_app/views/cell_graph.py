@@ -1,0 +1,269 @@
+"""The cell graph: where the cells lie, who their neighbours are, what they are, and which of them are selected."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from scgnn2_app.colouring import CLUSTER, GENE_IMPUTED, GENE_OBSERVED, Colouring, choices, colouring
+from scgnn2_app.download import Downloader
+from scgnn2_app.figure_files import ExportRow, file_name
+from scgnn2_app.gene_picker import GenePicker
+from scgnn2_app.graph_canvas import GraphCanvas
+from scgnn2_app.later import in_thread
+from scgnn2_app.map_key import MapKey
+from scgnn2_app.run_data import IterationGraph, RunData
+from scgnn2_app.session import Session
+from scgnn2_app.shading import Window
+from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.plots import cell_graph
+from scgnn2_engine.plots.maps import value_map
+
+RETURNED = "returned"
+NAMES_SHOWN = 5
+LOOK: dict[str, Any] = {"size": "small", "margin": (6, 8), "sizing_mode": "stretch_width"}
+
+
+class CellGraphView(pn.viewable.Viewer):
+    """The Cell graph tab.
+
+    Parameters
+    ----------
+    session
+        Its run is shown, its selection marked and set, its gene followed.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
+        self._session = session
+        self._graph: IterationGraph | None = None
+        self._colouring: Colouring | None = None
+        self.canvas = GraphCanvas(session.select, lambda error: session.say(str(error), "error"), dark=session.dark)
+        self.canvas.drawn = self._count
+        self.legend = MapKey(dark=session.dark, sizing_mode="stretch_width", margin=(4, 4))
+        self.colour_by = pmui.Select(label="Colour by", options=[CLUSTER], value=CLUSTER, **LOOK)
+        self.gene = GenePicker(session)
+        self.iteration = pmui.Select(label="Iteration", options=[RETURNED], value=RETURNED, **LOOK)
+        self.own_map = pmui.Checkbox(
+            label="own map of this iteration", value=False, visible=False, size="small", margin=(0, 8),
+            description="Off: cells keep the places of the returned iteration, so that graphs can be compared",
+        )  # fmt: skip
+        self.edgescale = pmui.FloatSlider(label="edgescale", value=0.03, start=0.005, end=0.25, step=0.005, **LOOK)
+        self.node_size = pmui.FloatSlider(label="node_size", value=5.0, start=1.0, end=20.0, step=0.5, **LOOK)
+        self.cutoff = pmui.FloatSlider(label="Hide edges of a weight below", value=0.0, start=0.0, end=1.0, **LOOK)
+        self.thick = pmui.Checkbox(label="thickness by weight", value=True, size="small", margin=(0, 8))
+        self.edges = pmui.Checkbox(label="edges", value=True, size="small", margin=(0, 8))
+        self.count = pmui.Typography("", variant="caption", margin=(0, 8))
+        self.selected = pmui.Typography("", variant="body2", margin=(4, 8))
+        self._csv = pmui.Button(
+            label="Selected cells (CSV)", size="small", variant="outlined", margin=(4, 8), disabled=True,
+            description="Name, cluster and annotation of the selected cells", on_click=lambda _: self._download(),
+        )  # fmt: skip
+        self._clear = pmui.Button(
+            label="Clear selection", size="small", variant="text", margin=(4, 8), disabled=True,
+            on_click=lambda _: session.clear(),
+        )  # fmt: skip
+        self._downloader = Downloader()
+        self._export = ExportRow(session, self, "cell_graph")
+        self._empty = pmui.Typography("No result yet: the cell graph of a run appears here once it is done.",
+                                      variant="body1", margin=16)  # fmt: skip
+        self._watch()
+        self._take_up()
+
+    def _watch(self) -> None:
+        session = self._session
+        session.param.watch(lambda _: self._take_up(), "run")
+        session.param.watch(lambda _: self._paint(), "dark")
+        session.param.watch(lambda _: self._mark(), "selection")
+        session.param.watch(lambda _: self._gene_changed(), "gene")
+        self.colour_by.param.watch(lambda _: self._recolour(), "value")
+        self.legend.param.watch(lambda _: self._mark(), "isolated")
+        for widget in (self.iteration, self.own_map):
+            widget.param.watch(lambda _: self._load_graph(), "value")
+        for widget in (self.edgescale, self.node_size, self.cutoff, self.thick, self.edges):
+            widget.param.watch(lambda _: self._restyle(), "value")
+
+    # --- taking up a run ---------------------------------------------------------------------------------------------
+
+    def _take_up(self) -> None:
+        run = self._session.run
+        self._body_visible(run is not None)
+        self._graph = None
+        if run is None:
+            self.canvas.clear()
+            return
+        options = choices(run)
+        chosen = self.colour_by.value if self.colour_by.value in options else CLUSTER
+        iterations = [RETURNED, *(str(number) for number in run.iterations)]
+        with pn.io.hold():
+            self.colour_by.param.update(options=options, value=chosen)
+            self.iteration.param.update(options=iterations, value=RETURNED, disabled=len(iterations) == 1)
+        self._load_graph()
+
+    def _body_visible(self, there: bool) -> None:
+        self._empty.visible = not there
+        for part in getattr(self, "_body", []):
+            part.visible = there
+
+    def _load_graph(self) -> None:
+        run = self._session.run
+        if run is None:
+            return
+        number = 0 if self.iteration.value == RETURNED else int(self.iteration.value)
+        self.own_map.visible = bool(number) and number != run.selected_iteration
+        own = bool(number) and self.own_map.value
+        asked = (run, self.iteration.value, own)
+        self._asked = asked
+
+        def show(graph: IterationGraph) -> None:
+            self._session.busy = False
+            if self._asked == asked:
+                self._show_graph(run, graph)
+
+        def failed(error: Exception) -> None:
+            self._session.busy = False
+            self._session.say(str(error), "error")
+
+        self._session.busy = True
+        in_thread(lambda: run.graph_of(number, own_map=own), show, failed)
+
+    def _show_graph(self, run: RunData, graph: IterationGraph) -> None:
+        moved = self._graph is None or self._graph.positions is not graph.positions
+        self._graph = graph
+        columns = {"cluster": graph.labels.astype(str)}
+        columns |= {"label": run.groups[run.truth_name]} if run.truth_name else {}
+        positive = graph.weights[graph.weights > 0]
+        low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
+        step = float(f"{(high - low) / 100:.1g}") if high > low else 0.01
+        with pn.io.hold():
+            self.cutoff.param.update(start=0.0, end=max(high, step), step=step, value=0.0)
+        self.canvas.cutoff = 0.0
+        self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
+        self._recolour()
+
+    # --- what the controls do ----------------------------------------------------------------------------------------
+
+    def _restyle(self) -> None:
+        canvas = self.canvas
+        canvas.edgescale, canvas.node_size = float(self.edgescale.value), float(self.node_size.value)
+        canvas.cutoff, canvas.thick = float(self.cutoff.value), bool(self.thick.value)
+        canvas.edges_shown = bool(self.edges.value)
+        canvas.redraw()
+
+    def _gene_changed(self) -> None:
+        if self.colour_by.value in (GENE_IMPUTED, GENE_OBSERVED):
+            self._recolour()
+
+    def _recolour(self) -> None:
+        run, graph = self._session.run, self._graph
+        if run is None or graph is None:
+            return
+        choice = self.colour_by.value
+        self.gene.visible = choice in (GENE_IMPUTED, GENE_OBSERVED)
+        try:
+            self._colouring = colouring(run, choice, gene=self._session.gene, labels=graph.labels)
+        except ScgnnError as error:
+            self._session.say(str(error), "error")
+            return
+        self.legend.describe(self._colouring, self._session.dark)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Everything but the isolated groups, and but the selected cells where there are some, steps back."""
+        found, selection = self._colouring, self._session.selection
+        if found is not None and self._graph is not None:
+            found = found.isolated(self.legend.isolated)
+            if len(selection):
+                chosen = np.zeros(len(found.indices), dtype=bool)
+                chosen[selection[selection < len(chosen)]] = True
+                found = found.only(chosen if found.shown is None else chosen & found.shown)
+            self.canvas.colour(found, self._session.dark)
+        self._say_selected(selection)
+
+    def _say_selected(self, selection: npt.NDArray[np.int64]) -> None:
+        run = self._session.run
+        self._csv.disabled = self._clear.disabled = not len(selection)
+        if run is None or not len(selection):
+            self.selected.object = "Select cells with the lasso or the box beside the map."
+            return
+        names = ", ".join(map(str, run.obs_names[selection[:NAMES_SHOWN]]))
+        more = f" and {len(selection) - NAMES_SHOWN:,} more" if len(selection) > NAMES_SHOWN else ""
+        noun = "cell" if len(selection) == 1 else "cells"
+        self.selected.object = f"{len(selection):,} {noun} selected: {names}{more}"
+
+    def _count(self, window: Window) -> None:
+        run, shader = self._session.run, self.canvas.shader
+        if run is None or shader is None:
+            return
+        shown = shader.above(self.canvas.cutoff) if self.canvas.edges_shown else 0
+        text = f"{run.n_obs:,} cells, {shown:,} of {shader.n_edges:,} edges"
+        if self.canvas.is_pixels:
+            text += ". Zoom in to rest the pointer on single cells."
+        if self.count.object != text:
+            self.count.object = text
+
+    def _paint(self) -> None:
+        self.canvas.paint(self._session.dark)
+        if self._colouring is not None:
+            self.legend.describe(self._colouring, self._session.dark)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def selected_table(self) -> pd.DataFrame:
+        """Name, cluster and annotation of the selected cells."""
+        run, selection = self._session.run, self._session.selection
+        if run is None or self._graph is None:
+            raise InputError("There is no run whose cells could be selected.")
+        columns: dict[str, Any] = {"cell": run.obs_names[selection], "cluster": self._graph.labels[selection]}
+        columns |= {name: values[selection] for name, values in run.groups.items()}
+        return pd.DataFrame(columns)
+
+    def _download(self) -> None:
+        def send() -> None:
+            text = io.StringIO()
+            self.selected_table().to_csv(text, index=False)
+            run = self._session.run
+            self._downloader.send(f"{file_name(run.name if run else '')}_selected_cells.csv", text.getvalue().encode())
+
+        self._session.attempt(send)
+
+    def figure(self) -> Any:
+        """What is shown, for export: the whole map; of many edges every cell's strongest."""
+        run, graph, found = self._session.run, self._graph, self._colouring
+        if run is None or graph is None or found is None:
+            raise InputError("There is no cell graph to draw yet.", advice="Wait for a run to be done, or choose one.")
+        style: dict[str, Any] = {"edgescale": self.edgescale.value, "node_size": self.node_size.value}
+        kept = graph.weights >= self.cutoff.value if self.edges.value else np.zeros(len(graph.weights), dtype=bool)
+        edges, weights = graph.edges[:, kept], graph.weights[kept]
+        if found.is_groups:
+            labels = np.array([group.name for group in found.groups] + ["none"])[found.values.astype(int)]
+            return cell_graph(graph.positions, edges, weights, labels, obs_names=run.obs_names, **style)
+        return value_map(
+            graph.positions, found.values, title=found.title, unit=found.unit, limits=(found.low, found.high),
+            edges=edges, weights=weights, **style,
+        )  # fmt: skip
+
+    def __panel__(self) -> Any:
+        controls = pmui.Column(
+            self.colour_by, self.gene, self.legend, self.iteration, self.own_map, self.edgescale, self.node_size,
+            self.cutoff, self.edges, self.thick, width=230, margin=0,
+        )  # fmt: skip
+        map_ = pmui.Column(
+            pn.pane.Bokeh(self.canvas.figure, sizing_mode="stretch_width", margin=(0, 4)),
+            pmui.Row(self.count, pn.HSpacer(), self._export, margin=0, sizing_mode="stretch_width"),
+            pmui.Row(self.selected, pn.HSpacer(), self._csv, self._clear, self._downloader, margin=0,
+                     sizing_mode="stretch_width"),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        self._body = [controls, map_]
+        self._body_visible(self._session.run is not None)
+        return pmui.Column(
+            self._empty, pmui.Row(controls, map_, sizing_mode="stretch_width", margin=0),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
