@@ -12,12 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scgnn2_engine.cli import benchmark, convert, ltmg, params, plot, run, simulate
+from scgnn2_engine.cli import benchmark, convert, evaluate, ltmg, params, plot, run, simulate
 from scgnn2_engine.cli.interrupt import INTERRUPTED
 from scgnn2_engine.cli.parsing import Parser
 from scgnn2_engine.errors import ScgnnError
 
-OWN = (run, plot, ltmg, params, simulate, convert, benchmark)
+OWN = (run, plot, ltmg, params, simulate, convert, evaluate, benchmark)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

@@ -95,9 +95,8 @@ def diagnose(
         ``name``, ``value``, ``meaning``; only what could be measured, in the order of :data:`MEANINGS`.
     """
     embeddings = embeddings or {}
-    visible = Visible.of(prepared, held_out=True)
-    normalised = visible.normalised(imputed, prepared)
-    kept = variance_kept(normalised, visible.y)
+    normalised, observed = on_normalised_scale(imputed, prepared)
+    kept = variance_kept(normalised, observed)
     known = kept[np.isfinite(kept)]
     zeros = entry_errors(imputed, entries["zero"], smallest=largest_zero(prepared))
     found = {
@@ -105,7 +104,7 @@ def diagnose(
         "mean_at_zeros": zeros["l1_mean"],
         "variance_kept": float(np.median(known)) if len(known) else NAN,
         "variance_kept_lowest": float(np.quantile(known, 0.05)) if len(known) else NAN,
-        **gene_correlations(normalised, visible.y, seed=seed),
+        **gene_correlations(normalised, observed, seed=seed),
         **_floor(imputed, prepared, entries, best_baseline, best_rates, seed),
         "stability_of_iterations": stability(history),
     }
@@ -145,14 +144,28 @@ def _floor(
 
 def gene_table(imputed: Floats, prepared: Prepared) -> pd.DataFrame:
     """One row for each gene, see :class:`~scgnn2_engine.types.Evaluation`."""
-    visible = Visible.of(prepared, held_out=True)
-    normalised = visible.normalised(imputed, prepared)
+    normalised, observed = on_normalised_scale(imputed, prepared)
     return pd.DataFrame(
         {
             "gene": prepared.var_names,
-            "observed_in": np.mean(visible.y > 0, axis=0),
-            "mean_observed": visible.y.mean(axis=0, dtype=np.float64),
+            "observed_in": np.mean(observed > 0, axis=0),
+            "mean_observed": observed.mean(axis=0, dtype=np.float64),
             "mean_imputed": normalised.mean(axis=0, dtype=np.float64),
-            "variance_kept": variance_kept(normalised, visible.y),
+            "variance_kept": variance_kept(normalised, observed),
         }
     )
+
+
+def on_normalised_scale(imputed: Floats, prepared: Prepared) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Imputed and observed values as ln(1 + library-normalised expression), (n_obs, n_vars) each, nothing hidden.
+
+    With the hidden entries at 0 the observed variance would be mostly that of the mask.
+    """
+    visible = Visible.of(prepared, held_out=True)
+    observed = visible.y
+    if prepared.hidden is not None:
+        at = prepared.hidden
+        observed = observed.copy()
+        factors = (prepared.size_factors * visible.ratio)[at.rows]
+        observed[at.rows, at.cols] = np.log1p(np.expm1(at.values) / factors)
+    return visible.normalised(imputed, prepared), observed

@@ -124,8 +124,10 @@ def iterate_evaluation(
     prepared = result.prepared
     entries = scored_entries(prepared)
     own = Candidate(result.imputed, result.labels)
-    score = _Scorer(entries, largest_zero(prepared), *l1_verdict(prepared.expression))
-    evaluation = yield from _compare({METHOD: own}, prepared, truth, score, baselines, seed, stop)
+    score = Scorer.of(prepared, entries)
+    evaluation = yield from iterate_comparison(
+        {METHOD: own}, prepared, truth, baselines=baselines, seed=seed, stop=stop, score=score
+    )
     if not diagnostics or stop():
         return evaluation
     table = diagnose(
@@ -155,6 +157,7 @@ def iterate_comparison(
     baselines: bool = True,
     seed: int = 0,
     stop: Stop = never,
+    score: Scorer | None = None,
 ) -> Steps:
     """Score any number of outputs on the same data, and the baselines beside them; without diagnostics.
 
@@ -168,20 +171,10 @@ def iterate_comparison(
         As for :func:`evaluate_result`.
     stop
         Asked before every baseline; once it returns True, the others are left out.
+    score
+        Where the entries are known already, or what was best at them shall be.
     """
-    score = _Scorer(scored_entries(prepared), largest_zero(prepared), *l1_verdict(prepared.expression))
-    return (yield from _compare(candidates, prepared, truth, score, baselines, seed, stop))
-
-
-def _compare(
-    candidates: Mapping[str, Candidate],
-    prepared: Prepared,
-    truth: Truth | None,
-    score: _Scorer,
-    baselines: bool,
-    seed: int,
-    stop: Stop,
-) -> Steps:
+    score = score or Scorer.of(prepared)
     rows: list[dict[str, Any]] = []
     clusterings: list[tuple[str, Labels, float]] = []
     notes = [score.sentence] if not score.meaningful and score.hidden is not None else []
@@ -221,18 +214,23 @@ def _compare(
     )
 
 
-class _Scorer:
+class Scorer:
     """Scores one imputation after the other, and remembers what the best of them put at the hidden entries."""
 
     def __init__(self, entries: Mapping[Kind, Entries], smallest: float, meaningful: bool, sentence: str) -> None:
         self.hidden = entries.get("masked", entries.get("held_out"))
         self.meaningful, self.sentence = meaningful, sentence
         self.best_rates: npt.NDArray[Any] | None = None
-        self._entries, self._smallest = entries, smallest
+        self.entries, self._smallest = entries, smallest
         self._least = np.inf
 
+    @classmethod
+    def of(cls, prepared: Prepared, entries: Mapping[Kind, Entries] | None = None) -> Scorer:
+        """Of a run's entries."""
+        return cls(entries or scored_entries(prepared), largest_zero(prepared), *l1_verdict(prepared.expression))
+
     def __call__(self, name: str, imputed: Floats, seconds: float) -> list[dict[str, Any]]:
-        scored = score_rows(imputed, self._entries, smallest=self._smallest, l1_meaningful=self.meaningful)
+        scored = score_rows(imputed, self.entries, smallest=self._smallest, l1_meaningful=self.meaningful)
         if self.hidden is not None:
             error = next(row["rmse"] for row in scored if row["entries"] in ("masked", "held_out"))
             if error < self._least:

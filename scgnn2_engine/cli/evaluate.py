@@ -1,0 +1,130 @@
+"""``scgnn2 evaluate``: score the results of any tool on the same entries."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers of the whole command line."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score results of any tool beside the baselines",
+        allow_abbrev=False,
+        description="Score imputed expression and clusters: a run of scgnn2, an h5ad with a layer of another tool, "
+        "or a table. Several results get a column each, and the agreement of their clusters.",
+    )
+    evaluate.add_argument("results", nargs="+", metavar="RESULT", help="output folder of a run, h5ad, csv, 10x, .rds")
+    evaluate.add_argument("--truth", metavar="MATRIX", help="expression with nothing hidden")
+    evaluate.add_argument("--observed", metavar="MATRIX", help="what the tools were given: 0 where an entry was hidden")
+    evaluate.add_argument("--labels", metavar="CSV", help="known types of the cells (cell, label)")
+    evaluate.add_argument("--layer", metavar="NAME", default="", help="layer of an h5ad that holds the imputed values")
+    evaluate.add_argument("--clusters", metavar="COLUMN", default="", help="column of obs that holds the clusters")
+    evaluate.add_argument(
+        "--scale",
+        choices=["auto", "counts", "normalised", "logged"],
+        default="auto",
+        help="of the imputed values; logged: natural logarithm of 1 + x",
+    )
+    evaluate.add_argument(
+        "--orientation",
+        choices=["auto", "cells-by-genes", "genes-by-cells"],
+        default="auto",
+        help="what the rows of tables are",
+    )
+    evaluate.add_argument(
+        "--match_library", action="store_true", help="bring every cell to its observed library size before scoring"
+    )
+    evaluate.add_argument(
+        "--baselines", action=argparse.BooleanOptionalAction, default=True, help="score the baselines as well"
+    )
+    evaluate.add_argument("--seed", type=int, default=1, help="of baselines and samples")
+    evaluate.add_argument("--output", metavar="DIR", help="also write the tables there, as csv and evaluation.json")
+    evaluate.add_argument("--overwrite", action="store_true", help="replace tables that are there already")
+    evaluate.set_defaults(act=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from scgnn2_engine.evaluate.outside import iterate_outputs, named_apart, read_output
+    from scgnn2_engine.evaluate.tables import wide
+    from scgnn2_engine.io import read
+    from scgnn2_engine.params import LoadParams
+
+    files = _files(arguments)
+    given = LoadParams(layer=arguments.layer, scale=arguments.scale, orientation=arguments.orientation)
+    plain = LoadParams(orientation=arguments.orientation)
+    outputs = named_apart([read_output(path, given, clusters=arguments.clusters) for path in arguments.results])
+    steps = iterate_outputs(
+        outputs,
+        truth=read(arguments.truth, plain) if arguments.truth else None,
+        observed=read(arguments.observed, plain) if arguments.observed else None,
+        labels=arguments.labels,
+        match_library=arguments.match_library,
+        baselines=arguments.baselines,
+        seed=arguments.seed,
+    )
+    while True:
+        try:
+            next(steps)  # what it says is among the notes
+        except StopIteration as end:
+            comparison = end.value
+            break
+    evaluation = comparison.evaluation
+    print("Errors on ln(1 + x); at zero entries l1_mean is the mean imputed value.")
+    print(_text(wide(evaluation.imputation)))
+    if len(evaluation.clusters):
+        print("\nClusters")
+        print(_text(evaluation.clusters.drop(columns="seconds").dropna(axis=1, how="all").set_index("method")))
+    if len(evaluation.diagnostics):
+        print("\nDiagnostics")
+        print(_text(evaluation.diagnostics.pivot_table("value", "name", "method", sort=False)))
+    if comparison.agreement is not None:
+        print("\nAdjusted Rand index between the clusters")
+        print(_text(comparison.agreement))
+    print()
+    for note in evaluation.notes:
+        print(note)
+    if files:
+        _write(comparison, files)
+    return 0
+
+
+TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagnostics_genes", "agreement")
+
+
+def _files(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Where the tables go, claimed before anything is computed."""
+    from scgnn2_engine.io import refuse_existing
+
+    if not arguments.output:
+        return {}
+    folder = Path(arguments.output).expanduser()
+    files = {name: folder / f"{name}.csv" for name in TABLES} | {"record": folder / "evaluation.json"}
+    for file in files.values():
+        refuse_existing(file, overwrite=arguments.overwrite)
+    return files
+
+
+def _write(comparison: Any, files: dict[str, Path]) -> None:
+    from scgnn2_engine.evaluate.tables import record
+    from scgnn2_engine.io.atomic import whole_file
+    from scgnn2_engine.io.records import json_text
+    from scgnn2_engine.io.result_tables import evaluation_frames
+    from scgnn2_engine.io.tables import write_frame
+
+    tables = dict(evaluation_frames(comparison.evaluation))
+    if comparison.agreement is not None:
+        tables["agreement"] = comparison.agreement.rename_axis("method").reset_index()
+    for name, table in tables.items():
+        with whole_file(files[name]) as temporary:
+            write_frame(temporary, table)
+        print(files[name])
+    with whole_file(files["record"]) as temporary:
+        temporary.write_text(json_text(record(comparison)), encoding="utf-8")
+    print(files["record"])
+
+
+def _text(table: Any) -> str:
+    return str(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep=""))
