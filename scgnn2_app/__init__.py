@@ -1,4 +1,4 @@
-"""A finished run as a page: ``view(folder)`` in a notebook, or ``panel serve scgnn2_app --args FOLDER``.
+"""The dashboard: ``scgnn2 serve`` in the browser, ``Dashboard(adata)`` in a notebook.
 
 The names below are loaded when first used: the processes of the runs import this package too, and need no page.
 """
@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scgnn2_app.app import page, view
+    from scgnn2_app.app import create_page
+    from scgnn2_app.dashboard import Dashboard
 
-_HOMES = {"page": "app", "view": "app"}
+_HOMES = {"Dashboard": "dashboard", "create_page": "app"}
 
-__all__ = ["page", "view"]
+__all__ = ["Dashboard", "create_page"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,24 +8,49 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app import shading
 from scgnn2_app.controls import Controls
 from scgnn2_app.copy_as_dialog import CopyAs
 from scgnn2_app.data_picker import DataPicker
 from scgnn2_app.draft import Draft
 from scgnn2_app.export import Exports
 from scgnn2_app.run_bar import RunBar
-from scgnn2_app.server import ServerContext
+from scgnn2_app.server import WARM_UP, ServerContext
 from scgnn2_app.session import Session
+from scgnn2_app.source_summary import describe
+from scgnn2_app.sources import Source
 from scgnn2_app.theme import THEME
+from scgnn2_app.views.cell_graph import CellGraphView
 from scgnn2_app.views.live import LiveView
 from scgnn2_app.views.runs import RunsView
+from scgnn2_app.views.sweep import SweepView
 from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
 
 POLL_MILLISECONDS = 400
+LOOK = {
+    "& .MuiAppBar-root": {
+        "backgroundColor": "background.paper",
+        "color": "text.primary",
+        "boxShadow": "none",
+        "borderBottom": "1px solid",
+        "borderColor": "divider",
+        "backgroundImage": "none",
+    },
+}
+"""The bar above is of the colour of the page, so that its buttons are seen."""
+
 TURNS_BETWEEN_LISTS = 3
 """Every so many polls the list of all runs is looked at, in between only the shown run."""
+
+
+def _read_demo() -> None:
+    """The first look at any data loads scanpy, which takes seconds."""
+    describe(Source.demo(), RunParams())
+
+
+WARM_UP += [_read_demo, shading.warm_up]
 
 
 class App:
@@ -54,6 +79,8 @@ class App:
         self._made: dict[str, Any] = {"Live": self.live, "Runs": self.runs}
         self._builders: dict[str, Callable[[], Any]] = {
             "Live": lambda: self.live,
+            "Cell graph": lambda: CellGraphView(self.session),
+            "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),
             "Runs": lambda: self.runs,
         }
         self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
@@ -195,6 +222,7 @@ class App:
             sidebar_width=340,
             theme_config=THEME,
             busy_indicator=None,
+            sx=LOOK,
             **options,
         )  # fmt: skip
         page.param.watch(lambda event: self.session.param.update(dark=event.new), "dark_theme")

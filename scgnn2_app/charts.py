@@ -6,7 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, LogAxis, LogScale, Range1d, Span
+from bokeh.models import (
+    ColumnDataSource,
+    HoverTool,
+    Legend,
+    LegendItem,
+    LogAxis,
+    LogScale,
+    NumeralTickFormatter,
+    Range1d,
+    Span,
+)
 from bokeh.plotting import figure
 
 from scgnn2_app.story import Curve, RunStory
@@ -19,6 +29,24 @@ MOST_POINTS = 20_000
 
 MOST_NAMED = 8
 """Clusters that a legend names; of more, hovering tells."""
+
+LEGEND: dict[str, Any] = {
+    "orientation": "horizontal",
+    "ncols": "auto",
+    "location": "left",
+    "label_text_font_size": "11px",
+    "spacing": 4,
+    "padding": 0,
+    "margin": 0,
+    "border_line_color": None,
+    "background_fill_alpha": 0,
+    "click_policy": "hide",
+    "glyph_width": 12,
+    "glyph_height": 10,
+    "label_height": 12,
+    "label_standoff": 2,
+}
+"""Above the plot, so that it hides nothing; a click hides its line."""
 
 HELD_OUT, HELD_OUT_COLOUR = "held out", "#d55e00"
 
@@ -42,12 +70,14 @@ class LossChart:
             title=title,
             y_axis_type="log",
             tools=TOOLS,
+            toolbar_location="above",
             active_drag="box_zoom",
-            x_axis_label="epoch, all iterations one after another",
+            x_axis_label="epoch, all iterations",
             y_axis_label="loss",
         )
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
+        self.figure.yaxis.formatter = NumeralTickFormatter(format="0.[00]a")
         self._lines: dict[int | None, tuple[ColumnDataSource, int]] = {}
         self._items: list[LegendItem] = []
         self._held_out = ColumnDataSource({"x": [], "y": []})
@@ -56,11 +86,8 @@ class LossChart:
         self._earlier_line = self.figure.line(
             "x", "y", source=self._earlier, line_dash=[4, 3], line_width=1.5, color=colours(dark)["muted"]
         )
-        self._legend = Legend(
-            items=[], location="top_right", label_text_font_size="8pt", spacing=0, padding=2, margin=2,
-            click_policy="hide", glyph_width=14, glyph_height=12, label_height=12,
-        )  # fmt: skip
-        self.figure.add_layout(self._legend)
+        self._legend = Legend(**LEGEND)
+        self.figure.add_layout(self._legend, "above")
         self._has_right_axis = False
         self.paint(dark)
 
@@ -120,8 +147,8 @@ class LossChart:
         self.figure.add_tools(
             HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
         )
-        if cluster is None or len(self._lines) < MOST_NAMED:
-            self._name(name, line, shown=True)
+        if cluster is not None and len(self._lines) < MOST_NAMED:
+            self._name(str(cluster), line, shown=True)
         return source
 
     def _show_held_out(self, curve: Curve) -> None:
@@ -150,7 +177,7 @@ class LossChart:
                 line_width=1.5,
             )
             self.figure.y_range.renderers = [r for r in self.figure.renderers if r is not line]
-            self._name("held-out error (right)", line, shown=True)
+            self._name("held-out error", line, shown=True)
         self.figure.extra_y_ranges[HELD_OUT].update(start=low, end=high)
         self._held_out.data = _thinned(curve, max(1, len(curve.x) // 4000))
 
@@ -183,6 +210,7 @@ class ScoreChart:
             sizing_mode="stretch_width",
             title=title,
             tools=TOOLS,
+            toolbar_location="above",
             x_axis_label="iteration",
             y_axis_label=unit,
         )
@@ -209,11 +237,8 @@ class ScoreChart:
             )
             items.append((name, LegendItem(label=text, renderers=drawn)))
         self._items = items
-        self._legend = Legend(
-            items=[], location="bottom_right", label_text_font_size="8pt", spacing=0, padding=2, margin=2,
-            click_policy="hide", glyph_width=14, glyph_height=12, label_height=12,
-        )  # fmt: skip
-        self.figure.add_layout(self._legend)
+        self._legend = Legend(**LEGEND)
+        self.figure.add_layout(self._legend, "above")
         self._selected = Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
         self.figure.add_layout(self._selected)
         self.paint(dark)
@@ -257,7 +282,8 @@ class ScoreChart:
             ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if y else []
             self._sources[prefix + name].data = {"x": list(ends), "y": [y[-1]] * len(ends)}
         if not prefix:
-            self._legend.items = [item for name, item in self._items if self._sources[name].data["x"]]
+            named = [item for name, item in self._items if self._sources[name].data["x"]]
+            self._legend.items = named if len(self._items) > 1 else []
 
 
 def _thinned(curve: Curve, stride: int) -> dict[str, list[float]]:

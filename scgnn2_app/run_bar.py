@@ -100,13 +100,7 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
             *self._more,
             sizing_mode="stretch_width",
             margin=0,
-            sx={
-                "alignItems": "center",
-                "bgcolor": "background.paper",
-                "color": "text.primary",
-                "borderRadius": "6px",
-                "padding": "6px 8px",
-            },
+            sx={"alignItems": "center"},
         )
 
 

@@ -265,6 +265,8 @@ def _users(options: ServerOptions) -> Users | None:
 
 
 def _warm_up() -> None:
+    import scgnn2_app.app  # noqa: F401 - it adds to WARM_UP what its tabs need
+
     for action in WARM_UP:
         try:
             action()

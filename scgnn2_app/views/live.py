@@ -71,7 +71,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         self._others: dict[str, str] = {}
         self._failure = pmui.Alert("", severity="error", visible=False, sizing_mode="stretch_width", margin=(4, 8))
         self._trace = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
-        self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
+        self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped = -1, (-1, False)
         self._panes = {id(chart): _pane(chart) for chart in self._charts()}

@@ -1,0 +1,278 @@
+"""Sweeps: many runs with other parameters, compared by a score that needs no labels, followed as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from scgnn2_app.draft import Draft
+from scgnn2_app.run_bar import duration
+from scgnn2_app.run_charts import history, importances, parallel_coordinates, slice_of
+from scgnn2_app.search_space import Axis, may_vary
+from scgnn2_app.session import Session
+from scgnn2_app.sweep_records import SCORES
+from scgnn2_app.theme import CHARTS
+from scgnn2_engine.errors import InputError, ParameterError
+
+if TYPE_CHECKING:
+    from scgnn2_app.data_picker import DataPicker
+    from scgnn2_app.server import ServerContext
+    from scgnn2_app.sweep_records import SweepInfo, Trial
+    from scgnn2_engine.params import RunParams
+
+STRATEGIES = {
+    "TPE: draws where earlier trials were good": "tpe",
+    "Random: independent draws": "random",
+    "Grid: every combination": "grid",
+}
+USUAL = ("clustering_resolution", "graph_AE_embedding_size")
+NONE = "no sweep yet"
+
+
+class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+    """The Sweep tab.
+
+    Parameters
+    ----------
+    session
+        What is shown; is told what goes wrong.
+    context
+        The sweeps and who looks.
+    draft, picker
+        The parameters and the data of the trials.
+    load
+        Takes the best trial's parameters into the controls.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        context: ServerContext,
+        draft: Draft,
+        picker: DataPicker,
+        load: Callable[[RunParams], Any],
+    ) -> None:
+        super().__init__()
+        self._session, self._context, self._draft, self._picker, self._load = session, context, draft, picker, load
+        self._known: dict[str, str] = {}
+        self._drawn: tuple[Any, ...] = ()
+        small: dict[str, Any] = {"size": "small", "margin": (5, 6)}
+        self.keys = pmui.MultiChoice(
+            label="Parameters to vary", options=list(may_vary()), value=list(USUAL), searchable=True,
+            sizing_mode="stretch_width", **small,
+        )  # fmt: skip
+        self._axes = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._ranges: dict[str, Any] = {}
+        self.strategy = pmui.Select(label="Strategy", options=STRATEGIES, value="tpe", width=300, **small)
+        self.score = pmui.Select(label="Score", options=list(SCORES), value="validation_error", width=200, **small)
+        self.trials = pmui.IntInput(label="Trials", value=10, start=1, end=10_000, width=120, **small)
+        self.minutes = pmui.FloatInput(
+            label="At most minutes (0: no limit)", value=0.0, start=0.0, step=5.0, width=200, **small
+        )
+        self.start = pmui.Button(
+            label="Start sweep", color="success", variant="contained", on_click=lambda _: self._start(), **small
+        )
+        self.chosen = pmui.Select(label="Sweep", options=[NONE], value=NONE, width=380, **small)
+        self.stop = pmui.Button(label="Stop sweep", color="warning", variant="outlined", disabled=True, **small)
+        self.resume = pmui.Button(label="Resume", variant="outlined", disabled=True, **small)
+        self.best = pmui.Button(label="Best trial into the controls", variant="outlined", disabled=True, **small)
+        self.show_best = pmui.Button(label="Show best trial", variant="outlined", disabled=True, **small)
+        self._state = pmui.Typography("", variant="body2", margin=(6, 8))
+        self._charts = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
+        self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._table = pn.widgets.Tabulator(
+            pd.DataFrame({"trial": []}), disabled=True, show_index=False, height=220, sizing_mode="stretch_width",
+            layout="fit_data_fill", margin=(4, 8), theme="simple", visible=False,
+        )  # fmt: skip
+        self.keys.param.watch(lambda _: self._show_axes(), "value")
+        self.strategy.param.watch(lambda _: self._show_axes(), "value")
+        self.chosen.param.watch(lambda _: self.update(), "value")
+        self.stop.on_click(lambda _: self._with_sweep(context.sweeps.stop))
+        self.resume.on_click(lambda _: self._with_sweep(context.sweeps.resume))
+        self.best.on_click(lambda _: self._with_best(lambda sweep, trial: load(context.sweeps.params_of(sweep, trial))))
+        self.show_best.on_click(lambda _: self._with_best(lambda _sweep, trial: session.show(trial.run_id)))
+        session.param.watch(lambda _: self._repaint(), "dark")
+        self._show_axes()
+        self.update()
+
+    @property
+    def sweep_id(self) -> str:
+        """The sweep that is shown, ``""`` without any."""
+        return self._known.get(self.chosen.value, "")
+
+    def axes(self) -> list[Axis]:
+        """What is varied, as it stands in the fields.
+
+        Raises
+        ------
+        ParameterError
+            A range is not one.
+        """
+        if not self.keys.value:
+            raise ParameterError("Nothing is varied.", advice="Choose at least one parameter.")
+        return [Axis.parse(f"{key}={self._ranges[key].value}") for key in self.keys.value]
+
+    def update(self) -> None:
+        """Show how far the sweeps are; called by the page again and again."""
+        sweeps = self._context.sweeps.sweeps(self._context.owner)
+        known = {f"{_title(info)} ({info.state}) {info.id[-6:]}": info.id for info in sweeps}
+        if known != self._known:
+            shown = self.sweep_id
+            self._known = known
+            name = next((text for text, sweep in known.items() if sweep == shown), next(iter(known), NONE))
+            self.chosen.param.update(options=list(known) or [NONE], value=name)
+        info = next((info for info in sweeps if info.id == self.sweep_id), None)
+        self._show_state(info)
+        if info is not None:
+            self._draw(info)
+
+    def _show_axes(self) -> None:
+        fields = []
+        for key in self.keys.value:
+            if key not in self._ranges:
+                self._ranges[key] = self._field(key)
+            fields.append(self._ranges[key])
+        self._axes[:] = fields
+        self.trials.disabled = self.strategy.value == "grid"
+
+    def _field(self, key: str) -> Any:
+        try:
+            text = Axis.of(key).text.partition("=")[2]
+        except ParameterError:
+            value = self._draft.values[key]
+            text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        return pmui.TextInput(
+            label=f"{key}: low:high, low:high:log, or A,B,C", value=text, size="small", margin=(5, 6),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+
+    def _start(self) -> None:
+        def begin() -> None:
+            if self._picker.source is None:
+                raise InputError("There is no data for the trials.", advice="Choose data at the side.")
+            started = self._context.sweeps.start(
+                self._picker.source,
+                self._draft.params(),
+                self.axes(),
+                strategy=self.strategy.value,
+                score=self.score.value,
+                n_trials=self.trials.value,
+                seconds=60 * self.minutes.value,
+                owner=self._context.user,
+            )
+            self.update()
+            self.chosen.value = next(name for name, sweep in self._known.items() if sweep == started)
+            self._session.say("The sweep has begun; its trials are also among the runs.", "success")
+
+        self._session.attempt(begin)
+
+    def _with_sweep(self, action: Callable[[str], Any]) -> None:
+        if self.sweep_id:
+            self._session.attempt(lambda: action(self.sweep_id))
+            self.update()
+
+    def _with_best(self, action: Callable[[str, Trial], Any]) -> None:
+        def act() -> None:
+            trial = self._context.sweeps.sweep(self.sweep_id).best
+            if trial is not None:
+                action(self.sweep_id, trial)
+
+        self._session.attempt(act)
+
+    def _show_state(self, info: SweepInfo | None) -> None:
+        if info is None:
+            text = "Choose parameters and ranges, then start: the trials take the data and parameters of the controls."
+        else:
+            text = f"{info.state}: {info.n_done} of {info.sweep.n_trials} trials in {duration(info.seconds)}"
+            if info.best is not None:
+                text += f"; best {info.sweep.score} {info.best.score:.4g} in trial {info.best.number}"
+            if info.reason:
+                text += f". {info.reason}"
+        allowed = {
+            self.stop: info is not None and info.state == "running",
+            self.resume: info is not None and info.may_resume,
+            self.best: info is not None and info.best is not None,
+            self.show_best: info is not None and info.best is not None,
+        }
+        if self._state.object != text:
+            self._state.object = text
+        for button, allow in allowed.items():
+            if button.disabled == allow:
+                button.disabled = not allow
+
+    def _repaint(self) -> None:
+        self._drawn = ()
+        self.update()
+
+    def _draw(self, info: SweepInfo) -> None:
+        now = (info.id, tuple((trial.state, trial.score) for trial in info.trials))
+        if now == self._drawn:
+            return
+        self._drawn = now
+        dark, score = self._session.dark, info.sweep.score
+        done = [trial for trial in info.trials if trial.score is not None]
+        numbers, scores = [trial.number for trial in done], [trial.score or 0.0 for trial in done]
+        minimise = info.sweep.direction == "minimize"
+        figures = [history(numbers, scores, score, dark, minimise=minimise)]
+        shares, why_not = self._context.sweeps.importances(info.id)
+        if shares:
+            figures.append(importances(shares, dark))
+        for axis in info.sweep.axes:
+            values = [trial.values.get(axis.key) for trial in done]
+            figures.append(slice_of(axis.key, values, scores, numbers, score, dark, log=axis.log))
+        panes: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
+        if why_not and done:
+            panes.insert(1, pmui.Typography(why_not, variant="body2", margin=8))
+        self._charts[:] = panes if done else []
+        axes = {axis.key: [trial.values.get(axis.key) for trial in done] for axis in info.sweep.axes}
+        names = [f"trial {number}" for number in numbers]
+        self._parallel[:] = (
+            [
+                pn.pane.Bokeh(
+                    parallel_coordinates(names, axes | {score: scores}, score, dark, smaller_is_better=minimise),
+                    sizing_mode="stretch_width", margin=2,
+                )
+            ]
+            if len(done) > 1
+            else []
+        )  # fmt: skip
+        self._table.param.update(value=table_of(info), visible=bool(info.trials))
+
+    def __panel__(self) -> Any:
+        return pmui.Column(
+            self.keys,
+            self._axes,
+            pmui.FlexBox(self.strategy, self.score, self.trials, self.minutes, self.start, align_items="center"),
+            pmui.Divider(sizing_mode="stretch_width", margin=(4, 8)),
+            pmui.FlexBox(self.chosen, self.stop, self.resume, self.best, self.show_best, align_items="center"),
+            self._state,
+            self._charts,
+            self._parallel,
+            self._table,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+def table_of(info: SweepInfo) -> pd.DataFrame:
+    """The trials of a sweep as a table, newest first."""
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            info.sweep.score: None if trial.score is None else round(trial.score, 5),
+            **trial.values,
+            "took": "" if trial.seconds is None else duration(trial.seconds),
+            "why": trial.reason,
+        }
+        for trial in reversed(info.trials)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _title(info: SweepInfo) -> str:
+    return info.sweep.name or f"{info.sweep.strategy} over {', '.join(axis.key for axis in info.sweep.axes)[:50]}"
