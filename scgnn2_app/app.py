@@ -230,9 +230,9 @@ class App:
         return page
 
     def _fill_tab(self) -> None:
+        """Make a tab when it is first looked at."""
         name = list(self._builders)[self.tabs.active]
-        if name not in self._made or not self._places[name].objects:
-            self._made.setdefault(name, None)
+        if not self._places[name].objects:
             self._made[name] = self._builders[name]()
             self._places[name][:] = [self._made[name]]
 
@@ -256,7 +256,7 @@ def create_page(context: ServerContext) -> pmui.Page:
     context
         The runs, the sweeps, and what this user may read.
     """
-    pn.extension(reconnect=True)
+    pn.extension("tabulator", reconnect=True)
     app = App(context)
     page = app.page()
     location = pn.state.location

@@ -49,7 +49,7 @@ class Dashboard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
     def __init__(
         self, data: AnnData | str | Path | None = None, *, workspace: str | Path | None = None, labels: str = ""
     ) -> None:
-        pn.extension(inline=True)
+        pn.extension("tabulator", inline=True)
         super().__init__()
         # Whoever can run Python here can read every file anyway: nothing is gained by an allowed folder.
         home = Path.home().resolve()

@@ -62,8 +62,8 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         self._drawn: tuple[Any, ...] = ()
         small: dict[str, Any] = {"size": "small", "margin": (5, 6)}
         self.keys = pmui.MultiChoice(
-            label="Parameters to vary", options=list(may_vary()), value=list(USUAL), searchable=True,
-            sizing_mode="stretch_width", **small,
+            label="Parameters to vary", options=list(may_vary()), value=list(USUAL), sizing_mode="stretch_width",
+            margin=(5, 6),
         )  # fmt: skip
         self._axes = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._ranges: dict[str, Any] = {}
