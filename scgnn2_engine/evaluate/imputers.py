@@ -129,7 +129,7 @@ def alra(y: Floats32, *, seed: int = 0) -> Floats32:
     """
     from sklearn.utils.extmath import randomized_svd
 
-    largest = min(100, min(y.shape) - 1)
+    largest = min(100, min(y.shape) // 2)  # the last fifth must be noise, not the end of the spectrum
     if largest < 5:
         return np.array(y, dtype=np.float32)
     left, values, right = randomized_svd(y, largest, n_iter=6, random_state=seed)

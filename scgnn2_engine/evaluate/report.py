@@ -230,6 +230,7 @@ class Scorer:
         return cls(entries or scored_entries(prepared), largest_zero(prepared), *l1_verdict(prepared.expression))
 
     def __call__(self, name: str, imputed: Floats, seconds: float) -> list[dict[str, Any]]:
+        """The rows of one method."""
         scored = score_rows(imputed, self.entries, smallest=self._smallest, l1_meaningful=self.meaningful)
         if self.hidden is not None:
             error = next(row["rmse"] for row in scored if row["entries"] in ("masked", "held_out"))

@@ -1,0 +1,167 @@
+"""A result beside its baselines: what is in the tables, and what can never happen to the result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+import scgnn2_engine as sc2
+from scgnn2_engine.evaluate import evaluate_result, report
+from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
+from scgnn2_engine.evaluate.report import METHOD, best_baseline_error
+from scgnn2_engine.events import Notice, RunEnded, StageEnded
+from scgnn2_engine.types import Truth
+
+SMALL = {
+    "total_epoch": 2,
+    "feature_AE_epoch": [5, 5],
+    "graph_AE_epoch": 5,
+    "cluster_AE_epoch": 5,
+    "run_LTMG": False,
+    "device": "cpu",
+    "output_figures": False,
+}
+
+
+@pytest.fixture(scope="module")
+def run(groups):
+    return sc2.fit(groups, sc2.RunParams(dropout_prob=0.1, **SMALL))
+
+
+def test_every_baseline_stands_beside_the_result(run):
+    evaluation = run.evaluation
+    methods = evaluation.imputation["method"].drop_duplicates().tolist()
+    assert methods[0] == METHOD
+    assert set(methods[1:]) <= set(IMPUTATION)
+    assert len(methods) >= len(IMPUTATION)  # all of them, but for MAGIC where it is not installed
+    assert evaluation.clusters["method"].tolist() == [METHOD, *CLUSTERING]
+    kinds = evaluation.imputation.groupby("method")["entries"].apply(list)
+    assert all(kind == ["masked", "untouched", "zero"] for kind in kinds)
+
+
+def test_the_row_of_the_result_is_that_of_the_selected_iteration(run):
+    row = run.evaluation.imputation.query("method == @METHOD and entries == 'masked'").iloc[0]
+    chosen = run.metrics[run.metrics["selected"]].iloc[0]
+    for score, column in (("l1_median", "error_median"), ("rmse", "error_rmse"), ("cosine", "error_cosine")):
+        assert row[score] == pytest.approx(chosen[column], rel=1e-4)
+
+
+def test_the_record_holds_it_for_run_json(run):
+    record = json.loads(json.dumps(run.record["evaluation"]).replace("NaN", "null"))
+    assert {row["method"] for row in record["imputation"]} == set(run.evaluation.imputation["method"])
+    assert record["diagnostics"]["variance_kept"] == run.evaluation.value("variance_kept")
+    assert any("differential expression" in note for note in record["notes"])
+    assert np.isnan(run.evaluation.value("no such diagnostic"))
+    assert run.record["stages"][-1]["stage"] == "evaluate"
+
+
+def test_evaluating_again_gives_the_same_tables(run):
+    again = evaluate_result(run, seed=1)
+    for part in ("imputation", "clusters"):
+        one, other = (getattr(each, part).drop(columns="seconds") for each in (run.evaluation, again))
+        pd.testing.assert_frame_equal(one, other)
+    pd.testing.assert_frame_equal(run.evaluation.diagnostics, again.diagnostics)
+
+
+def test_labels_change_the_agreement_and_nothing_else(run):
+    truth = Truth(np.repeat(["a", "b", "c"], 30))
+    without = evaluate_result(run, seed=1)
+    given = evaluate_result(run, truth, seed=1)
+    shuffled = evaluate_result(run, truth.take(np.random.default_rng(0).permutation(90)), seed=1)
+    agreements = ["ari", "nmi", "ami", "seconds"]
+    assert without.clusters[["ari", "nmi", "ami"]].isna().all(axis=None)
+    assert given.clusters["ari"].max() > 0.9 > shuffled.clusters["ari"].max()
+    for other in (given, shuffled):
+        pd.testing.assert_frame_equal(
+            without.clusters.drop(columns=agreements), other.clusters.drop(columns=agreements)
+        )
+        pd.testing.assert_frame_equal(without.diagnostics, other.diagnostics)
+        pd.testing.assert_frame_equal(
+            without.imputation.drop(columns="seconds"), other.imputation.drop(columns="seconds")
+        )
+
+
+def test_it_can_be_switched_off(groups):
+    params = sc2.RunParams(evaluate_baselines=False, evaluate_diagnostics=False, **(SMALL | {"total_epoch": 1}))
+    evaluation = sc2.fit(groups, params).evaluation
+    assert evaluation.imputation["method"].unique().tolist() == [METHOD]
+    assert evaluation.imputation["entries"].tolist() == ["held_out", "untouched", "zero"]
+    assert len(evaluation.diagnostics) == len(evaluation.genes) == 0
+    assert np.isnan(best_baseline_error(evaluation.imputation))
+
+
+def test_a_baseline_that_fails_costs_its_row_and_is_said(run, monkeypatch):
+    def broken(name, prepared, *, seed=0):
+        if name == "knn":
+            raise ValueError("something went wrong")
+        return prepared.x
+
+    monkeypatch.setattr(report, "impute_baseline", broken)
+    steps, notices = report.iterate_evaluation(run, diagnostics=False), []
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            evaluation = end.value
+            break
+        notices.append(event)
+    assert "knn" not in set(evaluation.imputation["method"])
+    assert "alra" in set(evaluation.imputation["method"])
+    assert any(
+        isinstance(notice, Notice) and "knn is left out: something went wrong" in notice.message for notice in notices
+    )
+
+
+def test_a_stopped_run_is_not_held_up(groups):
+    events, stopped = [], []
+    params = sc2.RunParams(**SMALL)
+    for event in sc2.iterate(groups, params, stop=lambda: bool(stopped)):
+        events.append(event)
+        if isinstance(event, StageEnded) and event.stage == "evaluate":
+            stopped.append(True)
+    assert isinstance(events[-1], RunEnded)
+    evaluation = events[-1].result.evaluation
+    assert evaluation.imputation["method"].unique().tolist() == [METHOD]
+    assert len(evaluation.diagnostics) == 0
+    assert any("stopped" in note for note in evaluation.notes)
+
+
+def test_sparse_counts_have_no_absolute_error_at_hidden_entries():
+    data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    evaluation = sc2.fit(data, sc2.RunParams(**(SMALL | {"total_epoch": 1}))).evaluation
+    at = evaluation.imputation.set_index("entries")
+    assert at.loc["held_out", ["l1_median", "l1_mean"]].isna().all(axis=None)
+    assert at.loc["untouched", "l1_median"].notna().all()
+    assert any("count thinning" in note for note in evaluation.notes)
+
+
+def test_it_is_written_and_an_earlier_one_is_removed(run, tmp_path):
+    params = sc2.RunParams(dropout_prob=0.1, **SMALL)
+    sc2.write(run, tmp_path / "out", params=params)
+    table = pd.read_csv(tmp_path / "out" / "evaluation.csv")
+    assert table["method"].tolist() == run.evaluation.imputation["method"].tolist()
+    assert "seconds" not in table
+    genes = pd.read_csv(tmp_path / "out" / "diagnostics_genes.csv")
+    assert len(genes) == run.prepared.n_vars
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["evaluation"]["clusters"]
+    with h5py.File(tmp_path / "out" / "result.h5ad") as file:
+        assert {"evaluation", "evaluation_clusters", "diagnostics"} <= set(file["uns/scgnn2"])
+    sc2.write(replace(run, evaluation=None), tmp_path / "out", params=params, overwrite=True)
+    assert not (tmp_path / "out" / "evaluation.csv").exists()
+
+
+def test_the_figure_has_six_panels_and_both_forms(run, tmp_path):
+    from scgnn2_engine.plots import diagnostics, save_both
+
+    evaluation = evaluate_result(run, Truth(np.repeat(["a", "b", "c"], 30)))
+    figure = diagnostics(evaluation)
+    assert len(figure) == 6
+    assert [path.suffix for path in save_both(figure, tmp_path / "diagnostics")] == [".html", ".png"]
+    assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())
+    alone = evaluate_result(run, baselines=False, diagnostics=False)
+    assert len(diagnostics(alone)) == 3
