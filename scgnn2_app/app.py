@@ -14,6 +14,7 @@ from scgnn2_app.copy_as_dialog import CopyAs
 from scgnn2_app.data_picker import DataPicker
 from scgnn2_app.draft import Draft
 from scgnn2_app.export import Exports
+from scgnn2_app.page_script import PageScript
 from scgnn2_app.run_bar import RunBar
 from scgnn2_app.server import WARM_UP, ServerContext
 from scgnn2_app.session import Session
@@ -32,12 +33,15 @@ POLL_MILLISECONDS = 400
 LOOK = {
     "& .MuiAppBar-root": {
         "backgroundColor": "background.paper",
+        "backgroundImage": "none",
         "color": "text.primary",
         "boxShadow": "none",
         "borderBottom": "1px solid",
         "borderColor": "divider",
-        "backgroundImage": "none",
     },
+    "& .MuiAppBar-root .MuiTypography-root": {"color": "text.primary"},
+    "& .MuiAppBar-root a": {"color": "text.primary"},
+    "& .MuiToolbar-root": {"gap": "8px"},
 }
 """The bar above is of the colour of the page, so that its buttons are seen."""
 
@@ -87,7 +91,7 @@ class App:
         self.tabs = pmui.Tabs(
             *self._places.items(),
             sizing_mode="stretch_width",
-            dynamic=True,
+            dynamic=False,  # only tabs that were looked at are filled, and a figure is not made anew for every look
             margin=0,
             sx={"& .MuiTab-root": {"textTransform": "none"}},
         )
@@ -218,6 +222,7 @@ class App:
             main=[
                 self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
                 self._copy.downloader,
+                PageScript(),
             ],
             sidebar_width=340,
             theme_config=THEME,

@@ -13,6 +13,7 @@ from bokeh.models import (
     LegendItem,
     LogAxis,
     LogScale,
+    LogTicker,
     NumeralTickFormatter,
     Range1d,
     Span,
@@ -26,9 +27,6 @@ from scgnn2_engine.plots import palette
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 MOST_POINTS = 20_000
 """Points of a chart that a page is sent when it takes up a run; longer curves are thinned."""
-
-MOST_NAMED = 8
-"""Clusters that a legend names; of more, hovering tells."""
 
 LEGEND: dict[str, Any] = {
     "orientation": "horizontal",
@@ -78,6 +76,7 @@ class LossChart:
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
         self.figure.yaxis.formatter = NumeralTickFormatter(format="0.[00]a")
+        self.figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5])
         self._lines: dict[int | None, tuple[ColumnDataSource, int]] = {}
         self._items: list[LegendItem] = []
         self._held_out = ColumnDataSource({"x": [], "y": []})
@@ -147,8 +146,6 @@ class LossChart:
         self.figure.add_tools(
             HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
         )
-        if cluster is not None and len(self._lines) < MOST_NAMED:
-            self._name(str(cluster), line, shown=True)
         return source
 
     def _show_held_out(self, curve: Curve) -> None:

@@ -14,7 +14,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
-from scgnn2_app.theme import CHARTS
+from scgnn2_app.theme import CHARTS, SMALL
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 STAGES = {
     "feature_AE": "Feature autoencoder",
     "graph_AE": "Graph autoencoder",
-    "cluster_AE": "Cluster autoencoders",
+    "cluster_AE": "Cluster autoencoders, a line each",
 }
 SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
     (
         "Agreement of clusters",
         "adjusted Rand index",
-        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the labels"},
+        {"ari_between_iterations": "with the one before", "ari_against_ground_truth": "with the labels"},
         {},
     ),
     (
@@ -237,7 +237,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
 
 def _pane(chart: LossChart | ScoreChart) -> Any:
-    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2)
+    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2, styles=SMALL)
 
 
 def _figure(info: RunInfo, iteration: int, selected: bool) -> str:

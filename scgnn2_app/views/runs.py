@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from scgnn2_app.run_bar import duration
 from scgnn2_app.session import Session
+from scgnn2_app.theme import TABLE
 from scgnn2_app.views.compare import CompareView
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class RunsView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         self.table = pn.widgets.Tabulator(
             pd.DataFrame({"run": []}), selectable="checkbox", disabled=True, show_index=False, height=290,
             sizing_mode="stretch_width", layout="fit_data_fill", margin=(4, 8), hidden_columns=["id"],
-            theme="simple", header_filters=False,
+            theme="simple", styles={"font-size": "13px"}, stylesheets=[TABLE], header_filters=False,
         )  # fmt: skip
         self.table.param.watch(lambda _: self._selected(), "selection")
         look: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4, 4), "disabled": True}

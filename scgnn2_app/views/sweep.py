@@ -15,7 +15,7 @@ from scgnn2_app.run_charts import history, importances, parallel_coordinates, sl
 from scgnn2_app.search_space import Axis, may_vary
 from scgnn2_app.session import Session
 from scgnn2_app.sweep_records import SCORES
-from scgnn2_app.theme import CHARTS
+from scgnn2_app.theme import CHARTS, SMALL, TABLE
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
         self._table = pn.widgets.Tabulator(
             pd.DataFrame({"trial": []}), disabled=True, show_index=False, height=220, sizing_mode="stretch_width",
-            layout="fit_data_fill", margin=(4, 8), theme="simple", visible=False,
+            layout="fit_data_fill", margin=(4, 8), theme="simple", stylesheets=[TABLE], visible=False,
         )  # fmt: skip
         self.keys.param.watch(lambda _: self._show_axes(), "value")
         self.strategy.param.watch(lambda _: self._show_axes(), "value")
@@ -224,7 +224,9 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         for axis in info.sweep.axes:
             values = [trial.values.get(axis.key) for trial in done]
             figures.append(slice_of(axis.key, values, scores, numbers, score, dark, log=axis.log))
-        panes: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
+        panes: list[Any] = [
+            pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2, styles=SMALL) for plot in figures
+        ]
         if why_not and done:
             panes.insert(1, pmui.Typography(why_not, variant="body2", margin=8))
         self._charts[:] = panes if done else []
@@ -234,7 +236,9 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
             [
                 pn.pane.Bokeh(
                     parallel_coordinates(names, axes | {score: scores}, score, dark, smaller_is_better=minimise),
-                    sizing_mode="stretch_width", margin=2,
+                    sizing_mode="stretch_width",
+                    margin=2,
+                    styles=SMALL,
                 )
             ]
             if len(done) > 1

@@ -1,0 +1,33 @@
+"""The little JavaScript that the page needs of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panel.custom import JSComponent
+
+
+class PageScript(JSComponent):  # type: ignore[misc]  # panel carries no types
+    """Shows nothing. Keeps Bokeh from measuring a figure that has not been laid out yet.
+
+    Bokeh 3.9 measures all figures below whatever changes. One that a component of panel-material-ui is still mounting
+    has no layout at that moment, and the measuring fails with an error on the console; it is measured once mounted.
+    """
+
+    _esm = """
+    export function render({ el }) {
+      el.setAttribute("aria-hidden", "true")
+      const models = window.Bokeh && window.Bokeh.Models
+      const plot = models && models.get("Plot")
+      const view = plot && plot.prototype.default_view && plot.prototype.default_view.prototype
+      if (!view || view.waits_for_its_layout) { return }
+      view.waits_for_its_layout = true
+      for (const name of ["_measure_layout", "_after_layout"]) {
+        const original = view[name]
+        if (original) { view[name] = function () { if (this.layout != null) { original.call(this) } } }
+      }
+    }
+    """
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(width=0, height=0, margin=0, **params)
