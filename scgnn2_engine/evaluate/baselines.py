@@ -32,7 +32,7 @@ from scgnn2_engine.evaluate.imputers import (
     principal_components,
     soft_svd_fill,
 )
-from scgnn2_engine.evaluate.thinning import dense_part
+from scgnn2_engine.evaluate.thinning import TARGET_SUM, dense_part
 from scgnn2_engine.prepare.normalise import size_factors
 from scgnn2_engine.types import Floats, Matrix, Prepared
 
@@ -91,13 +91,20 @@ def _magic(y: Floats32, seed: int) -> Floats32:
     return np.log1p(np.square(magic(np.sqrt(np.expm1(y)), seed=seed)))
 
 
+def _alra(normalised: Floats32, seed: int) -> Floats32:
+    """ALRA of library-normalised expression, on the scale it was made for: ln(1 + 10,000 per cell)."""
+    totals = normalised.sum(axis=1, dtype=np.float64)
+    scale = np.float32(TARGET_SUM / np.median(totals[totals > 0])) if (totals > 0).any() else np.float32(1)
+    return np.asarray(np.expm1(alra(np.log1p(normalised * scale), seed=seed)) / scale, dtype=np.float32)
+
+
 IMPUTATION: Mapping[str, Callable[[Floats32, int], Floats32]] = {
     "zeros": lambda y, seed: np.array(y),
     "gene_mean": lambda y, seed: _statistic(y, "mean"),
     "gene_median": lambda y, seed: _statistic(y, "median"),
     "knn": lambda y, seed: knn_fill(y, seed=seed),
     "soft_svd": lambda y, seed: soft_svd_fill(y, seed=seed),
-    "alra": lambda y, seed: alra(y, seed=seed),
+    "alra": lambda y, seed: np.log1p(_alra(np.expm1(y), seed)),
     "magic": _magic,
 }
 """Name to function (y, seed) on ln(1 + library-normalised expression), 0 where nothing was seen."""
@@ -161,7 +168,7 @@ DENOISING: Mapping[str, Callable[[Floats32, int], Floats32]] = {
     "no_denoising": lambda normalised, seed: normalised,
     "gene_mean": lambda normalised, seed: np.tile(normalised.mean(axis=0), (len(normalised), 1)),
     "knn": _knn_smooth,
-    "alra": lambda normalised, seed: np.expm1(alra(np.log1p(normalised), seed=seed)),
+    "alra": _alra,
     "magic": lambda normalised, seed: np.square(magic(np.sqrt(normalised), seed=seed)),
 }
 """Name to function (normalised counts, seed), for count thinning: zeros are data here."""
