@@ -22,7 +22,6 @@ OWN_FLAGS = {
     "seed": "--seeds",
     "preset": "--methods",
     "max_seconds": "--max_seconds",
-    "load_cell_type_labels": "labels.csv in the data set's folder",
 }
 """Parameters that a benchmark sets by other flags of its own."""
 
@@ -150,6 +149,8 @@ def _check_key(key: str) -> None:
     find_parameter(key)
     if key in OWN_FLAGS:
         raise ParameterError(f"{key} cannot be set here.", advice=f"Use {OWN_FLAGS[key]}.")
+    if key.startswith("load_"):
+        raise ParameterError(f"{key} cannot differ from method to method.", advice=f"Use --set {key}=VALUE.")
     if key.startswith(WITHOUT_EFFECT) or key == "given_cell_type_labels":
         raise ParameterError(f"{key} has no effect in a benchmark.", advice="Leave it out.")
 

@@ -68,7 +68,9 @@ def write_report(output: str | Path) -> tuple[list[Path], list[str]]:
 def markdown(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     """The tables as Markdown: bars, scores beside the best baseline, time and memory, and what failed."""
     scores, marked = Scores(table), marks(cells)
-    parts = ["# Benchmark", _about(cells), *(f"- {note}" for note in notes)]
+    parts = ["# Benchmark", _about(cells)]
+    if notes:
+        parts.append("\n".join(f"- {note}" for note in notes))
     for method in scores.runs:
         parts += [
             f"## Bars: {method}",
@@ -81,15 +83,13 @@ def markdown(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, notes: Seq
         parts += _of_metric(scores, metric, marked)
     parts += _stability(scores, table)
     parts += _costs(table, scores)
-    failed = [cell for cell in cells if "error" in cell]
+    failed = _grouped(cells, "error")
     if failed:
-        parts += ["## Failed", "\n".join(f"- {_name(cell)}: {cell['error']}" for cell in failed)]
-    skipped = sorted(
-        {f"- {cell['data_set']}, {cell['protocol']}: {cell['skipped']}." for cell in cells if "skipped" in cell}
-    )
+        parts += ["## Failed", "\n".join(failed)]
+    skipped = _grouped(cells, "skipped")
     if skipped:
         parts += ["## Left out", "\n".join(skipped)]
-    return "\n\n".join(parts).replace("\n\n- ", "\n- ").replace("# Benchmark\n- ", "# Benchmark\n\n- ") + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def compared(table: pd.DataFrame, marked: Mapping[str, Mapping[str, bool]] | None = None) -> pd.DataFrame:
@@ -125,8 +125,18 @@ def compared(table: pd.DataFrame, marked: Mapping[str, Mapping[str, bool]] | Non
     return pd.DataFrame(rows, columns=names)
 
 
-def _name(cell: Mapping[str, Any]) -> str:
-    return f"{cell['data_set']}, {cell['method']}, seed {cell['seed']}, {cell['protocol']}"
+def _grouped(cells: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+    """Why cells of a data set have no score, those with one reason in one line."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        if what in cell:
+            groups.setdefault((cell["data_set"], str(cell[what]).rstrip(".")), []).append(cell)
+    lines = []
+    for (data_set, reason), alike in groups.items():
+        names = (list(dict.fromkeys(str(cell[key]) for cell in alike)) for key in ("method", "protocol", "seed"))
+        methods, protocols, seeds = (", ".join(each) for each in names)
+        lines.append(f"- {data_set} ({protocols}; {methods}; seed {seeds}): {reason}.")
+    return lines
 
 
 def _about(cells: Sequence[Mapping[str, Any]]) -> str:

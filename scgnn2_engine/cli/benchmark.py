@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def _compute(arguments: argparse.Namespace, output: Path) -> tuple[bool, int]:
         print(note)
     print(f"{plan.n_cells} cells, {plan.n_there} of them there already.", flush=True)
     n_done = n_failed = 0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the workers too
     try:
         for cell, record in benchmark.compute(plan.tasks, output, n_processes=arguments.processes):
             n_done += 1
@@ -131,6 +133,8 @@ def _compute(arguments: argparse.Namespace, output: Path) -> tuple[bool, int]:
             print(f"{n_done}/{plan.n_missing} {what}: {outcome}", flush=True)
     except KeyboardInterrupt:
         return True, n_failed
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return False, n_failed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -106,7 +107,7 @@ def test_a_cell_that_fails_is_recorded_and_does_not_stop_the_rest(data_folder, t
     assert (failed["method"], failed["error"], failed["scores"]) == ("gene_mean", "ValueError: no mean today", {})
     assert fine["scores"]["imputed"]["masked_l1_median"] > 0
     assert "1 of 2 cells failed" in capsys.readouterr().out
-    assert "first, gene_mean, seed 0, mask: ValueError: no mean today" in (tmp_path / "benchmark.md").read_text()
+    assert "- first (mask; gene_mean; seed 0): ValueError: no mean today." in (tmp_path / "benchmark.md").read_text()
 
     monkeypatch.setattr(running, "impute_baseline", right)
     assert main(arguments) == 0  # it stays as it is: what fails once fails again, most often
@@ -175,6 +176,35 @@ def test_a_run_answers_imputation_and_clusters_and_sees_the_same_entries(data_fo
     assert records["default", "mask"]["scores"]["imputed"]["masked_l1_median"] > 0
     assert len(records["default", "clusters"]["labels"]) == records["default", "clusters"]["n_obs"]
     assert np.isfinite(records["default", "thinning"]["scores"]["imputed"]["mse"])
+
+
+def test_every_output_of_a_run_is_scored_and_the_better_suited_one_is_chosen(data_folder, tmp_path, monkeypatch):
+    def two_outputs(data, params):
+        prepared = prepare(data, params.replace(run_LTMG=False))
+        logged = np.log1p(prepared.expression.toarray())
+        rate = np.tile(np.log1p(np.expm1(logged).mean(axis=0)), (prepared.n_obs, 1))
+        return SimpleNamespace(
+            imputed=logged,
+            outputs={"rate": rate},
+            labels=np.zeros(prepared.n_obs, dtype=np.int32),
+            prepared=prepared,
+            selected_iteration=1,
+            metrics=[1],
+            record={"stopped_by": "total_epoch"},
+        )
+
+    monkeypatch.setattr(running, "fit", two_outputs)
+    q = question(data_folder, ["default", "gene_mean", "no_denoising"])
+    records = {(c.method, c.protocol): record for c, record in compute(plan(q, tmp_path).tasks, tmp_path)}
+    thinned = records["default", "thinning"]
+    assert thinned["scored"] == {"mse": "imputed", "poisson": "rate"}
+    alike = records["no_denoising", "thinning"]["scores"]["imputed"]
+    assert thinned["scores"]["imputed"] == pytest.approx(alike, rel=1e-5)
+    assert thinned["scores"]["rate"]["mse"] != pytest.approx(alike["mse"], rel=1e-3)
+    masked = records["default", "mask"]
+    assert set(masked["scores"]) == {"imputed", "rate"}
+    assert set(masked["scored"].values()) == {"imputed"}
+    assert masked["scores"]["imputed"]["masked_l1_median"] == 0
 
 
 def test_labels_reach_no_run(data_folder, tmp_path, monkeypatch):

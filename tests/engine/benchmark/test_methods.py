@@ -56,6 +56,8 @@ def test_each_method_is_scored_by_what_it_does():
         ({"seed": 3}, "Use --seeds"),
         ({"max_seconds": 3}, "Use --max_seconds"),
         ({"output_dir": "x"}, "no effect"),
+        ({"evaluate_baselines": False}, "no effect"),
+        ({"load_scale": "counts"}, "cannot differ from method to method"),
         ({"total_epok": 3}, "Did you mean total_epoch"),
         ({"total_epoch": 0}, "total_epoch cannot be 0"),
     ],

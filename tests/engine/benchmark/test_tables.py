@@ -182,10 +182,11 @@ def test_failed_and_inapplicable_cells_are_named():
         *masked("knn", [0.4]),
         {**cell("magic", "mask", {}), "error": "no memory"},
         {**cell("knn", "thinning", {}), "skipped": "a cannot be thinned: its values are logged, not counts"},
+        {**cell("alra", "thinning", {}), "skipped": "a cannot be thinned: its values are logged, not counts"},
     ]
     text = markdown(cells, long_table(cells))
-    assert "- a, magic, seed 0, mask: no memory" in text
-    assert "- a, thinning: a cannot be thinned: its values are logged, not counts." in text
+    assert "- a (mask; magic; seed 0): no memory." in text
+    assert "- a (thinning; knn, alra; seed 0): a cannot be thinned: its values are logged, not counts." in text
 
 
 def write(folder, cells):
