@@ -21,7 +21,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from scgnn2_app.story import Curve, RunStory
-from scgnn2_app.theme import cluster_colour, colours, paint
+from scgnn2_app.theme import SMALL, cluster_colour, colours, paint
 from scgnn2_engine.plots import palette
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
@@ -69,6 +69,7 @@ class LossChart:
             y_axis_type="log",
             tools=TOOLS,
             toolbar_location="above",
+            styles=SMALL,
             active_drag="box_zoom",
             x_axis_label="epoch, all iterations",
             y_axis_label="loss",
@@ -208,6 +209,7 @@ class ScoreChart:
             title=title,
             tools=TOOLS,
             toolbar_location="above",
+            styles=SMALL,
             x_axis_label="iteration",
             y_axis_label=unit,
         )

@@ -11,7 +11,7 @@ from bokeh.models import ColorBar, ColumnDataSource, FixedTicker, HoverTool, Lin
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
-from scgnn2_app.theme import colours, paint
+from scgnn2_app.theme import SMALL, colours, paint
 from scgnn2_engine.plots import palette
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
@@ -27,6 +27,7 @@ def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> figure:
         tools=options.pop("tools", TOOLS),
         height=options.pop("height", HEIGHT),
         sizing_mode="stretch_width",
+        styles=SMALL,
         **options,
     )
     plot.toolbar.logo = None

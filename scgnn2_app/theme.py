@@ -38,11 +38,11 @@ THEME: dict[str, Any] = {
 CHARTS = {"display": "grid", "grid-template-columns": "repeat(auto-fit, minmax(290px, 1fr))", "gap": "4px"}
 """Style of a column whose charts stand side by side as far as there is room."""
 
-TABLE = ".tabulator, .tabulator .tabulator-header .tabulator-col { font-size: 13px; }"
+TABLE = ".tabulator, .tabulator .tabulator-col, .tabulator-row .tabulator-cell { font-size: 13px !important; }"
 """Stylesheet of a table."""
 
 SMALL = {"font-size": "12px"}
-"""Style of a figure's pane: panel-material-ui measures the text of figures by it."""
+"""Style of a figure: panel-material-ui measures its text by it."""
 
 STATES = {
     "queued": "default",

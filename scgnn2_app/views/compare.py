@@ -12,7 +12,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.run_charts import overlaid, parallel_coordinates
 from scgnn2_app.session import Session
 from scgnn2_app.story import RunStory
-from scgnn2_app.theme import CHARTS, SMALL
+from scgnn2_app.theme import CHARTS
 
 if TYPE_CHECKING:
     from scgnn2_app.jobs import JobManager
@@ -113,7 +113,7 @@ class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no
             columns = {name: story.column(score) for name, story in stories.items()}
             if any(x for x, _ in columns.values()):
                 figures.append(overlaid(columns, score.replace("_", " "), "iteration", score, dark))
-        self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2, styles=SMALL) for plot in figures]
+        self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
 
     def _draw_parallel(self) -> None:
         if self._last_rows is None:
@@ -123,7 +123,7 @@ class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no
             self._parallel[:] = []
             return
         plot = parallel_coordinates(names, axes, score, self._session.dark, smaller_is_better=smaller)
-        self._parallel[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2, styles=SMALL)]
+        self._parallel[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)]
 
     def __panel__(self) -> Any:
         return pmui.Column(self._hint, self._curves, self._parallel, sizing_mode="stretch_width", margin=0)

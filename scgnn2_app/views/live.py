@@ -14,7 +14,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
-from scgnn2_app.theme import CHARTS, SMALL
+from scgnn2_app.theme import CHARTS
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
 
 def _pane(chart: LossChart | ScoreChart) -> Any:
-    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2, styles=SMALL)
+    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2)
 
 
 def _figure(info: RunInfo, iteration: int, selected: bool) -> str:

@@ -54,13 +54,13 @@ class RunsView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         self._filling = False
         self._score = pmui.Select(
             label="Best by", options={text: name for name, text in SCORES.items()}, value="validation_error",
-            size="small", width=360, margin=(4, 8),
+            size="small", width=360, margin=(10, 8, 4, 8),
         )  # fmt: skip
         self._score.param.watch(lambda _: self._refill(), "value")
         self.table = pn.widgets.Tabulator(
             pd.DataFrame({"run": []}), selectable="checkbox", disabled=True, show_index=False, height=290,
             sizing_mode="stretch_width", layout="fit_data_fill", margin=(4, 8), hidden_columns=["id"],
-            theme="simple", styles={"font-size": "13px"}, stylesheets=[TABLE], header_filters=False,
+            theme="simple", stylesheets=[TABLE], header_filters=False,
         )  # fmt: skip
         self.table.param.watch(lambda _: self._selected(), "selection")
         look: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4, 4), "disabled": True}
@@ -72,7 +72,7 @@ class RunsView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
         self._name = pmui.TextInput(label="New name", size="small", width=190, margin=(0, 4), disabled=True)
         self._rename = pmui.Button(label="Rename", on_click=lambda _: self._act(self._rename_run), **look)
         self._sure = pmui.Dialog(title="Delete?", show_close_button=True, close_on_click=True, width_option="xs")
-        self._state = pmui.Typography("", variant="body2", margin=(4, 8))
+        self._state = pmui.Typography("", variant="body2", margin=(18, 8, 4, 8))
         self.compare = CompareView(session, context.manager)
 
     @property

@@ -15,7 +15,7 @@ from scgnn2_app.run_charts import history, importances, parallel_coordinates, sl
 from scgnn2_app.search_space import Axis, may_vary
 from scgnn2_app.session import Session
 from scgnn2_app.sweep_records import SCORES
-from scgnn2_app.theme import CHARTS, SMALL, TABLE
+from scgnn2_app.theme import CHARTS, TABLE
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         small: dict[str, Any] = {"size": "small", "margin": (5, 6)}
         self.keys = pmui.MultiChoice(
             label="Parameters to vary", options=list(may_vary()), value=list(USUAL), sizing_mode="stretch_width",
-            margin=(5, 6),
+            margin=(12, 6, 5, 6),
         )  # fmt: skip
         self._axes = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._ranges: dict[str, Any] = {}
@@ -224,9 +224,7 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         for axis in info.sweep.axes:
             values = [trial.values.get(axis.key) for trial in done]
             figures.append(slice_of(axis.key, values, scores, numbers, score, dark, log=axis.log))
-        panes: list[Any] = [
-            pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2, styles=SMALL) for plot in figures
-        ]
+        panes: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
         if why_not and done:
             panes.insert(1, pmui.Typography(why_not, variant="body2", margin=8))
         self._charts[:] = panes if done else []
@@ -238,7 +236,6 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
                     parallel_coordinates(names, axes | {score: scores}, score, dark, smaller_is_better=minimise),
                     sizing_mode="stretch_width",
                     margin=2,
-                    styles=SMALL,
                 )
             ]
             if len(done) > 1
