@@ -85,7 +85,8 @@ class GraphCanvas:
 
     def _build(self, dark: bool, height: int) -> None:
         plot: Any = figure(
-            x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1), height=height, sizing_mode="stretch_width",
+            x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1),
+            height=height, sizing_mode="stretch_width",
             tools="pan,wheel_zoom,box_zoom,reset", active_drag="pan", active_scroll="wheel_zoom",
             x_axis_label="UMAP 1", y_axis_label="UMAP 2", output_backend="canvas",
         )  # fmt: skip

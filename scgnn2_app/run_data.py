@@ -431,6 +431,16 @@ class RunData:
         return self._table("diagnostics.csv")
 
     @cached_property
+    def evaluation_clusters(self) -> pd.DataFrame | None:
+        """``evaluation_clusters.csv``: the clusterings beside the baselines; None where the run wrote none."""
+        return self._table("evaluation_clusters.csv")
+
+    @cached_property
+    def diagnostics_genes(self) -> pd.DataFrame | None:
+        """``diagnostics_genes.csv``: what the imputation did to every gene; None where the run wrote none."""
+        return self._table("diagnostics_genes.csv")
+
+    @cached_property
     def deconvolution(self) -> pd.DataFrame | None:
         """``deconvolution.csv``: share of each cluster in the bulk; None without bulk."""
         return self._table("deconvolution.csv")
