@@ -202,7 +202,8 @@ def _of_metric(scores: Scores, metric: Metric, marked: Mapping[str, Mapping[str,
     for method in scores.methods:
         if any(scores.seeds(name, method, metric.name) for name in shown):
             lines.append(f"| {method} | {' | '.join(_entry(scores, name, method, metric) for name in shown)} |")
-    floors = [scores.noise_floor(name) for name in shown] if metric is METRICS[0] else []
+    counting = [name for name in shown if metric is METRICS[0] and not marked.get(name, {}).get(kind)]
+    floors = [scores.noise_floor(name) if name in counting else None for name in shown]
     if any(floor is not None for floor in floors):
         values = ["—" if floor is None else f"{floor:.3f}" for floor in floors]
         lines.append(f"| *noise floor, estimated* | {' | '.join(values)} |")
