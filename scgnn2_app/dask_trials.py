@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from scgnn2_app import processes
 from scgnn2_app.jobs import JobManager
+from scgnn2_app.run_records import OVER, RunInfo, read_state, write_json
 from scgnn2_app.sources import Source
 from scgnn2_app.worker import STOP, work
-from scgnn2_app.workspace import OVER, RunInfo, read_state, write_json
 from scgnn2_engine.errors import InputError, MissingPackageError, ScgnnError
 from scgnn2_engine.params import RunParams
 

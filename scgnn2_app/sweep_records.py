@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from scgnn2_app.run_records import read_json
 from scgnn2_app.search_space import Axis
 from scgnn2_app.sources import Source
-from scgnn2_app.workspace import read_json
 from scgnn2_engine.errors import InputError, ParameterError
 
 Strategy = Literal["grid", "random", "tpe"]

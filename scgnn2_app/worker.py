@@ -21,9 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 from scgnn2_app.processes import HEARTBEAT, HEARTBEAT_SECONDS, HOST, birth
+from scgnn2_app.run_records import OVER, RunState, State, read_job, read_state, write_json
 from scgnn2_app.snapshots import save_data, save_iteration
 from scgnn2_app.sources import opened
-from scgnn2_app.workspace import OVER, RunState, State, read_job, read_state, write_json
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.events import DataPrepared, IterationEnded, Notice, RunEnded, StopReason
 from scgnn2_engine.io.records import json_line

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scgnn2_app import worker
-from scgnn2_app.workspace import read_job
+from scgnn2_app.run_records import read_job
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StopReason
 from scgnn2_engine.io.records import json_line
@@ -22,7 +22,8 @@ from scgnn2_engine.io.records import json_line
 
 def scripted(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReason, str]:
     """Do what the run's name says: wait, quick, error, crash, exit, hang, leave a child, or fill the disk."""
-    name = read_job(folder).name.partition(" ")[0]
+    job = read_job(folder)
+    name = job.name.partition(" ")[0]
     events = folder / "events.jsonl"
 
     def tell(event: str, **fields: object) -> None:
@@ -56,6 +57,17 @@ def scripted(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[Stop
     if name == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
+    if job.sweep:  # best at 8 dimensions; waits while the workspace holds a file of that name
+        while (folder.parent.parent / "hold").exists():
+            if stop():
+                return "stop_signal", ""
+            time.sleep(0.02)
+        if "fail" in name:
+            raise InputError("The file is broken.")
+        error = abs(int(job.params["graph_AE_embedding_size"]) - 8) / 100
+        tell("IterationEnded", iteration=1, n_iterations=1, scores={"validation_error": error})
+        tell("RunEnded", reason="total_epoch", selected_iteration=1)
+        return "total_epoch", ""
     tell("IterationEnded", iteration=1, n_iterations=2, scores={"validation_error": 0.5, "ari_against": None})
     tell("IterationEnded", iteration=2, n_iterations=2, scores={"validation_error": 0.4})
     tell("RunEnded", reason="total_epoch", selected_iteration=1)

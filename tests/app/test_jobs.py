@@ -188,7 +188,7 @@ def test_two_managers_start_a_run_once_and_keep_to_the_limit_together(tmp_path, 
     wait_until(lambda: sum(one.run(run).state == "running" for run in runs) == 1)
     time.sleep(1)
     assert [one.run(run).state for run in runs] == ["running", "queued", "queued"]
-    started = [len(manager._children) for manager in (one, two)]
+    started = [len(manager._keeper.children) for manager in (one, two)]
     assert sorted(started) == [0, 1]
     other = two if started[0] else one
     other.stop(runs[0])  # whoever started it, both may stop it

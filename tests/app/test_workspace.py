@@ -10,9 +10,10 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_app.progress import Progress
+from scgnn2_app.run_records import read_events
 from scgnn2_app.snapshots import iterations, load_data, load_iteration, load_shape, save_data, save_iteration
 from scgnn2_app.sources import Source
-from scgnn2_app.workspace import Workspace, read_events
+from scgnn2_app.workspace import Workspace
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError, OutputError
 from scgnn2_engine.types import CellGraph, LoopState, Prepared
@@ -89,9 +90,9 @@ def test_events_written_meanwhile_are_all_seen(tmp_path):
 
 
 def test_a_long_log_comes_in_parts_and_a_long_line_whole(tmp_path, monkeypatch):
-    from scgnn2_app import workspace
+    from scgnn2_app import run_records
 
-    monkeypatch.setattr(workspace, "_AT_ONCE", 64)
+    monkeypatch.setattr(run_records, "_AT_ONCE", 64)
     path = tmp_path / "events.jsonl"
     lines = [{"event": "E", "n": number} for number in range(10)] + [{"event": "long", "text": "x" * 500}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
