@@ -15,7 +15,7 @@ import torch
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.types import CellGraph, Floats, Ints
 
-Construction = Literal["v0", "v1", "v2"]
+Construction = Literal["v0", "v1", "v2", "jaccard"]
 Doubles = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 
@@ -77,7 +77,7 @@ def build_graph(embedding: Floats, *, construction: Construction, n_neighbours: 
     embedding
         (n_obs, d) coordinates of the cells.
     construction
-        Weights, see :func:`edge_weights`.
+        Weights, see :func:`edge_weights` and :func:`jaccard_weights`.
     n_neighbours
         Neighbours of each cell, see :func:`neighbour_count`.
     seed
@@ -121,7 +121,7 @@ def build_graph(embedding: Floats, *, construction: Construction, n_neighbours: 
         neighbours, distances = _exhaustive(points, n_neighbours, np.arange(n_obs))
     else:
         neighbours, distances = _descent(points, n_neighbours, seed)
-    weights = edge_weights(distances, construction)
+    weights = jaccard_weights(neighbours) if construction == "jaccard" else edge_weights(distances, construction)
     return CellGraph(neighbours, distances.astype(np.float32), weights.astype(np.float32))
 
 
@@ -156,7 +156,7 @@ def edge_weights(distances: Floats, construction: Construction) -> Doubles:
         return inverse
     if construction not in ("v0", "v1"):
         raise ParameterError(
-            f"There is no graph construction {construction!r}.", expected="v0, v1 or v2", found=repr(construction)
+            f"There are no weights {construction!r} by distance.", expected="v0, v1 or v2", found=repr(construction)
         )
     cut = (d.mean(axis=1) + d.std(axis=1))[:, None]
     within: npt.NDArray[np.bool_] = d <= cut * (1 + 1e-9)  # the mean of equal distances may round below them
@@ -165,6 +165,39 @@ def edge_weights(distances: Floats, construction: Construction) -> Doubles:
     share = np.divide(d, cut, out=np.zeros_like(d), where=cut > 0)
     falling: Doubles = np.where(within, np.maximum(1.0 - share, 0.0), 0.0)
     return falling
+
+
+def jaccard_weights(neighbours: Positions) -> Doubles:
+    """Share of neighbours that a cell and each of its neighbours have in common.
+
+    Parameters
+    ----------
+    neighbours
+        (n_obs, k); every cell also counts as its own neighbour.
+
+    Returns
+    -------
+    (n_obs, k)
+        Shared neighbours over all neighbours of the two: above 0, 1 where both have the same.
+
+    Notes
+    -----
+    Levine et al. 2015 (PhenoGraph). Unlike a distance it needs no scale, and hubs weigh little.
+
+    Examples
+    --------
+    >>> jaccard_weights(np.array([[1], [0], [1]])).round(2).tolist()
+    [[1.0], [1.0], [0.33]]
+    """
+    n_obs, k = neighbours.shape
+    with_self = np.hstack([np.arange(n_obs)[:, None], neighbours]).reshape(-1)
+    ends = np.arange(0, n_obs * (k + 1) + 1, k + 1)
+    member = sp.csr_matrix((np.ones(len(with_self)), with_self, ends), shape=(n_obs, n_obs))
+    shared = np.empty((n_obs, k))
+    for column in range(k):
+        shared[:, column] = np.asarray(member.multiply(member[neighbours[:, column]]).sum(axis=1)).reshape(-1)
+    weights: Doubles = shared / (2 * (k + 1) - shared)
+    return weights
 
 
 def _exhaustive(points: Doubles, k: int, rows: Ints) -> tuple[Positions, Doubles]:

@@ -8,12 +8,13 @@ iterated.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from scgnn2_engine.bulk_steps import BulkData, iterate_bulk, match
 from scgnn2_engine.devices import resolve_device, threads
@@ -34,6 +35,7 @@ from scgnn2_engine.events import (
     drain,
     never,
 )
+from scgnn2_engine.gap_filling import Mean, join, neighbours_of, settle, take_in
 from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.params import ClusterAEParams, RunParams
@@ -42,11 +44,15 @@ from scgnn2_engine.recorder import Recorder
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.selection import select_iteration, stop_reason
 from scgnn2_engine.stages import (
+    Observed,
     check_method,
     iterate_cluster_ae,
     iterate_clustering,
+    iterate_denoising,
+    iterate_denoising_clusters,
     iterate_feature_ae,
     iterate_graph_ae,
+    plan_of,
 )
 from scgnn2_engine.types import CellGraph, Dataset, Floats, LoopState, Prepared, Result, Truth
 
@@ -55,6 +61,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 T = TypeVar("T")
+Matrix32 = npt.NDArray[np.float32]
+Weights = Mapping[str, Matrix32]
 Steps = Generator[Event, None, T]
 
 
@@ -90,6 +98,7 @@ class _Journey:
     memory: PeakMemory
     n_neighbours: int = 0
     bulk: BulkData | None = None
+    observed: Observed | None = None  # with objective denoise
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""
@@ -198,6 +207,10 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
     if params.run_LTMG or dataset.states is not None:
         prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
     yield DataPrepared(prepared)
+    if params.feature_AE.objective == "denoise":
+        observed, notices = take_in(prepared, params)
+        yield from notices
+        journey = replace(journey, observed=observed)
     truth = dataset.truth.take(prepared.cells) if dataset.truth is not None else None
 
     state = yield from _embed(journey, prepared, None, 0)
@@ -333,7 +346,68 @@ def _preprocess(dataset: Dataset, params: RunParams) -> Steps[Prepared]:
 def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
     """Feature autoencoder, cell graph, graph autoencoder: what stands before the loop and ends every iteration."""
     params = journey.params
+    state = yield from _features(journey, prepared, state, iteration)
+    points = state.feature_embedding
+    if params.graph_AE.graph_embed == "expression":
+        mean = Mean(state.reconstruction, None) if state.latest is None else _mean(state, params)
+        points = mean.components(params, journey.seed(7, 0))
+        state = replace(state, components=points)
+    graph = yield from journey.timed("graph", iteration, _graph(points, journey, iteration))
+    if params.clustering.method == "consensus":
+        state = replace(state, member_neighbours=(*state.member_neighbours, _own_neighbours(journey, state, graph)))
+    embedded = yield from journey.timed(
+        "graph_AE",
+        iteration,
+        iterate_graph_ae(
+            points,
+            graph,
+            params=params.graph_AE,
+            gat=params.gat,
+            previous=state.graph_embedding if params.graph_AE.concat_prev_embed and iteration > 0 else None,
+            seed=journey.seed(2, iteration),
+            device=journey.device,
+            iteration=iteration,
+            stop=journey.watch,
+        ),
+        params.graph_AE.epoch,
+    )
+    return replace(state, iteration=iteration, graph=graph, graph_embedding=embedded.embedding)
+
+
+def _features(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
+    """The feature autoencoder's part of the new state; graph and graph embedding are still those of the old one."""
+    params = journey.params
     n_epochs = params.feature_AE.epoch[0 if state is None else 1]
+    if journey.observed is not None:
+        n_epochs = params.feature_AE.epoch[0 if state is None or params.ensemble else 1]
+        again = state is not None and not params.ensemble
+        latest = yield from journey.timed(
+            "feature_AE",
+            iteration,
+            iterate_denoising(
+                journey.observed,
+                prepared.validation,
+                params.feature_AE,
+                plan=plan_of(
+                    params.feature_AE,
+                    "feature_AE",
+                    n_epochs,
+                    iteration=iteration,
+                    mixed_precision=params.mixed_precision,
+                ),
+                weights=state.feature_weights if state is not None and again else None,
+                seed=journey.seed(1, iteration),
+                device=journey.device,
+                stop=journey.watch,
+            ),
+            n_epochs,
+        )
+        new = _with_features(state, latest.weights, latest.reconstruction, latest.embedding)
+        new = replace(new, latest=latest)
+        if state is None or not params.ensemble:
+            return new
+        mean = _mean(new, params)
+        return replace(new, imputed=mean.value, log_rate=mean.log_rate)
     feature = yield from journey.timed(
         "feature_AE",
         iteration,
@@ -354,36 +428,34 @@ def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, itera
         ),
         n_epochs,
     )
-    graph = yield from journey.timed("graph", iteration, _graph(feature.embedding, journey, iteration))
-    embedded = yield from journey.timed(
-        "graph_AE",
-        iteration,
-        iterate_graph_ae(
-            feature.embedding,
-            graph,
-            params=params.graph_AE,
-            gat=params.gat,
-            previous=None if state is None or not params.graph_AE.concat_prev_embed else state.graph_embedding,
-            seed=journey.seed(2, iteration),
-            device=journey.device,
-            iteration=iteration,
-            stop=journey.watch,
-        ),
-        params.graph_AE.epoch,
-    )
-    parts = (feature.weights, feature.reconstruction, feature.embedding, embedded.embedding, graph)
+    return _with_features(state, feature.weights, feature.reconstruction, feature.embedding)
+
+
+def _with_features(
+    state: LoopState | None, weights: Weights, reconstruction: Matrix32, embedding: Matrix32
+) -> LoopState:
+    """A state with a newly trained feature autoencoder; the first one has no graph yet."""
     if state is None:
-        return LoopState(iteration, *parts)
-    return LoopState(
-        iteration,
-        *parts,
-        n_clusters_smoothed=state.n_clusters_smoothed,
-        labels=state.labels,
-        clustering_embedding=state.clustering_embedding,
-        imputed=state.imputed,
-        deconvolution=state.deconvolution,
-        unfused=state.unfused,
-    )
+        n_obs = len(embedding)
+        none = np.empty((n_obs, 0), np.float32)
+        no_graph = CellGraph(np.empty((n_obs, 0), np.int64), none, none)
+        return LoopState(0, weights, reconstruction, embedding, none, no_graph)
+    return replace(state, feature_weights=weights, reconstruction=reconstruction, feature_embedding=embedding)
+
+
+def _mean(state: LoopState, params: RunParams) -> Mean:
+    """What all members say together, the one trained last as it is."""
+    if state.latest is None:
+        raise ValueError("expected a state with a trained member")
+    return join(state, state.latest, ensemble=params.ensemble)
+
+
+def _own_neighbours(journey: _Journey, state: LoopState, graph: CellGraph) -> npt.NDArray[np.int64]:
+    """Neighbours in what the newest member alone says; for a lone member, or another graph, those of the graph."""
+    lone = state.ensemble is None or not journey.params.ensemble
+    if state.latest is None or lone or journey.params.graph_AE.graph_embed != "expression":
+        return graph.neighbours
+    return neighbours_of(state.latest, journey.params, journey.n_neighbours, journey.seed(7, 0))
 
 
 def _previous(state: LoopState | None, params: RunParams) -> Floats | None:
@@ -414,16 +486,62 @@ def _one_iteration(journey: _Journey, prepared: Prepared, state: LoopState, iter
             state.feature_embedding,
             params=params.clustering,
             n_clusters_smoothed=state.n_clusters_smoothed,
-            seed=journey.seed(4, iteration),
+            components=state.components,
+            member_neighbours=state.member_neighbours,
+            expression=_mean(state, params).value if state.latest is not None else state.reconstruction,
+            seed=journey.seed(4, 0 if params.clustering.method == "consensus" else iteration),
         ),
     )
+    new = replace(
+        state,
+        labels=clusters.labels,
+        n_clusters_smoothed=clusters.n_clusters_smoothed,
+        clustering_embedding=clusters.embedding,
+    )
+    new = yield from _refine(journey, prepared, new, clusters.labels, iteration)
+    # The published fusion feeds the next training. With shares, or where gaps are filled and nothing is trained on an
+    # imputation, the bulk corrects what is returned.
+    feeds_back = params.deconv.method != "shares" and journey.observed is None
+    if journey.bulk is not None and feeds_back:
+        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
+    new = yield from _embed(journey, prepared, new, iteration)
+    if journey.bulk is not None and not feeds_back:
+        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
+    return new
+
+
+def _refine(
+    journey: _Journey, prepared: Prepared, state: LoopState, labels: npt.NDArray[np.int32], iteration: int
+) -> Steps[LoopState]:
+    """One autoencoder for each cluster; the value is the state with what they impute."""
+    params = journey.params
+    if journey.observed is not None and state.latest is not None:
+        refined = yield from journey.timed(
+            "cluster_AE",
+            iteration,
+            iterate_denoising_clusters(
+                journey.observed,
+                state.latest,
+                labels,
+                prepared.validation,
+                params.cluster_AE,
+                params.feature_AE,
+                mixed_precision=params.mixed_precision,
+                seed=journey.seed(5, iteration),
+                device=journey.device,
+                iteration=iteration,
+                stop=journey.watch,
+            ),
+            params.cluster_AE.epoch,
+        )
+        return settle(state, Mean(refined.value, refined.log_rate), ensemble=params.ensemble)
     fitted = yield from journey.timed(
         "cluster_AE",
         iteration,
         iterate_cluster_ae(
             prepared.x,
             state.reconstruction,
-            clusters.labels,
+            labels,
             state.graph.adjacency(weighted=params.graph_AE.retain_weights),
             weights=state.feature_weights,
             validation=prepared.validation,
@@ -437,22 +555,7 @@ def _one_iteration(journey: _Journey, prepared: Prepared, state: LoopState, iter
         ),
         params.cluster_AE.epoch,
     )
-    new = replace(
-        state,
-        labels=clusters.labels,
-        n_clusters_smoothed=clusters.n_clusters_smoothed,
-        clustering_embedding=clusters.embedding,
-        imputed=fitted.imputed,
-    )
-    # The published fusion feeds the next training. With shares the bulk corrects what is returned, and nothing is
-    # trained on its own correction.
-    feeds_back = params.deconv.method != "shares"
-    if journey.bulk is not None and feeds_back:
-        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
-    new = yield from _embed(journey, prepared, new, iteration)
-    if journey.bulk is not None and not feeds_back:
-        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
-    return new
+    return replace(state, imputed=fitted.imputed)
 
 
 def _with_bulk(

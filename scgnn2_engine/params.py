@@ -212,7 +212,47 @@ class FeatureAEParams(_AutoencoderParams):
     concat_prev_embed = _choice(
         "none",
         ["none", "feature", "graph"],
-        "Put the previous iteration's feature or graph embedding beside the input.",
+        "Put the previous iteration's feature or graph embedding beside the input (objective reconstruct only).",
+    )
+    objective = _choice(
+        "reconstruct",
+        ["reconstruct", "denoise"],
+        "reconstruct: give back the input, zeros included, as published. denoise: hide a share of the seen entries in "
+        "every step and ask for them, so that filling gaps is what is trained; it also holds for the cluster "
+        "autoencoders.",
+        ESSENTIAL,
+    )
+    hide_share = _share(0.3, "Denoise: share of the seen entries hidden in every step.", precedence=ESSENTIAL, high=0.9)
+    huber_delta = param.Number(
+        0.0,
+        bounds=(0.0, None),
+        softbounds=(0.0, 2.0),
+        precedence=ADVANCED,
+        doc="Denoise: error, in units of ln(1 + x), up to which the loss is squared; beyond it is linear, so that a "
+        "few outliers do not decide. 0: squared everywhere.",
+    )
+    activation = _choice("relu", ["relu", "elu"], "Denoise: activation of the hidden layers.")
+    layer_dropout = _share(0.0, "Denoise: share of the wide layers' units dropped in every step.", open_high=True)
+    count_weight = _weight(
+        0.0,
+        "Denoise: weight of a second output, the rate of each gene, trained on all entries by the likelihood of "
+        "counts. Used where the data are counts of which half are at most count_limit (UMI data); gives the outputs "
+        "rate, expected and zeros_kept.",
+    )
+    count_limit = param.Number(
+        20.0,
+        bounds=(0.0, None),
+        softbounds=(1.0, 1000.0),
+        precedence=ADVANCED,
+        doc="Denoise: largest median of the non-zero counts with which the rate is trained; large counts would drown "
+        "the values, and their zeros say little.",
+    )
+    dispersion = param.Number(
+        10.0,
+        bounds=(0.0, None),
+        softbounds=(0.0, 100.0),
+        precedence=ADVANCED,
+        doc="Denoise: dispersion of the counts (variance = rate + rate squared / dispersion); 0: Poisson.",
     )
 
 
@@ -234,9 +274,9 @@ class GraphAEParams(StageParams):
     )
     graph_construction = _choice(
         "v2",
-        ["v0", "v1", "v2"],
+        ["v0", "v1", "v2", "jaccard"],
         "Edge weights: v0 1 within mean + sd of the distances else 0, v1 the same falling linearly, v2 inverse "
-        "distance.",
+        "distance, jaccard the share of neighbours that both cells have.",
         ESSENTIAL,
     )
     neighborhood_factor = param.Number(
@@ -255,6 +295,13 @@ class GraphAEParams(StageParams):
         soft=(0, 100),
     )
     retain_weights = _switch("Learn the edge weights instead of 0/1.")
+    graph_embed = _choice(
+        "feature",
+        ["feature", "expression"],
+        "What neighbours are searched in, and what the graph autoencoder is given: the feature embedding, or principal "
+        "components of the imputed expression.",
+    )
+    n_components = _count(20, "Principal components of the imputed expression.", soft=(5, 50))
     pair_samples = _count(
         0,
         "Cell pairs drawn at random in every epoch for the part of the loss that runs over all "
@@ -291,15 +338,17 @@ class ClusteringParams(StageParams):
     use_flexible_k = _switch("Take each iteration's number of clusters as it comes instead of smoothing it.")
     embed = _choice(
         "graph",
-        ["graph", "feature", "both"],
-        "Embedding that is clustered; both puts the rescaled feature embedding beside the graph embedding.",
+        ["graph", "feature", "both", "expression"],
+        "Embedding that is clustered by k-means or affinity propagation; both puts the rescaled feature embedding "
+        "beside the graph embedding, expression takes the principal components of the imputed expression.",
         ESSENTIAL,
     )
     method = _choice(
         "KMeans",
-        ["KMeans", "AffinityPropagation", "Leiden"],
-        "KMeans takes its number of clusters from the Louvain communities; Leiden takes the communities "
-        "of the cell graph.",
+        ["KMeans", "AffinityPropagation", "Leiden", "consensus"],
+        "KMeans takes its number of clusters from the Louvain communities; Leiden takes the communities of the cell "
+        "graph; consensus weighs every edge by how often its cells fall together at many resolutions and in every "
+        "member of the ensemble, and takes the communities of that.",
         ESSENTIAL,
     )
     resolution = param.Number(
@@ -319,6 +368,10 @@ class ClusterAEParams(_AutoencoderParams):
 
     epoch = _count(200, "Epochs of every training.", soft=(10, 1000), precedence=ESSENTIAL)
     learning_rate = _rate(1e-3, precedence=ESSENTIAL)
+    only_if_better = _switch(
+        "Keep what a cluster's autoencoder makes of its cells only where it comes closer to the held-out entries than "
+        "the feature autoencoder."
+    )
     regu_strength = _share(
         0.9,
         "Declared by the published program but without effect in its loss; kept so that its "
@@ -469,8 +522,9 @@ class RunParams(StageParams):
     preset = _choice(
         "default",
         ["default", "paper"],
-        "paper: scGNN 2.0 as published, its defects left out. default: library-size normalisation, early "
-        "stops on held-out entries, bounded neighbours and steps.",
+        "paper: scGNN 2.0 as published, its defects left out. default: the same three autoencoders trained to fill "
+        "gaps, library-size normalisation, an ensemble over the iterations, clusters by consensus, early stops and "
+        "the choice of the iteration on held-out entries.",
         ESSENTIAL,
     )
     seed = param.Integer(
@@ -531,6 +585,10 @@ class RunParams(StageParams):
         ["last", "validation"],
         "Iteration that is returned: the last, or the one with the smallest error on the held-out "
         "entries (needs validation_share > 0).",
+    )
+    ensemble = _switch(
+        "Train the feature autoencoder of every iteration afresh, and return the mean of all of them (with "
+        "feature_AE_objective denoise)."
     )
     run_LTMG = _switch(
         "Compute the LTMG states, unless load_LTMG gives them; off, those of the benchmark folder are loaded. Without "
@@ -623,6 +681,7 @@ class RunParams(StageParams):
             ("selection", self.selection == "validation"),
             ("feature_AE_patience", self.feature_AE.patience > 0),
             ("cluster_AE_patience", self.cluster_AE.patience > 0),
+            ("cluster_AE_only_if_better", self.cluster_AE.only_if_better),
         ):
             if needs and self.validation_share == 0:
                 raise ParameterError(
@@ -631,6 +690,34 @@ class RunParams(StageParams):
                     found="validation_share = 0",
                     advice="Set validation_share (0.02 holds 2 % out), or choose selection = last and patience 0.",
                 )
+
+        if self.clustering.embed == "expression" and self.graph_AE.graph_embed != "expression":
+            raise ParameterError(
+                "clustering_embed = expression clusters the principal components that the cell graph is built from.",
+                expected="graph_AE_graph_embed = expression",
+                found=f"graph_AE_graph_embed = {self.graph_AE.graph_embed}",
+                advice="Set graph_AE_graph_embed = expression, or another clustering_embed.",
+            )
+        if self.feature_AE.objective == "denoise":
+            for key, off in (
+                ("feature_AE_concat_prev_embed", "none"),
+                ("feature_AE_dropout_prob", 0.0),
+                ("cluster_AE_dropout_prob", 0.0),
+            ):
+                if self.to_dict()[key] != off:
+                    raise ParameterError(
+                        f"{key} belongs to feature_AE_objective = reconstruct.",
+                        expected=f"{key} = {off}",
+                        found=str(self.to_dict()[key]),
+                        advice="With denoise it is feature_AE_hide_share that hides inputs.",
+                    )
+        elif self.ensemble:
+            raise ParameterError(
+                "ensemble rests on feature autoencoders that are trained afresh to fill gaps.",
+                expected="feature_AE_objective = denoise",
+                found="feature_AE_objective = reconstruct",
+                advice="Set feature_AE_objective = denoise, or ensemble = false.",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Flat key to value, in the order of declaration; lists are copies."""
@@ -711,22 +798,37 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mixed_precision": False,
     },
     "default": {
-        "total_epoch": 10,
-        "graph_AE_use_GAT": True,
-        "graph_AE_normalize_embed": "sum1",
-        "run_LTMG": True,
+        "total_epoch": 3,
+        "ari_threshold": 1.0,
+        "graph_change_threshold": 0.0,
+        "ensemble": True,
         "preprocess_library_size": True,
         "validation_share": 0.02,
         "selection": "validation",
+        "feature_AE_objective": "denoise",
+        "feature_AE_huber_delta": 0.3,
+        "feature_AE_activation": "elu",
+        "feature_AE_layer_dropout": 0.5,
+        "feature_AE_count_weight": 0.1,
         "feature_AE_batch_size": 512,
         "feature_AE_max_steps": 1000,
-        "feature_AE_patience": 10,
+        "feature_AE_patience": 6,
         "cluster_AE_batch_size": 512,
-        "cluster_AE_max_steps": 200,
-        "cluster_AE_patience": 5,
-        "graph_AE_neighborhood_max": 30,
+        "cluster_AE_learning_rate": 3e-4,
+        "cluster_AE_max_steps": 60,
+        "cluster_AE_patience": 2,
+        "cluster_AE_only_if_better": True,
+        "graph_AE_use_GAT": True,
+        "graph_AE_graph_embed": "expression",
+        "graph_AE_graph_construction": "jaccard",
+        "graph_AE_n_components": 10,
+        "graph_AE_neighborhood_factor": 0.12,
+        "graph_AE_neighborhood_max": 15,
         "graph_AE_pair_samples": 200_000,
         "graph_AE_tolerance": 1e-3,
+        "clustering_method": "consensus",
+        "clustering_embed": "expression",
+        "clustering_resolution": 0.2,
         "deconv_method": "shares",
     },
 }

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
+from scgnn2_engine.gap_filling import outputs
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
 from scgnn2_engine.selection import select_iteration
@@ -106,6 +107,7 @@ class Recorder:
             obs=obs,
             source=dataset,
             deconvolution=state.deconvolution,
+            outputs=outputs(prepared, state, self._params.feature_AE.dispersion),
         )
 
     def _record(self, prepared: Prepared, reason: StopReason, chosen: int) -> dict[str, Any]:

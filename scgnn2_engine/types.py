@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from scgnn2_engine.stages.denoising import DenoisingFit
+    from scgnn2_engine.stages.ensemble import Ensemble
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -317,6 +321,17 @@ class LoopState:
         (n_obs, n_vars) float32 imputed expression on the scale of ``Prepared.x``; None before the loop.
     deconvolution
         What the bulk stage found, or None without bulk.
+    log_rate
+        (n_obs, n_vars) float32, with rates: logarithm of the expected count per unit of size factor that belongs to
+        ``imputed``; None before the loop and without rates.
+    components
+        (n_obs, d) principal components of the imputed expression from which ``graph`` was built, where it was.
+    ensemble
+        The sums over the members that are settled, with ``ensemble``.
+    latest
+        The feature autoencoder trained last, which the cluster autoencoders refine next (objective ``denoise``).
+    member_neighbours
+        (n_obs, k) neighbours in what each member alone says, for a consensus of clusters.
     unfused
         With bulk, the imputations before they were fused into ``imputed``, on its scale: ``"single_cell"`` and
         ``"bulk"``, (n_obs, n_vars) float32 each.
@@ -333,6 +348,11 @@ class LoopState:
     clustering_embedding: npt.NDArray[np.float32] | None = None
     imputed: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
+    log_rate: npt.NDArray[np.float32] | None = None
+    components: npt.NDArray[np.float32] | None = None
+    ensemble: Ensemble | None = None
+    latest: DenoisingFit | None = None
+    member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()
     unfused: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
@@ -408,6 +428,9 @@ class Result:
         The data set as it was read, all genes included, or None.
     umap
         (n_obs, 2) map of the graph embedding, or None when figures were off.
+    outputs
+        Other answers to what a gene's expression is, by name, each (n_obs, n_vars) float32 on the scale of ``imputed``:
+        with rates ``"rate"``, ``"expected"`` and ``"zeros_kept"`` (see README, Results).
     deconvolution
         What the bulk stage found, or None without bulk.
     evaluation
@@ -430,6 +453,7 @@ class Result:
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
     evaluation: Evaluation | None = None
+    outputs: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         n_obs, n_vars = self.imputed.shape

@@ -12,7 +12,12 @@ from scgnn2_engine.stages.bulk_shift import strength as shift_strength
 from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_cluster_ae
 from scgnn2_engine.stages.cluster_profiles import cluster_profiles
 from scgnn2_engine.stages.clustering import Clustering, check_method, cluster, iterate_clustering
+from scgnn2_engine.stages.components import principal_components
+from scgnn2_engine.stages.count_outputs import posterior_rate, root_expectation, zero_is_likely
 from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
+from scgnn2_engine.stages.denoising import DenoisingFit, Observed, fit_denoising, iterate_denoising, observe, plan_of
+from scgnn2_engine.stages.denoising_clusters import RefinedFit, iterate_denoising_clusters
+from scgnn2_engine.stages.ensemble import Ensemble
 from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
 from scgnn2_engine.stages.fusion import fuse
 from scgnn2_engine.stages.graph_ae import GraphFit, fit_graph_ae, iterate_graph_ae
@@ -21,9 +26,13 @@ __all__ = [
     "ClusterFit",
     "Clustering",
     "Deconvolution",
+    "DenoisingFit",
+    "Ensemble",
     "FeatureFit",
     "GraphFit",
     "MatchedBulk",
+    "Observed",
+    "RefinedFit",
     "SampleShares",
     "apply_shift",
     "bulk_shares",
@@ -33,15 +42,24 @@ __all__ = [
     "cluster_profiles",
     "deconvolve",
     "fit_cluster_ae",
+    "fit_denoising",
     "fit_feature_ae",
     "fit_graph_ae",
     "fuse",
     "iterate_cluster_ae",
     "iterate_clustering",
     "iterate_deconvolution",
+    "iterate_denoising",
+    "iterate_denoising_clusters",
     "iterate_feature_ae",
     "iterate_graph_ae",
     "match_bulk",
+    "observe",
+    "plan_of",
+    "posterior_rate",
+    "principal_components",
+    "root_expectation",
     "shares_of",
     "shift_strength",
+    "zero_is_likely",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.events import Event, Notice, drain
 from scgnn2_engine.params import ClusteringParams
 from scgnn2_engine.stages.communities import Labels, by_size, communities, merge_small
+from scgnn2_engine.stages.consensus import consensus
+from scgnn2_engine.stages.few_cells import FEW_CELLS, better_separated, reproducible_k_means
 from scgnn2_engine.stages.rescale import rescale_into
 from scgnn2_engine.types import CellGraph, Floats, Ints
 
@@ -47,6 +49,9 @@ def iterate_clustering(
     params: ClusteringParams,
     *,
     n_clusters_smoothed: float | None = None,
+    components: Floats | None = None,
+    member_neighbours: Sequence[npt.NDArray[np.int64]] = (),
+    expression: Floats | None = None,
     seed: int = 0,
 ) -> Generator[Event, None, Clustering]:
     """Cluster the cells.
@@ -61,6 +66,12 @@ def iterate_clustering(
         Method, resolution, and how k changes between iterations.
     n_clusters_smoothed
         The running k of the iteration before, None in the first.
+    components
+        (n_obs, d) principal components of the imputed expression, for ``params.embed`` ``"expression"``.
+    member_neighbours
+        (n_obs, k) neighbours in each member of the ensemble, for the method ``"consensus"``; none: the graph's.
+    expression
+        (n_obs, n_vars) imputed expression, for the method ``"consensus"`` with fewer than 200 cells.
     seed
         Of the communities and of k-means.
 
@@ -103,7 +114,12 @@ def iterate_clustering(
             found=f"{graph.n_obs}, {len(graph_embedding)} and {len(feature_embedding)}",
         )
     check_method(params, graph.n_obs)
-    embedding = clustering_embedding(graph_embedding, feature_embedding, params)
+    embedding = clustering_embedding(graph_embedding, feature_embedding, params, components)
+    if params.method == "consensus" and not params.louvain_only:
+        labels, notice = _by_consensus(graph, embedding, params, member_neighbours, expression, seed)
+        yield notice
+        merged = merge_small(labels)
+        return Clustering(merged, next_cluster_count(labels, n_clusters_smoothed, flexible=True), embedding)
     leiden = params.method == "Leiden" and not params.louvain_only
     found = communities(graph, "leiden" if leiden else "louvain", params.resolution, seed)
     k = next_cluster_count(found, n_clusters_smoothed, flexible=params.use_flexible_k)
@@ -156,10 +172,52 @@ def cluster(
     return drain(steps)
 
 
+def _by_consensus(
+    graph: CellGraph,
+    embedding: npt.NDArray[np.float32],
+    params: ClusteringParams,
+    member_neighbours: Sequence[npt.NDArray[np.int64]],
+    expression: Floats | None,
+    seed: int,
+) -> tuple[Labels, Notice]:
+    """The consensus of communities, and with few cells k-means where its clusters are better separated."""
+    labels, together = consensus(graph.neighbours, member_neighbours, resolution=params.resolution, seed=seed)
+    sure = float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0
+    text = (
+        f"{labels.max() + 1} clusters by consensus of {max(len(member_neighbours), 1)} graphs: of the pairs of similar "
+        f"cells {sure:.0%} are nearly always, or nearly never, together."
+    )
+    if graph.n_obs < FEW_CELLS and expression is not None:
+        few = reproducible_k_means(expression, embedding.shape[1], seed)
+        chosen = better_separated(labels, few, embedding)
+        if chosen is few:
+            text = (
+                f"{few.max() + 1} clusters by k-means: of so few cells they are better separated than the "
+                f"{labels.max() + 1} communities of the cell graph."
+            )
+        labels = chosen
+    return labels, Notice(text, "info", "clustering")
+
+
 def clustering_embedding(
-    graph_embedding: Floats, feature_embedding: Floats, params: ClusteringParams
+    graph_embedding: Floats, feature_embedding: Floats, params: ClusteringParams, components: Floats | None = None
 ) -> npt.NDArray[np.float32]:
-    """What is clustered: E, Z, or E beside Z rescaled into E's 10–90 % quantile range; (n_obs, ·) float32."""
+    """What is clustered: E, Z, E beside Z rescaled into E's 10–90 % quantile range, or components; (n_obs, ·) float32.
+
+    Raises
+    ------
+    ParameterError
+        ``params.embed`` is ``"expression"``, but there are no components.
+    """
+    if params.embed == "expression":
+        if components is None:
+            raise ParameterError(
+                "There are no principal components of the imputed expression to cluster.",
+                expected="graph_AE_graph_embed = expression",
+                found="graph_AE_graph_embed = feature",
+                advice="Set graph_AE_graph_embed = expression, or another clustering_embed.",
+            )
+        return np.asarray(components, dtype=np.float32)
     e = np.asarray(graph_embedding, dtype=np.float32)
     z = np.asarray(feature_embedding, dtype=np.float32)
     if params.embed == "both":

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from scgnn2_engine.devices import on_device
-from scgnn2_engine.stages.autoencoder import Autoencoder, Inputs
 from scgnn2_engine.types import HiddenEntries
 
 CHECKED_CELLS = 1024
 """Most cells on which held-out entries are scored during training."""
+
+
+class Reconstructing(Protocol):
+    """A network that gives (embedding, reconstruction)."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+
+    def __call__(self, inputs: Tensor, /) -> tuple[Tensor, Tensor]:
+        """(batch, ·) to (batch, d) and (batch, g)."""
 
 
 class HeldOut:
@@ -54,7 +66,7 @@ class HeldOut:
         """Mean absolute error of (n, g) at the entries."""
         return float(np.abs(reconstruction[self.rows, self.cols] - self.values).mean(dtype=np.float64))
 
-    def scorer(self, network: Autoencoder, inputs: Inputs) -> Callable[[], float]:
+    def scorer(self, network: Reconstructing, inputs: Callable[[Tensor], Tensor]) -> Callable[[], float]:
         """The same error of the network as it is, over the entries of at most 1,024 evenly spaced cells."""
         cells = np.unique(self.rows)
         cells = cells[np.linspace(0, len(cells) - 1, min(len(cells), CHECKED_CELLS)).astype(np.int64)]

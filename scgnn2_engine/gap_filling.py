@@ -1,0 +1,161 @@
+"""How a run with ``feature_AE_objective = denoise`` averages and embeds what it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.events import Notice
+from scgnn2_engine.graph import build_graph
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.prepare.matrices import stored, with_zeros_at
+from scgnn2_engine.stages import (
+    DenoisingFit,
+    Ensemble,
+    Observed,
+    observe,
+    posterior_rate,
+    principal_components,
+    root_expectation,
+    zero_is_likely,
+)
+from scgnn2_engine.types import LoopState, Matrix, Prepared
+
+
+def median_count(prepared: Prepared) -> float:
+    """Median of the visible non-zero counts; NaN where the data are not counts or nothing is visible."""
+    if prepared.scale != "counts":
+        return float("nan")
+    values = stored(_visible(prepared, with_held_out=False))
+    values = values[values > 0]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def take_in(prepared: Prepared, params: RunParams) -> tuple[Observed, list[Notice]]:
+    """The cells as the networks take them, and what was decided about their counts."""
+    settings = params.feature_AE
+    median = median_count(prepared)
+    counts = settings.count_weight > 0 and median <= settings.count_limit
+    notices = []
+    if counts:
+        notices.append(
+            Notice(
+                f"The rate of every gene is trained beside its value: the median non-zero count is {median:g}.",
+                "info",
+                "feature_AE",
+            )
+        )
+    elif settings.count_weight > 0:
+        why = (
+            f"the data are {prepared.scale}"
+            if np.isnan(median)
+            else f"the median non-zero count is {median:g}, above feature_AE_count_limit = {settings.count_limit:g}"
+        )
+        notices.append(
+            Notice(
+                f"No rates are trained (outputs rate, expected, zeros_kept): {why}.",
+                "info",
+                "feature_AE",
+            )
+        )
+    observed = observe(
+        prepared.x,
+        prepared.validation,
+        prepared.size_factors,
+        prepared.states,
+        counts=counts,
+        regu_strength=settings.regu_strength,
+    )
+    return observed, notices
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What the members of an ensemble say together.
+
+    Attributes
+    ----------
+    value
+        (n_obs, n_vars) float32 value of each gene where it is seen, on the scale of ``Prepared.x``.
+    log_rate
+        (n_obs, n_vars) float32 log rate per unit of size factor, or None.
+    """
+
+    value: npt.NDArray[np.float32]
+    log_rate: npt.NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, ensemble: Ensemble) -> Mean:
+        """The means of the sums."""
+        return cls(ensemble.mean_value(), ensemble.mean_log_rate())
+
+    def components(self, params: RunParams, seed: int) -> npt.NDArray[np.float32]:
+        """(n_obs, d) principal components of the expected expression: ln(1 + rate), or the values without rates."""
+        expression = self.value if self.log_rate is None else np.log1p(np.exp(self.log_rate))
+        return principal_components(expression, params.graph_AE.n_components, seed=seed)
+
+
+def settle(state: LoopState, refined: Mean, *, ensemble: bool) -> LoopState:
+    """The state once the cluster autoencoders have refined the last member: it counts as refined from now on."""
+    settled = (state.ensemble if ensemble and state.ensemble is not None else Ensemble()).with_member(
+        refined.value, refined.log_rate
+    )
+    mean = Mean.of(settled)
+    return replace(state, ensemble=settled, imputed=mean.value, log_rate=mean.log_rate)
+
+
+def join(state: LoopState | None, fit: DenoisingFit, *, ensemble: bool) -> Mean:
+    """The mean of the settled members and the one just trained; without an ensemble the latter alone."""
+    settled = state.ensemble if state is not None and ensemble else None
+    return Mean.of((settled or Ensemble()).with_member(fit.reconstruction, fit.log_rate))
+
+
+def neighbours_of(fit: DenoisingFit, params: RunParams, n_neighbours: int, seed: int) -> npt.NDArray[np.int64]:
+    """(n_obs, k) neighbours in what one member alone says."""
+    points = Mean(fit.reconstruction, fit.log_rate).components(params, seed)
+    return build_graph(points, construction="v2", n_neighbours=n_neighbours, seed=seed).neighbours
+
+
+def outputs(prepared: Prepared, state: LoopState, dispersion: float) -> Mapping[str, npt.NDArray[np.float32]]:
+    """The other answers to what a gene's expression is, beside the value it has where it is seen.
+
+    Parameters
+    ----------
+    prepared
+        The counts; entries hidden by the benchmark count as the zeros they appear to be.
+    state
+        With ``imputed`` and its ``log_rate``; without rates there are no other answers.
+    dispersion
+        θ of the counts.
+
+    Returns
+    -------
+    (n_obs, n_vars) float32 each, ln(1 + x) with the cells' own library sizes
+        ``"rate"``: the expected count, given the rate and the count that was seen (posterior mean). ``"expected"``:
+        (E √count)² at that rate, the better guess where errors are measured on a logarithmic scale. ``"zeros_kept"``:
+        the imputed value, but 0 where 0 was seen and is what the rate makes likely.
+    """
+    if state.log_rate is None or state.imputed is None:
+        return {}
+    counts = _visible(prepared, with_held_out=True)
+    seen = np.asarray(counts.todense() if hasattr(counts, "todense") else counts, np.float32)
+    rate = np.exp(state.log_rate)
+    rate *= prepared.size_factors[:, None]
+    zeros = (seen == 0) & zero_is_likely(rate, dispersion)
+    rate = posterior_rate(rate, seen, dispersion)
+    expected = root_expectation(rate, dispersion)
+    kept = prepared.to_output_scale(state.imputed)
+    kept[zeros] = 0
+    return {"rate": np.log1p(rate), "expected": np.log1p(expected), "zeros_kept": kept}
+
+
+def _visible(prepared: Prepared, *, with_held_out: bool) -> Matrix:
+    """The kept expression with the benchmark's hidden entries at 0, and the held-out ones unless they are wanted."""
+    visible = prepared.expression
+    for entries in (prepared.hidden, None if with_held_out else prepared.validation):
+        if entries is not None and len(entries):
+            visible = with_zeros_at(visible, entries.rows, entries.cols)
+    return visible
