@@ -40,8 +40,32 @@ class Entries:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def of(self, imputed: Floats) -> Floats:
+        """(n,) what an imputation has there."""
+        return imputed[self.rows, self.cols]
 
-def scored_entries(prepared: Prepared) -> dict[Kind, Entries]:
+
+@dataclass(frozen=True)
+class Zeros:
+    """The observed zeros, which may be most of the matrix: a mask takes a sixteenth of their positions.
+
+    Attributes
+    ----------
+    mask
+        (n_obs, n_vars) bool.
+    """
+
+    mask: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+    def of(self, imputed: Floats) -> Floats:
+        """(n,) what an imputation has there."""
+        return imputed[self.mask]
+
+
+def scored_entries(prepared: Prepared) -> dict[Kind, Entries | Zeros]:
     """The entries of a run that are scored, by kind.
 
     Parameters
@@ -55,7 +79,7 @@ def scored_entries(prepared: Prepared) -> dict[Kind, Entries]:
     where there is neither. ``untouched``: what was expressed and seen in training. ``zero``: what was observed as
     zero. All on the ln(1 + expression) scale of the output.
     """
-    found: dict[Kind, Entries] = {}
+    found: dict[Kind, Entries | Zeros] = {}
     factors = prepared.size_factors
     taken = np.zeros(prepared.x.shape, dtype=bool)
     for hidden in (prepared.hidden, prepared.validation):
@@ -72,13 +96,12 @@ def scored_entries(prepared: Prepared) -> dict[Kind, Entries]:
     found["untouched"] = Entries(
         rows, cols, np.log1p(np.expm1(prepared.x[rows, cols]) * factors[rows]).astype(np.float32)
     )
-    rows, cols = np.nonzero((prepared.x == 0) & ~taken)
-    found["zero"] = Entries(rows, cols, np.zeros(len(rows), dtype=np.float32))
+    found["zero"] = Zeros((prepared.x == 0) & ~taken)
     return found
 
 
 def entry_errors(
-    imputed: Floats, entries: Entries, *, smallest: float = 0.0, l1_meaningful: bool = True
+    imputed: Floats, entries: Entries | Zeros, *, smallest: float = 0.0, l1_meaningful: bool = True
 ) -> dict[str, float]:
     """Score an imputation at some entries.
 
@@ -117,15 +140,14 @@ def entry_errors(
     scores = dict.fromkeys(SCORES, NAN)
     if not len(entries):
         return scores
-    found = imputed[entries.rows, entries.cols].astype(np.float64)
+    if isinstance(entries, Zeros):
+        return scores | _zero_scores(np.abs(entries.of(imputed)), smallest)
+    found = entries.of(imputed).astype(np.float64)
     wanted = entries.values.astype(np.float64)
     absolute = np.abs(found - wanted)
     if l1_meaningful:
         scores |= {"l1_median": float(np.median(absolute)), "l1_mean": float(absolute.mean())}
     scores["rmse"] = float(np.sqrt(np.square(absolute).mean()))
-    if not wanted.any():
-        scores["zeros_kept"] = float(np.mean(found <= smallest))
-        return scores
     lengths = np.linalg.norm(found) * np.linalg.norm(wanted)
     scores["cosine"] = float(found @ wanted / lengths) if lengths > 0 else NAN
     everything = np.zeros(len(found), dtype=np.int64)
@@ -134,6 +156,15 @@ def entry_errors(
         defined = correlations[np.isfinite(correlations)]
         scores[name] = float(np.median(defined)) if len(defined) else NAN
     return scores
+
+
+def _zero_scores(values: Floats, smallest: float) -> dict[str, float]:
+    return {
+        "l1_median": float(np.median(values)),
+        "l1_mean": float(values.mean(dtype=np.float64)),
+        "rmse": float(np.sqrt(np.square(values).mean(dtype=np.float64))),
+        "zeros_kept": float(np.mean(values <= smallest)),
+    }
 
 
 def grouped_pearson(
@@ -208,7 +239,7 @@ def l1_verdict(expression: Matrix) -> tuple[bool, str]:
 
 
 def score_rows(
-    imputed: Floats, entries: Mapping[Kind, Entries], *, smallest: float, l1_meaningful: bool
+    imputed: Floats, entries: Mapping[Kind, Entries | Zeros], *, smallest: float, l1_meaningful: bool
 ) -> list[dict[str, Any]]:
     """One row for each kind of entries: ``entries``, ``n``, and the scores of :func:`entry_errors`."""
     return [

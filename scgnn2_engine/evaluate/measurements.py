@@ -19,7 +19,7 @@ from scgnn2_engine.evaluate.diagnostics import (
     stability,
     variance_kept,
 )
-from scgnn2_engine.evaluate.entries import Entries, Kind, entry_errors, l1_verdict, largest_zero
+from scgnn2_engine.evaluate.entries import Entries, Kind, Zeros, entry_errors, l1_verdict, largest_zero
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 from scgnn2_engine.types import CellGraph, Floats, Prepared
 
@@ -55,7 +55,7 @@ MEANINGS: Mapping[str, str] = {
 def diagnose(
     imputed: Floats,
     prepared: Prepared,
-    entries: Mapping[Kind, Entries],
+    entries: Mapping[Kind, Entries | Zeros],
     *,
     labels: npt.NDArray[Any] | None = None,
     graph: CellGraph | None = None,
@@ -123,7 +123,7 @@ def diagnose(
 def _floor(
     imputed: Floats,
     prepared: Prepared,
-    entries: Mapping[Kind, Entries],
+    entries: Mapping[Kind, Entries | Zeros],
     best_baseline: float,
     best_rates: npt.NDArray[Any] | None,
     seed: int,
@@ -133,7 +133,7 @@ def _floor(
     found = {"technical_dispersion": dispersion}
     if hidden is None or not np.isfinite(dispersion) or not l1_verdict(prepared.expression)[0]:
         return found
-    rates = imputed[hidden.rows, hidden.cols] if best_rates is None else best_rates
+    rates = hidden.of(imputed) if best_rates is None else best_rates
     floor = noise_floor(rates, dispersion, seed=seed)
     found |= {"noise_floor": floor, "noise_floor_counting": noise_floor(rates, 0.0, seed=seed)}
     if best_baseline > floor:

@@ -26,8 +26,8 @@ def technical_dispersion(prepared: Prepared, *, seed: int = 0) -> float:
 
     Returns
     -------
-    0 for pure Poisson noise, and low rather than high otherwise, so that the floor is one; NaN if the data is not counts
-    or no gene has a mean count of 1.
+    0 for pure Poisson noise, and low rather than high otherwise, so that the floor is one; NaN if the data is not
+    counts or no gene has a mean count of 1.
     """
     if prepared.scale != "counts" or prepared.n_obs < 2:
         return NAN

@@ -19,7 +19,16 @@ from scgnn2_engine.evaluate.baselines import (
     impute_baseline,
 )
 from scgnn2_engine.evaluate.diagnostics import DE_WARNING, silhouette
-from scgnn2_engine.evaluate.entries import SCORES, Entries, Kind, l1_verdict, largest_zero, score_rows, scored_entries
+from scgnn2_engine.evaluate.entries import (
+    SCORES,
+    Entries,
+    Kind,
+    Zeros,
+    l1_verdict,
+    largest_zero,
+    score_rows,
+    scored_entries,
+)
 from scgnn2_engine.evaluate.imputers import principal_components
 from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table
 from scgnn2_engine.evaluate.metrics import agreement_with_truth
@@ -217,7 +226,9 @@ def iterate_comparison(
 class Scorer:
     """Scores one imputation after the other, and remembers what the best of them put at the hidden entries."""
 
-    def __init__(self, entries: Mapping[Kind, Entries], smallest: float, meaningful: bool, sentence: str) -> None:
+    def __init__(
+        self, entries: Mapping[Kind, Entries | Zeros], smallest: float, meaningful: bool, sentence: str
+    ) -> None:
         self.hidden = entries.get("masked", entries.get("held_out"))
         self.meaningful, self.sentence = meaningful, sentence
         self.best_rates: npt.NDArray[Any] | None = None
@@ -225,7 +236,7 @@ class Scorer:
         self._least = np.inf
 
     @classmethod
-    def of(cls, prepared: Prepared, entries: Mapping[Kind, Entries] | None = None) -> Scorer:
+    def of(cls, prepared: Prepared, entries: Mapping[Kind, Entries | Zeros] | None = None) -> Scorer:
         """Of a run's entries."""
         return cls(entries or scored_entries(prepared), largest_zero(prepared), *l1_verdict(prepared.expression))
 
@@ -235,7 +246,7 @@ class Scorer:
         if self.hidden is not None:
             error = next(row["rmse"] for row in scored if row["entries"] in ("masked", "held_out"))
             if error < self._least:
-                self._least, self.best_rates = error, imputed[self.hidden.rows, self.hidden.cols]
+                self._least, self.best_rates = error, self.hidden.of(imputed)
         return [{"method": name, **row, "seconds": seconds} for row in scored]
 
 
