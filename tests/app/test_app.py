@@ -1,137 +1,271 @@
-"""The page of a finished run, from a hand-made result with known numbers."""
+"""The page without a browser: what is on it, what its buttons do to the runs, what it says when something is wrong."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import h5py
-import numpy as np
-import pandas as pd
-import panel as pn
 import pytest
-from bokeh.models import ColumnDataSource
 
-from scgnn2_app import page, view
+from scgnn2_app.app import App
+from scgnn2_app.data_picker import BY_PARAMETERS, ON_SERVER
+from scgnn2_app.export import FORMS, build
+from scgnn2_app.jobs import JobManager
+from scgnn2_app.server import ServerContext
+from scgnn2_app.sources import Source
+from scgnn2_app.sweeps import SweepManager
+from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.graph import build_graph
-from scgnn2_engine.io.results import write
-from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Prepared, Result
 
-PROJECT = Path(__file__).resolve().parents[2]
-N_OBS, N_VARS = 24, 6
+TABS = ["Live", "Cell graph", "Imputation", "Sankey", "Genes", "Diagnostics", "Sweep", "Runs"]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run with two iterations and clusters of 12, 8 and 4 cells."""
-    rng = np.random.default_rng(0)
-    x = rng.random((N_OBS, N_VARS), dtype=np.float32)
-    embedding = rng.random((N_OBS, 4), dtype=np.float32)
-    labels = np.repeat(np.arange(3, dtype=np.int32), [12, 8, 4])
-    names = np.array([f"cell {i}" for i in range(N_OBS)])
-    prepared = Prepared(
-        x=x,
-        size_factors=np.ones(N_OBS, dtype=np.float32),
-        expression=np.expm1(x),
-        scale="normalised",
-        obs_names=names,
-        var_names=np.array([f"gene {i}" for i in range(N_VARS)]),
-        cells=np.arange(N_OBS),
-        genes=np.arange(N_VARS),
-    )
-    metrics = pd.DataFrame({
-        "iteration": [1, 2],
-        "ari_against_ground_truth": [np.nan, np.nan],
-        "ari_between_iterations": [np.nan, 0.75],
-        "error_median": [np.nan, np.nan],
-        "cluster_count": [2, 3],
-        "seconds": [1.5, 1.25],
-        "selected": [False, True],
-    })  # fmt: skip
-    losses = pd.DataFrame({
-        "stage": "feature_AE", "iteration": [0, 0, 1], "cluster": None, "epoch": [1, 2, 1], "name": "loss",
-        "value": [4.0, 2.0, 1.0],
-    })  # fmt: skip
-    result = Result(
-        imputed=x + 0.5,
-        labels=labels,
-        feature_embedding=embedding,
-        graph_embedding=embedding,
-        clustering_embedding=embedding,
-        graph=build_graph(embedding, construction="v2", n_neighbours=3, seed=0),
-        metrics=metrics,
-        labels_history=pd.DataFrame({"iteration_1": labels // 2, "iteration_2": labels}, index=names),
-        losses=losses,
-        prepared=prepared,
-        umap=rng.random((N_OBS, 2), dtype=np.float32),
-        record={"selected_iteration": 2},
-    )
-    folder = tmp_path_factory.mktemp("run")
-    write(result, folder, params=RunParams(output_figures=False))
-    return folder
+@pytest.fixture
+def manager(tmp_path: Path, tiny_source: Source) -> Iterator[JobManager]:
+    roots = (Path(tiny_source.path).parent,)
+    manager = JobManager(tmp_path / "workspace", at_once=1, threads=1, roots=roots)
+    yield manager
+    manager.close(kill=True)
+
+
+@pytest.fixture
+def context(manager: JobManager, tiny_source: Source) -> Iterator[ServerContext]:
+    sweeps = SweepManager(manager)
+    yield ServerContext(manager, sweeps, roots=manager.roots or (), max_upload=1000, sources=(tiny_source,))
+    sweeps.close()
+
+
+@pytest.fixture
+def app(context: ServerContext) -> App:
+    return App(context)
 
 
 @pytest.fixture(scope="module")
-def tabs(finished: Path) -> pn.Tabs:
-    return view(finished)
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_source: Source, tiny_params: RunParams) -> ServerContext:
+    """A workspace with one finished run."""
+    manager = JobManager(tmp_path_factory.mktemp("workspace"), threads=1)
+    run = manager.submit(tiny_source, tiny_params, name="first")
+    import time
+
+    while not manager.run(run).over:
+        time.sleep(0.1)
+    manager.close()
+    assert manager.run(run).state == "done", manager.workspace.log(run)
+    return ServerContext(JobManager(manager.workspace, at_once=0), SweepManager(manager), max_upload=1000)
 
 
-def test_tabs_follow_the_run(tabs: pn.Tabs) -> None:
-    assert tabs._names == ["Cell graph", "Imputation", "Curves", "Clusters", "Metrics", "Run"]
+def press(button: Any) -> None:
+    button.clicks += 1
 
 
-def test_graph_shows_every_cell_once_in_its_cluster(tabs: pn.Tabs) -> None:
-    sources = tabs[0].get_root().select({"type": ColumnDataSource})
-    shown = sorted((source.data["cell"] for source in sources if "cell" in source.data), key=len)
-    assert [len(cells) for cells in shown] == [4, 8, 12]
-    assert set(shown[0]) == {f"cell {i}" for i in range(20, 24)}
-    assert sorted(np.concatenate(shown)) == sorted(f"cell {i}" for i in range(N_OBS))
+# --------------------------------------------------------------------------------------------------- running
 
 
-def test_map_is_the_one_the_run_saved(tabs: pn.Tabs, finished: Path) -> None:
-    with h5py.File(finished / "result.h5ad") as file:
-        saved = file["obsm/X_scgnn2_umap"][:, 0]
-    sources = tabs[0].get_root().select({"type": ColumnDataSource})
-    shown = np.concatenate([source.data["UMAP 1"] for source in sources if "cell" in source.data])
-    np.testing.assert_array_equal(np.sort(shown), np.sort(saved))
+def test_the_page_has_all_its_tabs(app: App) -> None:
+    assert app.tabs._names == TABS
 
 
-def test_metrics_are_those_of_the_folder(tabs: pn.Tabs) -> None:
-    table = tabs[4].object
-    assert table["cluster_count"].tolist() == [2, 3]
-    assert table["selected"].tolist() == [False, True]
+def test_every_tab_opens_without_a_run(app: App) -> None:
+    for number, name in enumerate(TABS):
+        app.tabs.active = number
+        assert app._places[name].objects, name
+    app.tick()
 
 
-def test_labels_of_a_run_with_one_iteration_need_no_flow(finished: Path, tmp_path: Path) -> None:
-    for path in finished.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    history = pd.read_csv(finished / "labels_history.csv", index_col=0)[["iteration_2"]]
-    history.to_csv(tmp_path / "labels_history.csv")
-    assert "Clusters" not in view(tmp_path)._names
+def test_a_press_on_run_runs_the_chosen_data_to_its_end(
+    app: App, tiny_params: RunParams, wait_until: Callable[..., Any]
+) -> None:
+    app.draft.load(tiny_params)
+    app._name.value = " my first "
+    press(app.run_bar.run)
+    run_id = app.session.run_id
+    assert app.context.manager.run(run_id).name == "my first"
+    assert not app.run_bar.stop.disabled
+    wait_until(lambda: (app.tick(), app.session.run)[1])
+    assert app.run_bar._state.label == "done"
+    assert app.run_bar._progress.value == 100
+    assert app.run_bar.stop.disabled
+    assert len(app.live.story.scores) == 2
+    assert app.session.run.n_obs == 60
+    assert not app.exports.button.disabled
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"not the folder of a finished run.*scgnn2 run demo"):
-        view(tmp_path)
+def test_stop_keeps_what_is_there(app: App, scripted_worker: Path, wait_until: Callable[..., Any]) -> None:
+    app._name.value = "wait"
+    press(app.run_bar.run)
+    wait_until(lambda: (app.tick(), app.run_bar._state.label == "running")[1])
+    press(app.run_bar.stop)
+    wait_until(lambda: (app.tick(), app.run_bar._state.label == "stopped")[1])
 
 
-def test_the_page_says_so_too(tmp_path: Path) -> None:
-    (message,) = page(tmp_path / "<b>").main
-    assert "&lt;b&gt; is not the folder of a finished run" in message.object
+def test_kill_ends_what_does_not_listen(app: App, scripted_worker: Path, wait_until: Callable[..., Any]) -> None:
+    app._name.value = "deaf"
+    press(app.run_bar.run)
+    wait_until(lambda: (app.tick(), app.run_bar._state.label == "running")[1])
+    press(app.run_bar.kill)
+    app.tick()
+    assert app.run_bar._state.label == "stopped"
+    assert "Killed" in app.run_bar._text.object
 
 
-def test_panel_serve_shows_the_folder(finished: Path) -> None:
-    command = [sys.executable, "-m", "panel", "serve", "scgnn2_app", "--port", "0", "--args", str(finished)]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            address = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
-            with urllib.request.urlopen(address, timeout=60) as answer:
-                assert f"<title>scgnn2: {finished.name}</title>" in answer.read().decode()
-        finally:
-            server.terminate()
-            server.communicate(timeout=30)  # it says goodbye on its output, so that must stay open until it is gone
+def test_a_crash_is_said(app: App, scripted_worker: Path, wait_until: Callable[..., Any]) -> None:
+    app._name.value = "error"
+    press(app.run_bar.run)
+    wait_until(lambda: (app.tick(), app.run_bar._state.label == "failed")[1])
+    app.tick()
+    assert app.live._failure.visible
+    assert "something nobody expected" in app.live._trace.object + app.live._failure.object
+
+
+def test_invalid_parameters_disable_run(app: App) -> None:
+    app.draft.set("validation_share", 0.0)
+    assert app.run_bar.run.disabled
+    assert app.run() == ""
+    assert app.session.notice_level == "error"
+    app.draft.reset()
+    assert not app.run_bar.run.disabled
+
+
+def test_a_deleted_run_is_no_longer_shown(app: App, context: ServerContext, tiny_source: Source) -> None:
+    run_id = app.run()
+    context.manager.delete(run_id)
+    app.tick()
+    assert app.session.run_id == ""
+
+
+def test_another_users_run_is_as_one_that_does_not_exist(context: ServerContext, tiny_source: Source) -> None:
+    from dataclasses import replace
+
+    theirs = context.manager.submit(tiny_source, RunParams(), owner="ann")
+    mine = App(replace(context, user="bob"))
+    with pytest.raises(InputError, match="There is no run"):
+        mine.show(theirs)
+    mine.open_latest()
+    mine.tick()
+    assert mine.session.run_id == ""
+    assert len(mine.runs._table) == 0
+
+
+# --------------------------------------------------------------------------------------------------- data
+
+
+def test_the_picker_says_what_the_data_is(app: App) -> None:
+    assert app.picker.source is not None
+    assert "60 cells × 40 genes" in app.picker._says.object
+    assert "GiB free" in app.picker._says.object
+
+
+def test_a_path_outside_the_allowed_folder_is_refused(app: App) -> None:
+    app.picker._choice.value = ON_SERVER
+    app.picker._path.value = "/etc/passwd"
+    assert app.picker.source is None
+    assert app.run_bar.run.disabled
+    assert "outside the folders" in app.picker._says.object
+
+
+def test_a_file_of_the_server_is_found_by_its_folder(app: App, tiny_source: Source) -> None:
+    app.picker._choice.value = ON_SERVER
+    names = list(app.picker._entries.options)
+    assert any(name.startswith("tiny.h5ad") for name in names)
+    app.picker._entries.value = Path(tiny_source.path)
+    assert app.picker.source == tiny_source
+
+
+def test_what_is_no_data_is_said_and_stays_on_the_page(app: App, tiny_source: Source) -> None:
+    broken = Path(tiny_source.path).with_name("broken.h5ad")
+    broken.write_bytes(b"not an h5ad")
+    app.picker._choice.value = ON_SERVER
+    app.picker._path.value = str(broken)
+    assert app.picker.source is None
+    assert "broken.h5ad" in app.picker._says.object
+    broken.unlink()
+
+
+def chunk(name: str, data: bytes, number: int, of: int) -> dict[str, Any]:
+    return {"name": name, "chunk": number, "total_chunks": of, "data": list(data), "mime_type": "text/csv"}
+
+
+def test_an_upload_is_written_piece_by_piece_and_chosen(app: App) -> None:
+    text = "gene,a,b,c\ng1,1,0,3\ng2,0,2,1\n"
+    app.picker._upload._process_chunk(chunk("my.csv", text[:10].encode(), 1, 2))
+    app.picker._upload._process_chunk(chunk("my.csv", text[10:].encode(), 2, 2))
+    assert app.picker._choice.value == "my.csv"
+    assert app.session.notice == "my.csv has arrived."
+    (file,) = app.context.manager.workspace.uploads.glob("*/*/my.csv")
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces", "says"), [("big.csv", 3, "larger than this server takes"), ("x.exe", 1, "cannot be read")]
+)
+def test_what_may_not_come_is_refused_while_it_arrives(app: App, name: str, pieces: int, says: str) -> None:
+    for number in range(1, pieces + 1):
+        app.picker._upload._process_chunk(chunk(name, b"x" * 600, number, pieces))
+    assert says in app.session.notice
+    assert not list(app.context.manager.workspace.uploads.glob("*/*/*"))
+
+
+def test_the_load_parameters_may_name_the_data(app: App) -> None:
+    app.picker._choice.value = BY_PARAMETERS
+    assert app.controls.data_by_parameters
+    assert "No data" in app.picker._says.object or "data" in app.picker._says.object
+    app.picker.take(Source.demo())
+    assert not app.controls.data_by_parameters
+
+
+# --------------------------------------------------------------------------------------------------- afterwards
+
+
+def test_a_finished_run_is_there_at_once(finished: ServerContext) -> None:
+    app = App(finished)
+    app.open_latest()
+    assert app.session.run is not None
+    for number, name in enumerate(TABS):
+        app.tabs.active = number
+        assert app._places[name].objects, name
+    assert len(app.live._grid) >= 5
+
+
+def test_a_run_comes_back_into_the_controls(
+    finished: ServerContext, tiny_params: RunParams, tiny_source: Source
+) -> None:
+    app = App(finished)
+    (info,) = finished.manager.runs()
+    app.load_run(info)
+    assert app.draft.params() == tiny_params
+    assert app.picker.source is not None
+    assert app.picker.source.path == tiny_source.path
+
+
+@pytest.mark.parametrize("form", FORMS.values())
+def test_every_export_is_made(finished: ServerContext, form: str) -> None:
+    import io
+    import zipfile
+
+    app = App(finished)
+    app.open_latest()
+    name, content = build(app.session.run, form)
+    data = content.read_bytes() if isinstance(content, Path) else content
+    assert len(data) > 500
+    if name.endswith(".zip"):
+        inside = {Path(member).suffix for member in zipfile.ZipFile(io.BytesIO(data)).namelist()}
+        wanted = {"csv": {".csv", ".json", ".toml"}, "RData": {".RData"}, "figures": {".png", ".svg", ".html"}}
+        assert inside == wanted[form]
+
+
+def test_a_file_goes_to_the_browser_in_pieces(finished: ServerContext) -> None:
+    import base64
+
+    from scgnn2_app.download import PIECE, Downloader
+
+    sent: list[dict[str, Any]] = []
+    downloader = Downloader()
+    downloader._send_msg = sent.append  # type: ignore[method-assign,assignment]
+    content = bytes(range(256)) * (PIECE // 128)
+    downloader.send("x.bin", content)
+    while not sent[-1]["last"]:
+        downloader._handle_msg({"file": 1, "next": sent[-1]["index"] + 1})
+    assert b"".join(base64.b64decode(message["data"]) for message in sent) == content
+    assert len(sent) == 2
+    assert max(len(message["data"]) for message in sent) < 600_000
