@@ -26,8 +26,14 @@ def cells(folder: Path) -> dict[str, dict]:
     return {path.name: json.loads(path.read_text()) for path in sorted((folder / "cells").glob("*.json"))}
 
 
-def scores(folder: Path) -> dict[str, dict]:
-    return {name: cell["scores"] for name, cell in cells(folder).items()}
+def numbers(folder: Path) -> dict[tuple[str, str, str], float]:
+    """Every score by file, output and name; NaN where it is not defined."""
+    return {
+        (name, output, metric): float("nan") if value is None else value
+        for name, cell in cells(folder).items()
+        for output, scores in cell["scores"].items()
+        for metric, value in scores.items()
+    }
 
 
 def question(folder: Path, methods: list[str], **more) -> Question:
@@ -153,7 +159,10 @@ def test_processes_give_what_one_process_gives_and_one_that_dies_costs_its_own_c
     found = cells(tmp_path)
     (lost,) = (name for name, cell in found.items() if cell["method"] == "paper")
     assert found[lost]["error"] == told[-1][1]
-    assert {name: each for name, each in scores(tmp_path).items() if name != lost} == scores(done)
+    there = {key: value for key, value in numbers(tmp_path).items() if key[0] != lost}
+    assert there.keys() == numbers(done).keys()
+    # Memory that starts elsewhere may round differently in the last digit.
+    assert there == pytest.approx(numbers(done), rel=1e-4, abs=1e-6, nan_ok=True)
 
 
 def test_a_run_answers_imputation_and_clusters_and_sees_the_same_entries(data_folder, tmp_path):
