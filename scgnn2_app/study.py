@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,20 @@ FEWEST = 5
 RUN, REASON, STOPPED, POINT = "run", "reason", "stopped", "point"
 
 
-@lru_cache(maxsize=64)
-def _storage(path: str) -> Any:
+_STORAGES: dict[Path, Any] = {}
+_GUARD = threading.Lock()
+
+
+def _storage(folder: Path) -> Any:
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Waiting instead of failing where another process writes.
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    with _GUARD:
+        if folder not in _STORAGES:
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            # Waiting instead of failing where another process writes.
+            options = {"connect_args": {"timeout": 60}}
+            _STORAGES[folder] = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}", engine_kwargs=options)
+        return _STORAGES[folder]
 
 
 def open_study(folder: Path, sweep: Sweep) -> Any:
@@ -34,7 +41,7 @@ def open_study(folder: Path, sweep: Sweep) -> Any:
     import optuna
 
     study = optuna.create_study(
-        storage=_storage(str(folder / "study.db")),
+        storage=_storage(folder),
         study_name="sweep",
         direction=sweep.direction,
         load_if_exists=True,
@@ -52,8 +59,11 @@ def open_study(folder: Path, sweep: Sweep) -> Any:
 
 def forget(folder: Path) -> None:
     """Close the storage, before its file is removed."""
-    _storage(str(folder / "study.db")).engine.dispose()
-    _storage.cache_clear()
+    with _GUARD:
+        storage = _STORAGES.pop(folder, None)
+    if storage is not None:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def next_trial(study: Any, sweep: Sweep) -> Any | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from scgnn2_app.run_records import read_json
 from scgnn2_app.search_space import Axis
 from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.params import RunParams
 
 Strategy = Literal["grid", "random", "tpe"]
 Direction = Literal["minimize", "maximize"]
@@ -204,6 +205,50 @@ def direction_of(score: str, given: str = "") -> Direction:
             advice="Give the direction: minimize or maximize.",
         )
     return SCORES[score]
+
+
+def check_axes(axes: Sequence[Axis]) -> None:
+    """Refuse axes that cannot be swept.
+
+    Raises
+    ------
+    ParameterError
+        There is none, or one twice, or one is out of its parameter's range.
+    """
+    for axis in axes:
+        axis.validate()
+    if not axes:
+        raise ParameterError(
+            "A sweep needs at least one parameter to vary.", expected="axes, such as graph_AE_embedding_size=8:64"
+        )
+    keys = [axis.key for axis in axes]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice:
+        raise ParameterError(f"{twice} is varied twice.", advice="Give all its values at once.")
+
+
+def check_score(score: str, params: RunParams) -> None:
+    """Refuse a score that rests on labels, or that runs with these parameters do not have.
+
+    Raises
+    ------
+    ParameterError
+        It is such a score.
+    """
+    direction_of(score, "minimize")
+    if score == "validation_error" and params.validation_share == 0:
+        raise ParameterError(
+            "validation_error rests on held-out entries, but there are none.",
+            expected="validation_share > 0",
+            found="validation_share = 0",
+        )
+    if score.startswith("error_") and params.dropout_prob == 0:
+        raise ParameterError(
+            f"{score} rests on entries hidden for a benchmark, but there are none.",
+            expected="dropout_prob > 0",
+            found="dropout_prob = 0",
+            advice="Take validation_error, or hide a share of the entries.",
+        )
 
 
 def read_sweep(folder: Path) -> Sweep:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import time
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from scgnn2_app import processes
 from scgnn2_app import study as studies
+from scgnn2_app.conductor import STOP, Conductor, lock_of
 from scgnn2_app.jobs import JobManager
+from scgnn2_app.run_records import write_json
 from scgnn2_app.search_space import Axis, grid, laid_over
 from scgnn2_app.sources import Source
 from scgnn2_app.sweep_records import (
@@ -32,18 +29,16 @@ from scgnn2_app.sweep_records import (
     SweepProgress,
     SweepState,
     Trial,
+    check_axes,
+    check_score,
     direction_of,
     read_progress,
     read_sweep,
 )
 from scgnn2_app.trial_runs import LocalTrials, TrialRuns
-from scgnn2_app.workspace import RunInfo, new_id, write_json
+from scgnn2_app.workspace import new_id
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, ScgnnError
 from scgnn2_engine.params import RunParams
-
-POLL_SECONDS = 0.25
-GIVE_UP_AFTER = 5
-"""Failed trials, with none completed, after which a sweep is given up."""
 
 
 class SweepManager:
@@ -56,6 +51,8 @@ class SweepManager:
     scheduler
         Address of a Dask scheduler (``tcp://host:8786``) whose workers run them instead; they must see the workspace
         under the same path.
+    places
+        Makes what carries out the trials of a sweep, for other places than these two.
 
     Examples
     --------
@@ -67,11 +64,14 @@ class SweepManager:
     (None, None)
     """
 
-    def __init__(self, manager: JobManager, *, scheduler: str = "") -> None:
+    def __init__(
+        self, manager: JobManager, *, scheduler: str = "", places: Callable[[], TrialRuns] | None = None
+    ) -> None:
         self.manager = manager
         self.workspace = manager.workspace
         self.scheduler = scheduler
-        self._conductors: dict[str, _Conductor] = {}
+        self._places = places or self._place
+        self._conductors: dict[str, Conductor] = {}
 
     def start(
         self,
@@ -107,11 +107,9 @@ class SweepManager:
         OutputError
             The workspace cannot be written.
         """
-        for axis in axes:
-            axis.validate()
-        _check_axes(axes)
+        check_axes(axes)
         params = params.replace(output_figures=False)
-        _check_score(score, params)
+        check_score(score, params)
         if n_trials < 1:
             raise ParameterError("A sweep needs trials.", expected="n_trials of at least 1", found=str(n_trials))
         sweep = Sweep(
@@ -134,6 +132,7 @@ class SweepManager:
         folder = self.workspace.sweeps / sweep_id
         folder.mkdir()
         write_json(folder / "state.json", SweepProgress())
+        studies.open_study(folder, sweep)  # before anybody can look: Optuna's tables are made without a lock
         write_json(folder / "sweep.json", sweep)
         self._conduct(sweep_id)
         return sweep_id
@@ -159,7 +158,7 @@ class SweepManager:
         """
         folder = self.folder(sweep_id)
         if read_progress(folder).state == "running":
-            (folder / "stop").touch()
+            (folder / STOP).touch()
 
     def wait(self, sweep_id: str, seconds: float | None = None) -> bool:
         """Wait until a sweep that this manager conducts is over; False when the time was up first."""
@@ -189,7 +188,7 @@ class SweepManager:
         """
         folder = self.folder(sweep_id)
         sweep, progress = read_sweep(folder), read_progress(folder)
-        found = studies.trials(studies.open_study(folder, sweep)) if (folder / "study.db").exists() else []
+        found = studies.trials(studies.open_study(folder, sweep))
         return SweepInfo(
             id=sweep_id,
             sweep=sweep,
@@ -236,7 +235,7 @@ class SweepManager:
         info = self.sweep(sweep_id)
         self.stop(sweep_id)
         self.wait(sweep_id, 60)
-        lock = _lock(info.folder)
+        lock = lock_of(info.folder)
         try:
             with lock:
                 studies.forget(info.folder)
@@ -273,186 +272,19 @@ class SweepManager:
 
     def _conduct(self, sweep_id: str) -> None:
         folder = self.folder(sweep_id)
-        (folder / "stop").unlink(missing_ok=True)
+        (folder / STOP).unlink(missing_ok=True)
         me = os.getpid()
         before = read_progress(folder)
         progress = SweepProgress("running", "", before.seconds, me, processes.birth(me), processes.HOST)
         write_json(folder / "state.json", progress)
-        self._conductors[sweep_id] = _Conductor(sweep_id, folder, self.manager, self.scheduler, progress)
+        self._conductors[sweep_id] = Conductor(folder, self._places, progress)
 
-
-class _Conductor:
-    """Conducts one sweep in a thread of its own."""
-
-    def __init__(
-        self, sweep_id: str, folder: Path, manager: JobManager, scheduler: str, progress: SweepProgress
-    ) -> None:
-        self.sweep_id = sweep_id
-        self.folder = folder
-        self.manager = manager
-        self.scheduler = scheduler
-        self.leave = threading.Event()
-        self._progress = progress
-        self._began = time.monotonic()
-        self.thread = threading.Thread(target=self._run, name=f"scgnn2-sweep-{sweep_id[-6:]}", daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            with _lock(self.folder):
-                sweep = read_sweep(self.folder)
-                with self._places(sweep) as runs:
-                    state, reason = self._until_over(sweep, runs)
-        except Timeout:
-            return  # another server conducts it
-        except ScgnnError as error:
-            state, reason = "failed", str(error)
-        except Exception as error:
-            traceback.print_exc()
-            state, reason = "failed", f"{type(error).__name__}: {error}"
-        if state != "interrupted":
-            self._note(state, reason)
-        with suppress(OSError):
-            (self.folder / "stop").unlink(missing_ok=True)
-
-    def _places(self, sweep: Sweep) -> TrialRuns:
+    def _place(self) -> TrialRuns:
         if not self.scheduler:
             return LocalTrials(self.manager)
         from scgnn2_app.dask_trials import DaskTrials
 
         return DaskTrials(self.manager, self.scheduler)
-
-    def _until_over(self, sweep: Sweep, runs: TrialRuns) -> tuple[SweepState, str]:
-        study = studies.open_study(self.folder, sweep)
-        pending = self._taken_up(study, runs)
-        while not self.leave.is_set():
-            for number, run_id in list(pending.items()):
-                info = runs.state(run_id)
-                if info is None or info.over:
-                    del pending[number]
-                    _tell(study, number, info, sweep)
-                    self._note("running", "")
-            found = studies.trials(study)
-            counted = sum(trial.state in ("done", "failed", "running") for trial in found)
-            n_done = sum(trial.state == "done" for trial in found)
-            if (self.folder / "stop").exists():
-                self._stop(study, pending, runs)
-                return "stopped", "Stopped; what was scored is kept."
-            if sweep.seconds and self._used() >= sweep.seconds:
-                self._stop(study, pending, runs)
-                return "done", f"The time was up after {n_done} trials."
-            if n_done == 0 and counted - len(pending) >= GIVE_UP_AFTER:
-                self._stop(study, pending, runs)
-                return "failed", f"The first {GIVE_UP_AFTER} trials failed. The last: {found[-1].reason}"
-            while len(pending) < sweep.at_once and counted < sweep.n_trials:
-                if not self._begin(study, sweep, runs, pending):
-                    break
-                counted += 1
-            if not pending and counted >= sweep.n_trials:
-                return ("done", "") if n_done else ("failed", f"No trial was completed. The last: {found[-1].reason}")
-            self.leave.wait(POLL_SECONDS)
-        self._note("interrupted", "")
-        return "interrupted", ""
-
-    def _begin(self, study: Any, sweep: Sweep, runs: TrialRuns, pending: dict[int, str]) -> bool:
-        """Start another trial; False where there is none left, or no room for it now."""
-        if not runs.has_room():
-            return False
-        trial = studies.next_trial(study, sweep)
-        if trial is None:
-            return False
-        try:
-            params = laid_over(RunParams.from_dict(sweep.params), sweep.axes, trial.params)
-            run_id = runs.submit(
-                sweep.source,
-                params,
-                name=f"{sweep.name or 'sweep'} #{trial.number + 1}",
-                owner=sweep.owner,
-                sweep=self.sweep_id,
-                trial=trial.number,
-            )
-        except ParameterError as error:  # these values do not go together, others may
-            trial.set_user_attr(studies.REASON, str(error))
-            study.tell(trial.number, state=_failed())
-            return True
-        trial.set_user_attr(studies.RUN, run_id)
-        pending[trial.number] = run_id
-        return True
-
-    def _taken_up(self, study: Any, runs: TrialRuns) -> dict[int, str]:
-        """The trials that an earlier conductor left under way."""
-        pending = {}
-        for trial in studies.trials(study):
-            if trial.state == "running":
-                if trial.run_id:
-                    runs.take_up(trial.run_id)
-                    pending[trial.number] = trial.run_id
-                else:  # asked for, but never submitted
-                    _count_out(study, trial.number)
-        return pending
-
-    def _stop(self, study: Any, pending: dict[int, str], runs: TrialRuns) -> None:
-        for run_id in pending.values():
-            runs.stop(run_id)
-        deadline = time.monotonic() + 120
-        while pending and time.monotonic() < deadline and not self.leave.is_set():
-            for number, run_id in list(pending.items()):
-                info = runs.state(run_id)
-                if info is None or info.over:
-                    del pending[number]
-                    _count_out(study, number)
-            time.sleep(POLL_SECONDS / 2)
-        for number in pending:
-            _count_out(study, number)
-
-    def _used(self) -> float:
-        return self._progress.seconds + time.monotonic() - self._began
-
-    def _note(self, state: SweepState, reason: str) -> None:
-        """Write down how far it is; ``interrupted`` is what a running sweep is called whose conductor is gone."""
-        told: SweepState = "running" if state == "interrupted" else state
-        progress = replace(self._progress, state=told, reason=reason, seconds=self._used())
-        if state == "interrupted":
-            progress = replace(progress, pid=0, birth="")
-        with suppress(OutputError, OSError):
-            write_json(self.folder / "state.json", progress)
-
-
-def _tell(study: Any, number: int, info: RunInfo | None, sweep: Sweep) -> None:
-    """Give a finished run's score to the study; what has none counts as failed."""
-    score = info.scores.get(sweep.score) if info is not None and info.state == "done" else None
-    if sweep.score == "seconds" and info is not None and info.state == "done":
-        score = info.seconds
-    if score is not None:
-        study.tell(number, float(score))
-        return
-    if info is None:
-        reason = "Its run was deleted."
-    else:
-        reason = info.reason or (f"It has no {sweep.score}." if info.state == "done" else info.state)
-    _set_attr(study, number, studies.REASON, reason)
-    study.tell(number, state=_failed())
-
-
-def _count_out(study: Any, number: int) -> None:
-    """End a trial that was stopped with its sweep: it does not count."""
-    _set_attr(study, number, studies.STOPPED, True)
-    study.tell(number, state=_failed())
-
-
-def _set_attr(study: Any, number: int, name: str, value: Any) -> None:
-    trial_id = study.get_trials(deepcopy=False)[number]._trial_id
-    study._storage.set_trial_user_attr(trial_id, name, value)
-
-
-def _failed() -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState.FAIL
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder / "lock", timeout=0.2)
 
 
 def _shown(folder: Path, progress: SweepProgress) -> SweepState:
@@ -462,32 +294,4 @@ def _shown(folder: Path, progress: SweepProgress) -> SweepState:
         return "running"
     if not processes.is_alive(progress.pid, progress.birth):
         return "interrupted"
-    return "stopping" if (folder / "stop").exists() else "running"
-
-
-def _check_axes(axes: Sequence[Axis]) -> None:
-    if not axes:
-        raise ParameterError(
-            "A sweep needs at least one parameter to vary.", expected="axes, such as graph_AE_embedding_size=8:64"
-        )
-    keys = [axis.key for axis in axes]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice:
-        raise ParameterError(f"{twice} is varied twice.", advice="Give all its values at once.")
-
-
-def _check_score(score: str, params: RunParams) -> None:
-    direction_of(score, "minimize")
-    if score == "validation_error" and params.validation_share == 0:
-        raise ParameterError(
-            "validation_error rests on held-out entries, but there are none.",
-            expected="validation_share > 0",
-            found="validation_share = 0",
-        )
-    if score.startswith("error_") and params.dropout_prob == 0:
-        raise ParameterError(
-            f"{score} rests on entries hidden for a benchmark, but there are none.",
-            expected="dropout_prob > 0",
-            found="dropout_prob = 0",
-            advice="Take validation_error, or hide a share of the entries.",
-        )
+    return "stopping" if (folder / STOP).exists() else "running"
