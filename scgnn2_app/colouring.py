@@ -107,8 +107,8 @@ def by_groups(labels: npt.NDArray[Any], title: str) -> Colouring:
     return Colouring(title, indices, codes.astype(np.float32), groups)
 
 
-def by_numbers(values: Floats, title: str, unit: str = "") -> Colouring:
-    """Colours by a number, between its 1st and 99th percentile; NaN is faint.
+def by_numbers(values: Floats, title: str, unit: str = "", *, limits: tuple[float, float] | None = None) -> Colouring:
+    """Colours by a number, between ``limits`` or else its 1st and 99th percentile; NaN is faint.
 
     Examples
     --------
@@ -120,6 +120,8 @@ def by_numbers(values: Floats, title: str, unit: str = "") -> Colouring:
     low, high = np.quantile(finite, [0.01, 0.99]).tolist() if len(finite) else (0.0, 1.0)
     if high <= low:
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    if limits is not None:
+        low, high = limits
     return Colouring(title, quantised(values, low, high), values, low=float(low), high=float(high), unit=unit)
 
 
@@ -173,7 +175,7 @@ def ramp(dark: bool) -> tuple[str, ...]:
     import colorcet
 
     colours = colorcet.bmy if dark else list(reversed(colorcet.bmy))
-    places = np.linspace(0 if dark else 12, len(colours) - 1, LEVELS).astype(int)
+    places = np.linspace(40 if dark else 12, len(colours) - 1, LEVELS).astype(int)
     return tuple(colours[place] for place in places)
 
 

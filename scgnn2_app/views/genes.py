@@ -1,0 +1,314 @@
+"""One gene before and after imputation: on the map, by group, and which genes mark the groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import RangesUpdate
+
+from scgnn2_app.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
+from scgnn2_app.diagnosis import DE_WARNING
+from scgnn2_app.figure_files import ExportRow
+from scgnn2_app.gene_picker import GenePicker
+from scgnn2_app.graph_canvas import GraphCanvas
+from scgnn2_app.later import in_thread
+from scgnn2_app.map_key import MapKey
+from scgnn2_app.markers import rank_genes
+from scgnn2_app.run_data import RunData
+from scgnn2_app.session import Session
+from scgnn2_app.violin_chart import ViolinChart
+from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.plots.maps import value_map, violins
+from scgnn2_engine.plots.style import holoviews
+from scgnn2_engine.types import Floats
+
+SELECTED = "selected cells and the rest"
+CHOSEN, REST = "selected", "the rest"
+UNIT = "ln(1 + expression)"
+NO_EDGES = np.empty((2, 0), dtype=np.int64), np.empty(0)
+
+
+class GenesView(pn.viewable.Viewer):
+    """The Genes tab.
+
+    Parameters
+    ----------
+    session
+        Its run and gene are shown, its selection marked and set.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
+        self._session = session
+        self._values: tuple[Floats, Floats] | None = None
+        self.gene = GenePicker(session, sizing_mode=None, width=220)
+        self.groups = pmui.Select(
+            label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=240
+        )
+        failed = self._failed
+        self.maps = [GraphCanvas(session.select, failed, dark=session.dark, height=300) for _ in range(2)]
+        for canvas, title in zip(self.maps, ("observed", "imputed"), strict=True):
+            canvas.edges_shown, canvas.node_size = False, 4.0
+            canvas.figure.title.text = title
+            canvas.figure.toolbar.autohide = True
+        self._link()
+        self.key = MapKey(dark=session.dark, margin=(4, 8), width=240)
+        self.violins = ViolinChart(session.dark)
+        self.find = pmui.Button(
+            label="Find marker genes", size="small", variant="outlined", margin=(8, 8), icon="search",
+            description="Wilcoxon's rank-sum test of each group against all other cells, on observed values",
+            on_click=lambda _: self.find_markers(),
+        )  # fmt: skip
+        self.markers = pn.widgets.Tabulator(
+            pd.DataFrame(), show_index=False, disabled=True, selectable=1, height=300, sizing_mode="stretch_width",
+            margin=(4, 8), visible=False, theme="simple",
+        )  # fmt: skip
+        self.markers.on_click(self._marker_clicked)
+        self._marked_by = ""
+        self.note = pmui.Typography("", variant="caption", margin=(0, 8))
+        self._export = ExportRow(session, self, "gene")
+        self._empty = pmui.Typography("No result yet: the genes of a run appear here once it is done.",
+                                      variant="body1", margin=16)  # fmt: skip
+        self._body: list[Any] = []
+        session.param.watch(lambda _: self._take_up(), "run")
+        session.param.watch(lambda _: self._show_gene(), "gene")
+        session.param.watch(lambda _: self._selection_changed(), "selection")
+        session.param.watch(lambda _: self._paint(), "dark")
+        self.groups.param.watch(lambda _: self._groups_changed(), "value")
+        self._take_up()
+
+    def _link(self) -> None:
+        """Both maps show the same part; moving one draws the other again."""
+        left, right = self.maps
+        right.figure.x_range, right.figure.y_range = left.figure.x_range, left.figure.y_range
+        left.figure.on_event(RangesUpdate, lambda event: right.redraw())
+        right.figure.on_event(RangesUpdate, lambda event: left.redraw())
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def _take_up(self) -> None:
+        run = self._session.run
+        self._show_body(run is not None)
+        self._values = None
+        self.markers.param.update(value=pd.DataFrame(), visible=False)
+        for canvas in self.maps:
+            canvas.clear()
+        if run is None:
+            return
+        names = [CLUSTER, *run.groups, SELECTED]
+        chosen = self.groups.value if self.groups.value in names else CLUSTER
+        self.groups.param.update(options=names, value=chosen)
+
+        def show(positions: Floats) -> None:
+            if self._session.run is not run:
+                return
+            columns = {"cluster": run.labels.astype(str)}
+            for canvas in self.maps:
+                canvas.load(positions, *NO_EDGES, run.obs_names, columns)
+            self._colour()
+
+        self._show_gene()  # the map may take its time
+        in_thread(lambda: run.umap, show, self._failed)
+
+    def _show_gene(self) -> None:
+        run, gene = self._session.run, self._session.gene
+        if run is None or gene not in run.genes:
+            return
+        try:
+            observed = run.gene(gene)
+            imputed = run.gene(gene, imputed=True) if run.finished else observed
+        except ScgnnError as error:
+            self._failed(error)
+            return
+        self._values = observed, imputed
+        self._colour()
+        self._show_violins()
+        silent = float(np.mean(observed == 0))
+        self.note.object = (
+            f"{gene}: not observed in {silent:.0%} of the cells; mean {observed.mean():.3g} observed, "
+            f"{imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
+        )
+
+    def _colour(self) -> None:
+        if self._values is None:
+            return
+        both = self._colours()
+        self.key.describe(both[0], self._session.dark)
+        shown = self._foreground(len(both[0].indices))
+        for canvas, found in zip(self.maps, both, strict=True):
+            canvas.colour(found.only(shown), self._session.dark)
+
+    def _colours(self) -> list[Colouring]:
+        assert self._values is not None
+        gene = self._session.gene
+        together = by_numbers(np.concatenate(self._values), gene, UNIT)
+        limits = (together.low, together.high)
+        return [by_numbers(values, gene, UNIT, limits=limits) for values in self._values]
+
+    def _foreground(self, n_obs: int) -> npt.NDArray[np.bool_] | None:
+        selection = self._session.selection
+        if not len(selection):
+            return None
+        chosen = np.zeros(n_obs, dtype=bool)
+        chosen[selection[selection < n_obs]] = True
+        return chosen
+
+    def grouping(self) -> npt.NDArray[np.str_]:
+        """(n_obs,) the chosen groups.
+
+        Raises
+        ------
+        InputError
+            There is no run, or no cell is selected where the selection makes the groups.
+        """
+        run = self._session.run
+        if run is None:
+            raise InputError("There is no run whose genes could be shown.")
+        if self.groups.value == SELECTED:
+            chosen = self._foreground(run.n_obs)
+            if chosen is None:
+                raise InputError("No cells are selected.", advice="Select some with the lasso of a map.")
+            return np.where(chosen, CHOSEN, REST)
+        if self.groups.value in run.groups:
+            given = run.groups[self.groups.value]
+            named: npt.NDArray[np.str_] = np.where(given == "", UNKNOWN, given)
+            return named
+        return run.labels.astype(np.str_)
+
+    def _sets(self) -> dict[str, Floats]:
+        assert self._values is not None
+        return {"observed": self._values[0], "imputed": self._values[1]}
+
+    def _show_violins(self) -> None:
+        if self._values is None:
+            return
+        try:
+            groups = self.grouping()
+        except ScgnnError as error:
+            self.violins.clear(str(error))
+            return
+        self.violins.draw(self._sets(), groups, f"{self._session.gene} by {self.groups.value}", UNIT)
+
+    # --- markers -----------------------------------------------------------------------------------------------------
+
+    def find_markers(self) -> None:
+        """Test the genes of the chosen groups beside the page, and list the strongest."""
+        run = self._session.run
+        if run is None:
+            return
+        try:
+            groups = self.grouping()
+        except ScgnnError as error:
+            self._failed(error)
+            return
+        only = CHOSEN if self.groups.value == SELECTED else ""
+        by_cluster = self.groups.value == CLUSTER
+        self.find.loading = True
+
+        def work() -> pd.DataFrame:
+            if by_cluster:
+                return run.markers
+            return rank_genes(run.expression, run.scale, groups, run.var_names, only=only)
+
+        def show(found: pd.DataFrame) -> None:
+            self.find.loading = False
+            if self._session.run is run:
+                self._show_markers(found)
+
+        def failed(error: Exception) -> None:
+            self.find.loading = False
+            self._failed(error)
+
+        in_thread(work, show, failed)
+
+    def _show_markers(self, found: pd.DataFrame) -> None:
+        if found.empty:
+            self._session.say("There are no two groups of two or more cells to compare.", "warning")
+            return
+        shown = found.rename(columns=lambda name: name.replace("_", " "))
+        shown["p adjusted"] = shown["p adjusted"].map("{:.2g}".format)
+        for name in ("share in group", "share elsewhere"):
+            shown[name] = shown[name].map("{:.0%}".format)
+        for name in ("score", "log2 fold change"):
+            shown[name] = shown[name].astype(float).round(2)
+        self.markers.param.update(value=shown, visible=True)
+
+    def _marker_clicked(self, event: Any) -> None:
+        run, table = self._session.run, self.markers.value
+        if run is not None and 0 <= event.row < len(table):
+            self._session.gene = str(table["gene"].iloc[event.row])
+
+    # --- what changes ------------------------------------------------------------------------------------------------
+
+    def _selection_changed(self) -> None:
+        self._colour()
+        if self.groups.value == SELECTED:
+            self._groups_changed()
+
+    def _groups_changed(self) -> None:
+        self.markers.visible = False
+        self._show_violins()
+
+    def _paint(self) -> None:
+        for canvas in self.maps:
+            canvas.paint(self._session.dark)
+        self.violins.paint(self._session.dark)
+        self._colour()
+
+    def _failed(self, error: Exception) -> None:
+        self._session.say(str(error), "error")
+
+    def _show_body(self, there: bool) -> None:
+        self._empty.visible = not there
+        for part in self._body:
+            part.visible = there
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def figure(self) -> Any:
+        """Both maps and the violins, for export."""
+        run = self._session.run
+        if run is None or self._values is None:
+            raise InputError("There is no gene to draw yet.", advice="Wait for a run to be done, or choose one.")
+        return gene_figure(run, self._session.gene, self._sets(), self.grouping())
+
+    def __panel__(self) -> Any:
+        panes = [
+            pn.pane.Bokeh(canvas.figure, sizing_mode="stretch_width", min_width=280, margin=2,
+)
+            for canvas in self.maps
+        ]  # fmt: skip
+        head = pmui.Row(self.gene, self.groups, self.key, pn.HSpacer(), self._export, margin=0,
+                        sizing_mode="stretch_width")  # fmt: skip
+        self._body = [
+            head,
+            pmui.Row(*panes, margin=0, sizing_mode="stretch_width"),
+            self.note,
+            pn.pane.Bokeh(self.violins.figure, sizing_mode="stretch_width", margin=4),
+            pmui.Alert(DE_WARNING, severity="warning", margin=(4, 8), sizing_mode="stretch_width"),
+            self.find,
+            self.markers,
+        ]
+        self._show_body(self._session.run is not None)
+        self.markers.visible = not self.markers.value.empty
+        return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)
+
+
+def gene_figure(run: RunData, gene: str, sets: dict[str, Floats], groups: npt.NDArray[Any]) -> Any:
+    """Maps and violins of a gene as one HoloViews layout."""
+    hv = holoviews()
+    together = by_numbers(np.concatenate(list(sets.values())), gene)
+    maps = [
+        value_map(run.umap, values, title=f"{gene}, {name}", limits=(together.low, together.high))
+        for name, values in sets.items()
+    ]
+    layout = hv.Layout([*maps, violins(sets, groups, title=gene)]).cols(2)
+    return layout.opts(
+        hv.opts.Layout(backend="bokeh", shared_axes=False, merge_tools=True),
+        hv.opts.Layout(backend="matplotlib", sublabel_format="", shared_axes=False, hspace=0.3, vspace=0.3),
+    )
