@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.errors import InsufficientMemoryError
 from scgnn2_engine.evaluate.baselines import (
     CLUSTERING,
     IMPUTATION,
@@ -33,10 +34,13 @@ from scgnn2_engine.evaluate.imputers import principal_components
 from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table
 from scgnn2_engine.evaluate.metrics import agreement_with_truth
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
+from scgnn2_engine.io.memory import GIB, require_memory
 from scgnn2_engine.types import Evaluation, Floats, Prepared, Result, Truth
 
 METHOD = "scgnn2"
 """Name of a run's own rows."""
+
+EVALUATION_MATRICES = 11  # measured: a baseline with what it passes on, entries and their positions
 
 Labels = npt.NDArray[Any]
 Steps = Generator[Event, None, Evaluation]
@@ -112,12 +116,26 @@ def evaluated(
     is said in a notice, never the result.
     """
     start = time.perf_counter()
+    try:
+        needed = EVALUATION_MATRICES * result.imputed.nbytes * (baselines or diagnostics)
+        _require(needed, float(result.record.get("params", {}).get("max_memory", 0.0)))
+    except InsufficientMemoryError as error:
+        yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
+        baselines = diagnostics = False
     evaluation = yield from iterate_evaluation(
         result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed, stop=stop
     )
     seconds = result.record.get("seconds", 0.0) + time.perf_counter() - start
     record = {**result.record, "seconds": round(seconds, 3), "evaluation": evaluation.record()}
     return replace(result, evaluation=evaluation, record=record)
+
+
+def _require(needed: int, max_memory: float) -> None:
+    if max_memory > 0:  # of the whole process; what it holds already is taken off
+        import psutil
+
+        max_memory = max(max_memory - psutil.Process().memory_info().rss / GIB, 1e-9)
+    require_memory(needed, "The evaluation", max_memory)
 
 
 def iterate_evaluation(

@@ -131,6 +131,17 @@ def test_a_stopped_run_is_not_held_up(groups):
     assert any("stopped" in note for note in evaluation.notes)
 
 
+def test_too_little_memory_costs_the_baselines_not_the_result(run):
+    small = replace(run, record={**run.record, "params": {"max_memory": 0.001}})
+    steps = report.evaluated(small, None, baselines=True, diagnostics=True, seed=1)
+    notice = next(steps)
+    assert notice.level == "warning"
+    assert "Baselines and diagnostics are left out. The evaluation would need about" in notice.message
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value.evaluation.imputation["method"].unique().tolist() == [METHOD]
+
+
 def test_sparse_counts_have_no_absolute_error_at_hidden_entries():
     data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
     evaluation = sc2.fit(data, sc2.RunParams(**(SMALL | {"total_epoch": 1}))).evaluation
