@@ -178,7 +178,8 @@ class GenesView(pn.viewable.Viewer):
             given = run.groups[self.groups.value]
             named: npt.NDArray[np.str_] = np.where(given == "", UNKNOWN, given)
             return named
-        return run.labels.astype(np.str_)
+        clusters: npt.NDArray[np.str_] = run.labels.astype(np.str_)
+        return clusters
 
     def _sets(self) -> dict[str, Floats]:
         assert self._values is not None

@@ -101,17 +101,49 @@ def error_heatmap(
     >>> type(picture).__name__
     'Overlay'
     """
-    hv = holoviews()
     differences, row_labels, genes = block_differences(
         imputed, reference, labels, scale=scale, max_rows=max_rows, max_columns=max_columns
     )
-    n_rows = len(differences)
     limit = float(np.quantile(differences, 0.99)) or float(differences.max()) or 1.0
     other = "true" if reference_is_truth else "observed"
     heading = "Imputation error" if reference_is_truth else "Change by imputation (imputed minus observed)"
     title = f"{heading}: {imputed.shape[0]:,} cells × {imputed.shape[1]:,} genes"
-    value = hv.Dimension("difference", label=f"|imputed − {other}|, ln(1 + expression)", range=(0.0, limit))
-    image = hv.Image(differences[::-1], bounds=(0, 0, len(genes), n_rows), kdims=["gene", "cell"], vdims=[value])
+    meaning = f"|imputed − {other}|, ln(1 + expression)"
+    return block_heatmap(differences, row_labels, len(genes), title=title, meaning=meaning, limit=limit)
+
+
+def block_heatmap(
+    values: Floats, row_labels: npt.NDArray[np.str_], n_genes: int, *, title: str, meaning: str, limit: float
+) -> Any:
+    """Draw block means of cells by genes, darker where they are larger.
+
+    Parameters
+    ----------
+    values
+        (n_rows, n_columns), the first row on top; NaN leaves a block empty.
+    row_labels
+        (n_rows,) cluster of each row; a line stands between two.
+    n_genes
+        How many genes the columns hold together.
+    title, meaning
+        What stands above and beside the colours.
+    limit
+        Value of the darkest colour.
+
+    Returns
+    -------
+    holoviews.Overlay
+
+    Examples
+    --------
+    >>> labels = np.array(["0", "1"])
+    >>> type(block_heatmap(np.eye(2), labels, 2, title="Error", meaning="error", limit=1.0)).__name__
+    'Overlay'
+    """
+    hv = holoviews()
+    n_rows = len(values)
+    value = hv.Dimension("difference", label=meaning, range=(0.0, limit))
+    image = hv.Image(values[::-1], bounds=(0, 0, n_genes, n_rows), kdims=["gene", "cell"], vdims=[value])
     ticks, borders = _cluster_rows(row_labels)
     gene_axis = "genes, largest mean difference first"
     shared = {

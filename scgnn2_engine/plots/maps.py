@@ -1,4 +1,4 @@
-"""Maps of cells coloured by a number, and how it is spread within groups."""
+"""A number on the map of the cells, its spread within groups, and imputed against true values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.plots.cell_graph import edge_layers, thin_edges
-from scgnn2_engine.plots.style import INK, cluster_colours, holoviews, natural_order
+from scgnn2_engine.plots.style import INK, cluster_colours, holoviews, natural_order, palette
 from scgnn2_engine.types import Floats, Ints
 
 VALUES = "bmy_r"  # yellow to blue: darker is larger
@@ -77,6 +77,42 @@ def value_map(
     return hv.Overlay(layers).opts(
         hv.opts.Overlay(backend="bokeh", width=560, height=460, toolbar="above", **frame),
         hv.opts.Overlay(backend="matplotlib", fig_inches=6, aspect=1.15, show_frame=False, **frame),
+    )
+
+
+def truth_scatter(true: Floats, imputed: Floats, *, title: str, unit: str = "ln(1 + expression)") -> Any:
+    """Draw imputed against true values of entries that were hidden, with the line of no error.
+
+    Parameters
+    ----------
+    true, imputed
+        (n,) values.
+    title, unit
+        What stands above, and the unit of both axes.
+
+    Returns
+    -------
+    holoviews.Overlay
+
+    Examples
+    --------
+    >>> type(truth_scatter(np.array([1.0]), np.array([0.5]), title="CD3D")).__name__
+    'Overlay'
+    """
+    hv = holoviews()
+    high = float(max(np.max(true, initial=0.0), np.max(imputed, initial=0.0))) or 1.0
+    line = hv.Curve([(0.0, 0.0), (high, high)]).opts(
+        hv.opts.Curve(backend="bokeh", color=INK, line_width=1, line_dash="dashed"),
+        hv.opts.Curve(backend="matplotlib", color=INK, linewidth=1, linestyle="--"),
+    )
+    points = hv.Scatter((true, imputed), "true", "imputed").opts(
+        hv.opts.Scatter(backend="bokeh", color=palette(1)[0], size=4, alpha=0.5, tools=["hover"]),
+        hv.opts.Scatter(backend="matplotlib", color=palette(1)[0], s=14, alpha=0.5),
+    )
+    frame: dict[str, Any] = {"title": title, "xlabel": f"true, {unit}", "ylabel": f"imputed, {unit}"}
+    return (points * line).opts(
+        hv.opts.Overlay(backend="bokeh", width=430, height=400, toolbar="above", **frame),
+        hv.opts.Overlay(backend="matplotlib", fig_inches=5, **frame),
     )
 
 
