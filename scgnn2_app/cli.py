@@ -106,6 +106,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from scgnn2_app.server import serve
 
     options = options_of(arguments)
+    print("Starting the dashboard …", flush=True)
     serve(options, started=lambda address: print(f"The dashboard is at {address}  (Ctrl-C ends it)", flush=True))
     from scgnn2_app.workspace import Workspace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import signal
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,10 @@ WARM_UP: list[Callable[[], object]] = []
 
 What one of them raises is printed and forgotten; it must not touch a page.
 """
+
+
+LOADED_FIRST = ("scgnn2_app.app", "sklearn.cluster", "scanpy")
+"""What is imported before a server answers: some seconds, which the first page would take otherwise."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -
         The port is taken, or the workspace cannot be written.
     """
     server = make_server(options)
+    _load()
     address = f"http://{_written(options.address)}:{server.port}"
     threading.Thread(target=_warm_up, name="scgnn2-warm-up", daemon=True).start()
     server.io_loop.add_callback(lambda: started(address))
@@ -264,10 +271,25 @@ def _users(options: ServerOptions) -> Users | None:
     return users
 
 
-def _warm_up() -> None:
-    import scgnn2_app.app  # noqa: F401 - it adds to WARM_UP what its tabs need
+def _load() -> None:
+    """Import what every page needs, before there is a second thread.
 
-    for action in WARM_UP:
+    Packages that import each other in a circle, as scikit-learn's do, can lock each other out for good when two threads
+    import them at once.
+    """
+    for name in LOADED_FIRST:
+        importlib.import_module(name)
+
+
+def _load_umap() -> None:
+    """Its compiled parts take some seconds, and the first map of a run needs them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would like a package that nothing here uses
+        importlib.import_module("umap")
+
+
+def _warm_up() -> None:
+    for action in (_load_umap, *WARM_UP):
         try:
             action()
         except Exception:  # it only saves time later

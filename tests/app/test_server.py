@@ -19,7 +19,7 @@ from tornado.websocket import websocket_connect
 from scgnn2_app import auth
 from scgnn2_app import server as servers
 from scgnn2_app.auth import Users
-from scgnn2_app.server import WARM_UP, ServerOptions, context_for, make_server
+from scgnn2_app.server import ServerOptions, context_for, make_server
 from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
 
@@ -205,15 +205,11 @@ def test_with_users_the_workspace_may_not_lie_open(tmp_path, users):
         make_server(options)
 
 
-def test_warming_up_survives_what_breaks(capsys):
+def test_warming_up_survives_what_breaks(capsys, monkeypatch):
     done = []
     actions = [lambda: done.append(1), lambda: 1 / 0, lambda: done.append(2)]
-    WARM_UP.extend(actions)
-    try:
-        servers._warm_up()
-    finally:
-        for action in actions:
-            WARM_UP.remove(action)
+    monkeypatch.setattr(servers, "WARM_UP", actions)
+    servers._warm_up()
     assert done == [1, 2]
     assert "ZeroDivisionError" in capsys.readouterr().err
 
