@@ -22,6 +22,8 @@ from scgnn2_app.source_summary import describe
 from scgnn2_app.sources import Source
 from scgnn2_app.theme import THEME
 from scgnn2_app.views.cell_graph import CellGraphView
+from scgnn2_app.views.diagnostics import DiagnosticsView
+from scgnn2_app.views.genes import GenesView
 from scgnn2_app.views.live import LiveView
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.sweep import SweepView
@@ -84,6 +86,8 @@ class App:
         self._builders: dict[str, Callable[[], Any]] = {
             "Live": lambda: self.live,
             "Cell graph": lambda: CellGraphView(self.session),
+            "Genes": lambda: GenesView(self.session),
+            "Diagnostics": lambda: DiagnosticsView(self.session),
             "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),
             "Runs": lambda: self.runs,
         }

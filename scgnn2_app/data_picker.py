@@ -20,7 +20,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.source_summary import SourceSummary, describe, expected_seconds
 from scgnn2_app.sources import Source, require_allowed, require_inside
 from scgnn2_app.uploads import Upload, folder_of, uploads
-from scgnn2_engine.errors import ScgnnError
+from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
@@ -42,6 +42,13 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
         self._begin = begin
         self._under_way: dict[str, Upload] = {}
         self._turned_away: set[str] = set()
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        if msg.get("status") != "error":
+            super()._handle_msg(msg)
+            return
+        # The browser looks first, and sends nothing of a file that is too large.
+        self.refused = InputError(str(msg.get("error", "The upload failed.")).removeprefix("Error: "))
 
     def _process_chunk(self, msg: dict[str, Any]) -> None:
         name, piece = msg["name"], bytes(msg["data"])

@@ -28,9 +28,9 @@ STAGES = {
 }
 SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
     (
-        "Agreement of clusters",
+        "Agreement of clusters with",
         "adjusted Rand index",
-        {"ari_between_iterations": "with the one before", "ari_against_ground_truth": "with the labels"},
+        {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
         {},
     ),
     (
