@@ -126,7 +126,7 @@ class ImputationView(pn.viewable.Viewer):
     # --- hidden entries ----------------------------------------------------------------------------------------------
 
     def hidden(self) -> tuple[Floats, Floats, Any]:
-        """True and imputed values, and cells, of the chosen hidden entries; only of selected cells where there are some."""
+        """True and imputed values, and cells, of the chosen hidden entries; where cells are selected, of those alone."""
         run = self._session.run
         if run is None or run.hidden_positions is None or run.hidden_values is None:
             return np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
@@ -232,6 +232,6 @@ def _note(run: RunData, kind: str) -> str:
     if run.hidden_is_benchmark:
         return "Entries that the benchmark hid from the training, so that their true values are known. Darker is worse."
     return (
-        "Entries held out from the training. They chose the returned iteration and the early stops, so these errors are "
-        "a little too good; dropout_prob hides entries that nothing sees. Darker is worse."
+        "Entries held out from the training. They chose the returned iteration and the early stops, so these errors "
+        "are a little too good; dropout_prob hides entries that nothing sees. Darker is worse."
     )

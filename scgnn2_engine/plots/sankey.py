@@ -108,7 +108,7 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
     hv = holoviews()
     bars, ribbons = sankey_layout(label_sets)
     n_columns = len(label_sets)
-    colours = _colours(bars, ribbons)
+    colours = bar_colours(bars, ribbons)
     most = max(sum(bar.column == column for bar in bars) for column in range(n_columns))
     height = min(1600, max(520, 26 * most))
     width = 420 + max(300, 11 * max(map(len, label_sets))) * (n_columns - 1)
@@ -117,7 +117,7 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
         hv,
         [
             {
-                **_outline(ribbon),
+                **outline(ribbon),
                 "from": ribbon.source,
                 "to": ribbon.target,
                 "cells": ribbon.n_cells,
@@ -207,7 +207,8 @@ def _ribbons(
     return ribbons
 
 
-def _colours(bars: list[Bar], ribbons: list[Ribbon]) -> dict[tuple[int, str], str]:
+def bar_colours(bars: list[Bar], ribbons: list[Ribbon]) -> dict[tuple[int, str], str]:
+    """The colour of every bar by column and name; see :func:`sankey`."""
     first = cluster_colours(bar.name for bar in bars if bar.column == 0)
     colours = {(0, name): colour for name, colour in first.items()}
     for bar in bars:
@@ -218,7 +219,8 @@ def _colours(bars: list[Bar], ribbons: list[Ribbon]) -> dict[tuple[int, str], st
     return colours
 
 
-def _outline(ribbon: Ribbon) -> dict[str, Any]:
+def outline(ribbon: Ribbon) -> dict[str, Any]:
+    """The edge of a ribbon, there along its lower and back along its upper side."""
     along = np.linspace(0, 1, CURVE_POINTS)
     ease = along**2 * (3 - 2 * along)
     x = ribbon.column + BAR / 2 + along * (1 - BAR)
