@@ -126,7 +126,7 @@ class ImputationView(pn.viewable.Viewer):
     # --- hidden entries ----------------------------------------------------------------------------------------------
 
     def hidden(self) -> tuple[Floats, Floats, Any]:
-        """True and imputed values, and cells, of the chosen hidden entries; where cells are selected, of those alone."""
+        """True and imputed values, and cells, of the chosen hidden entries; only selected cells, if there are any."""
         run = self._session.run
         if run is None or run.hidden_positions is None or run.hidden_values is None:
             return np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
