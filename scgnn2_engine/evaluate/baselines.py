@@ -9,6 +9,7 @@ the visible entries only.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -254,7 +255,9 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
         )
     from sklearn.cluster import KMeans
 
-    return _by_size(KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer different cells than clusters: then there are fewer clusters
+        return _by_size(KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points))
 
 
 def _leiden(points: Floats32, resolution: float, seed: int) -> Labels:

@@ -122,9 +122,13 @@ def evaluated(
     except InsufficientMemoryError as error:
         yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
         baselines = diagnostics = False
-    evaluation = yield from iterate_evaluation(
-        result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed, stop=stop
-    )
+    try:
+        evaluation = yield from iterate_evaluation(
+            result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed, stop=stop
+        )
+    except Exception as error:  # hours of training must not be lost to a score
+        yield Notice(f"The result is not evaluated: {error}", "warning", "evaluate")
+        return result
     seconds = result.record.get("seconds", 0.0) + time.perf_counter() - start
     record = {**result.record, "seconds": round(seconds, 3), "evaluation": evaluation.record()}
     return replace(result, evaluation=evaluation, record=record)

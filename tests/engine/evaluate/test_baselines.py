@@ -189,6 +189,12 @@ def test_an_empty_matrix_stays_empty(name):
     assert (impute_baseline(name, tiny([[0.0] * 8] * 9)) == 0).all()
 
 
+def test_equal_cells_are_one_cluster():
+    prepared = tiny([[1.0, 2.0, 3.0]] * 9)
+    assert cluster_baseline("pca_kmeans", prepared, n_clusters=3).max() == 0
+    assert len(cluster_baseline("pca_leiden_0.5", prepared)) == 9
+
+
 def test_errors_name_what_there_is(masked, monkeypatch):
     with pytest.raises(ParameterError, match=r"no imputation baseline 'mean'.*gene_mean"):
         impute_baseline("mean", masked)

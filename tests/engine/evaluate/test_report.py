@@ -131,6 +131,18 @@ def test_a_stopped_run_is_not_held_up(groups):
     assert any("stopped" in note for note in evaluation.notes)
 
 
+def test_an_evaluation_that_fails_leaves_the_result(run, monkeypatch):
+    def broken(*arguments, **options):
+        raise ValueError("no such number")
+
+    monkeypatch.setattr(report, "diagnose", broken)
+    steps = report.evaluated(run, None, baselines=False, diagnostics=True, seed=1)
+    assert next(steps).message == "The result is not evaluated: no such number"
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value is run
+
+
 def test_too_little_memory_costs_the_baselines_not_the_result(run):
     small = replace(run, record={**run.record, "params": {"max_memory": 0.001}})
     steps = report.evaluated(small, None, baselines=True, diagnostics=True, seed=1)
