@@ -24,8 +24,10 @@ from scgnn2_app.theme import THEME
 from scgnn2_app.views.cell_graph import CellGraphView
 from scgnn2_app.views.diagnostics import DiagnosticsView
 from scgnn2_app.views.genes import GenesView
+from scgnn2_app.views.imputation import ImputationView
 from scgnn2_app.views.live import LiveView
 from scgnn2_app.views.runs import RunsView
+from scgnn2_app.views.sankey import SankeyView
 from scgnn2_app.views.sweep import SweepView
 from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
@@ -86,6 +88,8 @@ class App:
         self._builders: dict[str, Callable[[], Any]] = {
             "Live": lambda: self.live,
             "Cell graph": lambda: CellGraphView(self.session),
+            "Imputation": lambda: ImputationView(self.session),
+            "Sankey": lambda: SankeyView(self.session),
             "Genes": lambda: GenesView(self.session),
             "Diagnostics": lambda: DiagnosticsView(self.session),
             "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),

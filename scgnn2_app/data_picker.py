@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,24 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
     """A file input that writes each piece to disk as it arrives, and refuses what is too large while it arrives.
 
     The parent collects the whole file in memory, and leaves its limit to the browser.
+
+    Parameters
+    ----------
+    begin
+        Opens the place of a file by its name.
+    arrived, refused
+        Called with the source of a complete file, and with the error of one that was refused.
     """
 
-    arrived = param.Parameter(None, doc="The Source of the last complete file.")
-    refused = param.Parameter(None, doc="The error of the last refused file.")
-
-    def __init__(self, begin: Any, **params: Any) -> None:
+    def __init__(
+        self,
+        begin: Callable[[str], Upload],
+        arrived: Callable[[Source], Any],
+        refused: Callable[[ScgnnError], Any],
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
-        self._begin = begin
+        self._begin, self._arrived, self._refused = begin, arrived, refused
         self._under_way: dict[str, Upload] = {}
         self._turned_away: set[str] = set()
 
@@ -48,7 +58,7 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
             super()._handle_msg(msg)
             return
         # The browser looks first, and sends nothing of a file that is too large.
-        self.refused = InputError(str(msg.get("error", "The upload failed.")).removeprefix("Error: "))
+        self._refused(InputError(str(msg.get("error", "The upload failed.")).removeprefix("Error: ")))
 
     def _process_chunk(self, msg: dict[str, Any]) -> None:
         name, piece = msg["name"], bytes(msg["data"])
@@ -62,11 +72,11 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
                 self._under_way[name] = self._begin(name)
             self._under_way[name].write(piece)
             if msg["chunk"] == msg["total_chunks"]:
-                self.arrived = self._under_way.pop(name).finish()
+                self._arrived(self._under_way.pop(name).finish())
         except ScgnnError as error:
             self._turned_away.add(name)
             self._abandon(name)
-            self.refused = error
+            self._refused(error)
 
     def _abandon(self, name: str) -> None:
         if name in self._under_way:
@@ -114,6 +124,8 @@ class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no 
         limit = context.max_upload
         self._upload = Uploader(
             lambda name: Upload(context.manager.workspace, name, owner=context.user, limit=limit),
+            self._uploaded,
+            lambda error: session.say(str(error), "error"),
             label=f"Upload (up to {limit / 2**20:,.0f} MiB)",
             accept=",".join(READABLE), max_file_size=limit, chunk_size=512 * 1024, uploaded_label="Upload another",
             variant="outlined", size="small", margin=(5, 8), sizing_mode="stretch_width",
@@ -127,8 +139,6 @@ class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no 
         self._choice.param.watch(lambda _: self._choose(), "value")
         self._path.param.watch(lambda _: self._enter_path(), "value")
         self._entries.param.watch(self._pick_entry, "value")
-        self._upload.param.watch(lambda event: self._uploaded(event.new), "arrived")
-        self._upload.param.watch(lambda event: session.say(str(event.new), "error"), "refused")
         self._labels.param.watch(lambda _: self._choose(), "value")
         self._bulk.param.watch(lambda _: self._set_bulk(), "value")
         draft.param.watch(lambda _: self._parameters_changed(), "values")
@@ -214,9 +224,7 @@ class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no 
         if event.new is not None:
             self._path.value = str(event.new)
 
-    def _uploaded(self, source: Source | None) -> None:
-        if source is None:
-            return
+    def _uploaded(self, source: Source) -> None:
         self._choices = {source.text: source, **self._choices}
         self._choice.options = [*self._choices, *self._special()]
         self._labels.value = self._bulk.value = ""
