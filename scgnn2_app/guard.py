@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
+import psutil
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
+
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # every address of the machine
 
 
 class _ForeignHost(Matcher):
@@ -46,13 +50,29 @@ def allowed_hosts(address: str, port: int, also: tuple[str, ...] = ()) -> list[s
     >>> allowed_hosts("192.168.0.7", 5006, ("cells.example",))
     ['192.168.0.7:5006', '127.0.0.1:5006', 'localhost:5006', '[::1]:5006', 'cells.example:5006', 'cells.example']
     """
-    names = [f"[{address}]" if ":" in address else address, "127.0.0.1", "localhost", "[::1]"]
-    found = [f"{name}:{port}" for name in names if name not in ("0.0.0.0", "[::]")]
+    here = _names_of_this_machine() if address in EVERYWHERE else [_written(address)]
+    found = [f"{name}:{port}" for name in [*here, "127.0.0.1", "localhost", "[::1]"]]
     for name in also:
         found += [name] if ":" in name else [f"{name}:{port}", name]
     if port in (80, 443):
         found += [host.rsplit(":", 1)[0] for host in found if ":" in host]
     return list(dict.fromkeys(host.lower() for host in found))
+
+
+def _names_of_this_machine() -> list[str]:
+    """Its own name and the addresses of its interfaces; an address cannot be pointed elsewhere as a name can."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    found = [
+        _written(entry.address.partition("%")[0])
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family in families
+    ]
+    return [socket.gethostname(), *sorted(found)]
+
+
+def _written(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def refuse_foreign_hosts(application: Application, allowed: list[str]) -> None:

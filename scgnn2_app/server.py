@@ -11,22 +11,17 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from scgnn2_app.auth import Users, login_provider
+from scgnn2_app.context import ServerContext, ServerOptions, context_for, leave
 from scgnn2_app.guard import allowed_hosts, refuse_foreign_hosts
-from scgnn2_app.jobs import JobManager, manager_for
-from scgnn2_app.sources import Source
-from scgnn2_app.sweeps import SweepManager
-from scgnn2_app.uploads import MAX_UPLOAD
-from scgnn2_app.workspace import DEFAULT
-from scgnn2_engine.errors import InputError, OutputError, ParameterError
+from scgnn2_engine.errors import OutputError, ParameterError
+
+__all__ = ["WARM_UP", "ServerContext", "ServerOptions", "context_for", "make_server", "serve"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-PORT = 5006
 
 WARM_UP: list[Callable[[], object]] = []
 """Called one after the other in a thread when a server starts: compile, import, anything slow that a page needs later.
@@ -37,115 +32,6 @@ What one of them raises is printed and forgotten; it must not touch a page.
 
 LOADED_FIRST = ("scgnn2_app.app", "sklearn.cluster", "scanpy")
 """What is imported before a server answers: some seconds, which the first page would take otherwise."""
-
-
-@dataclass(frozen=True)
-class ServerContext:
-    """What a page is given.
-
-    Attributes
-    ----------
-    manager
-        The runs.
-    sweeps
-        The sweeps.
-    roots
-        Folders of the server that the page may show and a run may read.
-    max_upload
-        Largest upload in bytes.
-    sources
-        Data that was named when the server was started; the first of them is chosen at first.
-    user
-        Who looks at the page; empty where nobody has to log in. Pass it as ``owner`` to whatever is submitted, and show
-        a user only :attr:`owner`'s runs.
-    may_log_out
-        Whether there is a ``/logout``.
-    """
-
-    manager: JobManager
-    sweeps: SweepManager
-    roots: tuple[Path, ...] = ()
-    max_upload: int = MAX_UPLOAD
-    sources: tuple[Source, ...] = ()
-    user: str = ""
-    may_log_out: bool = False
-
-    @property
-    def owner(self) -> str | None:
-        """For :meth:`JobManager.runs`: the user, or None to see all where nobody has to log in."""
-        return self.user or None
-
-    def may_see(self, run_id: str) -> bool:
-        """Whether this user may see a run; of one that does not exist the same is said as of another user's."""
-        try:
-            return not self.user or self.manager.workspace.job(run_id).owner == self.user
-        except InputError:
-            return False
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How a server is started.
-
-    Attributes
-    ----------
-    sources
-        Data to offer; the first one is chosen at first.
-    roots
-        Folders that may be read beside those of ``sources``.
-    workspace
-        Where the runs are.
-    address, port
-        What to bind; port 0 takes any free one.
-    names
-        Further names by which the server is reached, ``host`` or ``host:port``.
-    auth
-        A file of users (:class:`~scgnn2_app.auth.Users`), needed for addresses that others can reach.
-    runs_at_once, threads
-        See :class:`~scgnn2_app.jobs.JobManager`.
-    max_upload
-        Bytes.
-    scheduler
-        A Dask scheduler for the trials of sweeps.
-    show
-        Open a browser; None: where there is a desktop.
-    """
-
-    sources: tuple[Source, ...] = ()
-    roots: tuple[Path, ...] = ()
-    workspace: Path = DEFAULT
-    address: str = "127.0.0.1"
-    port: int = PORT
-    names: tuple[str, ...] = ()
-    auth: Path | None = None
-    runs_at_once: int = 1
-    threads: int = 0
-    max_upload: int = MAX_UPLOAD
-    scheduler: str = ""
-    show: bool | None = None
-
-
-def context_for(options: ServerOptions, *, user: str = "") -> ServerContext:
-    """What the pages of a server are given; the runs and sweeps of a workspace are the same for all of them."""
-    roots = tuple(dict.fromkeys(root.expanduser().resolve() for root in (*options.roots, *_folders(options.sources))))
-    manager = manager_for(options.workspace, at_once=options.runs_at_once, threads=options.threads, roots=roots)
-    return ServerContext(
-        manager=manager,
-        sweeps=sweeps_for(manager, options.scheduler),
-        roots=roots,
-        max_upload=options.max_upload,
-        sources=options.sources,
-        user=user,
-        may_log_out=options.auth is not None,
-    )
-
-
-_SWEEPS: dict[tuple[Path, str], SweepManager] = {}
-
-
-def sweeps_for(manager: JobManager, scheduler: str = "") -> SweepManager:
-    """The one sweep manager that this process has for a workspace."""
-    return _SWEEPS.setdefault((manager.workspace.folder, scheduler), SweepManager(manager, scheduler=scheduler))
 
 
 def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -> None:
@@ -167,7 +53,7 @@ def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -
     """
     server = make_server(options)
     _load()
-    address = f"http://{_written(options.address)}:{server.port}"
+    address = f"http://{allowed_hosts(options.address, server.port)[0]}"
     threading.Thread(target=_warm_up, name="scgnn2-warm-up", daemon=True).start()
     server.io_loop.add_callback(lambda: started(address))
     if _has_desktop() if options.show is None else options.show:
@@ -179,21 +65,13 @@ def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -
     finally:
         signal.signal(signal.SIGTERM, before)
         server.stop()
-        _leave(options)
+        leave(options)
 
 
 def _page(context: ServerContext) -> Any:
     from scgnn2_app.app import create_page  # imports all of the page: only once one is asked for
 
     return create_page(context)
-
-
-def _leave(options: ServerOptions) -> None:
-    """Let go of the runs, which go on."""
-    for (folder, _), sweeps in list(_SWEEPS.items()):
-        if folder == manager_for(options.workspace).workspace.folder:
-            sweeps.close()
-    manager_for(options.workspace).close()
 
 
 def make_server(options: ServerOptions) -> Any:
@@ -294,15 +172,6 @@ def _warm_up() -> None:
             action()
         except Exception:  # it only saves time later
             traceback.print_exc()
-
-
-def _folders(sources: Sequence[Source]) -> list[Path]:
-    """What of the named data a run must be able to read: the file or 10x folder itself."""
-    return [Path(source.path) for source in sources if source.path]
-
-
-def _written(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def _has_desktop() -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import stat
 import threading
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from tornado.websocket import websocket_connect
 from scgnn2_app import auth
 from scgnn2_app import server as servers
 from scgnn2_app.auth import Users
+from scgnn2_app.context import leave
+from scgnn2_app.guard import allowed_hosts
 from scgnn2_app.server import ServerOptions, context_for, make_server
 from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
@@ -53,8 +56,7 @@ def running(options):
         box["server"].io_loop.add_callback(box["server"].io_loop.stop)
         thread.join(30)
         servers._page = before
-        servers._leave(options)
-        servers._SWEEPS.clear()
+        leave(options)
 
 
 @pytest.fixture
@@ -102,6 +104,8 @@ def test_only_its_own_pages_may_open_the_socket(options):
             request = HTTPRequest(f"ws://127.0.0.1:{port}/ws", headers={"Origin": origin})
             socket = await websocket_connect(request, subprotocols=["bokeh", token])
             socket.close()
+            while await socket.read_message() is not None:  # what was under way, and then that it is closed
+                pass
 
         asyncio.run(connect(f"http://127.0.0.1:{port}"))
         for origin in ("http://evil.example", f"http://evil.example:{port}", "http://127.0.0.1:1", "null"):
@@ -118,6 +122,13 @@ def test_other_addresses_need_users(options, tmp_path):
     empty = replace(options, address="0.0.0.0", auth=tmp_path / "nobody.json")
     with pytest.raises(ParameterError, match="There are no users"):
         make_server(empty)
+
+
+def test_a_server_for_all_addresses_goes_by_those_of_the_machine_and_by_the_names_it_was_given():
+    hosts = allowed_hosts("0.0.0.0", 80, ("cells.example",))
+    assert f"{socket.gethostname()}:80".lower() in hosts
+    assert {"127.0.0.1:80", "127.0.0.1", "cells.example:80", "cells.example"} <= set(hosts)  # port 80 goes unsaid
+    assert not any("0.0.0.0" in host or "evil" in host for host in hosts)
 
 
 @pytest.fixture
@@ -195,8 +206,7 @@ def test_named_data_may_be_read_and_nothing_beside_it(tmp_path, tiny_source):
     assert (mine.may_see(run), yours.may_see(run), yours.may_see("nothing")) == (True, False, False)
     assert mine.manager is yours.manager
     assert mine.sweeps is yours.sweeps
-    servers._leave(options)
-    servers._SWEEPS.clear()
+    leave(options)
 
 
 def test_with_users_the_workspace_may_not_lie_open(tmp_path, users):
@@ -209,8 +219,9 @@ def test_warming_up_survives_what_breaks(capsys, monkeypatch):
     done = []
     actions = [lambda: done.append(1), lambda: 1 / 0, lambda: done.append(2)]
     monkeypatch.setattr(servers, "WARM_UP", actions)
+    monkeypatch.setattr(servers, "_load_umap", lambda: done.append(0))
     servers._warm_up()
-    assert done == [1, 2]
+    assert done == [0, 1, 2]
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
