@@ -1,0 +1,138 @@
+"""What a run left in its folder, finished and under way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from scgnn2_app.run_data import RunData
+from scgnn2_engine.errors import InputError
+
+
+@pytest.fixture
+def run(made_run: Path) -> RunData:
+    return RunData(made_run)
+
+
+@pytest.fixture
+def under_way(made_run: Path, tmp_path: Path) -> RunData:
+    shutil.copytree(made_run / "snapshots", tmp_path / "run" / "snapshots")
+    return RunData(tmp_path / "run")
+
+
+def test_names_clusters_and_labels(run: RunData) -> None:
+    assert (run.n_obs, run.n_vars, run.finished) == (24, 6, True)
+    assert run.obs_names[3] == "cell 3"
+    assert run.labels.tolist() == [0] * 12 + [1] * 8 + [2] * 4
+    assert run.truth_name == "kind"
+    assert run.groups["kind"].tolist() == ["B"] * 12 + ["T"] * 10 + [""] * 2
+    assert list(run.numbers) == ["depth"]
+
+
+def test_labels_from_a_file_are_matched_by_name(made_run: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "types.csv"
+    labels.write_text("cell,type\ncell 1,T\ncell 0,B\n")
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    record = (copy / "run.json").read_text().replace('"kind"', f'"{labels}"')
+    (copy / "run.json").write_text(record)
+    run = RunData(copy)
+    assert run.truth_name == "types.csv"
+    assert run.groups["types.csv"][:3].tolist() == ["B", "T", ""]
+
+
+def test_genes_are_read_on_a_log_scale(run: RunData) -> None:
+    observed, imputed = run.gene("gene 0"), run.gene("gene 0", imputed=True)
+    np.testing.assert_allclose(observed, np.log1p([5.0] * 12 + [0.0] * 12), rtol=1e-6)
+    np.testing.assert_allclose(imputed, observed + 0.5, rtol=1e-6)
+    with pytest.raises(InputError, match="Did you mean gene 0"):
+        run.gene("genx")
+
+
+def test_hidden_entries_and_their_error(run: RunData) -> None:
+    assert run.hidden_is_benchmark
+    assert run.hidden_positions is not None
+    assert run.hidden_positions.tolist() == [[0, 1, 20], [0, 0, 1]]
+    error = run.hidden_error
+    assert error is not None
+    np.testing.assert_allclose(error[[0, 1, 20]], 0.5, rtol=1e-5)
+    assert np.isnan(np.delete(error, [0, 1, 20])).all()
+
+
+def test_a_result_of_an_earlier_version_names_no_hidden_entries(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    with h5py.File(copy / "result.h5ad", "a") as file:
+        del file["uns/scgnn2/hidden_positions"]
+    assert RunData(copy).hidden_error is None
+
+
+def test_the_graph_of_every_iteration(run: RunData) -> None:
+    assert run.iterations == [1, 2]
+    returned, first = run.graph_of(), run.graph_of(1)
+    assert np.array_equal(returned.edges, first.edges)  # the made run has one graph
+    np.testing.assert_allclose(returned.weights, first.weights, rtol=1e-6)
+    assert first.labels.max() == 1
+    assert first.positions is returned.positions
+    assert np.array_equal(run.edges[:, run.weights > 0], run.edges)
+    with pytest.raises(InputError, match="iteration 9"):
+        run.graph_of(9)
+
+
+def test_an_own_map_is_made_once(run: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def umap(embedding: np.ndarray, seed: int) -> np.ndarray:
+        made.append(seed)
+        return embedding[:, :2]
+
+    monkeypatch.setattr("scgnn2_app.run_data.umap_positions", umap)
+    own = run.graph_of(1, own_map=True)
+    assert not np.array_equal(own.positions, run.umap)
+    assert run.graph_of(1, own_map=True).positions is own.positions
+    assert made == [7]
+
+
+def test_markers_come_from_observed_counts(run: RunData) -> None:
+    first = run.markers[run.markers["group"] == "0"].iloc[0]
+    assert first["gene"] == "gene 0"
+    assert (first["share_in_group"], first["share_elsewhere"]) == (1.0, 0.0)
+
+
+def test_a_run_under_way_has_what_its_snapshots_hold(under_way: RunData) -> None:
+    assert not under_way.finished
+    assert under_way.labels.tolist() == [0] * 12 + [1] * 8 + [2] * 4
+    assert under_way.gene("gene 0")[0] == pytest.approx(np.log(6))
+    assert under_way.labels_history.shape == (24, 2)
+    assert under_way.metrics.empty
+    assert under_way.evaluation is None
+    assert under_way.weights.min() > 0
+    with pytest.raises(InputError, match="finished"):
+        under_way.gene("gene 0", imputed=True)
+
+
+def test_what_is_no_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not the folder of a run"):
+        RunData(tmp_path)
+    (tmp_path / "result.h5ad").write_text("not an h5ad")
+    with pytest.raises(InputError, match="cannot be read"):
+        _ = RunData(tmp_path).var_names
+
+
+def test_sparse_counts_give_the_same_genes(made_run: Path, tmp_path: Path) -> None:
+    import anndata
+    import scipy.sparse as sp
+
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    adata = anndata.read_h5ad(copy / "result.h5ad")
+    adata.X = sp.csr_matrix(adata.X)
+    adata.write_h5ad(copy / "result.h5ad")
+    dense, sparse = RunData(made_run), RunData(copy)
+    assert sp.issparse(sparse.expression)
+    for gene in dense.var_names:
+        assert np.array_equal(dense.gene(gene), sparse.gene(gene))
+    assert dense.hidden_values is not None
+    assert sparse.hidden_values is not None
+    assert np.array_equal(dense.hidden_values[0], sparse.hidden_values[0])
