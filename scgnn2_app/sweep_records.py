@@ -21,14 +21,11 @@ TrialState = Literal["waiting", "running", "done", "failed", "stopped"]
 
 SCORES: dict[str, Direction] = {
     "validation_error": "minimize",
-    "thinning_mse": "minimize",
-    "thinning_poisson": "minimize",
     "error_median": "minimize",
     "error_mean": "minimize",
     "error_rmse": "minimize",
     "error_cosine": "maximize",
     "ari_between_iterations": "maximize",
-    "silhouette": "maximize",
     "graph_change": "minimize",
     "seconds": "minimize",
 }

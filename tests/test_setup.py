@@ -153,7 +153,7 @@ def test_one_version():
 @pytest.mark.parametrize("package", ["scgnn2_engine", "scgnn2_app"])
 def test_everything_imported_is_required(package):
     ours = {"scgnn2_engine", "scgnn2_app", *sys.stdlib_module_names}
-    allowed = requirements(METADATA["dependencies"], EXTRAS["app"], EXTRAS["r"]).keys()
+    allowed = requirements(METADATA["dependencies"], EXTRAS["app"], EXTRAS["cluster"], EXTRAS["r"]).keys()
     if package == "scgnn2_engine":
         allowed |= {"magic-impute"}  # a baseline, where it is installed (benchmarks/magic.txt)
     for path in python_files(package):
@@ -161,7 +161,9 @@ def test_everything_imported_is_required(package):
         assert names <= allowed, f"{path.relative_to(PROJECT)} imports {names - allowed}"
 
 
-@pytest.mark.parametrize("name", sorted(requirements(METADATA["dependencies"], EXTRAS["app"], EXTRAS["r"])))
+@pytest.mark.parametrize(
+    "name", sorted(requirements(METADATA["dependencies"], EXTRAS["app"], EXTRAS["cluster"], EXTRAS["r"]))
+)
 def test_everything_required_is_explained(name):
     table = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
     assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b[^|]*\|", table, re.MULTILINE)

@@ -85,7 +85,7 @@ def test_a_sweep_prints_its_trials_and_the_best_and_its_name_resumes_it(tmp_path
     assert sweep(tmp_path) == 0  # done already: printed again, nothing is run
     assert "2 of 2 trials are done (done)" in capsys.readouterr().out
     assert workspace.run_ids() == runs
-    assert sweep(tmp_path, "--score", "silhouette") == 2
+    assert sweep(tmp_path, "--score", "graph_change") == 2
     assert "asks for something else" in capsys.readouterr().err
 
 

@@ -330,7 +330,17 @@ def test_a_grid_has_an_end():
         grid([Axis(key, tuple(range(20))) for key in ("seed", "total_epoch", "graph_AE_epoch", "cluster_AE_epoch")])
 
 
-def test_every_known_score_needs_no_labels():
+def test_every_known_score_is_one_that_runs_have():
+    from scgnn2_engine import iterate, simulate
+    from scgnn2_engine.events import IterationEnded
+
+    params = RunParams(
+        total_epoch=1, feature_AE_epoch=[2, 2], graph_AE_epoch=2, cluster_AE_epoch=2, run_LTMG=False, device="cpu"
+    )
+    events = iterate(simulate(60, 40, 2, seed=0), params)
+    given = next(event.scores for event in events if isinstance(event, IterationEnded))
+    events.close()
+    assert set(SCORES) <= set(given)
     for score in SCORES:
         assert direction_of(score) in ("minimize", "maximize")
     assert direction_of("own", "maximize") == "maximize"
