@@ -170,8 +170,16 @@ def test_users_log_in_and_see_their_own_page(options, users):
             assert ask(port, Cookie=cookies)[0] == 200
             assert contexts[-1].user == contexts[-1].owner == name
             assert contexts[-1].may_log_out
+        token = token_of(ask(port, Cookie=cookies)[1])
+        request = HTTPRequest(f"ws://127.0.0.1:{port}/ws", headers={"Origin": f"http://127.0.0.1:{port}"})
+        with pytest.raises(HTTPClientError, match="HTTP [34]"):  # a page's token alone opens no socket
+            asyncio.run(_connect(request, token))
         assert ask(port, Cookie='user="2|1:0|10:1|4:user|4:YWRh|forged"; is_guest=1')[0] == 302
     pn.config.cookie_secret = None
+
+
+async def _connect(request, token):
+    await websocket_connect(request, subprotocols=["bokeh", token])
 
 
 def test_a_log_in_leads_to_no_other_site(options, users):
