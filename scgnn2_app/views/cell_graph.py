@@ -46,7 +46,7 @@ class CellGraphView(pn.viewable.Viewer):
         self._colouring: Colouring | None = None
         self.canvas = GraphCanvas(session.select, lambda error: session.say(str(error), "error"), dark=session.dark)
         self.canvas.drawn = self._count
-        self.legend = MapKey(dark=session.dark, sizing_mode="stretch_width", margin=(4, 4))
+        self.key = MapKey(dark=session.dark, sizing_mode="stretch_width", margin=(4, 4))
         self.colour_by = pmui.Select(label="Colour by", options=[CLUSTER], value=CLUSTER, **LOOK)
         self.gene = GenePicker(session)
         self.iteration = pmui.Select(label="Iteration", options=[RETURNED], value=RETURNED, **LOOK)
@@ -83,7 +83,7 @@ class CellGraphView(pn.viewable.Viewer):
         session.param.watch(lambda _: self._mark(), "selection")
         session.param.watch(lambda _: self._gene_changed(), "gene")
         self.colour_by.param.watch(lambda _: self._recolour(), "value")
-        self.legend.param.watch(lambda _: self._mark(), "isolated")
+        self.key.param.watch(lambda _: self._mark(), "isolated")
         for widget in (self.iteration, self.own_map):
             widget.param.watch(lambda _: self._load_graph(), "value")
         for widget in (self.edgescale, self.node_size, self.cutoff, self.thick, self.edges):
@@ -171,14 +171,14 @@ class CellGraphView(pn.viewable.Viewer):
         except ScgnnError as error:
             self._session.say(str(error), "error")
             return
-        self.legend.describe(self._colouring, self._session.dark)
+        self.key.describe(self._colouring, self._session.dark)
         self._mark()
 
     def _mark(self) -> None:
         """Everything but the isolated groups, and but the selected cells where there are some, steps back."""
         found, selection = self._colouring, self._session.selection
         if found is not None and self._graph is not None:
-            found = found.isolated(self.legend.isolated)
+            found = found.isolated(self.key.isolated)
             if len(selection):
                 chosen = np.zeros(len(found.indices), dtype=bool)
                 chosen[selection[selection < len(chosen)]] = True
@@ -211,7 +211,7 @@ class CellGraphView(pn.viewable.Viewer):
     def _paint(self) -> None:
         self.canvas.paint(self._session.dark)
         if self._colouring is not None:
-            self.legend.describe(self._colouring, self._session.dark)
+            self.key.describe(self._colouring, self._session.dark)
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ class CellGraphView(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         controls = pmui.Column(
-            self.colour_by, self.gene, self.legend, self.iteration, self.own_map, self.edgescale, self.node_size,
+            self.colour_by, self.gene, self.key, self.iteration, self.own_map, self.edgescale, self.node_size,
             self.cutoff, self.edges, self.thick, width=230, margin=0,
         )  # fmt: skip
         map_ = pmui.Column(

@@ -206,7 +206,9 @@ def violins(sets: dict[str, Floats], groups: npt.NDArray[Any], *, title: str, un
     }
     return hv.Overlay([*polygons, lines]).opts(
         hv.opts.Overlay(backend="bokeh", width=max(420, 120 + 70 * len(names)), height=360, toolbar="above", **frame),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=(max(5, 1.5 + 0.8 * len(names)), 4), aspect=None, **frame),
+        hv.opts.Overlay(
+            backend="matplotlib", fig_inches=max(6.0, 0.8 * len(names)), aspect=max(1.3, 0.2 * len(names)), **frame
+        ),
     )
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from scgnn2_app import processes
 from scgnn2_app.jobs import JobManager
-from scgnn2_app.sources import Source
 from scgnn2_app.snapshots import save_data, save_iteration
+from scgnn2_app.sources import Source
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.graph import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write
@@ -52,7 +52,7 @@ def tiny_params() -> RunParams:
     """A run of some tenths of a second, libraries not counted."""
     return RunParams(
         total_epoch=2, feature_AE_epoch=[5, 5], graph_AE_epoch=5, cluster_AE_epoch=5, run_LTMG=False, device="cpu",
-        output_figures=False, ari_threshold=1.0, graph_change_threshold=0.0, threads=1,
+        output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False, ari_threshold=1.0, graph_change_threshold=0.0, threads=1,
     )  # fmt: skip
 
 
@@ -80,8 +80,8 @@ def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(folder: Path) -> Path:
     """24 cells x 6 genes in clusters of 12, 8 and 4; labels B, T and none; counts; three hidden entries.
 
-    Gene 0 is 5 in cluster 0 and 0 elsewhere; imputed values are ln(1 + x) of the observed ones plus 0.5. Both iterations
-    left snapshots, of which the first has two clusters.
+    Gene 0 is 5 in cluster 0 and 0 elsewhere; imputed values are ln(1 + x) of the observed ones plus 0.5. Both
+    iterations left snapshots, of which the first has two clusters.
     """
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3, dtype=np.int32), [12, 8, 4])
@@ -131,9 +131,9 @@ def make_run(folder: Path) -> Path:
         losses=losses,
         prepared=prepared,
         record={
-            "seed": 7, "device": "cpu", "seconds": 2.75, "selected_iteration": 2, "started": "2026-11-24T10:00:00+00:00",
+            "seed": 7, "device": "cpu", "seconds": 2.75, "selected_iteration": 2, "started": "2026-11-24T10:00:00Z",
             "versions": {"python": "3.11"}, "params": {"preset": "default", "load_cell_type_labels": "kind", "seed": 7},
-            "changed_params": {"seed": 7}, "notices": [{"level": "warning", "stage": "load", "message": "Look <here>."}],
+            "changed_params": {"seed": 7}, "notices": [{"level": "warning", "message": "Look <here>."}],
             "data": {"n_obs": 25, "n_obs_kept": 24, "n_vars": 6, "n_vars_kept": 6, "dropped_cells": ["cell x"]},
             "stages": [{"stage": "graph", "iteration": i, "seconds": 0.5, "peak_memory_bytes": 2**30} for i in (0, 1)],
         },

@@ -1,0 +1,85 @@
+"""The Diagnostics tab: numbers, sentences, verdicts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scgnn2_app.diagnosis import RULES, counted, findings, scores_at_hidden, stage_costs
+from scgnn2_app.fragments import table
+from scgnn2_app.run_data import RunData
+from scgnn2_app.session import Session
+from scgnn2_app.views.diagnostics import DiagnosticsView
+
+
+def test_findings_of_known_numbers(made_run: Path) -> None:
+    found = {finding.name: finding for finding in findings(RunData(made_run))}
+    error = found["Median |error| at hidden entries"]
+    assert (error.value, error.verdict) == ("0.5", "poor")
+    assert "knn does better: 0.25" in error.sentence
+    assert found["Filling of zeros"].verdict == "good"
+    assert found["Silhouette"].verdict == "good"
+    assert found["Inflation"].verdict == "poor"
+    assert found["Variance kept"].verdict == "look"
+    assert (found["something new"].verdict, found["something new"].sentence) == ("", "What nobody knew.")
+    assert found["ARI against the labels"].value == "0.75"
+    assert counted(list(found.values())) == {"good": 2, "look": 1, "poor": 2}
+
+
+def test_the_best_of_all_is_good(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    scores = pd.read_csv(copy / "evaluation.csv")
+    scores.loc[0, "l1_median"] = 0.1
+    scores.to_csv(copy / "evaluation.csv", index=False)
+    run = RunData(copy)
+    assert findings(run)[0].verdict == "good"
+    assert scores_at_hidden(run)[0]["method"].tolist() == ["scgnn2", "knn", "magic"]
+
+
+@pytest.mark.parametrize(("name", "value", "verdict"), [
+    ("graph_effective_rank", 1.2, "poor"), ("graph_effective_rank", 8.0, "good"), ("feature_mean_cosine", 0.99, "poor"),
+    ("feature_mean_cosine", 0.1, "good"), ("purity_z", 4.0, "look"), ("zeros_kept", 0.5, ""),
+])  # fmt: skip
+def test_rules_know_which_side_is_better(name: str, value: float, verdict: str) -> None:
+    assert RULES[name].read(value)[0] == verdict
+
+
+def test_the_tab_says_it_all(made_run: Path) -> None:
+    session = Session()
+    view = DiagnosticsView(session)
+    assert "No result yet" in view.page.object
+    session.show_folder(made_run)
+    text = view.page.object
+    for words in ("24 of 25 cells were kept", "cell x", "seed", "cpu", "python", "3.11", "stage"):
+        assert words in text, words
+    assert "Look &lt;here&gt;." in text
+    assert "✗ poor" in text
+    session.dark = True
+    assert 'class="scgnn2 dark"' in view.page.object
+
+
+def test_a_run_without_evaluation_is_shown_without(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    for name in ("evaluation.csv", "diagnostics.csv", "evaluation_clusters.csv"):
+        (copy / name).unlink()
+    session = Session()
+    session.show_folder(copy)
+    view = DiagnosticsView(session)
+    assert "was not compared with baselines" in view.page.object
+    assert view.figure() is not None
+
+
+def test_costs_of_stages_are_added_up() -> None:
+    rows = [{"stage": "graph", "iteration": i, "seconds": 0.5, "peak_memory_bytes": 2**30} for i in (0, 1)]
+    costs = stage_costs({"stages": rows})
+    assert costs.to_dict("records") == [{"stage": "graph", "times": 2, "seconds": 1.0, "peak memory (GiB)": 1.0}]
+    assert stage_costs({}).empty
+
+
+def test_tables_escape_what_is_in_them() -> None:
+    made = table(pd.DataFrame({"<b>": ["<script>"]}))
+    assert "<script>" not in made
+    assert "&lt;b&gt;" in made
