@@ -17,6 +17,9 @@ from scgnn2_engine.params import RunParams, every_parameter, find_parameter
 FIXED = ("preset", "device", "threads", "max_memory", "max_seconds", "given_cell_type_labels")
 """Parameters that are no question of quality."""
 
+NOT_THE_METHOD = ("load", "evaluate", "output")
+"""Groups of parameters that say what is read, scored and written."""
+
 STEPS = 4
 """Points of a range on a grid, where nothing else is said."""
 
@@ -195,7 +198,7 @@ def may_vary() -> Iterator[str]:
     """The parameters that a sweep can vary, in the order of their declaration."""
     for owner, name in every_parameter():
         key = owner.flag(name)
-        if key not in FIXED and owner.group not in ("load", "output"):
+        if key not in FIXED and owner.group not in NOT_THE_METHOD:
             yield key
 
 
@@ -238,7 +241,7 @@ def laid_over(base: RunParams, axes: Iterable[Axis], values: Mapping[str, Any]) 
 
 def _declared(key: str) -> Any:
     owner, name = find_parameter(key)
-    if key in FIXED or owner.group in ("load", "output"):
+    if key in FIXED or owner.group in NOT_THE_METHOD:
         raise ParameterError(
             f"{key} cannot be swept.",
             expected="a parameter of the method",

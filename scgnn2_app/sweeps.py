@@ -94,8 +94,8 @@ class SweepManager:
         Parameters
         ----------
         source, params, axes, strategy, score, direction, n_trials, seconds, at_once, seed, name, owner
-            See :class:`~scgnn2_app.sweep_records.Sweep`. ``at_once`` 0: as many as the manager runs at once. Drawing of
-            figures is switched off for the trials.
+            See :class:`~scgnn2_app.sweep_records.Sweep`. ``at_once`` 0: as many as the manager runs at once. Figures,
+            baselines and diagnostics are switched off for the trials: they take time and say nothing of the score.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class SweepManager:
             The workspace cannot be written.
         """
         check_axes(axes)
-        params = params.replace(output_figures=False)
+        params = params.replace(output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False)
         check_score(score, params)
         if n_trials < 1:
             raise ParameterError("A sweep needs trials.", expected="n_trials of at least 1", found=str(n_trials))

@@ -52,7 +52,8 @@ def tiny_params() -> RunParams:
     """A run of some tenths of a second, libraries not counted."""
     return RunParams(
         total_epoch=2, feature_AE_epoch=[5, 5], graph_AE_epoch=5, cluster_AE_epoch=5, run_LTMG=False, device="cpu",
-        output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False, ari_threshold=1.0, graph_change_threshold=0.0, threads=1,
+        output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False, ari_threshold=1.0,
+        graph_change_threshold=0.0, threads=1,
     )  # fmt: skip
 
 
