@@ -72,7 +72,7 @@ def test_the_warning_about_imputed_values_is_there(view: GenesView) -> None:
     import panel_material_ui as pmui
 
     warnings = [part for part in view.__panel__() if isinstance(part, pmui.Alert)]
-    assert ["not valid" in f"{part.param.values()}" for part in warnings] == [True]
+    assert ["not valid" in part.objects[0].object for part in warnings] == [True]
 
 
 def test_labels_make_the_groups_too(view: GenesView) -> None:
