@@ -6,6 +6,7 @@ import argparse
 import shlex
 from typing import Any
 
+from scgnn2_app.copy_as import as_command
 from scgnn2_app.jobs import JobManager
 from scgnn2_app.search_space import Axis
 from scgnn2_app.sources import Source
@@ -33,10 +34,11 @@ def sweep_in_terminal(arguments: argparse.Namespace, source: Source, params: Run
         interrupted = Interrupt()
         with interrupted:
             info = _follow(sweeps, sweep_id, interrupted)
+        best = None if info.best is None else sweeps.params_of(sweep_id, info.best)
     finally:
         sweeps.close()
         manager.close()
-    _print_end(info, source)
+    _print_end(info, best)
     if interrupted.asked:
         return INTERRUPTED
     return TrainingError.exit_code if info.state == "failed" else 0
@@ -106,13 +108,14 @@ def _line(trial: Trial, info: SweepInfo) -> str:
     return f"#{trial.number + 1:<3} {trial.score:<10.5g}  {values}  ({took}){best}"
 
 
-def _print_end(info: SweepInfo, source: Source) -> None:
+def _print_end(info: SweepInfo, params: RunParams | None) -> None:
     print(f"{info.n_done} of {info.sweep.n_trials} trials done, {info.state}. {info.reason}".rstrip())
-    if info.best is not None:
-        flags = " ".join(f"--{key} {value}" for key, value in info.best.values.items())
-        data = shlex.quote(source.path) if source.path else "demo"
+    if info.best is not None and params is not None:
+        # With its figures and baselines again, which the trials leave out.
+        full = {"output_figures": True, "evaluate_baselines": True, "evaluate_diagnostics": True}
+        command = as_command(info.sweep.source, params.replace(**full))
         print(f"Best {info.sweep.score}: {info.best.score:.5g} (trial #{info.best.number + 1}, run {info.best.run_id})")
-        print(f"  scgnn2 run {data} {flags} --output_dir out")
+        print(f"  {command}")
     if info.may_resume and info.sweep.name:
         print(f"The same command with --name {shlex.quote(info.sweep.name)} goes on.")
 

@@ -77,7 +77,11 @@ def test_a_sweep_prints_its_trials_and_the_best_and_its_name_resumes_it(tmp_path
     assert re.search(r"^#1 +0\.04 +graph_AE_embedding_size=4", out, re.MULTILINE)
     assert "2 of 2 trials done" in out
     assert "Best validation_error: 0 (trial #2" in out
-    assert "scgnn2 run demo --graph_AE_embedding_size 8 --output_dir out" in out
+    command = next(line for line in out.splitlines() if "scgnn2 run" in line)
+    assert command.strip().startswith("scgnn2 run demo --output_dir")
+    for flag in ("--graph_AE_embedding_size 8", "--total_epoch 1", "--feature_AE_epoch 5 6"):
+        assert flag in command
+    assert "--no-output_figures" not in command
     workspace = Workspace(tmp_path / "w")
     runs = workspace.run_ids()
     assert {workspace.job(run).params["total_epoch"] for run in runs} == {1}
