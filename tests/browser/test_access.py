@@ -1,0 +1,102 @@
+"""What a keyboard and a screen reader need: names, order, contrast."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Open = Callable[..., Any]
+TABS = ["Live", "Cell graph", "Imputation", "Sankey", "Genes", "Diagnostics", "Sweep", "Runs"]
+CONTROLS = "button|textbox|combobox|slider|checkbox|switch|tab|link|spinbutton|radio|searchbox|listbox"
+
+CONTRAST = """
+() => {
+  const number = (text) => text.match(/[\\d.]+/g).map(Number)
+  const light = (rgb) => {
+    const [r, g, b] = rgb.slice(0, 3).map((c) => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4 })
+    return .2126 * r + .7152 * g + .0722 * b
+  }
+  const host = (node) => node.getRootNode() instanceof ShadowRoot ? node.getRootNode().host : null
+  const parent = (node) => node.parentElement || host(node)
+  const behind = (node) => {
+    for (let at = node; at; at = parent(at)) {
+      const colour = number(getComputedStyle(at).backgroundColor)
+      if (colour.length < 4 || colour[3] > .9) { return colour }
+    }
+    return [255, 255, 255]
+  }
+  const PASSED_OVER = '[disabled], .Mui-disabled, [aria-hidden=true], style, script'
+  const pale = []
+  const look = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.shadowRoot) { look(node.shadowRoot) }
+      const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
+      const box = node.getBoundingClientRect()
+      if (!own || !box.width || !box.height || node.closest(PASSED_OVER)) { continue }
+      if (box.top > innerHeight || box.bottom < 0) { continue }
+      const style = getComputedStyle(node)
+      if (style.visibility === 'hidden' || style.opacity < .1) { continue }
+      const [a, b] = [light(number(style.color)), light(behind(node))].sort((x, y) => y - x)
+      const ratio = (a + .05) / (b + .05)
+      const size = parseFloat(style.fontSize)
+      const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700)
+      if (ratio < (large ? 3 : 4.5)) { pale.push(`${node.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`) }
+    }
+  }
+  look(document)
+  return pale
+}
+"""
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_control_has_a_name(served: Any, finished: str, open_page: Open, tab: str) -> None:
+    page = open_page(f"{served.url}/?run={finished}")
+    page.get_by_role("tab", name=tab, exact=True).click()
+    time.sleep(2)
+    tree = page.locator("body").aria_snapshot()
+    nameless = [line.strip() for line in tree.splitlines() if re.match(rf"\s*- ({CONTROLS})(?! \")\b", line)]
+    assert nameless == []
+
+
+def test_run_is_reached_by_the_keyboard_and_pressed(served: Any, open_page: Open) -> None:
+    page = open_page(served.url)
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("""() => {
+          let at = document.activeElement
+          while (at && at.shadowRoot && at.shadowRoot.activeElement) { at = at.shadowRoot.activeElement }
+          return at ? (at.getAttribute('aria-label') || at.textContent.trim()) : ''
+        }""")
+        )
+        if reached[-1] == "Run":
+            break
+    assert reached[-1] == "Run", reached
+
+
+def test_the_tabs_are_walked_with_the_arrows(served: Any, finished: str, open_page: Open) -> None:
+    page = open_page(f"{served.url}/?run={finished}")
+    page.get_by_role("tab", name="Live", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    second = page.get_by_role("tab", name=TABS[1], exact=True)
+    page.wait_for_function("tab => tab.getAttribute('aria-selected') === 'true'", arg=second.element_handle())
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("tab", ["Live", "Runs", "Sweep"])
+def test_text_stands_out_from_what_is_behind_it(
+    served: Any, finished: str, open_page: Open, tab: str, dark: bool
+) -> None:
+    page = open_page(f"{served.url}/?run={finished}")
+    page.get_by_role("tab", name=tab, exact=True).click()
+    if dark:
+        page.locator("[aria-label*='theme' i]").first.click()
+    time.sleep(2)
+    assert page.evaluate(CONTRAST) == []
