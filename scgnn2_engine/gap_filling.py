@@ -25,6 +25,29 @@ from scgnn2_engine.stages import (
 from scgnn2_engine.types import LoopState, Matrix, Prepared
 
 
+def without_effect(params: RunParams) -> dict[str, str]:
+    """Parameters that were set to something the objective does not use, and why.
+
+    Examples
+    --------
+    >>> list(without_effect(RunParams(feature_AE_concat_prev_embed="graph")))
+    ['feature_AE_concat_prev_embed']
+    """
+    if params.feature_AE.objective == "reconstruct":
+        return {"ensemble": "it rests on feature_AE_objective = denoise"} if params.ensemble else {}
+    published, found = RunParams(preset="paper").to_dict(), params.to_dict()
+    only = "it belongs to feature_AE_objective = reconstruct"
+    keys = {
+        "feature_AE_concat_prev_embed": only,
+        "feature_AE_dropout_prob": f"{only}; feature_AE_hide_share hides inputs",
+        **dict.fromkeys(
+            ("cluster_AE_dropout_prob", "cluster_AE_reconstruction_weight", "cluster_AE_graph_weight"), only
+        ),
+        **dict.fromkeys(("cluster_AE_cell_type_weight", "cluster_AE_l1_weight"), only),
+    }
+    return {key: why for key, why in keys.items() if found[key] != published[key]}
+
+
 def median_count(prepared: Prepared) -> float:
     """Median of the visible non-zero counts; NaN where the data are not counts or nothing is visible."""
     if prepared.scale != "counts":

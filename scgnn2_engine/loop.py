@@ -35,7 +35,7 @@ from scgnn2_engine.events import (
     drain,
     never,
 )
-from scgnn2_engine.gap_filling import Mean, join, neighbours_of, settle, take_in
+from scgnn2_engine.gap_filling import Mean, join, neighbours_of, settle, take_in, without_effect
 from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.params import ClusterAEParams, RunParams
@@ -304,6 +304,8 @@ def _check(journey: _Journey, prepared: Prepared, dataset: Dataset) -> Steps[_Jo
             "warning",
             "cluster_AE",
         )
+    for key, why in without_effect(params).items():
+        yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
     bulk = None
     if params.use_bulk and dataset.bulk is not None:
         bulk = match(dataset.bulk, dataset, prepared, params)
@@ -348,10 +350,12 @@ def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, itera
     params = journey.params
     state = yield from _features(journey, prepared, state, iteration)
     points = state.feature_embedding
-    if params.graph_AE.graph_embed == "expression":
+    if "expression" in (params.graph_AE.graph_embed, params.clustering.embed):
         mean = Mean(state.reconstruction, None) if state.latest is None else _mean(state, params)
-        points = mean.components(params, journey.seed(7, 0))
-        state = replace(state, components=points)
+        components = mean.components(params, journey.seed(7, 0))
+        state = replace(state, components=components)
+        if params.graph_AE.graph_embed == "expression":
+            points = components
     graph = yield from journey.timed("graph", iteration, _graph(points, journey, iteration))
     if params.clustering.method == "consensus":
         state = replace(state, member_neighbours=(*state.member_neighbours, _own_neighbours(journey, state, graph)))

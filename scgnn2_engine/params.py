@@ -587,8 +587,8 @@ class RunParams(StageParams):
         "entries (needs validation_share > 0).",
     )
     ensemble = _switch(
-        "Train the feature autoencoder of every iteration afresh, and return the mean of all of them (with "
-        "feature_AE_objective denoise)."
+        "Train the feature autoencoder of every iteration afresh, and return the mean of all of them (objective "
+        "denoise only)."
     )
     run_LTMG = _switch(
         "Compute the LTMG states, unless load_LTMG gives them; off, those of the benchmark folder are loaded. Without "
@@ -691,34 +691,6 @@ class RunParams(StageParams):
                     advice="Set validation_share (0.02 holds 2 % out), or choose selection = last and patience 0.",
                 )
 
-        if self.clustering.embed == "expression" and self.graph_AE.graph_embed != "expression":
-            raise ParameterError(
-                "clustering_embed = expression clusters the principal components that the cell graph is built from.",
-                expected="graph_AE_graph_embed = expression",
-                found=f"graph_AE_graph_embed = {self.graph_AE.graph_embed}",
-                advice="Set graph_AE_graph_embed = expression, or another clustering_embed.",
-            )
-        if self.feature_AE.objective == "denoise":
-            for key, off in (
-                ("feature_AE_concat_prev_embed", "none"),
-                ("feature_AE_dropout_prob", 0.0),
-                ("cluster_AE_dropout_prob", 0.0),
-            ):
-                if self.to_dict()[key] != off:
-                    raise ParameterError(
-                        f"{key} belongs to feature_AE_objective = reconstruct.",
-                        expected=f"{key} = {off}",
-                        found=str(self.to_dict()[key]),
-                        advice="With denoise it is feature_AE_hide_share that hides inputs.",
-                    )
-        elif self.ensemble:
-            raise ParameterError(
-                "ensemble rests on feature autoencoders that are trained afresh to fill gaps.",
-                expected="feature_AE_objective = denoise",
-                found="feature_AE_objective = reconstruct",
-                advice="Set feature_AE_objective = denoise, or ensemble = false.",
-            )
-
     def to_dict(self) -> dict[str, Any]:
         """Flat key to value, in the order of declaration; lists are copies."""
         values: dict[str, Any] = {}
@@ -798,7 +770,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mixed_precision": False,
     },
     "default": {
-        "total_epoch": 3,
+        "total_epoch": 2,
         "ari_threshold": 1.0,
         "graph_change_threshold": 0.0,
         "ensemble": True,
@@ -815,7 +787,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "feature_AE_patience": 6,
         "cluster_AE_batch_size": 512,
         "cluster_AE_learning_rate": 3e-4,
-        "cluster_AE_max_steps": 60,
+        "cluster_AE_max_steps": 30,
         "cluster_AE_patience": 2,
         "cluster_AE_only_if_better": True,
         "graph_AE_use_GAT": True,

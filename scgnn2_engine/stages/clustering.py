@@ -213,9 +213,9 @@ def clustering_embedding(
         if components is None:
             raise ParameterError(
                 "There are no principal components of the imputed expression to cluster.",
-                expected="graph_AE_graph_embed = expression",
-                found="graph_AE_graph_embed = feature",
-                advice="Set graph_AE_graph_embed = expression, or another clustering_embed.",
+                expected="components, an array of the cells",
+                found="None",
+                advice="Hand them in, or set another clustering_embed.",
             )
         return np.asarray(components, dtype=np.float32)
     e = np.asarray(graph_embedding, dtype=np.float32)

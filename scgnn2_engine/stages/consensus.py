@@ -65,7 +65,9 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
     member = sp.csr_matrix(
         (np.ones(len(with_self), np.float32), with_self, np.arange(0, n_obs * (k + 1) + 1, k + 1)), shape=(n_obs, n_obs)
     )
-    shared = sp.triu(member @ member.T, k=1, format="coo")
+    upper = sp.triu(member @ member.T, k=1, format="csr")
+    upper.sort_indices()
+    shared = upper.tocoo()
     jaccard = shared.data.astype(np.float64) / (2 * (k + 1) - shared.data)
     kept = jaccard > FEWEST_SHARED
     return SharedNeighbours(shared.row[kept].astype(np.int64), shared.col[kept].astype(np.int64), jaccard[kept], n_obs)

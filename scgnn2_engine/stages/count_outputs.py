@@ -63,8 +63,8 @@ def root_expectation(rate: Floats, dispersion: float) -> npt.NDArray[np.float32]
 
     Examples
     --------
-    >>> root_expectation(np.array([[0.01, 400.0]]), 0.0).round(4).tolist()
-    [[0.0001, 399.7499]]
+    >>> [round(float(value), 2) for value in root_expectation(np.array([0.1, 1.0, 100.0]), 0.0)]
+    [0.01, 0.6, 99.76]
     """
     theta = dispersion or _POISSON
     grid = np.exp(np.linspace(np.log(_SMALLEST), np.log(max(float(np.max(rate, initial=1.0)), 1.0) * 1.01), _GRID))

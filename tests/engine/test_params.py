@@ -198,7 +198,7 @@ def test_a_group_cannot_be_replaced() -> None:
         (
             "clustering_method",
             "kmeans",
-            "clustering_method cannot be 'kmeans'. Expected: one of KMeans, AffinityPropagation, Leiden. "
+            "clustering_method cannot be 'kmeans'. Expected: one of KMeans, AffinityPropagation, Leiden, consensus. "
             "Found: 'kmeans'.",
         ),
         ("use_bulk", "yes", "use_bulk cannot be 'yes'. Expected: true or false. Found: 'yes'."),
