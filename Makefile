@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test r lint format docs bench clean
+.PHONY: help run test r browser lint format docs bench clean
 
 OUTPUT ?= outputs/demo
 ARGS ?=
@@ -29,6 +29,12 @@ R_NEEDED := "SeuratObject", "Seurat", "hdf5r", "SingleCellExperiment"
 R_CHECK := stopifnot(length(find.package(c($(R_NEEDED)), quiet = TRUE)) == 4)
 R_STAMP := $(STAMPS)/r-$(shell { echo '$(R_DEBIAN)'; command -v Rscript; } | cksum | cut -d ' ' -f 1)
 
+# The browser that the tests of the dashboard drive; its fonts, or text would be boxes.
+BROWSER_DEBIAN := chromium fonts-dejavu-core
+BROWSER_INSTALL := apt-get install --no-install-recommends $(BROWSER_DEBIAN)
+BROWSER_FOUND := command -v chromium || command -v chromium-browser || command -v google-chrome
+BROWSER_STAMP := $(STAMPS)/browser-$(shell { echo '$(BROWSER_DEBIAN)'; $(BROWSER_FOUND); } | cksum | cut -d ' ' -f 1)
+
 # rpy2 opens R's library when it is used instead of compiling against it: it installs without R's or any headers.
 export RPY2_CFFI_MODE := ABI
 
@@ -44,10 +50,12 @@ help: ## this list
 run: $(RUN_STAMP) ## the main job on 700 real blood cells, into outputs/demo (ARGS= adds flags)
 	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
 
-test: $(TEST_STAMP) r ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
+test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
 	$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
 r: $(R_STAMP) ## R with Seurat, for the tests that run it: by apt-get where that may be done, else the command is named
+
+browser: $(BROWSER_STAMP) ## the browser of the tests (chromium): likewise
 
 lint: $(LINT_STAMP) ## ruff, mypy --strict and the rules on imports
 	$(PY) -m ruff check .
@@ -117,5 +125,18 @@ $(R_STAMP): | $(PY)
 	if [ "$$found" ]; then mkdir -p $(STAMPS) && rm -f $(STAMPS)/r-* && touch $@; \
 	else echo "R with Seurat is not here, so the tests that run it are skipped (they fail where CI=true)." \
 	  "As root on Debian or Ubuntu: $(R_INSTALL)"; fi
+
+# Likewise without a browser.
+$(BROWSER_STAMP): | $(PY)
+	@found=; \
+	if { $(BROWSER_FOUND); } >/dev/null; then found=yes; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium, for the tests of the dashboard (once)"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get -qq update >/dev/null && apt-get -qqy install --no-install-recommends $(BROWSER_DEBIAN) >/dev/null && found=yes; \
+	fi; \
+	if [ "$$found" ]; then mkdir -p $(STAMPS) && rm -f $(STAMPS)/browser-* && touch $@; \
+	else echo "Chromium is not here, so the tests that drive a browser are skipped (they fail where CI=true)." \
+	  "As root on Debian or Ubuntu: $(BROWSER_INSTALL)"; fi
 
 comma := ,

@@ -162,6 +162,44 @@ def test_tests_ask_for_r_and_the_main_job_does_not(folder: Path) -> None:
     assert "Rscript" not in make(folder, "-n", "run").stdout
 
 
+# ------------------------------------------------------------------------------------------------ the browser
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_a_browser_that_is_there_is_taken(folder: Path, machine: Path, name: str) -> None:
+    program(machine, name, "exit 0")
+    program(machine, "apt-get", "exit 100")
+    done = make(folder, "browser", path=machine)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(list((folder / ".venv" / "stamps").glob("browser-*"))) == 1
+    assert calls(machine, "apt-get") == []
+
+
+def test_root_on_debian_gets_the_browser_by_apt(folder: Path, machine: Path) -> None:
+    program(machine, "apt-get", "exit 0")
+    assert make(folder, "browser", path=machine).returncode == 0
+    assert calls(machine, "apt-get") == [
+        "apt-get -qq update",
+        "apt-get -qqy install --no-install-recommends chromium fonts-dejavu-core",
+    ]
+
+
+@pytest.mark.parametrize("why", ["not root", "apt-get fails"])
+def test_without_a_browser_the_command_is_named_and_make_goes_on(folder: Path, machine: Path, why: str) -> None:
+    if why == "not root":
+        program(machine, "id", "echo 1000")
+    program(machine, "apt-get", "exit 100")
+    done = make(folder, "browser", path=machine)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("apt-get install --no-install-recommends chromium fonts-dejavu-core")
+    assert not list((folder / ".venv" / "stamps").glob("browser-*"))
+
+
+def test_tests_ask_for_the_browser_and_the_main_job_does_not(folder: Path, machine: Path) -> None:
+    assert "chromium is not here" in make(folder, "-n", "test", path=machine).stdout.lower()
+    assert "chromium" not in make(folder, "-n", "run", path=machine).stdout.lower()
+
+
 def test_pip_is_told_to_leave_r_alone(folder: Path) -> None:
     (folder / "told.mk").write_text("include Makefile\ntold:\n\t@echo mode=$$RPY2_CFFI_MODE\n", encoding="utf-8")
     assert make(folder, "-f", "told.mk", "told").stdout == "mode=ABI\n"
