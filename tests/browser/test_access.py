@@ -17,7 +17,8 @@ CONTRAST = """
 () => {
   const number = (text) => text.match(/[\\d.]+/g).map(Number)
   const light = (rgb) => {
-    const [r, g, b] = rgb.slice(0, 3).map((c) => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4 })
+    const linear = (c) => c / 255 <= .03928 ? c / 3294.6 : ((c / 255 + .055) / 1.055) ** 2.4
+    const [r, g, b] = rgb.slice(0, 3).map(linear)
     return .2126 * r + .7152 * g + .0722 * b
   }
   const host = (node) => node.getRootNode() instanceof ShadowRoot ? node.getRootNode().host : null
