@@ -68,8 +68,8 @@ class Axis:
         --------
         >>> Axis.of("graph_AE_learning_rate").text
         'graph_AE_learning_rate=1e-05:0.1:log'
-        >>> Axis.of("clustering_method").choices
-        ('KMeans', 'AffinityPropagation', 'Leiden')
+        >>> Axis.of("graph_AE_use_GAT").choices
+        (False, True)
         """
         declared = _declared(key)
         if isinstance(declared, param.Boolean):
