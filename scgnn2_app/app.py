@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -187,7 +188,7 @@ class App:
     def tick(self) -> None:
         """Pull what is new and show it; called by the page every :data:`POLL_MILLISECONDS`."""
         info = self._shown()
-        self.run_bar.show(info)
+        self.run_bar.follow(info)
         self.live.update(info)
         if info is not None and info.over and self._last_state != info.state:
             self.session.refresh()
@@ -279,7 +280,15 @@ def create_page(context: ServerContext) -> pmui.Page:
     else:
         app.session.attempt(lambda: app.show(str(wanted)))
     if location is not None:
-        app.session.param.watch(lambda event: location.update_query(run=event.new or None), "run_id")
-        location.update_query(run=app.session.run_id or None)
+        app.session.param.watch(lambda _: _write_address(location, app.session.run_id), "run_id")
+        _write_address(location, app.session.run_id)
     pn.state.add_periodic_callback(app.tick, period=POLL_MILLISECONDS)
     return page
+
+
+def _write_address(location: Any, run_id: str) -> None:
+    """Name the shown run in the address, so that a reload or a copied address shows it again."""
+    query = {key: value for key, value in location.query_params.items() if key != "run"}
+    if run_id:
+        query["run"] = run_id
+    location.search = "?" + urlencode(query) if query else ""

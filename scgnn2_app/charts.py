@@ -6,23 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bokeh.models import (
-    ColumnDataSource,
-    HoverTool,
-    Legend,
-    LegendItem,
-    LogAxis,
-    LogScale,
-    LogTicker,
-    NumeralTickFormatter,
-    Range1d,
-    Span,
-)
-from bokeh.plotting import figure
+from bokeh import models as bokeh_models
+from bokeh import plotting as bokeh_plotting
 
 from scgnn2_app.story import Curve, RunStory
 from scgnn2_app.theme import SMALL, cluster_colour, colours, paint
 from scgnn2_engine.plots import palette
+
+models: Any = bokeh_models  # its own types lack half of its classes
+plotting: Any = bokeh_plotting
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 MOST_POINTS = 20_000
@@ -62,7 +54,7 @@ class LossChart:
 
     def __init__(self, stage: str, title: str, dark: bool = False) -> None:
         self.stage = stage
-        self.figure = figure(
+        self.figure = plotting.figure(
             height=230,
             sizing_mode="stretch_width",
             title=title,
@@ -76,17 +68,17 @@ class LossChart:
         )
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
-        self.figure.yaxis.formatter = NumeralTickFormatter(format="0.[00]a")
-        self.figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5])
-        self._lines: dict[int | None, tuple[ColumnDataSource, int]] = {}
-        self._items: list[LegendItem] = []
-        self._held_out = ColumnDataSource({"x": [], "y": []})
+        self.figure.yaxis.formatter = models.NumeralTickFormatter(format="0.[00]a")
+        self.figure.yaxis.ticker = models.LogTicker(mantissas=[1, 2, 5])
+        self._lines: dict[int | None, tuple[Any, int]] = {}
+        self._items: list[Any] = []
+        self._held_out = models.ColumnDataSource({"x": [], "y": []})
         self._held_out_length = 0
-        self._earlier = ColumnDataSource({"x": [], "y": []})
+        self._earlier = models.ColumnDataSource({"x": [], "y": []})
         self._earlier_line = self.figure.line(
             "x", "y", source=self._earlier, line_dash=[4, 3], line_width=1.5, color=colours(dark)["muted"]
         )
-        self._legend = Legend(**LEGEND)
+        self._legend = models.Legend(**LEGEND)
         self.figure.add_layout(self._legend, "above")
         self._has_right_axis = False
         self.paint(dark)
@@ -139,13 +131,13 @@ class LossChart:
             source.stream({"x": curve.x[sent:], "y": curve.y[sent:]})
         self._lines[cluster] = (source, len(curve.x))
 
-    def _new_line(self, cluster: int | None) -> ColumnDataSource:
-        source = ColumnDataSource({"x": [], "y": []})
+    def _new_line(self, cluster: int | None) -> Any:
+        source = models.ColumnDataSource({"x": [], "y": []})
         colour = palette(1)[0] if cluster is None else cluster_colour(cluster)
         line = self.figure.line("x", "y", source=source, color=colour, line_width=1.5)
         name = "loss" if cluster is None else f"cluster {cluster}"
         self.figure.add_tools(
-            HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
+            models.HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
         )
         return source
 
@@ -157,9 +149,9 @@ class LossChart:
         low, high = min(finite) / 1.05, max(finite) * 1.05
         if not self._has_right_axis:
             self._has_right_axis = True
-            self.figure.extra_y_ranges = {HELD_OUT: Range1d(low, high)}
-            self.figure.extra_y_scales = {HELD_OUT: LogScale()}
-            axis = LogAxis(y_range_name=HELD_OUT, axis_label="error, held out")
+            self.figure.extra_y_ranges = {HELD_OUT: models.Range1d(low, high)}
+            self.figure.extra_y_scales = {HELD_OUT: models.LogScale()}
+            axis = models.LogAxis(y_range_name=HELD_OUT, axis_label="error, held out")
             left = self.figure.yaxis[0]
             for name in ("axis_label_text_color", "major_label_text_color", "axis_line_color", "major_tick_line_color",
                          "minor_tick_line_color"):  # fmt: skip
@@ -181,7 +173,7 @@ class LossChart:
 
     def _name(self, text: str, line: Any, *, shown: bool) -> None:
         others = [item for item in self._legend.items if item.label.value != text]
-        self._legend.items = [*others, LegendItem(label=text, renderers=[line])] if shown else others
+        self._legend.items = [*others, models.LegendItem(label=text, renderers=[line])] if shown else others
 
 
 class ScoreChart:
@@ -203,7 +195,7 @@ class ScoreChart:
         self, title: str, unit: str, lines: Mapping[str, str], baselines: Mapping[str, str], dark: bool = False
     ) -> None:
         self._lines, self._baselines = dict(lines), dict(baselines)
-        self.figure = figure(
+        self.figure = plotting.figure(
             height=230,
             sizing_mode="stretch_width",
             title=title,
@@ -216,13 +208,13 @@ class ScoreChart:
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
         self.figure.xaxis.ticker.update(min_interval=1)
-        self._sources: dict[str, ColumnDataSource] = {}
+        self._sources: dict[str, Any] = {}
         self._length = -1
         colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
         items = []
         for name, text in {**lines, **baselines}.items():
-            source = self._sources[name] = ColumnDataSource({"x": [], "y": []})
-            other = self._sources[f"other {name}"] = ColumnDataSource({"x": [], "y": []})
+            source = self._sources[name] = models.ColumnDataSource({"x": [], "y": []})
+            other = self._sources[f"other {name}"] = models.ColumnDataSource({"x": [], "y": []})
             level = name in baselines
             line = self.figure.line(
                 "x", "y", source=source, color=colour_of[name], line_width=1.6, line_dash=[6, 3] if level else []
@@ -232,13 +224,15 @@ class ScoreChart:
             if not level:
                 drawn.append(self.figure.scatter("x", "y", source=source, color=colour_of[name], size=6))
             self.figure.add_tools(
-                HoverTool(renderers=[drawn[-1]], tooltips=[(text, "@y{0.0000}"), ("iteration", "@x{0}")], visible=False)
+                models.HoverTool(
+                    renderers=[drawn[-1]], tooltips=[(text, "@y{0.0000}"), ("iteration", "@x{0}")], visible=False
+                )
             )
-            items.append((name, LegendItem(label=text, renderers=drawn)))
+            items.append((name, models.LegendItem(label=text, renderers=drawn)))
         self._items = items
-        self._legend = Legend(**LEGEND)
+        self._legend = models.Legend(**LEGEND)
         self.figure.add_layout(self._legend, "above")
-        self._selected = Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
+        self._selected = models.Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
         self.figure.add_layout(self._selected)
         self.paint(dark)
 

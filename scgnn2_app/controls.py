@@ -37,7 +37,7 @@ DATA = frozenset(
 """Name the data; the data picker does, unless it leaves that to these parameters."""
 
 
-class StageCard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class StageCard(pn.viewable.Viewer):
     """The widgets of one stage: the essentials, the rest folded, a reset. They are made when first looked at.
 
     Parameters
@@ -51,7 +51,7 @@ class StageCard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
     """
 
     def __init__(self, draft: Draft, stage: type[StageParams], hidden: Callable[[str], bool]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.stage = stage
         self._draft, self._hidden = draft, hidden
         self._fields: dict[str, Field] = {}
@@ -145,7 +145,7 @@ class StageCard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         return self._card
 
 
-class Controls(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class Controls(pn.viewable.Viewer):
     """The parameters of the next run: presets, a search, a card for every stage.
 
     Parameters
@@ -159,7 +159,7 @@ class Controls(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
     data_by_parameters = param.Boolean(False, doc="Whether the load_* parameters name the data.")
 
     def __init__(self, draft: Draft, session: Session) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.draft, self._session = draft, session
         self.cards = [StageCard(draft, stage, self._is_hidden) for stage in SECTIONS]
         self._preset = pmui.Select(
@@ -189,7 +189,7 @@ class Controls(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
     def fields(self, keys: Iterable[str]) -> dict[str, Field]:
         """The fields of some parameters, by key."""
-        found = {}
+        found: dict[str, Field] = {}
         for card in self.cards:
             found |= {key: card.field(key) for key in card.keys if key in set(keys)}
         return found

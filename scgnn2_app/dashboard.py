@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HEIGHT = 860
 
 
-class Dashboard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class Dashboard(pn.viewable.Viewer):
     """The dashboard in a notebook.
 
     Parameters
@@ -50,7 +50,7 @@ class Dashboard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         self, data: AnnData | str | Path | None = None, *, workspace: str | Path | None = None, labels: str = ""
     ) -> None:
         pn.extension("tabulator", inline=True)
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         # Whoever can run Python here can read every file anyway: nothing is gained by an allowed folder.
         home = Path.home().resolve()
         context = context_for(ServerOptions(workspace=Path(workspace or DEFAULT), roots=(home, Path.cwd(), Path("/"))))
@@ -131,7 +131,8 @@ class Dashboard(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         """Names of the cells that are selected on the page."""
         run = self.app.session.run
         names: npt.NDArray[np.str_] = np.empty(0, dtype=np.str_) if run is None else run.obs_names
-        return names[self.app.session.selection]
+        chosen: npt.NDArray[np.str_] = names[self.app.session.selection]
+        return chosen
 
     def __panel__(self) -> Any:
         if self._poll is None:

@@ -83,7 +83,7 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
             self._under_way.pop(name).abandon()
 
 
-class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class DataPicker(pn.viewable.Viewer):
     """Chooses the source of the next run.
 
     Parameters
@@ -110,7 +110,7 @@ class DataPicker(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no 
     by_parameters = param.Boolean(False)
 
     def __init__(self, context: ServerContext, draft: Draft, session: Session) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._context, self._draft, self._session = context, draft, session
         self._asked = 0
         self._read_with: dict[str, Any] = {}

@@ -12,7 +12,7 @@ PIECE = 384 * 1024
 """Bytes of a piece; a third more as text."""
 
 
-class Downloader(JSComponent):  # type: ignore[misc]  # panel carries no types
+class Downloader(JSComponent):
     """Hands files to the browser's downloads; shows nothing itself. The browser asks for one piece after the other."""
 
     _esm = """
@@ -42,7 +42,7 @@ class Downloader(JSComponent):  # type: ignore[misc]  # panel carries no types
     """
 
     def __init__(self, **params: Any) -> None:
-        super().__init__(width=0, height=0, margin=0, **params)
+        super().__init__(width=0, height=0, margin=0, **params)  # type: ignore[no-untyped-call]  # panel carries no types
         self._number = 0
         self._name = ""
         self._content: bytes | Path = b""

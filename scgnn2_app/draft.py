@@ -42,7 +42,7 @@ class Draft(param.Parameterized):
     problem = param.String("", doc="What is wrong, in the engine's words.")
 
     def __init__(self, params: RunParams | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # param carries no types
         self._become((params or RunParams()).to_dict())
 
     def set(self, key: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from scgnn2_engine.params import StageParams, allowed_range
 MARGIN = (4, 8)
 
 
-class Field(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class Field(pn.viewable.Viewer):
     """A widget that edits one parameter of a draft and follows it.
 
     Parameters
@@ -44,7 +44,7 @@ class Field(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
         source: str = "value",
         extra: Any = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.key, self.widget, self.label = key, widget, widget.label
         self._draft, self._read, self._write = draft, read, write
         self._following = False

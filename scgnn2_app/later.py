@@ -50,4 +50,4 @@ def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[
         else:
             back(then, found)
 
-    doc.add_next_tick_callback(task)
+    doc.add_next_tick_callback(task)  # type: ignore[arg-type]  # may be a coroutine, says its documentation

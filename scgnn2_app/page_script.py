@@ -7,7 +7,7 @@ from typing import Any
 from panel.custom import JSComponent
 
 
-class PageScript(JSComponent):  # type: ignore[misc]  # panel carries no types
+class PageScript(JSComponent):
     """Shows nothing. Keeps Bokeh from measuring a figure that has not been laid out yet.
 
     Bokeh 3.9 measures all figures below whatever changes. One that a component of panel-material-ui is still mounting
@@ -30,4 +30,4 @@ class PageScript(JSComponent):  # type: ignore[misc]  # panel carries no types
     """
 
     def __init__(self, **params: Any) -> None:
-        super().__init__(width=0, height=0, margin=0, **params)
+        super().__init__(width=0, height=0, margin=0, **params)  # type: ignore[no-untyped-call]  # panel carries no types

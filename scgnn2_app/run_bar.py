@@ -27,7 +27,7 @@ STAGES = {
 }
 
 
-class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class RunBar(pn.viewable.Viewer):
     """Buttons and state of the shown run.
 
     Parameters
@@ -37,7 +37,7 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
     """
 
     def __init__(self, run: Callable[[], Any], stop: Callable[[], Any], kill: Callable[[], Any]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._more: list[Any] = []
         look: dict[str, Any] = {"size": "small", "margin": (0, 4), "variant": "contained", "disable_elevation": True}
         self.run = pmui.Button(label="Run", color="success", on_click=lambda _: run(), **look)
@@ -64,7 +64,7 @@ class RunBar(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no type
         if self.run.disabled == possible:
             self.run.disabled = not possible
 
-    def show(self, info: RunInfo | None) -> None:
+    def follow(self, info: RunInfo | None) -> None:
         """Show how far a run is."""
         if info is None:
             self._set(self._state, label="no run", color="default")

@@ -7,20 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColorBar, ColumnDataSource, FixedTicker, HoverTool, LinearColorMapper
+from bokeh import models as bokeh_models
+from bokeh import plotting as bokeh_plotting
 from bokeh.palettes import Viridis256
-from bokeh.plotting import figure
 
 from scgnn2_app.theme import SMALL, colours, paint
 from scgnn2_engine.plots import palette
+
+models: Any = bokeh_models  # its own types lack half of its classes
+plotting: Any = bokeh_plotting
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 HEIGHT = 300
 
 
-def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> figure:
+def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> Any:
     """An empty figure in the colours of the page."""
-    plot = figure(
+    plot = plotting.figure(
         title=title,
         x_axis_label=x,
         y_axis_label=y,
@@ -43,7 +46,7 @@ def overlaid(
     y: str,
     dark: bool,
     **options: Any,
-) -> figure:
+) -> Any:
     """One line for each run, in the order and colours of the runs.
 
     Parameters
@@ -56,9 +59,11 @@ def overlaid(
     plot = frame(title, x, y, dark, **options)
     for (name, (xs, ys)), colour in zip(curves.items(), palette(len(curves)), strict=True):
         stride = max(1, len(xs) // 4000)
-        source = ColumnDataSource({"x": list(xs[::stride]), "y": list(ys[::stride])})
+        source = models.ColumnDataSource({"x": list(xs[::stride]), "y": list(ys[::stride])})
         line = plot.line("x", "y", source=source, color=colour, line_width=1.5, legend_label=name)
-        plot.add_tools(HoverTool(renderers=[line], tooltips=[("run", name), (y, "@y"), (x, "@x")], visible=False))
+        plot.add_tools(
+            models.HoverTool(renderers=[line], tooltips=[("run", name), (y, "@y"), (x, "@x")], visible=False)
+        )
         if len(xs) < 50:
             plot.scatter("x", "y", source=source, color=colour, size=5, legend_label=name)
     if curves:
@@ -69,7 +74,7 @@ def overlaid(
 
 def parallel_coordinates(
     names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, dark: bool, *, smaller_is_better: bool = True
-) -> figure:
+) -> Any:
     """A line for every run through its parameters to its score.
 
     Parameters
@@ -102,7 +107,7 @@ def parallel_coordinates(
     plot.yaxis.visible = False
     plot.grid.visible = False
     plot.y_range.update(start=-0.12, end=1.12)
-    plot.xaxis.ticker = FixedTicker(ticks=list(range(len(order))))
+    plot.xaxis.ticker = models.FixedTicker(ticks=list(range(len(order))))
     plot.xaxis.major_label_overrides = {position: _wrapped(axis) for position, axis in enumerate(order)}
     values = [last[row] for row in kept]
     ink = colours(dark)
@@ -116,8 +121,8 @@ def parallel_coordinates(
         )  # fmt: skip
     if kept:
         shades = Viridis256 if smaller_is_better == dark else Viridis256[::-1]
-        mapper = LinearColorMapper(shades[::-1], low=min(values), high=max(values) + 1e-12)
-        source = ColumnDataSource(
+        mapper = models.LinearColorMapper(shades[::-1], low=min(values), high=max(values) + 1e-12)
+        source = models.ColumnDataSource(
             {
                 "xs": [list(range(len(order)))] * len(kept),
                 "ys": [[float(scaled[axis][0][row]) for axis in order] for row in range(len(kept))],
@@ -129,14 +134,14 @@ def parallel_coordinates(
             "xs", "ys", source=source, line_color={"field": "score", "transform": mapper}, line_width=1.8,
             line_alpha=0.85, hover_line_width=4, hover_line_color={"field": "score", "transform": mapper},
         )  # fmt: skip
-        plot.add_tools(HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score, "@score{0.0000}")]))
-        bar = ColorBar(color_mapper=mapper, width=8, title=None, background_fill_alpha=0, padding=2)
+        plot.add_tools(models.HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score, "@score{0.0000}")]))
+        bar = models.ColorBar(color_mapper=mapper, width=8, title=None, background_fill_alpha=0, padding=2)
         bar.major_label_text_color = ink["ink"]
         plot.add_layout(bar, "right")
     return plot
 
 
-def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: bool, *, minimise: bool) -> figure:
+def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: bool, *, minimise: bool) -> Any:
     """The score of every trial, and the best so far."""
     plot = frame("Score of every trial", "trial", score, dark)
     if numbers:
@@ -145,7 +150,9 @@ def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: b
         plot.step(
             list(numbers), best.tolist(), mode="after", color=palette(2)[1], line_width=2, legend_label="best so far"
         )
-        plot.add_tools(HoverTool(renderers=[points], tooltips=[("trial", "@x"), (score, "@y{0.0000}")], visible=False))
+        plot.add_tools(
+            models.HoverTool(renderers=[points], tooltips=[("trial", "@x"), (score, "@y{0.0000}")], visible=False)
+        )
         plot.legend.update(label_text_font_size="8pt", spacing=0, padding=2)
         plot.xaxis.ticker.update(min_interval=1)
         paint(plot, dark)
@@ -161,7 +168,7 @@ def slice_of(
     dark: bool,
     *,
     log: bool,
-) -> figure:
+) -> Any:
     """The score of every trial against one parameter; later trials are darker."""
     as_numbers = [_number(value) for value in values]
     is_number = (
@@ -176,19 +183,21 @@ def slice_of(
         options["x_axis_type"] = "log"
     plot = frame(key, key, score, dark, **options)
     shown = as_numbers if is_number else [str(value) for value in values]
-    source = ColumnDataSource({"x": shown, "y": list(scores), "trial": list(numbers)})
+    source = models.ColumnDataSource({"x": shown, "y": list(scores), "trial": list(numbers)})
     if numbers:
-        mapper = LinearColorMapper(Viridis256 if dark else Viridis256[::-1], low=min(numbers), high=max(numbers) + 1)
+        mapper = models.LinearColorMapper(
+            Viridis256 if dark else Viridis256[::-1], low=min(numbers), high=max(numbers) + 1
+        )
         points = plot.scatter("x", "y", source=source, size=7, color={"field": "trial", "transform": mapper})
         plot.add_tools(
-            HoverTool(
+            models.HoverTool(
                 renderers=[points], tooltips=[("trial", "@trial"), (key, "@x"), (score, "@y{0.0000}")], visible=False
             )
         )
     return plot
 
 
-def importances(shares: Mapping[str, float], dark: bool) -> figure:
+def importances(shares: Mapping[str, float], dark: bool) -> Any:
     """How much each parameter decides about the score."""
     order = sorted(shares, key=lambda key: shares[key])
     plot = frame(

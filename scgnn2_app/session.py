@@ -66,11 +66,11 @@ class Session(param.Parameterized):
     dark = param.Boolean(False, doc="Whether the page is dark.")
     busy = param.Boolean(False, doc="Whether something is being computed.")
     notice = param.String("", doc="The last sentence for the user.")
-    notice_level = param.Selector(default="info", objects=["info", "success", "warning", "error"])
+    notice_level: Any = param.Selector(default="info", objects=["info", "success", "warning", "error"])
     noticed = param.Event(doc="A sentence for the user has arrived, perhaps the same as before.")
 
     def __init__(self, jobs: Runs | None = None, **values: Any) -> None:
-        super().__init__(**values)
+        super().__init__(**values)  # type: ignore[no-untyped-call]  # param carries no types
         self._jobs = jobs
         self._loaded: Path | None = None
 

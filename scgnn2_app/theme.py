@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.plotting import figure
-
 from scgnn2_engine.plots import palette
 
 PRIMARY, ACCENT = "#005a9c", "#a04000"
@@ -62,7 +60,7 @@ def colours(dark: bool) -> dict[str, str]:
     return {"ink": "#222222", "muted": "#595959", "grid": "#e3e3e3", "paper": "#ffffff"}
 
 
-def paint(plot: figure, dark: bool) -> None:
+def paint(plot: Any, dark: bool) -> None:
     """Give a bokeh figure the colours of the page."""
     chosen = colours(dark)
     plot.background_fill_color = plot.border_fill_color = chosen["paper"]

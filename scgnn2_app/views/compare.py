@@ -26,7 +26,7 @@ STAGES = {
 MOST_RUNS = 8
 
 
-class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class CompareView(pn.viewable.Viewer):
     """Curves of chosen runs, and the parameters of all runs beside their score.
 
     Parameters
@@ -38,7 +38,7 @@ class CompareView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no
     """
 
     def __init__(self, session: Session, jobs: JobManager) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._jobs = session, jobs
         self._chosen: tuple[str, ...] = ()
         self._stories: dict[str, RunStory] = {}

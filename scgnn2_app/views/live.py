@@ -45,7 +45,7 @@ NONE = "no other run"
 LINES_SHOWN = 400
 
 
-class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class LiveView(pn.viewable.Viewer):
     """The Live tab.
 
     Parameters
@@ -57,7 +57,7 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
     """
 
     def __init__(self, session: Session, jobs: JobManager) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._jobs = session, jobs
         self.story = RunStory()
         self._run_id, self._cursor, self._compared = "", 0, ""
@@ -123,9 +123,9 @@ class LiveView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
 
     def _draw(self) -> None:
         for stage in {key[0] for key in self.story.curves} - set(self._losses):
-            chart = self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
-            chart.compare(self._other)
-            self._panes[id(chart)] = _pane(chart)
+            new = self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
+            new.compare(self._other)
+            self._panes[id(new)] = _pane(new)
         for chart in self._charts():
             chart.update(self.story)
         self._show_charts()

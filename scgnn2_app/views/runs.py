@@ -32,7 +32,7 @@ UNINTERESTING = frozenset({"output_dir", "output_run_ID", "output_figures"})
 MOST_PARAMETERS = 12
 
 
-class RunsView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class RunsView(pn.viewable.Viewer):
     """The Runs tab.
 
     Parameters
@@ -46,7 +46,7 @@ class RunsView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no ty
     """
 
     def __init__(self, session: Session, context: ServerContext, load: Callable[[RunInfo], Any]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._context, self._load = session, context, load
         self._runs: dict[str, RunInfo] = {}
         self._order: list[str] = []

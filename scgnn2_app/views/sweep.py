@@ -33,7 +33,7 @@ USUAL = ("clustering_resolution", "graph_AE_embedding_size")
 NONE = "no sweep yet"
 
 
-class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no types
+class SweepView(pn.viewable.Viewer):
     """The Sweep tab.
 
     Parameters
@@ -56,7 +56,7 @@ class SweepView(pn.viewable.Viewer):  # type: ignore[misc]  # panel carries no t
         picker: DataPicker,
         load: Callable[[RunParams], Any],
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._context, self._draft, self._picker, self._load = session, context, draft, picker, load
         self._known: dict[str, str] = {}
         self._drawn: tuple[Any, ...] = ()
