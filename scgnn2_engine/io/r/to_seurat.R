@@ -20,7 +20,7 @@
 #   obsm/X_scgnn2_feature, _graph, _umap     reductions scgnn2.feature, scgnn2.graph, scgnn2.umap
 #   obsm/X_pca, X_umap, ...                  reductions pca, umap, ...; raw/varm (else varm): their feature loadings
 #   obsp/scgnn2_connectivities               graph scGNN2_snn; others keep their names
-#   uns/scgnn2                               object@misc$scgnn2: run (JSON text), metrics
+#   uns/scgnn2                               object@misc$scgnn2: run (JSON text), metrics, scores
 # Where the input of the run was a Seurat object, its names of assays and reductions are used again.
 
 # ---- HDF5 -----------------------------------------------------------------------------------------------------------
@@ -283,8 +283,12 @@ scgnn2_to_seurat <- function(path = "result.h5ad", version = utils::packageVersi
   object@active.ident <- stats::setNames(cells$ident, rownames(obs))
   object@project.name <- facts$project.name %or% "scGNN2"
   if (length(record)) {
-    rownames(record$metrics) <- NULL
-    object@misc$scgnn2 <- lapply(record, function(part) if (is.integer(part)) as.double(part) else part)
+    # Tables, texts and numbers; what there is for every cell or entry stays in the h5ad.
+    record <- Filter(function(part) is.data.frame(part) || (is.atomic(part) && length(part) == 1), record)
+    object@misc$scgnn2 <- lapply(record, function(part) {
+      if (is.data.frame(part)) rownames(part) <- NULL
+      if (is.integer(part)) as.double(part) else part
+    })
   }
   methods::validObject(object)
   object
