@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from scgnn2_app import shading
 from scgnn2_app.controls import Controls
@@ -239,6 +240,9 @@ class App:
             sx=LOOK,
             **options,
         )  # fmt: skip
+        with edit_readonly(page):
+            # It follows every callback of the server, those of its own updates among them: a poll would never end.
+            page.busy = False
         page.param.watch(lambda event: self.session.param.update(dark=event.new), "dark_theme")
         self.session.dark = page.dark_theme
         return page
