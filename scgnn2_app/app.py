@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -50,6 +52,9 @@ LOOK = {
     "& .MuiToolbar-root": {"gap": "8px"},
 }
 """The bar above is of the colour of the page, so that its buttons are seen."""
+
+NOTICE_SECONDS = 8
+"""Good news goes by itself; what went wrong stays until it is closed."""
 
 TURNS_BETWEEN_LISTS = 3
 """Every so many polls the list of all runs is looked at, in between only the shown run."""
@@ -115,6 +120,7 @@ class App:
             "", severity="info", closeable=True, visible=False, margin=(4, 8), sizing_mode="stretch_width"
         )
         self._turn = 0
+        self._notice_until = math.inf
         self._last_state = ""
         self.session.param.watch(lambda _: self._show_notice(), "noticed")
         self.picker.param.watch(self._by_parameters, "by_parameters")
@@ -201,6 +207,8 @@ class App:
             if "Sweep" in self._made:
                 self._made["Sweep"].update()
         self._turn += 1
+        if self._notice.visible and time.monotonic() > self._notice_until:
+            self._notice.visible = False
 
     def open_latest(self) -> None:
         """Show the run that goes on, or the newest that has a result."""
@@ -261,6 +269,8 @@ class App:
         self.controls.data_by_parameters = event.new
 
     def _show_notice(self) -> None:
+        passing = self.session.notice_level in ("info", "success")
+        self._notice_until = time.monotonic() + NOTICE_SECONDS if passing else math.inf
         self._notice.param.update(
             object=self.session.notice, severity=self.session.notice_level, visible=True, closed=False
         )

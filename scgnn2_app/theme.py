@@ -42,6 +42,9 @@ TABLE = ".tabulator, .tabulator .tabulator-col, .tabulator-row .tabulator-cell {
 SMALL = {"font-size": "12px"}
 """Style of a figure: panel-material-ui measures its text by it."""
 
+NO_SCROLL_BUTTON = ".scroll-button { display: none; }"
+"""Stylesheet of such a column: Panel's hidden button would take the first place of the grid."""
+
 STATES = {
     "queued": "default",
     "running": "primary",

@@ -12,7 +12,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.run_charts import overlaid, parallel_coordinates
 from scgnn2_app.session import Session
 from scgnn2_app.story import RunStory
-from scgnn2_app.theme import CHARTS
+from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 
 if TYPE_CHECKING:
     from scgnn2_app.jobs import JobManager
@@ -45,7 +45,7 @@ class CompareView(pn.viewable.Viewer):
         self._titles: dict[str, str] = {}
         self._score = ""
         self._drawn: Any = None
-        self._curves = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
+        self._curves = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
         self._hint = pmui.Typography(
             "Tick two or more runs to lay their curves over each other.", variant="body2", margin=(4, 8)

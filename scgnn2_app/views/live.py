@@ -14,7 +14,7 @@ from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
-from scgnn2_app.theme import CHARTS
+from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LiveView(pn.viewable.Viewer):
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped = -1, (-1, False)
         self._panes = {id(chart): _pane(chart) for chart in self._charts()}
-        self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
+        self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
             "Curves appear here as the run goes on.", variant="body2", margin=(12, 8), sx={"opacity": 0.8}
         )

@@ -15,7 +15,7 @@ from scgnn2_app.run_charts import history, importances, parallel_coordinates, sl
 from scgnn2_app.search_space import Axis, may_vary
 from scgnn2_app.session import Session
 from scgnn2_app.sweep_records import SCORES
-from scgnn2_app.theme import CHARTS, TABLE
+from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON, TABLE
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class SweepView(pn.viewable.Viewer):
         self.best = pmui.Button(label="Best trial into the controls", variant="outlined", disabled=True, **small)
         self.show_best = pmui.Button(label="Show best trial", variant="outlined", disabled=True, **small)
         self._state = pmui.Typography("", variant="body2", margin=(6, 8))
-        self._charts = pn.Column(sizing_mode="stretch_width", styles=CHARTS)
+        self._charts = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
         self._table = pn.widgets.Tabulator(
             pd.DataFrame({"trial": []}), disabled=True, show_index=False, height=220, sizing_mode="stretch_width",
