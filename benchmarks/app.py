@@ -52,9 +52,9 @@ WATCH_SOURCES = """
       seen.add(model)
       const note = () => {
         const x = model.data.x
-        const kind = "image" in model.data ? "picture" : "index" in model.data ? "cells" : "line"
+        const kind = "image" in model.data ? model.name : "index" in model.data ? "cells" : "line"
         const last = x && x.length ? x[x.length - 1] : null
-        const size = kind === "picture" ? model.data.image[0].length : 0
+        const size = "image" in model.data ? model.data.image[0].length : 0
         const painted = () => window.changed.push([performance.now(), Date.now(), kind, last, size])
         requestAnimationFrame(() => setTimeout(painted))
       }
@@ -185,6 +185,7 @@ class Browser:
 
     def until(self, kind: str, act: Callable[[], Any], least: int = 2) -> float:
         """Milliseconds from what the user does to the painted change of a source of that kind."""
+        time.sleep(1)  # what the last one set off is over
         self.page.evaluate("() => { window.changed = []; window.acted = 0 }")
         act()
         script = f"() => window.changed.find((c) => c[2] === '{kind}' && (c[4] >= {least} || c[4] === 0))"
@@ -217,7 +218,7 @@ def open_graph(browser: Browser) -> None:
     browser.page.evaluate(WATCH_SOURCES)
     browser.page.get_by_role("tab", name="Cell graph", exact=True).click()
     browser.page.wait_for_function(
-        "() => window.changed.some((c) => c[2] === 'picture' && c[4] > 10000)", timeout=120_000
+        "() => window.changed.some((c) => c[2] === 'edges' && c[4] > 10000)", timeout=120_000
     )
     time.sleep(3)
 
@@ -253,9 +254,9 @@ def page(table: Table, repeats: int, folder: Path) -> None:
             table.add(f"cell graph first seen, {n_edges:,} edges", "", f"{time.perf_counter() - start - 3:.1f} s")
             bar = f"{BARS[n_edges]:,} ms"
             act = press(browser, "edgescale")
-            found = [browser.until("picture", act, 10_000) for _ in range(repeats)]
+            found = [browser.until("edges", act, 10_000) for _ in range(repeats)]
             table.add(f"edgescale, key to paint, {n_edges:,} edges", bar, _spread(found))
-            kind = "picture" if run != runs[75_000] and _pixels(browser) else "cells"
+            kind = "pixels" if run != runs[75_000] and _pixels(browser) else "cells"
             keys = browser.page.locator("button[data-name] >> visible=true")
             found = [browser.until(kind, keys.nth(i % 4).click, 10_000) for i in range(repeats)]
             table.add(f"colours (a group alone), click to paint, {n_edges:,} edges", bar, _spread(found))

@@ -79,6 +79,7 @@ class GraphCanvas:
         self._colouring: Colouring | None = None
         self._columns: dict[str, npt.NDArray[Any]] = {}
         self._glyphs: npt.NDArray[np.int64] | None = None
+        self._drawn_pixels: tuple[Window, float, npt.NDArray[np.uint8]] | None = None
         self._prepare: Callable[[], EdgeShader] | None = None
         self._busy = self._again = False
         self._build(dark, height)
@@ -97,7 +98,7 @@ class GraphCanvas:
         self.lasso, self.box = LassoSelectTool(continuous=False), BoxSelectTool(continuous=False)
         plot.add_tools(self.lasso, self.box)
         picture = {"image": [EMPTY_PICTURE], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        self.edges, self.pixels = ColumnDataSource(picture), ColumnDataSource(picture)
+        self.edges, self.pixels = ColumnDataSource(picture, name="edges"), ColumnDataSource(picture, name="pixels")
         self._edge_colours = LinearColorMapper(palette=edge_palette(dark), low=0, high=255)
         self._cell_colours = LinearColorMapper(palette=edge_palette(dark), low=0, high=255)
         for source, mapper in ((self.edges, self._edge_colours), (self.pixels, self._cell_colours)):
@@ -142,7 +143,7 @@ class GraphCanvas:
             Do not show the whole map.
         """
         self._positions, self._names, self._columns = np.asarray(positions, dtype=np.float32), names, columns
-        self._glyphs = None
+        self._glyphs = self._drawn_pixels = None
         if not keep_view:
             window = whole(self._positions, *self._size())
             for axis, ends in ((self.figure.x_range, window.x), (self.figure.y_range, window.y)):
@@ -230,8 +231,7 @@ class GraphCanvas:
             if self._glyphs is None or len(self._glyphs):
                 self._glyphs = np.empty(0, dtype=np.int64)
                 self.cells.data = {"x": [], "y": [], "index": [], "name": [], "value": []}
-            picture = cells_picture(self._positions, indices, window, node_size=self.node_size)
-            self._show_picture(self.pixels, picture, window)
+            self._draw_pixels(indices, window)
             return
         if self.is_pixels:
             self._show_picture(self.pixels, EMPTY_PICTURE, window)
@@ -240,10 +240,25 @@ class GraphCanvas:
         if self._glyphs is None or not np.array_equal(glyphs, self._glyphs):
             self._glyphs = glyphs
             self._send_cells(glyphs, indices, values)
-        else:  # only these columns go to the browser
-            self.cells.data["index"] = indices[glyphs]
-            self.cells.data["value"] = values[glyphs]
+        else:  # only these columns go to the browser, and only where they differ
+            for name, column in (("index", indices[glyphs]), ("value", values[glyphs])):
+                if not np.array_equal(self.cells.data[name], column, equal_nan=True):
+                    self.cells.data[name] = column
         self._set_tips()
+
+    def _draw_pixels(self, indices: npt.NDArray[np.uint8], window: Window) -> None:
+        """Draw all cells as pixels, unless nothing has changed since."""
+        drawn = self._drawn_pixels
+        if (
+            self.is_pixels
+            and drawn is not None
+            and drawn[:2] == (window, self.node_size)
+            and np.array_equal(drawn[2], indices)
+        ):
+            return
+        self._drawn_pixels = (window, self.node_size, indices)
+        picture = cells_picture(self._positions, indices, window, node_size=self.node_size)
+        self._show_picture(self.pixels, picture, window)
 
     def _send_cells(
         self, glyphs: npt.NDArray[np.int64], indices: npt.NDArray[np.uint8], values: npt.NDArray[np.float32]
