@@ -116,9 +116,7 @@ class App:
         )
         self.exports = Exports(self.session)
         self._copy = CopyAs(self.session, lambda: (self.picker.source, self.draft.params()))
-        self._notice = pmui.Alert(
-            "", severity="info", closeable=True, visible=False, margin=(4, 8), sizing_mode="stretch_width"
-        )
+        self._notice = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._turn = 0
         self._notice_until = math.inf
         self._last_state = ""
@@ -207,8 +205,8 @@ class App:
             if "Sweep" in self._made:
                 self._made["Sweep"].update()
         self._turn += 1
-        if self._notice.visible and time.monotonic() > self._notice_until:
-            self._notice.visible = False
+        if self._notice.objects and time.monotonic() > self._notice_until:
+            self._notice[:] = []
 
     def open_latest(self) -> None:
         """Show the run that goes on, or the newest that has a result."""
@@ -271,9 +269,13 @@ class App:
     def _show_notice(self) -> None:
         passing = self.session.notice_level in ("info", "success")
         self._notice_until = time.monotonic() + NOTICE_SECONDS if passing else math.inf
-        self._notice.param.update(
-            object=self.session.notice, severity=self.session.notice_level, visible=True, closed=False
-        )
+        # A new one each time: one that was closed in the browser would stay closed.
+        self._notice[:] = [
+            pmui.Alert(
+                self.session.notice, severity=self.session.notice_level, closeable=True, margin=(4, 8),
+                sizing_mode="stretch_width",
+            )
+        ]  # fmt: skip
 
 
 def create_page(context: ServerContext) -> pmui.Page:

@@ -100,6 +100,7 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         watch.listen(page)
         page.goto(url)
         page.get_by_role("button", name=ready, exact=True).wait_for()
+        page.get_by_text("cells × ").first.wait_for()  # the data is read, so the page answers
         return page
 
     yield open_page
