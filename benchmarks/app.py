@@ -269,16 +269,16 @@ def page(table: Table, repeats: int, folder: Path) -> None:
 def training(table: Table, repeats: int, folder: Path) -> None:
     """What a page feels while a run trains."""
     workspace = Workspace(folder / "workspace")
-    small = made_run(workspace, *SIZES[0])
     with served(folder) as (url, _, _), browsing() as opened:
         run = workspace.add(Source.demo(), LONG, name="training")
         live = opened(f"{url}/?run={run}")
         live.page.evaluate(WATCH_SOURCES)
         _wait(lambda: _epochs(workspace, run), 180)
+        live.page.wait_for_function("() => window.changed.length > 0", timeout=120_000)  # the server has warmed up
         live.page.evaluate("() => { window.changed = [] }")
         time.sleep(15)
         table.add("event written to painted, while training", "1,000 ms", _spread(_delays(live, workspace, run)))
-        browser = opened(f"{url}/?run={small}")
+        browser = opened(f"{url}/?run={made_run(workspace, *SIZES[0])}")
         open_graph(browser)
         keys = browser.page.locator("button[data-name] >> visible=true")
         found = [browser.until("cells", keys.nth(i % 4).click) for i in range(3 * repeats)]
