@@ -16,6 +16,7 @@ WORK_BUFFERS = 250 * 2**20  # blocks of row-wise passes, LTMG batches, tiles of 
 FLOAT = 4
 HIDDEN_UNITS, EMBEDDING = 512, 128  # of the feature autoencoder
 STATE_MATRICES = 6  # imputed and reconstruction of the best, the last and the new iteration
+FILLING_MATRICES = 16  # objective denoise: seen entries and counts; sums and rates of those three; the other outputs
 CLUSTERS = 31  # trained side by side at most, each with a network of its own: more are seldom found
 PASSING_MATRICES = 2  # a stage's aligned input and its new output
 BYTES_PER_EDGE = 250  # neighbours, distances, weights; symmetric graphs of three iterations; attention of two layers
@@ -54,6 +55,8 @@ def memory_parts(
         "networks with Adam": 5 * network * (1 + workers),
         "the cell graph": n_obs * _neighbours(n_obs, params) * BYTES_PER_EDGE,
     }
+    if params.feature_AE.objective == "denoise":
+        parts["what is seen, and the sums over the ensemble"] = FILLING_MATRICES * matrix
     if params.run_LTMG or params.load.LTMG or params.load.use_benchmark:
         parts["LTMG states"] = n_obs * n_vars
     if params.run_LTMG:

@@ -152,11 +152,9 @@ def cluster(
     graph_embedding: Floats,
     feature_embedding: Floats,
     params: ClusteringParams,
-    *,
-    n_clusters_smoothed: float | None = None,
-    seed: int = 0,
+    **options: Any,
 ) -> Clustering:
-    """Cluster the cells; see :func:`iterate_clustering`.
+    """Cluster the cells; parameters and errors are those of :func:`iterate_clustering`.
 
     Examples
     --------
@@ -166,9 +164,7 @@ def cluster(
     >>> cluster(graph, points, points, ClusteringParams()).labels
     array([0, 0, 0, 1, 1], dtype=int32)
     """
-    steps = iterate_clustering(
-        graph, graph_embedding, feature_embedding, params, n_clusters_smoothed=n_clusters_smoothed, seed=seed
-    )
+    steps = iterate_clustering(graph, graph_embedding, feature_embedding, params, **options)
     return drain(steps)
 
 

@@ -33,6 +33,8 @@ QUICK = {
     "ari_threshold": 1.0,
     "graph_change_threshold": 0.0,
     "run_LTMG": False,
+    "evaluate_baselines": False,
+    "evaluate_diagnostics": False,
 }
 
 
@@ -230,7 +232,7 @@ def test_the_warning_names_the_stage_that_broke_down(data, monkeypatch):
 
 
 def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatch):
-    monkeypatch.setattr(loop, "iterate_cluster_ae", breaking(loop.iterate_cluster_ae, at=2))
+    monkeypatch.setattr(loop, "iterate_denoising_clusters", breaking(loop.iterate_denoising_clusters, at=2))
     events = list(iterate(data, RunParams(**QUICK)))
     assert events[-1].reason == "training_error"
     assert events[-1].result.metrics["iteration"].tolist() == [1]
@@ -240,14 +242,14 @@ def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatc
 
 
 def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeypatch):
-    original = loop.iterate_cluster_ae
+    original = loop.iterate_denoising_clusters
 
     def stage(*arguments, iteration, **options):
         if iteration == 2:
             raise InsufficientMemoryError("The device is full.")
         return (yield from original(*arguments, iteration=iteration, **options))
 
-    monkeypatch.setattr(loop, "iterate_cluster_ae", stage)
+    monkeypatch.setattr(loop, "iterate_denoising_clusters", stage)
     result = run(data)
     assert result.record["stopped_by"] == "out_of_memory"
     assert result.metrics["iteration"].tolist() == [1]
@@ -255,16 +257,35 @@ def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeyp
 
 
 def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
-    monkeypatch.setattr(loop, "iterate_cluster_ae", breaking(loop.iterate_cluster_ae, at=1))
+    monkeypatch.setattr(loop, "iterate_denoising_clusters", breaking(loop.iterate_denoising_clusters, at=1))
     with pytest.raises(TrainingError) as raised:
         run(data)
     assert (raised.value.stage, raised.value.epoch) == ("cluster_AE", 3)
 
 
+def as_text(values):
+    return ",".join(f"{key}={value}" for key, value in values.items())
+
+
 @pytest.fixture(scope="module")
-def plain(data):
-    """The run that every fork must differ from."""
+def published(data):
+    """The run of preset paper that every fork of it must differ from."""
+    return run(data, preset="paper")
+
+
+@pytest.fixture(scope="module")
+def usual(data):
+    """The run of preset default that every fork of it must differ from."""
     return run(data)
+
+
+def assert_leads_elsewhere(found, usual):
+    assert len(found.metrics) == 2
+    assert np.isfinite(found.imputed).all()
+    assert found.labels.min() == 0
+    pairs = [*zip(arrays(found).values(), arrays(usual).values(), strict=True)]
+    pairs += [(found.outputs[name], usual.outputs[name]) for name in found.outputs if name in usual.outputs]
+    assert any(one.tobytes() != other.tobytes() for one, other in pairs) or found.outputs.keys() != usual.outputs.keys()
 
 
 @pytest.mark.parametrize(
@@ -298,23 +319,81 @@ def plain(data):
         {"clustering_embed": "feature"},
         {"clustering_embed": "both"},
         {"run_LTMG": True},
-        {"preprocess_library_size": False},
+        {"preprocess_library_size": True},
         {"preprocess_top_gene_select": 40},
         {"validation_share": 0.1},
         {"dropout_prob": 0.1},
-        {"preset": "paper"},
+        {"graph_AE_graph_construction": "jaccard", "graph_AE_retain_weights": True},
+        {"graph_AE_graph_embed": "expression"},
+        {"clustering_embed": "expression"},
+        {"clustering_method": "consensus"},
+        {"preset": "default"},
     ],
-    ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()),
+    ids=as_text,
 )
-def test_every_fork_of_the_road_leads_elsewhere(data, plain, values):
-    result = run(data, **values)
-    assert len(result.metrics) == 2
-    assert np.isfinite(result.imputed).all()
-    assert result.labels.min() == 0
-    found, usual = arrays(result), arrays(plain)
-    assert any(found[name].tobytes() != usual[name].tobytes() for name in found)
+def test_every_fork_of_the_published_road_leads_elsewhere(data, published, values):
+    result = run(data, **{"preset": "paper", **values})
+    assert_leads_elsewhere(result, published)
     if "dropout_prob" in values:
         assert np.isfinite(result.metrics["error_median"]).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ensemble": False},
+        {"feature_AE_objective": "reconstruct", "ensemble": False},
+        {"feature_AE_hide_share": 0.5},
+        {"feature_AE_huber_delta": 0.0},
+        {"feature_AE_activation": "relu"},
+        {"feature_AE_layer_dropout": 0.0},
+        {"feature_AE_count_weight": 0.0},
+        {"feature_AE_count_limit": 0.5},
+        {"feature_AE_dispersion": 0.0},
+        {"feature_AE_batch_size": 20},
+        {"feature_AE_patience": 1},
+        {"run_LTMG": True},
+        {"run_LTMG": True, "feature_AE_regu_strength": 0.2},
+        {"graph_AE_graph_embed": "feature"},
+        {"graph_AE_n_components": 3},
+        {"graph_AE_graph_construction": "v2"},
+        {"graph_AE_neighborhood_max": 5},
+        {"clustering_method": "Leiden", "clustering_resolution": 2.0},
+        {"clustering_method": "KMeans", "clustering_embed": "graph"},
+        {"cluster_AE_only_if_better": False},
+        {"cluster_AE_only_if_better": False, "cluster_AE_learning_rate": 1e-2},
+        {"cluster_AE_only_if_better": False, "cluster_AE_epoch": 5},
+        {"preprocess_library_size": False},
+    ],
+    ids=as_text,
+)
+def test_every_fork_of_the_usual_road_leads_elsewhere(data, usual, values):
+    assert_leads_elsewhere(run(data, **values), usual)
+
+
+def test_what_the_objective_does_not_use_is_said(data):
+    params = RunParams(**QUICK, cluster_AE_l1_weight=0.5)
+    said = [event.message for event in iterate(data, params) if isinstance(event, Notice)]
+    assert any(message.startswith("cluster_AE_l1_weight has no effect here") for message in said)
+
+
+def test_the_imputation_is_the_mean_of_the_members(data):
+    states = [event.state for event in iterate(data, RunParams(**QUICK)) if isinstance(event, IterationEnded)]
+    for number, state in enumerate(states, start=1):
+        assert state.ensemble.n_members == number  # refined; the one trained last comes on top
+        together = state.ensemble.value + state.latest.reconstruction
+        np.testing.assert_allclose(state.imputed, together / (number + 1), rtol=1e-6)
+        assert len(state.member_neighbours) == number + 1
+
+
+def test_other_answers_of_counts(data):
+    result = run(data)
+    rate, expected, kept = (result.outputs[name] for name in ("rate", "expected", "zeros_kept"))
+    assert rate.shape == expected.shape == kept.shape == result.imputed.shape
+    assert (expected <= rate + 1e-5).all()  # (E of a root) squared is at most the mean
+    assert (kept <= result.imputed).all()
+    assert ((kept == 0) | (kept == result.imputed)).all()
+    assert (kept == 0).any()
 
 
 def test_the_cluster_autoencoders_have_a_say(data):

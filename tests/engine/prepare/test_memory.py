@@ -38,7 +38,7 @@ def test_the_mouse_lung_is_expected_to_fit_in_four_gigabytes() -> None:
     ("n_obs", "k", "values"),
     [
         (1000, 50, {"preset": "paper"}),
-        (100_000, 30, {}),
+        (100_000, 15, {}),
         (1000, 10, {"graph_AE_graph_construction": "v0"}),
         (1000, 7, {"graph_AE_graph_construction": "v0", "graph_AE_neighborhood_max": 7}),
     ],

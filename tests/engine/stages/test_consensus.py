@@ -1,0 +1,146 @@
+"""Clusters by consensus, of few cells by k-means; components; what rates say; the mean of an ensemble."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import nbinom, poisson
+
+from scgnn2_engine.graph import build_graph, jaccard_weights
+from scgnn2_engine.params import ClusteringParams
+from scgnn2_engine.stages.clustering import cluster
+from scgnn2_engine.stages.components import principal_components
+from scgnn2_engine.stages.consensus import consensus, shared_neighbours
+from scgnn2_engine.stages.count_outputs import posterior_rate, root_expectation, zero_is_likely
+from scgnn2_engine.stages.ensemble import Ensemble
+from scgnn2_engine.stages.few_cells import better_separated, reproducible_k_means
+
+
+@pytest.fixture
+def blobs(rng):
+    """Three groups of 80, 50 and 30 cells in 5 dimensions."""
+    sizes = (80, 50, 30)
+    kind = np.repeat(np.arange(3), sizes)
+    return rng.normal(0, 1, (160, 5)) + 12 * np.eye(3, 5)[kind], kind
+
+
+def neighbours(points, k=15):
+    return build_graph(points, construction="v2", n_neighbours=k).neighbours
+
+
+def test_shared_neighbours_are_counted_as_sets(rng):
+    near = neighbours(rng.normal(size=(40, 3)), 6)
+    sets = [{cell, *row} for cell, row in enumerate(near.tolist())]
+    pairs = shared_neighbours(near)
+    for row, col, weight in zip(pairs.rows, pairs.cols, pairs.jaccard, strict=True):
+        assert row < col
+        assert weight == pytest.approx(len(sets[row] & sets[col]) / len(sets[row] | sets[col]))
+    found = set(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True))
+    for row in range(40):
+        for col in range(row + 1, 40):
+            share = len(sets[row] & sets[col]) / len(sets[row] | sets[col])
+            assert ((row, col) in found) == (share > 1 / 15)
+
+
+def test_jaccard_weights_are_the_same_shares(rng):
+    near = neighbours(rng.normal(size=(30, 3)), 5)
+    sets = [{cell, *row} for cell, row in enumerate(near.tolist())]
+    weights = jaccard_weights(near)
+    for cell, row in enumerate(near):
+        for place, other in enumerate(row):
+            share = len(sets[cell] & sets[other]) / len(sets[cell] | sets[other])
+            assert weights[cell, place] == pytest.approx(share)
+
+
+def test_groups_are_found_and_numbered_by_size(blobs):
+    points, kind = blobs
+    labels, together = consensus(neighbours(points), [neighbours(points), neighbours(points + 0.01)])
+    assert np.array_equal(labels, kind)
+    assert together.min() >= 0
+    assert together.max() <= 1
+
+
+def test_the_order_of_cells_does_not_matter(blobs, rng):
+    points, _ = blobs
+    order = rng.permutation(len(points))
+    labels, _ = consensus(neighbours(points), [])
+    shuffled, _ = consensus(neighbours(points[order]), [])
+    assert np.array_equal(shuffled, labels[order])
+
+
+def test_members_that_disagree_loosen_their_pairs(blobs, rng):
+    points, _ = blobs
+    agreed = consensus(neighbours(points), [neighbours(points)] * 2)[1]
+    disagreed = consensus(neighbours(points), [neighbours(points), neighbours(rng.normal(size=points.shape))])[1]
+    assert disagreed.mean() < agreed.mean()
+
+
+def test_k_means_of_few_cells_finds_as_many_as_halves_of_the_genes_agree_on(rng):
+    kind = np.repeat([0, 1, 2], (30, 20, 10))
+    expression = rng.normal(0, 1, (60, 200)) + 3 * rng.normal(size=(3, 200))[kind]
+    assert np.array_equal(reproducible_k_means(expression, 10, seed=1), kind)
+
+
+@pytest.mark.parametrize("n_obs", [1, 2, 5])
+def test_too_few_cells_are_one_cluster(n_obs, rng):
+    assert reproducible_k_means(rng.random((n_obs, 4)), 3).tolist() == [0] * n_obs
+
+
+def test_the_better_separated_clustering_is_taken(blobs):
+    points, kind = blobs
+    worse = (np.arange(len(points)) % 2).astype(np.int32)
+    assert better_separated(worse, kind.astype(np.int32), points) is not worse
+    nothing = np.zeros(len(points), np.int32)
+    assert better_separated(nothing, nothing.copy(), points) is nothing
+
+
+def test_the_stage_clusters_by_consensus(blobs):
+    points, kind = blobs
+    graph = build_graph(points, construction="jaccard", n_neighbours=15)
+    params = ClusteringParams(method="consensus", resolution=0.1, embed="expression")
+    found = cluster(graph, points[:, :2], points[:, :2], params, components=points)
+    assert np.array_equal(found.labels, kind)
+    np.testing.assert_array_equal(found.embedding, points.astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(30, 80), (80, 30), (600, 550)])
+def test_components_are_those_of_the_full_decomposition(shape, rng):
+    matrix = (rng.normal(size=(shape[0], 4)) * [9, 6, 4, 2]) @ rng.normal(size=(4, shape[1])) + 0.01 * rng.random(shape)
+    u, s, _ = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
+    found = principal_components(matrix, 4)
+    np.testing.assert_allclose(np.abs(found), np.abs(u[:, :4] * s[:4]), rtol=2e-3, atol=2e-2)
+
+
+def test_the_posterior_lies_between_rate_and_count():
+    rate, counts = np.array([1.0, 1.0, 4.0]), np.array([0.0, 5.0, 4.0])
+    np.testing.assert_allclose(posterior_rate(rate, counts, 10.0), [10 / 11, 15 / 11, 4], rtol=1e-6)
+    np.testing.assert_array_equal(posterior_rate(rate, counts, 0.0), rate.astype(np.float32))
+
+
+@pytest.mark.parametrize("theta", [0.0, 2.0, 10.0])
+def test_the_expected_root_is_the_sum_over_all_counts(theta):
+    rate = np.array([0.003, 0.4, 6.0, 150.0])
+    k = np.arange(20_000)
+    for one, found in zip(rate, root_expectation(rate, theta), strict=True):
+        p = nbinom.pmf(k, theta, theta / (theta + one)) if theta else poisson.pmf(k, one)
+        assert found == pytest.approx((p @ np.sqrt(k)) ** 2, rel=3e-3)
+
+
+def test_a_zero_is_likely_up_to_the_median_zero_rate():
+    for theta in (0.0, 10.0):
+        for rate in (0.5, 0.69, 0.75, 2.0):
+            p = nbinom.pmf(0, theta, theta / (theta + rate)) if theta else poisson.pmf(0, rate)
+            assert zero_is_likely(np.array([rate]), theta)[0] == (p > 0.5)
+
+
+def test_an_ensemble_adds_up():
+    members = [np.full((2, 2), value, np.float32) for value in (1, 2, 6)]
+    ensemble = Ensemble()
+    for member in members:
+        ensemble = ensemble.with_member(member, -member)
+    assert ensemble.n_members == 3
+    assert ensemble.mean_value().tolist() == [[3, 3], [3, 3]]
+    assert ensemble.mean_log_rate().tolist() == [[-3, -3], [-3, -3]]
+    assert members[0].tolist() == [[1, 1], [1, 1]]
+    with pytest.raises(ValueError, match="at least one member"):
+        Ensemble().mean_value()
