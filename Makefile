@@ -1,12 +1,13 @@
-# scgnn2: `make run` does the main job, `make test` runs every test. Both install what they need into .venv, once;
+# scgnn2: `make run` opens the dashboard, `make test` runs every test. Both install what they need into .venv, once;
 # R, which some tests ask for, comes from the system's packages.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test r browser lint format docs bench clean
+.PHONY: help run demo test r browser lint format docs bench clean
 
 OUTPUT ?= outputs/demo
+WORKSPACE ?= outputs/workspace
 ARGS ?=
 
 # The pins are tested on Python 3.11, so that is looked for first; make PYTHON=/path/to/python3.12 picks another.
@@ -47,7 +48,10 @@ help: ## this list
 	@echo "make TARGET, where TARGET is one of"
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 10
 
-run: $(RUN_STAMP) ## the main job on 700 real blood cells, into outputs/demo (ARGS= adds flags)
+run: $(RUN_STAMP) ## the dashboard on 127.0.0.1 with 700 real blood cells loaded (ARGS= adds flags of scgnn2 serve)
+	@$(PY) -m scgnn2_engine serve demo --workspace $(WORKSPACE) $(ARGS)
+
+demo: $(RUN_STAMP) ## the same data on the command line, into outputs/demo (ARGS= adds flags of scgnn2 run)
 	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
 
 test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
