@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
+from panel.util.parameters import edit_readonly
 
 from scgnn2_app import shading
 from scgnn2_app.controls import Controls
