@@ -45,7 +45,7 @@ def wanted_stamp(folder: Path, target: str) -> Path:
 
 
 def test_plain_make_is_help(folder: Path) -> None:
-    assert "  run     the main job" in make(folder).stdout
+    assert "  run     the dashboard" in make(folder).stdout
 
 
 def test_torch_comes_first_by_its_exact_pin(folder: Path) -> None:
