@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.evaluate import agreement_with_truth
-from scgnn2_engine.evaluate.entries import entry_errors, largest_zero, scored_entries
+from scgnn2_engine.evaluate.entries import Entries, entry_errors, largest_zero, scored_entries
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 from scgnn2_engine.prepare.matrices import stored
 from scgnn2_engine.types import Dataset, Floats, Matrix, Prepared, Truth
@@ -56,8 +56,8 @@ class MaskedScores:
             for name, value in entry_errors(output, entries, smallest=self._largest_zero).items()
             if not math.isnan(value)
         }
-        if "masked" in self._entries:
-            at = self._entries["masked"]
+        at = self._entries.get("masked")
+        if isinstance(at, Entries):
             scores[NOISE_FLOOR] = noise_floor(output[at.rows, at.cols], self._dispersion, seed=self._seed)
         return scores
 

@@ -172,7 +172,7 @@ def test_users_log_in_and_see_their_own_page(options, users):
             assert contexts[-1].may_log_out
         token = token_of(ask(port, Cookie=cookies)[1])
         request = HTTPRequest(f"ws://127.0.0.1:{port}/ws", headers={"Origin": f"http://127.0.0.1:{port}"})
-        with pytest.raises(HTTPClientError, match="HTTP [34]"):  # a page's token alone opens no socket
+        with pytest.raises(HTTPClientError, match=r"HTTP [34]"):  # a page's token alone opens no socket
             asyncio.run(_connect(request, token))
         assert ask(port, Cookie='user="2|1:0|10:1|4:user|4:YWRh|forged"; is_guest=1')[0] == 302
     pn.config.cookie_secret = None

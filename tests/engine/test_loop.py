@@ -351,7 +351,7 @@ def test_every_fork_of_the_published_road_leads_elsewhere(data, published, value
         {"feature_AE_count_limit": 0.5},
         {"feature_AE_dispersion": 0.0},
         {"feature_AE_batch_size": 20},
-        {"feature_AE_patience": 1},
+        {"feature_AE_max_steps": 10},
         {"run_LTMG": True},
         {"run_LTMG": True, "feature_AE_regu_strength": 0.2},
         {"graph_AE_graph_embed": "feature"},
