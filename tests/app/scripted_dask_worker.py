@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from patient_worker import scripted
 
-from scgnn2_app import worker
+def dask_setup(_: object) -> None:
+    """Called by the worker that preloads this; nothing is replaced where the module is only imported."""
+    from patient_worker import scripted
 
-worker._run = scripted
+    from scgnn2_app import worker
+
+    worker._run = scripted
