@@ -192,6 +192,11 @@ class App:
 
     def tick(self) -> None:
         """Pull what is new and show it; called by the page every :data:`POLL_MILLISECONDS`."""
+        # Together and in order: else a change of a figure may overtake the message that brings the figure itself.
+        with pn.io.hold(policy="collect"):
+            self._pull()
+
+    def _pull(self) -> None:
         info = self._shown()
         self.run_bar.follow(info)
         self.live.update(info)

@@ -80,7 +80,7 @@ class LossChart:
         )
         self._legend = models.Legend(**LEGEND)
         self.figure.add_layout(self._legend, "above")
-        self._has_right_axis = False
+        self._add_right_axis()
         self.paint(dark)
 
     @property
@@ -135,11 +135,24 @@ class LossChart:
         source = models.ColumnDataSource({"x": [], "y": []})
         colour = palette(1)[0] if cluster is None else cluster_colour(cluster)
         line = self.figure.line("x", "y", source=source, color=colour, line_width=1.5)
+        self.figure.y_range.renderers = [*self.figure.y_range.renderers, line]  # that of the other axis is none of it
         name = "loss" if cluster is None else f"cluster {cluster}"
         self.figure.add_tools(
             models.HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
         )
         return source
+
+    def _add_right_axis(self) -> None:
+        """Hidden until it is needed: one that is added to a figure on the screen is measured before it is drawn."""
+        self.figure.extra_y_ranges = {HELD_OUT: models.Range1d(0.1, 1.0)}
+        self.figure.extra_y_scales = {HELD_OUT: models.LogScale()}
+        self._right_axis = models.LogAxis(y_range_name=HELD_OUT, axis_label="error, held out", visible=False)
+        self.figure.add_layout(self._right_axis, "right")
+        self._held_out_line = self.figure.line(
+            "x", "y", source=self._held_out, y_range_name=HELD_OUT, color=HELD_OUT_COLOUR, line_dash=[2, 2],
+            line_width=1.5,
+        )  # fmt: skip
+        self.figure.y_range.renderers = [self._earlier_line]
 
     def _show_held_out(self, curve: Curve) -> None:
         """The error at held-out entries on an axis of its own: it is thousands of times smaller than a loss."""
@@ -147,27 +160,9 @@ class LossChart:
         if not finite:
             return
         low, high = min(finite) / 1.05, max(finite) * 1.05
-        if not self._has_right_axis:
-            self._has_right_axis = True
-            self.figure.extra_y_ranges = {HELD_OUT: models.Range1d(low, high)}
-            self.figure.extra_y_scales = {HELD_OUT: models.LogScale()}
-            axis = models.LogAxis(y_range_name=HELD_OUT, axis_label="error, held out")
-            left = self.figure.yaxis[0]
-            for name in ("axis_label_text_color", "major_label_text_color", "axis_line_color", "major_tick_line_color",
-                         "minor_tick_line_color"):  # fmt: skip
-                setattr(axis, name, getattr(left, name))
-            self.figure.add_layout(axis, "right")
-            line = self.figure.line(
-                "x",
-                "y",
-                source=self._held_out,
-                y_range_name=HELD_OUT,
-                color="#d55e00",
-                line_dash=[2, 2],
-                line_width=1.5,
-            )
-            self.figure.y_range.renderers = [r for r in self.figure.renderers if r is not line]
-            self._name("held-out error", line, shown=True)
+        if not self._right_axis.visible:
+            self._right_axis.visible = True
+            self._name("held-out error", self._held_out_line, shown=True)
         self.figure.extra_y_ranges[HELD_OUT].update(start=low, end=high)
         self._held_out.data = _thinned(curve, max(1, len(curve.x) // 4000))
 

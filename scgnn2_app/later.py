@@ -35,7 +35,8 @@ def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[
 
     def back(call: Callable[[Any], Any], value: Any) -> None:
         def under_the_lock() -> None:
-            with set_curdoc(doc):
+            # Held, so that no change of a figure overtakes the message that brings the figure itself.
+            with set_curdoc(doc), pn.io.hold(policy="collect"):
                 call(value)
 
         if doc.session_context:  # the page may be gone by now
