@@ -18,6 +18,7 @@ from scgnn2_app.copy_as_dialog import CopyAs
 from scgnn2_app.data_picker import DataPicker
 from scgnn2_app.draft import Draft
 from scgnn2_app.export import Exports
+from scgnn2_app.later import in_order
 from scgnn2_app.page_script import PageScript
 from scgnn2_app.run_bar import RunBar
 from scgnn2_app.server import WARM_UP, ServerContext
@@ -192,8 +193,7 @@ class App:
 
     def tick(self) -> None:
         """Pull what is new and show it; called by the page every :data:`POLL_MILLISECONDS`."""
-        # Together and in order: else a change of a figure may overtake the message that brings the figure itself.
-        with pn.io.hold(policy="collect"):
+        with in_order():
             self._pull()
 
     def _pull(self) -> None:

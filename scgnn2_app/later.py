@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import panel as pn
@@ -11,6 +12,21 @@ from bokeh.document import without_document_lock
 from panel.io.state import set_curdoc
 
 T = TypeVar("T")
+
+
+@contextmanager
+def in_order() -> Iterator[None]:
+    """Send all changes made in here together and in their order.
+
+    Panel and Bokeh send on different ways, so that a change of a figure may else overtake the message that brings the
+    figure itself. Not before the page is whole in the browser: what is held until then, Panel drops.
+    """
+    doc = pn.state.curdoc
+    if doc is None or not doc.session_context or not pn.state.loaded:
+        yield
+        return
+    with pn.io.hold(policy="collect"):
+        yield
 
 
 def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[[Exception], Any]) -> None:
@@ -35,8 +51,7 @@ def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[
 
     def back(call: Callable[[Any], Any], value: Any) -> None:
         def under_the_lock() -> None:
-            # Held, so that no change of a figure overtakes the message that brings the figure itself.
-            with set_curdoc(doc), pn.io.hold(policy="collect"):
+            with set_curdoc(doc), in_order():
                 call(value)
 
         if doc.session_context:  # the page may be gone by now
