@@ -355,7 +355,7 @@ class ClusteringParams(StageParams):
         1.0,
         bounds=(0.0, None),
         inclusive_bounds=(False, True),
-        softbounds=(0.1, 3.0),
+        softbounds=(0.01, 3.0),
         doc="Resolution of Louvain and Leiden: larger gives more communities.",
         precedence=ADVANCED,
     )
@@ -800,7 +800,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_AE_tolerance": 1e-3,
         "clustering_method": "consensus",
         "clustering_embed": "expression",
-        "clustering_resolution": 0.1,
+        "clustering_resolution": 0.05,
         "deconv_method": "shares",
     },
 }

@@ -27,7 +27,13 @@ METADATA = PYPROJECT["project"]
 EXTRAS = METADATA["optional-dependencies"]
 NOT_OURS = {".git", ".venv", "build", "dist", "outputs", "__pycache__"}
 
-IMPORTED_AS = {"magic": "magic-impute", "sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
+IMPORTED_AS = {
+    "pil": "pillow",
+    "magic": "magic-impute",
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "yaml": "pyyaml",
+}
 """Packages whose import name is not their name."""
 
 HEAVY = (

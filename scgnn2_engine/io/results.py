@@ -244,7 +244,7 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
     Examples
     --------
     >>> round(expected_size(6940, 2000, RunParams()) / 2**20)
-    437
+    596
     """
     entries = n_obs * n_vars
     text = 10 * entries + 200 * 12 * n_obs  # "0.123456," per value; embeddings, names and edges of a cell

@@ -56,7 +56,7 @@ def result_to_anndata(result: Result) -> AnnData:
     >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu")
     >>> adata = result_to_anndata(sc2.fit(data, params))
     >>> sorted(adata.layers), sorted(adata.obsp)
-    (['counts', 'scgnn2_imputed'], ['scgnn2_connectivities'])
+    (['counts', 'scgnn2_expected', 'scgnn2_imputed', 'scgnn2_rate', 'scgnn2_zeros_kept'], ['scgnn2_connectivities'])
     """
     import anndata
 

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scgnn2_engine.stages.communities import Labels, by_size
 from scgnn2_engine.types import Ints
 
-RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.05, 0.5, 8))
+RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.1, 1.0, 8))
 """From a few large communities to many small ones; the consensus hardly depends on how many steps lie between."""
 
 FEWEST_SHARED = 1 / 15
@@ -74,7 +74,7 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
 
 
 def consensus(
-    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.1, seed: int = 0
+    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.05, seed: int = 0
 ) -> tuple[Labels, npt.NDArray[np.float64]]:
     """Communities that many resolutions and all members agree on.
 

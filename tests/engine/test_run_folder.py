@@ -60,7 +60,7 @@ def test_a_run_that_fails_says_so_in_its_log(data, tmp_path, monkeypatch):
         raise TrainingError("The loss became NaN.", stage="feature_AE", iteration=0, epoch=1)
         yield
 
-    monkeypatch.setattr(loop, "iterate_feature_ae", breaking)
+    monkeypatch.setattr(loop, "iterate_denoising", breaking)
     with pytest.raises(TrainingError):
         list(iterate_to_folder(data, params(tmp_path)))
     assert logged(tmp_path)[-1]["event"] == "RunFailed"

@@ -182,7 +182,11 @@ def test_run_json_holds_the_record(tmp_path: Path, result: Result) -> None:
 
 
 def test_an_existing_result_is_refused_then_replaced_without_leftovers(tmp_path: Path, result: Result) -> None:
-    write(result, tmp_path, params=RunParams(output_preprocessed=True, output_figures=False, dropout_prob=0.1))
+    write(
+        result,
+        tmp_path,
+        params=RunParams(output_preprocessed=True, output_figures=False, dropout_prob=0.1, run_LTMG=True),
+    )
     assert (tmp_path / "preprocessed_data" / "LTMG_0.1.csv").is_file()
     (tmp_path / "notes.txt").write_text("mine")
     for refused in (lambda: claim_directory(tmp_path), lambda: write(result, tmp_path, params=PLAIN)):
@@ -252,7 +256,7 @@ def test_expected_size_is_an_upper_bound_that_grows_with_the_switches(tmp_path: 
 
 
 def test_preprocessed_data_is_genes_by_cells_and_as_given(tmp_path: Path, result: Result) -> None:
-    write(result, tmp_path, params=RunParams(output_preprocessed=True, output_figures=False))
+    write(result, tmp_path, params=RunParams(output_preprocessed=True, output_figures=False, run_LTMG=True))
     frame = pd.read_csv(tmp_path / "preprocessed_data" / "original_top_expression.csv", index_col=0)
     np.testing.assert_array_equal(frame.to_numpy().T, result.prepared.expression.toarray())
     assert list(frame.columns) == list(result.prepared.obs_names)

@@ -53,7 +53,7 @@ def test_the_benchmark_folder_brings_labels_and_states(data_dir, dropout):
 
 @pytest.mark.parametrize("preset", ["paper", "default"])
 def test_run_ltmg_computes_instead_of_loading(data_dir, preset):
-    computed = read_dataset(benchmark(data_dir, preset=preset, dropout_prob=0.1))
+    computed = read_dataset(benchmark(data_dir, preset=preset, dropout_prob=0.1, run_LTMG=True))
     assert computed.states is None
     assert computed.warnings == ()
     assert read_dataset(benchmark(data_dir, preset=preset, dropout_prob=0.1, run_LTMG=False)).states is not None
