@@ -8,15 +8,33 @@ from panel.custom import JSComponent
 
 
 class PageScript(JSComponent):
-    """Shows nothing. Keeps Bokeh from measuring a figure that has not been laid out yet.
+    """Shows nothing. Keeps Bokeh from measuring a figure that has not been laid out yet; names what has no name.
 
     Bokeh 3.9 measures all figures below whatever changes. One that a component of panel-material-ui is still mounting
     has no layout at that moment, and the measuring fails with an error on the console; it is measured once mounted.
+
+    panel-material-ui 0.16 leaves the field beside a slider, and the two buttons in it, without a name that a screen
+    reader could say: they are given the slider's.
     """
 
     _esm = """
     export function render({ el }) {
       el.setAttribute("aria-hidden", "true")
+      const name_fields = (root) => {
+        for (const node of root.querySelectorAll("*")) { if (node.shadowRoot) { name_fields(node.shadowRoot) } }
+        for (const slider of root.querySelectorAll(".MuiSlider-root input[aria-label]")) {
+          const label = slider.getAttribute("aria-label")
+          const beside = slider.closest(".MuiFormControl-root")
+          if (!beside) { continue }
+          for (const field of beside.querySelectorAll(".MuiTextField-root input")) {
+            field.setAttribute("aria-label", label)
+          }
+          beside.querySelectorAll(".MuiInputAdornment-root button").forEach((button, number) => {
+            button.setAttribute("aria-label", `${label}: ${number % 2 ? "less" : "more"}`)
+          })
+        }
+      }
+      if (!window.scgnn2_names) { window.scgnn2_names = setInterval(() => name_fields(document), 1000) }
       const models = window.Bokeh && window.Bokeh.Models
       const plot = models && models.get("Plot")
       const view = plot && plot.prototype.default_view && plot.prototype.default_view.prototype

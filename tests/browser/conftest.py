@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +25,20 @@ from scgnn2_engine.io import dataset_to_anndata
 PROJECT = Path(__file__).resolve().parents[2]
 PICTURES = PROJECT / "build" / "screenshots"
 MAX_UPLOAD_MIB = 1
-TIMEOUT_MS = 90_000  # of what is there at once on a quiet machine; speed is measured in benchmarks/app.py
+TIMEOUT_MS = 180_000  # of what is there at once on a quiet machine; speed is measured in benchmarks/app.py
 LOCAL = {"127.0.0.1", "localhost"}
+
+FIGURE = ".bk-Figure"
+TABS = {
+    "Live": FIGURE, "Cell graph": FIGURE, "Imputation": FIGURE, "Sankey": FIGURE, "Genes": FIGURE,
+    "Diagnostics": "h3", "Sweep": "button:has-text('Start sweep')", "Runs": ".tabulator-row",
+}  # fmt: skip
+"""The tabs, and what is in each where a finished run is shown."""
 
 QUICK = RunParams(
     total_epoch=2, feature_AE_epoch=[10, 5], graph_AE_epoch=10, cluster_AE_epoch=10, run_LTMG=False, device="cpu",
-    ari_threshold=1.0, graph_change_threshold=0.0, output_figures=False,
+    ari_threshold=1.0, graph_change_threshold=0.0, output_figures=False, evaluate_baselines=False,
+    evaluate_diagnostics=False,
 )  # fmt: skip
 LONG = QUICK.replace(total_epoch=1000, feature_AE_epoch=[200, 200], feature_AE_patience=0)
 
@@ -40,17 +50,25 @@ class Watch:
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     largest_frame: int = 0
+    ready: int = 0
 
     def listen(self, page: Any) -> None:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
-        page.on("websocket", lambda socket: socket.on("framereceived", self._frame))
+        page.on("websocket", self._socket)
 
     def _request(self, request: Any) -> None:
         where = urlsplit(request.url)
         if where.scheme not in ("data", "blob") and where.hostname not in LOCAL:
             self.elsewhere.append(request.url)
+
+    def _socket(self, socket: Any) -> None:
+        socket.on("framereceived", self._frame)
+        socket.on("framesent", self._sent)
+
+    def _sent(self, content: Any) -> None:
+        self.ready += "document_ready" in str(content)
 
     def _frame(self, content: Any) -> None:
         self.largest_frame = max(self.largest_frame, len(content))
@@ -88,7 +106,7 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture
-def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
+def open_page(browser: Any, watch: Watch, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Opens a page of its own: another person, or another tab of the same one."""
     contexts: list[Any] = []
 
@@ -98,13 +116,17 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         watch.listen(page)
+        before = watch.ready
         page.goto(url)
         page.get_by_role("button", name=ready, exact=True).wait_for()
         page.get_by_text("cells × ").first.wait_for()  # the data is read, so the page answers
+        wait_for(lambda: page.wait_for_timeout(100) or watch.ready > before)  # it answers a little before it is whole
         return page
 
     yield open_page
-    for context in contexts:
+    for number, context in enumerate(contexts):
+        for page in context.pages:
+            keep_picture(page, f"last_{request.node.name}_{number}")
         context.close()
 
 
@@ -158,22 +180,45 @@ def finished(served: Served, tiny_file: Path) -> str:
     from scgnn2_app.workspace import Workspace
 
     workspace = Workspace(served.workspace)
-    run = workspace.add(Source.at(tiny_file, labels="cell_type"), QUICK, name="finished before")
-    wait_for(lambda: workspace.state(run).state in ("done", "failed"), 180)
+    params = QUICK.replace(evaluate_diagnostics=True)
+    run = workspace.add(Source.at(tiny_file, labels="cell_type"), params, name="finished before")
+    wait_for(lambda: workspace.state(run).state in ("done", "failed"))
     assert workspace.state(run).state == "done", workspace.log(run)
     return run
+
+
+@pytest.fixture
+def left_idle(served: Served) -> Iterator[None]:
+    """Ends what a scene left running, so that the next does not wait for its turn behind it."""
+    from scgnn2_app.run_records import OVER
+    from scgnn2_app.workspace import Workspace
+
+    yield
+    workspace = Workspace(served.workspace)
+
+    def all_over() -> bool:
+        states = [workspace.state(run) for run in workspace.run_ids()]
+        for state in states:
+            if state.state == "running" and state.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(state.pid, signal.SIGKILL)
+        return all(state.state in OVER for state in states)
+
+    wait_for(all_over)
 
 
 @pytest.fixture(scope="session")
 def act() -> Any:
     """What the scenes have in common; a conftest cannot be imported."""
     return SimpleNamespace(
-        QUICK=QUICK, LONG=LONG, MAX_UPLOAD_MIB=MAX_UPLOAD_MIB, wait_for=wait_for, load_parameters=load_parameters,
-        press_run=press_run, wait_for_state=wait_for_state, keep_picture=keep_picture, start_server=start_server,
+        TABS=tuple(TABS), QUICK=QUICK, LONG=LONG, MAX_UPLOAD_MIB=MAX_UPLOAD_MIB, wait_for=wait_for,
+        load_parameters=load_parameters, press_run=press_run, open_tab=open_tab,
+        find_parameter=find_parameter, wait_for_state=wait_for_state,
+        keep_picture=keep_picture,
     )  # fmt: skip
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = TIMEOUT_MS / 1000) -> Any:
     """The first true value of a condition."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -201,7 +246,21 @@ def press_run(page: Any) -> str:
     return named.strip('"')
 
 
-def wait_for_state(page: Any, state: str, seconds: float = 120) -> None:
+def find_parameter(page: Any, words: str) -> None:
+    """Search the controls, and wait until they show only what was found."""
+    page.get_by_label("Find a parameter").fill(words)
+    page.get_by_text(re.compile(r"^\d+ found$")).wait_for()
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Click on a tab and wait until it is filled."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    tab.click()
+    tab.and_(page.locator("[aria-selected=true]")).wait_for()
+    page.locator(f"{TABS[name]} >> visible=true").first.wait_for()
+
+
+def wait_for_state(page: Any, state: str, seconds: float = TIMEOUT_MS / 1000) -> None:
     page.locator(".MuiChip-label", has_text=re.compile(f"^{state}$")).first.wait_for(timeout=1000 * seconds)
 
 

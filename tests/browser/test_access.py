@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -55,12 +54,15 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_every_control_has_a_name(served: Any, finished: str, open_page: Open, tab: str) -> None:
+def test_every_control_has_a_name(served: Any, finished: str, open_page: Open, act: Any, tab: str) -> None:
     page = open_page(f"{served.url}/?run={finished}")
-    page.get_by_role("tab", name=tab, exact=True).click()
-    time.sleep(2)
-    tree = page.locator("body").aria_snapshot()
-    nameless = [line.strip() for line in tree.splitlines() if re.match(rf"\s*- ({CONTROLS})(?! \")\b", line)]
+    act.open_tab(page, tab)
+    for _ in range(20):  # names are given within a second or two
+        tree = page.locator("body").aria_snapshot()
+        nameless = [line.strip() for line in tree.splitlines() if re.match(rf"\s*- ({CONTROLS})(?! \")\b", line)]
+        if not nameless:
+            break
+        page.wait_for_timeout(500)
     assert nameless == []
 
 
@@ -93,11 +95,15 @@ def test_the_tabs_are_walked_with_the_arrows(served: Any, finished: str, open_pa
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("tab", ["Live", "Runs", "Sweep"])
 def test_text_stands_out_from_what_is_behind_it(
-    served: Any, finished: str, open_page: Open, tab: str, dark: bool
+    served: Any, finished: str, open_page: Open, act: Any, tab: str, dark: bool
 ) -> None:
     page = open_page(f"{served.url}/?run={finished}")
-    page.get_by_role("tab", name=tab, exact=True).click()
+    act.open_tab(page, tab)
     if dark:
         page.locator("[aria-label*='theme' i]").first.click()
-    time.sleep(2)
-    assert page.evaluate(CONTRAST) == []
+    # Colours fade over into each other for a moment after the change; what stays pale is a fault.
+    for _ in range(20):
+        if not (pale := page.evaluate(CONTRAST)):
+            break
+        page.wait_for_timeout(500)
+    assert pale == []
