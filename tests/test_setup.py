@@ -28,7 +28,7 @@ EXTRAS = METADATA["optional-dependencies"]
 NOT_OURS = {".git", ".venv", "build", "dist", "outputs", "__pycache__"}
 
 IMPORTED_AS = {
-    "pil": "pillow",
+    "PIL": "pillow",
     "magic": "magic-impute",
     "sklearn": "scikit-learn",
     "umap": "umap-learn",
