@@ -55,7 +55,7 @@ demo: $(RUN_STAMP) ## the same data on the command line, into outputs/demo (ARGS
 	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
 
 test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
-	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term $(ARGS)
 
 r: $(R_STAMP) ## R with Seurat, for the tests that run it: by apt-get where that may be done, else the command is named
 
