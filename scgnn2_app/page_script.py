@@ -13,8 +13,8 @@ class PageScript(JSComponent):
     Bokeh 3.9 measures all figures below whatever changes. One that a component of panel-material-ui is still mounting
     has no layout at that moment, and the measuring fails with an error on the console; it is measured once mounted.
 
-    panel-material-ui 0.16 leaves the field beside a slider, and the two buttons in it, without a name that a screen
-    reader could say: they are given the slider's.
+    panel-material-ui 0.16 leaves the field beside a slider, and the two buttons of a number, without a name that a
+    screen reader could say: they are given one.
     """
 
     _esm = """
@@ -31,6 +31,14 @@ class PageScript(JSComponent):
           }
           beside.querySelectorAll(".MuiInputAdornment-root button").forEach((button, number) => {
             button.setAttribute("aria-label", `${label}: ${number % 2 ? "less" : "more"}`)
+          })
+        }
+        for (const control of root.querySelectorAll(".MuiTextField-root")) {
+          const label = control.querySelector("label")
+          const buttons = control.querySelectorAll(".MuiInputAdornment-root button:not([aria-label])")
+          if (!label || buttons.length !== 2) { continue }
+          buttons.forEach((button, number) => {
+            button.setAttribute("aria-label", `${label.textContent}: ${number ? "more" : "less"}`)
           })
         }
       }
