@@ -18,7 +18,9 @@ FEW_CELLS = 200
 LARGEST_FALL = 0.05
 """Fall of the reproducibility from one number of clusters to the next at which the search ends."""
 
-MOST_CLUSTERS = 9
+CELLS_OF_A_CLUSTER = 30
+"""On average; more clusters than that are not looked for: of so few cells each would say little."""
+
 N_SPLITS = 10
 
 
@@ -27,7 +29,7 @@ def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -
 
     For k = 2, 3, … the genes are split at random in two halves, each half is clustered on its own principal
     components, and the adjusted Rand index between the two is averaged over ten splits. The search ends before the
-    first k at which it falls by more than .05, or at 9.
+    first k at which it falls by more than .05, or where clusters would have fewer than 30 cells on average.
 
     Parameters
     ----------
@@ -48,8 +50,8 @@ def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -
     because noise of different genes is independent; cells cannot be spared where they are few.
     """
     n_obs, n_vars = expression.shape
-    most = min(MOST_CLUSTERS, n_obs // 3)
-    if most < 2 or n_vars < 2:
+    most = max(2, n_obs // CELLS_OF_A_CLUSTER)
+    if n_obs < 6 or n_vars < 2:
         return np.zeros(n_obs, np.int32)
     rng = np.random.default_rng(seed)
     halves: list[tuple[Scores, Scores]] = []
@@ -87,7 +89,7 @@ def _agreement(halves: list[tuple[Scores, Scores]], k: int, seed: int) -> float:
     """Mean adjusted Rand index between the clusterings of the two halves."""
     from sklearn.metrics import adjusted_rand_score
 
-    scores = [adjusted_rand_score(*(_k_means(half, k, seed, n_init=5) for half in both)) for both in halves]
+    scores = [adjusted_rand_score(*(_k_means(half, k, seed, n_init=10) for half in both)) for both in halves]
     return float(np.mean(scores))
 
 

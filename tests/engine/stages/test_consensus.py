@@ -76,8 +76,8 @@ def test_members_that_disagree_loosen_their_pairs(blobs, rng):
 
 
 def test_k_means_of_few_cells_finds_as_many_as_halves_of_the_genes_agree_on(rng):
-    kind = np.repeat([0, 1, 2], (30, 20, 10))
-    expression = rng.normal(0, 1, (60, 200)) + 3 * rng.normal(size=(3, 200))[kind]
+    kind = np.repeat([0, 1, 2], (60, 40, 20))
+    expression = rng.normal(0, 1, (120, 200)) + 3 * rng.normal(size=(3, 200))[kind]
     assert np.array_equal(reproducible_k_means(expression, 10, seed=1), kind)
 
 
