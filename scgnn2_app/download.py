@@ -19,8 +19,7 @@ class Downloader(JSComponent):
     export function render({ model, el }) {
       el.setAttribute("aria-hidden", "true")
       let pieces = []
-      const listen = (event) => {
-        const msg = event.data
+      const listen = (msg) => {
         if (msg.index === 0) { pieces = [] }
         const text = atob(msg.data)
         const bytes = new Uint8Array(text.length)
