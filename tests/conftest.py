@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Side by side, every worker keeps to a processor of its own: threads of two that share one slow each other down."""
+    """Side by side, every worker keeps to a processor of its own: threads that share one slow each other down."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):  # Linux
         own = sorted(os.sched_getaffinity(0))
