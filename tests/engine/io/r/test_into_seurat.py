@@ -47,7 +47,11 @@ valid <- function(object) {
 @pytest.fixture(scope="module")
 def result() -> AnnData:
     params = sc2.RunParams(
-        total_epoch=1, feature_AE_epoch=[3, 3], run_LTMG=False, device="cpu", preprocess_top_gene_select=25
+        total_epoch=1,
+        feature_AE_epoch=[3, 3],
+        feature_AE_count_weight=0,  # the imputed values alone
+        device="cpu",
+        preprocess_top_gene_select=25,
     )
     adata = result_to_anndata(sc2.fit(sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0), params))
     adata.obs["scgnn2_cluster"] = pd.Categorical(["0", "1"] * 30)

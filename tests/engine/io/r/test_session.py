@@ -38,7 +38,11 @@ NEEDED = ("SeuratObject", "SingleCellExperiment")
 @pytest.fixture(scope="module")
 def result() -> sc2.Result:
     params = sc2.RunParams(
-        total_epoch=1, feature_AE_epoch=[3, 3], run_LTMG=False, device="cpu", preprocess_top_gene_select=25
+        total_epoch=1,
+        feature_AE_epoch=[3, 3],
+        feature_AE_count_weight=0,  # the imputed values alone
+        device="cpu",
+        preprocess_top_gene_select=25,
     )
     return sc2.fit(sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0), params)
 

@@ -32,7 +32,11 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 def result() -> AnnData:
     """A result of an input with more genes, with every kind of column that an h5ad can hold."""
     params = sc2.RunParams(
-        total_epoch=1, feature_AE_epoch=[3, 3], run_LTMG=False, device="cpu", preprocess_top_gene_select=25
+        total_epoch=1,
+        feature_AE_epoch=[3, 3],
+        feature_AE_count_weight=0,  # the imputed values alone
+        device="cpu",
+        preprocess_top_gene_select=25,
     )
     data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
     data = replace(data, var_names=np.array([f"Gène-{i}" for i in range(40)]))

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "seurat_round_trip.R"
-QUICK = "--total_epoch 1 --feature_AE_epoch 5 5 --graph_AE_epoch 5 --cluster_AE_epoch 5 --no-run_LTMG --device cpu"
+QUICK = (
+    "--total_epoch 1 --feature_AE_epoch 5 5 --graph_AE_epoch 5 --cluster_AE_epoch 5 --feature_AE_count_weight 0 "
+    "--device cpu"
+)
 
 Rscript = Callable[..., str]
 
@@ -59,7 +62,7 @@ def test_a_session_of_r_needs_no_files(
         io <- reticulate::import("scgnn2_engine.io.r")
         adata <- io$from_r(serialize(pbmc_small, NULL))
         params <- scgnn2$RunParams(total_epoch = 1L, feature_AE_epoch = list(3L, 3L), graph_AE_epoch = 3L,
-                                   cluster_AE_epoch = 3L, run_LTMG = FALSE, preprocess_cell_cutoff = 1)
+                                   cluster_AE_epoch = 3L, feature_AE_count_weight = 0, preprocess_cell_cutoff = 1)
         object <- unserialize(io$seurat_bytes(scgnn2$fit(adata, params)))
         stopifnot(validObject(object), identical(colnames(object), colnames(pbmc_small)))
         stopifnot(identical(GetAssayData(object, "counts"), GetAssayData(pbmc_small, "counts")))
