@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,26 +42,34 @@ def test_it_holds_figures_scores_parameters_and_record(page: str) -> None:
 
 
 def test_a_browser_opens_it_without_a_network(page: str, tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("playwright.sync_api")
     path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")
-    with playwright.sync_playwright() as tools:
+    with ThreadPoolExecutor(1) as own:  # beside a browser of other tests, whose loop runs in this thread
+        asked, said, widths, scroll = own.submit(opened_offline, path).result()
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    assert said == []
+    assert len(widths) == 5
+    assert min(widths) > 100
+    assert scroll <= 0
+
+
+def opened_offline(path: Path) -> tuple[list[str], list[str], list[int], int]:
+    """What a browser without a network asks for, says and shows."""
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    said: list[str] = []
+    with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        context = browser.new_context(offline=True)
-        tab = context.new_page()
-        asked: list[str] = []
-        said: list[str] = []
+        tab = browser.new_context(offline=True).new_page()
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("console", lambda message: said.append(message.text))
         tab.goto(path.as_uri())
         widths = tab.eval_on_selector_all("img", "pictures => pictures.map(picture => picture.naturalWidth)")
         scroll = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         browser.close()
-    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
-    assert said == []
-    assert len(widths) == 5
-    assert min(widths) > 100
-    assert scroll <= 0
+    return asked, said, widths, scroll
 
 
 def test_of_a_run_under_way_there_is_none(made_run: Path, tmp_path: Path) -> None:
