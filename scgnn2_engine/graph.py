@@ -190,14 +190,26 @@ def jaccard_weights(neighbours: Positions) -> Doubles:
     [[1.0], [1.0], [0.33]]
     """
     n_obs, k = neighbours.shape
-    with_self = np.hstack([np.arange(n_obs)[:, None], neighbours]).reshape(-1)
-    ends = np.arange(0, n_obs * (k + 1) + 1, k + 1)
-    member = sp.csr_matrix((np.ones(len(with_self)), with_self, ends), shape=(n_obs, n_obs))
+    member = neighbour_sets(neighbours)
     shared = np.empty((n_obs, k))
     for column in range(k):
         shared[:, column] = np.asarray(member.multiply(member[neighbours[:, column]]).sum(axis=1)).reshape(-1)
     weights: Doubles = shared / (2 * (k + 1) - shared)
     return weights
+
+
+def neighbour_sets(neighbours: Ints) -> sp.csr_matrix:
+    """(n_obs, n_obs) sparse, 1 where the column's cell is the row's cell or among its (n_obs, k) neighbours.
+
+    Examples
+    --------
+    >>> neighbour_sets(np.array([[1], [0], [1]])).toarray().astype(int).tolist()
+    [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
+    """
+    n_obs, k = neighbours.shape
+    with_self = np.hstack([np.arange(n_obs)[:, None], neighbours]).reshape(-1)
+    ends = np.arange(0, n_obs * (k + 1) + 1, k + 1)
+    return sp.csr_matrix((np.ones(len(with_self), np.float32), with_self, ends), shape=(n_obs, n_obs))
 
 
 def _exhaustive(points: Doubles, k: int, rows: Ints) -> tuple[Positions, Doubles]:

@@ -381,10 +381,9 @@ def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, itera
 def _features(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
     """The feature autoencoder's part of the new state; graph and graph embedding are still those of the old one."""
     params = journey.params
-    n_epochs = params.feature_AE.epoch[0 if state is None else 1]
+    afresh = state is None or (journey.observed is not None and params.ensemble)
+    n_epochs = params.feature_AE.epoch[0 if afresh else 1]
     if journey.observed is not None:
-        n_epochs = params.feature_AE.epoch[0 if state is None or params.ensemble else 1]
-        again = state is not None and not params.ensemble
         latest = yield from journey.timed(
             "feature_AE",
             iteration,
@@ -399,7 +398,7 @@ def _features(journey: _Journey, prepared: Prepared, state: LoopState | None, it
                     iteration=iteration,
                     mixed_precision=params.mixed_precision,
                 ),
-                weights=state.feature_weights if state is not None and again else None,
+                weights=None if state is None or afresh else state.feature_weights,
                 seed=journey.seed(1, iteration),
                 device=journey.device,
                 stop=journey.watch,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -50,16 +52,24 @@ def communities(
     if len(weights):
         weights = np.minimum(weights, _SPREAD * np.median(weights))
     cells = igraph.Graph(n=graph.n_obs, edges=np.column_stack([upper.row[once], upper.col[once]]))
-    # igraph draws from Python's global generator unless it is given one; it is given its own for this call.
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
+    with igraph_drawing(seed):
         if method == "leiden":
             found = cells.community_leiden("modularity", weights=weights, resolution=resolution, n_iterations=-1)
         else:
             found = cells.community_multilevel(weights=weights, resolution=resolution)
+    return by_size(np.asarray(found.membership))
+
+
+@contextmanager
+def igraph_drawing(seed: int) -> Iterator[None]:
+    """Let igraph draw from a generator of its own: unless it is given one, it takes Python's global one."""
+    import igraph
+
+    igraph.set_random_number_generator(random.Random(seed))
+    try:
+        yield
     finally:
         igraph.set_random_number_generator(random)
-    return by_size(np.asarray(found.membership))
 
 
 def by_size(labels: Ints) -> Labels:

@@ -7,15 +7,16 @@ members; communities of that weighted graph hardly move any more.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.stages.communities import Labels, by_size
+from scgnn2_engine.graph import neighbour_sets
+from scgnn2_engine.stages.communities import Labels, by_size, igraph_drawing
 from scgnn2_engine.types import Ints
 
 RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.1, 1.0, 8))
@@ -61,10 +62,7 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
     [(0, 1, 1.0), (0, 2, 0.33), (1, 2, 0.33)]
     """
     n_obs, k = neighbours.shape
-    with_self = np.hstack([np.arange(n_obs)[:, None], neighbours]).reshape(-1)
-    member = sp.csr_matrix(
-        (np.ones(len(with_self), np.float32), with_self, np.arange(0, n_obs * (k + 1) + 1, k + 1)), shape=(n_obs, n_obs)
-    )
+    member = neighbour_sets(neighbours)
     upper = sp.triu(member @ member.T, k=1, format="csr")
     upper.sort_indices()
     shared = upper.tocoo()
@@ -123,21 +121,13 @@ def consensus(
     return by_size(_leiden(_graph(pairs), together + _LEAST, resolution, seed)), together
 
 
-def _graph(pairs: SharedNeighbours) -> object:
+def _graph(pairs: SharedNeighbours) -> Any:
     import igraph
 
     return igraph.Graph(n=pairs.n_obs, edges=np.column_stack([pairs.rows, pairs.cols]))
 
 
-def _leiden(graph: object, weights: npt.NDArray[np.float64], resolution: float, seed: int) -> Ints:
-    import igraph
-
-    # igraph draws from Python's global generator unless it is given one; it is given its own for this call.
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
-        found = graph.community_leiden(  # type: ignore[attr-defined]
-            "modularity", weights=weights, resolution=resolution, n_iterations=-1
-        )
-    finally:
-        igraph.set_random_number_generator(random)
+def _leiden(graph: Any, weights: npt.NDArray[np.float64], resolution: float, seed: int) -> Ints:
+    with igraph_drawing(seed):
+        found = graph.community_leiden("modularity", weights=weights, resolution=resolution, n_iterations=-1)
     return np.asarray(found.membership, dtype=np.int64)
