@@ -18,7 +18,7 @@ from scgnn2_app.copy_as_dialog import CopyAs
 from scgnn2_app.data_picker import DataPicker
 from scgnn2_app.draft import Draft
 from scgnn2_app.export import Exports
-from scgnn2_app.later import in_order
+from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
 from scgnn2_app.run_bar import RunBar
 from scgnn2_app.server import WARM_UP, ServerContext
@@ -79,7 +79,7 @@ class App:
 
     Attributes
     ----------
-    session, draft, picker, controls, run_bar, tabs
+    session, draft, picker, controls, run_bar, tabs, script
         Its parts.
     """
 
@@ -112,6 +112,7 @@ class App:
             sx={"& .MuiTab-root": {"textTransform": "none"}},
         )
         self.tabs.param.watch(lambda _: self._fill_tab(), "active")
+        self.script = PageScript()
         self._name = pmui.TextInput(
             label="Name of the run (optional)", size="small", sizing_mode="stretch_width", margin=(5, 8)
         )
@@ -243,7 +244,7 @@ class App:
             main=[
                 self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
                 self._copy.downloader,
-                PageScript(),
+                self.script,
             ],
             sidebar_width=340,
             theme_config=THEME,
@@ -303,7 +304,7 @@ def create_page(context: ServerContext) -> pmui.Page:
     if location is not None:
         app.session.param.watch(lambda _: _write_address(location, app.session.run_id), "run_id")
         _write_address(location, app.session.run_id)
-    pn.state.add_periodic_callback(app.tick, period=POLL_MILLISECONDS)
+    once_whole(lambda: pn.state.add_periodic_callback(app.tick, period=POLL_MILLISECONDS))
     return page
 
 

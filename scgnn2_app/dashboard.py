@@ -11,6 +11,7 @@ import numpy.typing as npt
 import panel as pn
 
 from scgnn2_app.app import POLL_MILLISECONDS, App
+from scgnn2_app.notebook_styles import keep_styles_local
 from scgnn2_app.server import ServerOptions, context_for
 from scgnn2_app.sources import Source, keep_anndata
 from scgnn2_app.workspace import DEFAULT
@@ -50,6 +51,7 @@ class Dashboard(pn.viewable.Viewer):
         self, data: AnnData | str | Path | None = None, *, workspace: str | Path | None = None, labels: str = ""
     ) -> None:
         pn.extension("tabulator", inline=True)
+        keep_styles_local()
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         # Whoever can run Python here can read every file anyway: nothing is gained by an allowed folder.
         home = Path.home().resolve()
@@ -63,6 +65,7 @@ class Dashboard(pn.viewable.Viewer):
             self.app.picker.take(source.with_labels(labels))
         self._page = self.app.page(height=HEIGHT)
         self._poll: Any = None
+        self.app.script.param.watch(lambda _: self._follow(), "shown")
 
     @property
     def params(self) -> RunParams:
@@ -135,6 +138,13 @@ class Dashboard(pn.viewable.Viewer):
         return chosen
 
     def __panel__(self) -> Any:
+        # Until the cell is on the screen and listens, Panel keeps changes and sends them in any order.
+        if self._poll is not None:
+            self._poll.stop()
+        return self._page
+
+    def _follow(self) -> None:
         if self._poll is None:
             self._poll = pn.state.add_periodic_callback(self.app.tick, period=POLL_MILLISECONDS)
-        return self._page
+        elif not self._poll.running:
+            self._poll.start()

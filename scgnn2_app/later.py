@@ -29,6 +29,18 @@ def in_order() -> Iterator[None]:
         yield
 
 
+def once_whole(call: Callable[[], Any]) -> None:
+    """Call this as soon as the page is whole in the browser; at once if it is, or if there is no browser.
+
+    Between the opening of a page and its first content Bokeh keeps every change and plays it after the content, which
+    has the change already: what such a change speaks of may have been replaced since, and the browser knows it not.
+    """
+    if pn.state.curdoc is None or pn.state.loaded:
+        call()
+    else:
+        pn.state.onload(call)
+
+
 def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[[Exception], Any]) -> None:
     """Do something slow and take up its outcome; the page answers meanwhile.
 
@@ -54,8 +66,10 @@ def in_thread(work: Callable[[], T], then: Callable[[T], Any], failed: Callable[
             with set_curdoc(doc), in_order():
                 call(value)
 
-        if doc.session_context:  # the page may be gone by now
-            doc.add_next_tick_callback(under_the_lock)
+        if not doc.session_context:  # the page is gone by now
+            return
+        with set_curdoc(doc):
+            once_whole(lambda: doc.add_next_tick_callback(under_the_lock))
 
     @without_document_lock
     async def task() -> None:

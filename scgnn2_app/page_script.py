@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+import param
 from panel.custom import JSComponent
 
 
 class PageScript(JSComponent):
-    """Shows nothing. Keeps Bokeh from measuring a figure that has not been laid out yet; names what has no name.
+    """Shows nothing. Mends what the libraries of the page do wrong in the browser.
 
     Bokeh 3.9 measures all figures below whatever changes. One that a component of panel-material-ui is still mounting
     has no layout at that moment, and the measuring fails with an error on the console; it is measured once mounted.
 
+    In a notebook Panel 1.9 sends every change that came from Python back to it, whole figures among them, which Bokeh
+    cannot always read; then what the user did meanwhile is lost with it. Such an echo stays here.
+
     panel-material-ui 0.16 leaves the field beside a slider, and the two buttons of a number, without a name that a
     screen reader could say: they are given one.
+
+    Attributes
+    ----------
+    shown
+        How often the page came to a screen.
     """
 
+    shown = param.Integer(default=0, doc="How often the page came to a screen.")
+
     _esm = """
-    export function render({ el }) {
+    export function render({ el, model }) {
       el.setAttribute("aria-hidden", "true")
+      setTimeout(() => { model.shown = model.shown + 1 }, 0)
       const name_fields = (root) => {
         for (const node of root.querySelectorAll("*")) { if (node.shadowRoot) { name_fields(node.shadowRoot) } }
         for (const slider of root.querySelectorAll(".MuiSlider-root input[aria-label]")) {
@@ -44,6 +56,14 @@ class PageScript(JSComponent):
       }
       if (!window.scgnn2_names) { window.scgnn2_names = setInterval(() => name_fields(document), 1000) }
       const models = window.Bokeh && window.Bokeh.Models
+      const comm = models && models.get("panel.models.comm_manager.CommManager")
+      if (comm && !comm.prototype.sends_no_echo) {
+        const changed = comm.prototype._document_changed
+        comm.prototype.sends_no_echo = true
+        comm.prototype._document_changed = function (event) {
+          if (event.sync !== false) { changed.call(this, event) }
+        }
+      }
       const plot = models && models.get("Plot")
       const view = plot && plot.prototype.default_view && plot.prototype.default_view.prototype
       if (!view || view.waits_for_its_layout) { return }

@@ -100,9 +100,7 @@ def watch() -> Iterator[Watch]:
     """Fails a test whose page logged an error, asked for something elsewhere, or was sent a frame above 1 MB."""
     watch = Watch()
     yield watch
-    # Panel and Bokeh messages can overtake each other on a slow machine; Bokeh says so and goes on. It is the one
-    # message let through, and it is listed under Known limits.
-    assert [error for error in watch.errors if not ("reference" in error and "known" in error)] == []
+    assert watch.errors == []
     assert watch.elsewhere == []
     assert watch.largest_frame < 1_000_000
 

@@ -84,7 +84,10 @@ def test_the_page_runs_in_a_cell_and_python_has_the_result(browser: Any, lab: st
     context = browser.new_context(viewport={"width": 1500, "height": 1100})
     page = context.new_page()
     page.set_default_timeout(180_000)
+    elsewhere: list[str] = []
+    page.on("request", lambda request: elsewhere.append(request.url) if "127.0.0.1" not in request.url else None)
     page.goto(f"{lab}/lab/tree/dashboard.ipynb")
+    page.get_by_text(re.compile("ipykernel.*Idle")).first.wait_for()
     page.locator(".jp-CodeCell").first.click()
     page.keyboard.press("Shift+Enter")
     run = page.get_by_role("button", name="Run", exact=True)
@@ -93,7 +96,10 @@ def test_the_page_runs_in_a_cell_and_python_has_the_result(browser: Any, lab: st
     run.click()
     act.wait_for_state(page, "done")
     act.keep_picture(page, "jupyterlab")
+    for tab in act.TABS:
+        act.open_tab(page, tab)
     page.locator(".jp-CodeCell").nth(1).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     page.get_by_text(re.compile(r"result \(120, \d+\) selected 3 seed 1")).wait_for()
     context.close()
+    assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []

@@ -61,6 +61,22 @@ def test_a_killed_worker_shows_as_failed_with_its_reason(served: Any, open_page:
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
+def test_a_reload_takes_up_the_run_under_way(served: Any, open_page: Open, act: Any) -> None:
+    page = open_page(served.url)
+    act.load_parameters(page, act.LONG)
+    act.press_run(page)
+    page.locator("img[alt^='Map after iteration 1:']").wait_for()
+    page.reload()
+    page.locator("img[alt^='Map after iteration 1:']").wait_for()
+    act.wait_for_state(page, "running")
+    assert page.locator(".bk-Figure").count() >= 3
+    other = open_page(page.url)  # the address is enough for another browser
+    act.wait_for_state(other, "running")
+    page.get_by_role("button", name="Kill").click()
+    act.wait_for_state(page, "stopped")
+    act.wait_for_state(other, "stopped")
+
+
 def test_two_people_do_not_disturb_each_other(served: Any, finished: str, open_page: Open, act: Any) -> None:
     first, second = (open_page(f"{served.url}/?run={finished}") for _ in range(2))
     act.open_tab(first, "Runs")
@@ -160,3 +176,16 @@ def test_run_is_above_the_fold_and_nothing_is_cut(
         page.locator(".bk-Figure >> visible=true").first.wait_for()
         act.keep_picture(page, f"live_{width}_{'dark' if dark else 'light'}")
         page.locator("[aria-label*='theme' i]").first.click()
+
+
+def test_a_sweep_is_started_followed_and_its_best_taken(served: Any, open_page: Open, act: Any) -> None:
+    page = open_page(served.url)
+    act.load_parameters(page, act.QUICK)
+    act.open_tab(page, "Sweep")
+    page.get_by_label("Trials", exact=True).fill("2")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start sweep").click()
+    page.get_by_text("done: 2 of 2 trials").wait_for()
+    act.keep_picture(page, "sweep")
+    page.get_by_role("button", name="Best trial into the controls").click()
+    page.get_by_text("The parameters stand in the controls").wait_for()
