@@ -181,7 +181,7 @@ class ScoreChart:
     lines
         Name of a score to its name in the legend.
     baselines
-        Likewise for those drawn as level lines: the newest value of each.
+        Likewise for what is drawn as level lines, from ``RunStory.levels``.
     dark
         Whether the page is dark.
     """
@@ -204,7 +204,7 @@ class ScoreChart:
         self.figure.toolbar.autohide = True
         self.figure.xaxis.ticker.update(min_interval=1)
         self._sources: dict[str, Any] = {}
-        self._length = -1
+        self._drawn = (-1, 0)
         colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
         items = []
         for name, text in {**lines, **baselines}.items():
@@ -243,13 +243,14 @@ class ScoreChart:
 
     def clear(self) -> None:
         """Forget the run that was shown."""
-        self._length = -1
+        self._drawn = (-1, 0)
         self._fill("", RunStory())
 
     def update(self, story: RunStory) -> None:
         """Take up what has come since."""
-        if len(story.scores) != self._length:
-            self._length = len(story.scores)
+        now = (len(story.scores), len(story.levels))
+        if now != self._drawn:
+            self._drawn = now
             self._fill("", story)
         if story.selected is not None:
             self._selected.update(location=story.selected, visible=True)
@@ -266,9 +267,9 @@ class ScoreChart:
             self._sources[prefix + name].data = {"x": x, "y": y}
         last = [row["iteration"] for row in story.scores]
         for name in self._baselines:
-            _, y = story.column(name)
-            ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if y else []
-            self._sources[prefix + name].data = {"x": list(ends), "y": [y[-1]] * len(ends)}
+            there = name in story.levels and any(story.column(line)[0] for line in self._lines)
+            ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if there else []
+            self._sources[prefix + name].data = {"x": list(ends), "y": [story.levels.get(name, 0.0)] * len(ends)}
         if not prefix:
             named = [item for name, item in self._items if self._sources[name].data["x"]]
             self._legend.items = named if len(self._items) > 1 else []

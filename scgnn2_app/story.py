@@ -36,6 +36,8 @@ class RunStory:
         Sentences with the moment they were said (ISO 8601) and their level.
     selected
         The iteration that was returned, once the run is over.
+    levels
+        Scores of the baselines, where somebody has read them (:func:`~scgnn2_app.baseline_levels.baseline_levels`).
     n_obs, n_vars
         Cells and genes as read.
 
@@ -53,6 +55,7 @@ class RunStory:
     scores: list[dict[str, float]] = field(default_factory=list)
     log: list[tuple[str, str, str]] = field(default_factory=list)
     selected: int | None = None
+    levels: dict[str, float] = field(default_factory=dict)
     n_obs: int = 0
     n_vars: int = 0
     _offset: dict[str, float] = field(default_factory=dict)

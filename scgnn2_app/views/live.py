@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.baseline_levels import CLUSTERING, IMPUTATION, baseline_levels
 from scgnn2_app.charts import LossChart, ScoreChart
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
@@ -31,13 +32,13 @@ SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
         "Agreement of clusters with",
         "adjusted Rand index",
         {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
-        {},
+        CLUSTERING,
     ),
     (
         "Imputation error",
         "error, ln(1 + expression)",
         {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
-        {},
+        IMPUTATION,
     ),
     ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}),
 )
@@ -73,7 +74,7 @@ class LiveView(pn.viewable.Viewer):
         self._trace = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
-        self._logged, self._mapped = -1, (-1, False)
+        self._logged, self._mapped, self._levels_read = -1, (-1, False), False
         self._panes = {id(chart): _pane(chart) for chart in self._charts()}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
@@ -98,6 +99,9 @@ class LiveView(pn.viewable.Viewer):
             if not events:
                 break
             self.story.listen(events)
+        if info.over and not self._levels_read:
+            self._levels_read = True
+            self.story.levels = baseline_levels(info.folder)
         self._draw()
         self._show_failure(info)
         self._show_strip(info)
@@ -113,7 +117,7 @@ class LiveView(pn.viewable.Viewer):
 
     def _begin(self, run_id: str) -> None:
         self._run_id, self._cursor, self.story = run_id, 0, RunStory()
-        self._logged, self._mapped = -1, (-1, False)
+        self._logged, self._mapped, self._levels_read = -1, (-1, False), False
         for chart in self._charts():
             chart.clear()
         self._show_charts()

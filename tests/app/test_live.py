@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 
+from scgnn2_app.baseline_levels import baseline_levels
 from scgnn2_app.charts import LossChart, ScoreChart
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import picture, positions
@@ -116,9 +117,24 @@ def test_the_returned_iteration_is_marked() -> None:
 def test_baselines_are_level_lines() -> None:
     chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "gene mean"})
     story = RunStory()
-    story.listen([iteration(1, error_median=0.4, baseline=0.5), iteration(2, error_median=0.3, baseline=0.5)])
+    story.listen([iteration(1, error_median=0.4), iteration(2, error_median=0.3)])
+    chart.update(story)
+    assert chart._sources["baseline"].data == {"x": [], "y": []}
+    story.levels = {"baseline": 0.5}
     chart.update(story)
     assert chart._sources["baseline"].data == {"x": [1, 2], "y": [0.5, 0.5]}
+    assert [item.label.value for item in chart._legend.items] == ["ours", "gene mean"]
+
+
+def test_the_levels_are_the_errors_at_hidden_entries_and_the_agreement_with_labels(tmp_path: Path) -> None:
+    assert baseline_levels(tmp_path) == {}
+    (tmp_path / "evaluation.csv").write_text(
+        "method,entries,l1_median\nscgnn2,masked,.1\nknn,masked,.2\nknn,zero,.9\nmagic,masked,\n"
+    )
+    (tmp_path / "evaluation_clusters.csv").write_text("method,ari\nscgnn2,.8\npca_kmeans,.7\n")
+    assert baseline_levels(tmp_path) == {"knn": 0.2, "pca_kmeans": 0.7}
+    (tmp_path / "evaluation.csv").write_text("")
+    assert baseline_levels(tmp_path) == {"pca_kmeans": 0.7}
 
 
 @pytest.fixture
