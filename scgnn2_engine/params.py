@@ -770,7 +770,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mixed_precision": False,
     },
     "default": {
-        "total_epoch": 2,
+        "total_epoch": 3,
         "ari_threshold": 1.0,
         "graph_change_threshold": 0.0,
         "ensemble": True,
@@ -800,7 +800,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_AE_tolerance": 1e-3,
         "clustering_method": "consensus",
         "clustering_embed": "expression",
-        "clustering_resolution": 0.05,
+        "clustering_resolution": 0.11,
         "deconv_method": "shares",
     },
 }

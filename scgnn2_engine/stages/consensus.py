@@ -72,7 +72,7 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
 
 
 def consensus(
-    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.05, seed: int = 0
+    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.11, seed: int = 0
 ) -> tuple[Labels, npt.NDArray[np.float64]]:
     """Communities that many resolutions and all members agree on.
 
