@@ -800,7 +800,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_AE_tolerance": 1e-3,
         "clustering_method": "consensus",
         "clustering_embed": "expression",
-        "clustering_resolution": 0.11,
+        "clustering_resolution": 0.15,
         "deconv_method": "shares",
     },
 }

@@ -19,7 +19,7 @@ from scgnn2_engine.graph import neighbour_sets
 from scgnn2_engine.stages.communities import Labels, by_size, igraph_drawing
 from scgnn2_engine.types import Ints
 
-RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.1, 1.0, 8))
+RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.05, 0.5, 8))
 """From a few large communities to many small ones; the consensus hardly depends on how many steps lie between."""
 
 FEWEST_SHARED = 1 / 15
@@ -72,7 +72,7 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
 
 
 def consensus(
-    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.11, seed: int = 0
+    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.15, seed: int = 0
 ) -> tuple[Labels, npt.NDArray[np.float64]]:
     """Communities that many resolutions and all members agree on.
 
