@@ -210,6 +210,8 @@ class App:
             self.runs.update(runs)
             if "Sweep" in self._made:
                 self._made["Sweep"].update()
+            if "Sankey" in self._made:
+                self._made["Sankey"].offer({f"{run.title} {run.id[-6:]}": run.folder for run in runs if run.has_result})
         self._turn += 1
         if self._notice.objects and time.monotonic() > self._notice_until:
             self._notice[:] = []

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from scgnn2_app import snapshots
 from scgnn2_app.snapshots import DataSnapshot, Snapshot
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.saved import read_embedding, read_labels, read_losses, read_metrics
 from scgnn2_engine.plots import umap_positions
 from scgnn2_engine.types import Floats, Matrix, Scale
@@ -147,10 +148,20 @@ class RunData:
     @cached_property
     def truth_name(self) -> str:
         """Which of :attr:`groups` holds the given labels; ``""`` without labels."""
-        given = str(self.record.get("params", {}).get("load_cell_type_labels", ""))
+        given = self._given_labels
         if not given:
             return ""
         return given if given in self.groups else Path(given).name if Path(given).name in self.groups else ""
+
+    @cached_property
+    def _given_labels(self) -> str:
+        """The column or file of the labels as the run was given it; of a benchmark's folder the file in there."""
+        params = self.record.get("params", {})
+        given = str(params.get("load_cell_type_labels") or "")
+        if given or not (params.get("load_use_benchmark") and params.get("given_cell_type_labels")):
+            return given
+        folder = Path(str(params.get("load_dataset_dir"))).expanduser() / str(params.get("load_dataset_name"))
+        return str(in_folder(folder, "top_cell_labels.csv") or "")
 
     @cached_property
     def groups(self) -> Mapping[str, npt.NDArray[np.str_]]:
@@ -158,7 +169,7 @@ class RunData:
 
         The given labels stand first.
         """
-        given = str(self.record.get("params", {}).get("load_cell_type_labels", ""))
+        given = self._given_labels
         found: dict[str, npt.NDArray[np.str_]] = {}
         if given and given not in self.obs and Path(given).is_file():
             labels = read_labels(given)

@@ -227,6 +227,23 @@ def test_a_finished_run_is_there_at_once(finished: ServerContext) -> None:
     assert len(app.live._grid) >= 5
 
 
+def test_another_run_is_offered_for_the_sankey_diagram(finished: ServerContext, tmp_path: Path) -> None:
+    import shutil
+
+    workspace = tmp_path / "workspace"
+    shutil.copytree(finished.manager.workspace.folder, workspace)
+    (first,) = sorted((workspace / "runs").iterdir())
+    second = Path(shutil.copytree(first, first.with_name("20991231T000000000000-aaaaaa")))
+    manager = JobManager(workspace, at_once=0)
+    app = App(ServerContext(manager, SweepManager(manager), max_upload=1000))
+    app.show(first.name)
+    app.tabs.active = TABS.index("Sankey")
+    app._turn = 0
+    app.tick()
+    offered = app._made["Sankey"].columns[1].options
+    assert [name for name in offered if name.startswith("run: ")] == [f"run: first {second.name[-6:]}"]
+
+
 def test_a_run_comes_back_into_the_controls(
     finished: ServerContext, tiny_params: RunParams, tiny_source: Source
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_labels_from_a_file_are_matched_by_name(made_run: Path, tmp_path: Path) 
     run = RunData(copy)
     assert run.truth_name == "types.csv"
     assert run.groups["types.csv"][:3].tolist() == ["B", "T", ""]
+
+
+def test_labels_of_a_benchmark_folder_are_found(made_run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(made_run, tmp_path / "run"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "top_cell_labels.csv").write_text("cell,cell_type\n" + "".join(f"cell {i},T{i % 2}\n" for i in range(24)))
+    record = json.loads((copy / "run.json").read_text())
+    record["params"] |= {
+        "load_cell_type_labels": "", "load_use_benchmark": True, "given_cell_type_labels": True,
+        "load_dataset_dir": str(tmp_path), "load_dataset_name": "mine",
+    }  # fmt: skip
+    (copy / "run.json").write_text(json.dumps(record))
+    run = RunData(copy)
+    assert run.truth_name == "top_cell_labels.csv"
+    assert run.groups[run.truth_name][:3].tolist() == ["T0", "T1", "T0"]
 
 
 def test_genes_are_read_on_a_log_scale(run: RunData) -> None:
