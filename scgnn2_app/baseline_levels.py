@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+BEST_IMPUTATION, BEST_CLUSTERING = "best_imputation", "best_clustering"
 IMPUTATION = {
     "gene_mean": "gene mean", "gene_median": "gene median", "knn": "kNN", "soft_svd": "soft SVD", "alra": "ALRA-like",
     "magic": "MAGIC",
@@ -16,8 +18,15 @@ CLUSTERING = {
 }  # fmt: skip
 
 
-def baseline_levels(folder: Path) -> dict[str, float]:
-    """Name of a baseline to its score, as ``evaluation.csv`` and ``evaluation_clusters.csv`` have them.
+class Level(NamedTuple):
+    """A score that does not change, and what has it."""
+
+    method: str
+    score: float
+
+
+def baseline_levels(folder: Path) -> dict[str, Level]:
+    """The best baseline of the imputation and of the clustering, as the tables of the run have them.
 
     Parameters
     ----------
@@ -27,17 +36,23 @@ def baseline_levels(folder: Path) -> dict[str, float]:
     Returns
     -------
     dict
-        Of imputation baselines the median error at hidden entries, of clusterings the adjusted Rand index against
-        the labels; what was not scored is left out.
+        :data:`BEST_IMPUTATION` to the baseline with the smallest median error at hidden entries (``evaluation.csv``),
+        :data:`BEST_CLUSTERING` to that with the largest adjusted Rand index against the labels
+        (``evaluation_clusters.csv``); what was not scored is left out.
     """
-    levels: dict[str, float] = {}
+    levels: dict[str, Level] = {}
     imputation, clusters = _read(folder / "evaluation.csv"), _read(folder / "evaluation_clusters.csv")
     if {"method", "entries", "l1_median"} <= set(imputation):
-        masked = imputation[imputation["entries"] == "masked"]
-        levels |= dict(zip(masked["method"], masked["l1_median"], strict=True))
+        masked = imputation[(imputation["entries"] == "masked") & imputation["method"].isin(list(IMPUTATION))]
+        if masked["l1_median"].notna().any():
+            best = masked.loc[masked["l1_median"].idxmin()]
+            levels[BEST_IMPUTATION] = Level(IMPUTATION[str(best["method"])], float(best["l1_median"]))
     if {"method", "ari"} <= set(clusters):
-        levels |= dict(zip(clusters["method"], clusters["ari"], strict=True))
-    return {name: float(levels[name]) for name in (*IMPUTATION, *CLUSTERING) if pd.notna(levels.get(name))}
+        others = clusters[clusters["method"].isin(list(CLUSTERING))]
+        if others["ari"].notna().any():
+            best = others.loc[others["ari"].idxmax()]
+            levels[BEST_CLUSTERING] = Level(CLUSTERING[str(best["method"])], float(best["ari"]))
+    return levels
 
 
 def _read(path: Path) -> pd.DataFrame:

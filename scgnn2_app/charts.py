@@ -22,7 +22,7 @@ MOST_POINTS = 20_000
 
 LEGEND: dict[str, Any] = {
     "orientation": "horizontal",
-    "ncols": "auto",
+    "ncols": 2,
     "location": "left",
     "label_text_font_size": "11px",
     "spacing": 4,
@@ -208,8 +208,8 @@ class ScoreChart:
         colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
         items = []
         for name, text in {**lines, **baselines}.items():
-            source = self._sources[name] = models.ColumnDataSource({"x": [], "y": []})
-            other = self._sources[f"other {name}"] = models.ColumnDataSource({"x": [], "y": []})
+            source, other = (models.ColumnDataSource({"x": [], "y": [], "method": []}) for _ in range(2))
+            self._sources |= {name: source, f"other {name}": other}
             level = name in baselines
             line = self.figure.line(
                 "x", "y", source=source, color=colour_of[name], line_width=1.6, line_dash=[6, 3] if level else []
@@ -220,7 +220,9 @@ class ScoreChart:
                 drawn.append(self.figure.scatter("x", "y", source=source, color=colour_of[name], size=6))
             self.figure.add_tools(
                 models.HoverTool(
-                    renderers=[drawn[-1]], tooltips=[(text, "@y{0.0000}"), ("iteration", "@x{0}")], visible=False
+                    renderers=[drawn[-1]],
+                    tooltips=[(text, "@method @y{0.0000}" if level else "@y{0.0000}"), ("iteration", "@x{0}")],
+                    visible=False,
                 )
             )
             items.append((name, models.LegendItem(label=text, renderers=drawn)))
@@ -264,12 +266,15 @@ class ScoreChart:
     def _fill(self, prefix: str, story: RunStory) -> None:
         for name in self._lines:
             x, y = story.column(name)
-            self._sources[prefix + name].data = {"x": x, "y": y}
+            self._sources[prefix + name].data = {"x": x, "y": y, "method": [""] * len(x)}
         last = [row["iteration"] for row in story.scores]
         for name in self._baselines:
             there = name in story.levels and any(story.column(line)[0] for line in self._lines)
             ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if there else []
-            self._sources[prefix + name].data = {"x": list(ends), "y": [story.levels.get(name, 0.0)] * len(ends)}
+            method, score = story.levels[name] if there else ("", 0.0)
+            self._sources[prefix + name].data = {
+                "x": list(ends), "y": [score] * len(ends), "method": [method] * len(ends)
+            }  # fmt: skip
         if not prefix:
             named = [item for name, item in self._items if self._sources[name].data["x"]]
             self._legend.items = named if len(self._items) > 1 else []

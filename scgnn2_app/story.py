@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scgnn2_app.baseline_levels import Level
+
 NAN = float("nan")
 
 Line = tuple[str, int | None, str]
@@ -37,7 +39,7 @@ class RunStory:
     selected
         The iteration that was returned, once the run is over.
     levels
-        Scores of the baselines, where somebody has read them (:func:`~scgnn2_app.baseline_levels.baseline_levels`).
+        The best baselines, where somebody has read them (:func:`~scgnn2_app.baseline_levels.baseline_levels`).
     n_obs, n_vars
         Cells and genes as read.
 
@@ -55,7 +57,7 @@ class RunStory:
     scores: list[dict[str, float]] = field(default_factory=list)
     log: list[tuple[str, str, str]] = field(default_factory=list)
     selected: int | None = None
-    levels: dict[str, float] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
     n_obs: int = 0
     n_vars: int = 0
     _offset: dict[str, float] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.baseline_levels import CLUSTERING, IMPUTATION, baseline_levels
+from scgnn2_app.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, baseline_levels
 from scgnn2_app.charts import LossChart, ScoreChart
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
@@ -32,13 +32,13 @@ SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
         "Agreement of clusters with",
         "adjusted Rand index",
         {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
-        CLUSTERING,
+        {BEST_CLUSTERING: "best baseline"},
     ),
     (
         "Imputation error",
         "error, ln(1 + expression)",
         {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
-        IMPUTATION,
+        {BEST_IMPUTATION: "best baseline"},
     ),
     ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}),
 )

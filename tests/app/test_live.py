@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 
-from scgnn2_app.baseline_levels import baseline_levels
+from scgnn2_app.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, Level, baseline_levels
 from scgnn2_app.charts import LossChart, ScoreChart
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import picture, positions
@@ -115,26 +115,28 @@ def test_the_returned_iteration_is_marked() -> None:
 
 
 def test_baselines_are_level_lines() -> None:
-    chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "gene mean"})
+    chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "best baseline"})
     story = RunStory()
     story.listen([iteration(1, error_median=0.4), iteration(2, error_median=0.3)])
     chart.update(story)
-    assert chart._sources["baseline"].data == {"x": [], "y": []}
-    story.levels = {"baseline": 0.5}
+    assert chart._sources["baseline"].data == {"x": [], "y": [], "method": []}
+    story.levels = {"baseline": Level("kNN", 0.5)}
     chart.update(story)
-    assert chart._sources["baseline"].data == {"x": [1, 2], "y": [0.5, 0.5]}
-    assert [item.label.value for item in chart._legend.items] == ["ours", "gene mean"]
+    assert chart._sources["baseline"].data == {"x": [1, 2], "y": [0.5, 0.5], "method": ["kNN", "kNN"]}
+    assert [item.label.value for item in chart._legend.items] == ["ours", "best baseline"]
 
 
-def test_the_levels_are_the_errors_at_hidden_entries_and_the_agreement_with_labels(tmp_path: Path) -> None:
+def test_the_levels_are_of_the_best_baseline_of_each_kind(tmp_path: Path) -> None:
     assert baseline_levels(tmp_path) == {}
     (tmp_path / "evaluation.csv").write_text(
-        "method,entries,l1_median\nscgnn2,masked,.1\nknn,masked,.2\nknn,zero,.9\nmagic,masked,\n"
+        "method,entries,l1_median\nscgnn2,masked,.1\nknn,masked,.3\nsoft_svd,masked,.2\nzeros,masked,.01\n"
+        "knn,zero,.05\nmagic,masked,\n"
     )
-    (tmp_path / "evaluation_clusters.csv").write_text("method,ari\nscgnn2,.8\npca_kmeans,.7\n")
-    assert baseline_levels(tmp_path) == {"knn": 0.2, "pca_kmeans": 0.7}
+    (tmp_path / "evaluation_clusters.csv").write_text("method,ari\nscgnn2,.8\npca_kmeans,.6\npca_leiden_0.5,.7\n")
+    best = {BEST_IMPUTATION: Level("soft SVD", 0.2), BEST_CLUSTERING: Level("PCA + Leiden .5", 0.7)}
+    assert baseline_levels(tmp_path) == best
     (tmp_path / "evaluation.csv").write_text("")
-    assert baseline_levels(tmp_path) == {"pca_kmeans": 0.7}
+    assert baseline_levels(tmp_path) == {BEST_CLUSTERING: best[BEST_CLUSTERING]}
 
 
 @pytest.fixture
