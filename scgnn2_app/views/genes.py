@@ -48,7 +48,7 @@ class GenesView(pn.viewable.Viewer):
         self._values: tuple[Floats, Floats] | None = None
         self.gene = GenePicker(session, sizing_mode=None, width=220)
         self.groups = pmui.Select(
-            label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=240
+            label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=180
         )
         failed = self._failed
         self.maps = [GraphCanvas(session.select, failed, dark=session.dark, height=300) for _ in range(2)]
