@@ -210,7 +210,7 @@ class App:
             self.runs.update(runs)
             if "Sweep" in self._made:
                 self._made["Sweep"].update()
-            if "Sankey" in self._made:
+            if list(self._builders)[self.tabs.active] == "Sankey":
                 self._made["Sankey"].offer({f"{run.title} {run.id[-6:]}": run.folder for run in runs if run.has_result})
         self._turn += 1
         if self._notice.objects and time.monotonic() > self._notice_until:

@@ -16,6 +16,8 @@ CLUSTERING = {
     "pca_kmeans": "PCA + k-means", "pca_leiden_0.5": "PCA + Leiden .5", "pca_leiden_0.8": "PCA + Leiden .8",
     "pca_leiden_1.0": "PCA + Leiden 1",
 }  # fmt: skip
+OPTIONAL = {"magic"}
+"""Needs a package that is not everywhere."""
 
 
 class Level(NamedTuple):
@@ -38,18 +40,19 @@ def baseline_levels(folder: Path) -> dict[str, Level]:
     dict
         :data:`BEST_IMPUTATION` to the baseline with the smallest median error at hidden entries (``evaluation.csv``),
         :data:`BEST_CLUSTERING` to that with the largest adjusted Rand index against the labels
-        (``evaluation_clusters.csv``); what was not scored is left out.
+        (``evaluation_clusters.csv``). Left out is what was not scored, and a kind of which only some baselines were:
+        the run was stopped.
     """
     levels: dict[str, Level] = {}
     imputation, clusters = _read(folder / "evaluation.csv"), _read(folder / "evaluation_clusters.csv")
     if {"method", "entries", "l1_median"} <= set(imputation):
         masked = imputation[(imputation["entries"] == "masked") & imputation["method"].isin(list(IMPUTATION))]
-        if masked["l1_median"].notna().any():
+        if set(IMPUTATION) - OPTIONAL <= set(masked["method"]) and masked["l1_median"].notna().any():
             best = masked.loc[masked["l1_median"].idxmin()]
             levels[BEST_IMPUTATION] = Level(IMPUTATION[str(best["method"])], float(best["l1_median"]))
     if {"method", "ari"} <= set(clusters):
         others = clusters[clusters["method"].isin(list(CLUSTERING))]
-        if others["ari"].notna().any():
+        if set(CLUSTERING) <= set(others["method"]) and others["ari"].notna().any():
             best = others.loc[others["ari"].idxmax()]
             levels[BEST_CLUSTERING] = Level(CLUSTERING[str(best["method"])], float(best["ari"]))
     return levels

@@ -208,15 +208,17 @@ class ScoreChart:
         colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
         items = []
         for name, text in {**lines, **baselines}.items():
-            source, other = (models.ColumnDataSource({"x": [], "y": [], "method": []}) for _ in range(2))
-            self._sources |= {name: source, f"other {name}": other}
             level = name in baselines
+            source = self._sources[name] = models.ColumnDataSource(
+                {"x": [], "y": []} | ({"method": []} if level else {})
+            )
             line = self.figure.line(
                 "x", "y", source=source, color=colour_of[name], line_width=1.6, line_dash=[6, 3] if level else []
             )
-            self.figure.line("x", "y", source=other, color=colour_of[name], line_width=1.2, line_dash=[2, 3])
             drawn = [line]
             if not level:
+                other = self._sources[f"other {name}"] = models.ColumnDataSource({"x": [], "y": []})
+                self.figure.line("x", "y", source=other, color=colour_of[name], line_width=1.2, line_dash=[2, 3])
                 drawn.append(self.figure.scatter("x", "y", source=source, color=colour_of[name], size=6))
             self.figure.add_tools(
                 models.HoverTool(
@@ -266,18 +268,18 @@ class ScoreChart:
     def _fill(self, prefix: str, story: RunStory) -> None:
         for name in self._lines:
             x, y = story.column(name)
-            self._sources[prefix + name].data = {"x": x, "y": y, "method": [""] * len(x)}
+            self._sources[prefix + name].data = {"x": x, "y": y}
+        if prefix:
+            return
         last = [row["iteration"] for row in story.scores]
         for name in self._baselines:
             there = name in story.levels and any(story.column(line)[0] for line in self._lines)
             ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if there else []
             method, score = story.levels[name] if there else ("", 0.0)
-            self._sources[prefix + name].data = {
-                "x": list(ends), "y": [score] * len(ends), "method": [method] * len(ends)
-            }  # fmt: skip
-        if not prefix:
-            named = [item for name, item in self._items if self._sources[name].data["x"]]
-            self._legend.items = named if len(self._items) > 1 else []
+            n_ends = len(ends)
+            self._sources[name].data = {"x": list(ends), "y": [score] * n_ends, "method": [method] * n_ends}
+        named = [item for name, item in self._items if self._sources[name].data["x"]]
+        self._legend.items = named if len(self._items) > 1 else []
 
 
 def _thinned(curve: Curve, stride: int) -> dict[str, list[float]]:

@@ -138,10 +138,13 @@ class Dashboard(pn.viewable.Viewer):
         return chosen
 
     def __panel__(self) -> Any:
+        return self._page
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         # Until the cell is on the screen and listens, Panel keeps changes and sends them in any order.
         if self._poll is not None:
             self._poll.stop()
-        return self._page
+        return super()._repr_mimebundle_(include, exclude)  # type: ignore[no-untyped-call]
 
     def _follow(self) -> None:
         if self._poll is None:

@@ -8,32 +8,53 @@ with one somebody else learns who uses it.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import panel.io.resources
 import panel.reactive
+from bokeh.core.property.descriptors import UnsetValueError
 from panel.config import config
-
-_patch = panel.io.resources.patch_stylesheet
+from panel.io.state import state
 
 
 def keep_styles_local() -> None:
-    """From now on style sheets of Panel carry their text; where pages are served, nothing changes."""
-    # Both names are the function through which every address of a style sheet goes.
-    panel.io.resources.patch_stylesheet = _patch_locally
-    panel.reactive.patch_stylesheet = _patch_locally
+    """From now on style sheets that Panel adds to a page in a notebook carry their text; served pages stay as they are.
+
+    Notes
+    -----
+    It holds for all of this Python's pages in notebooks: the function through which every address of a style sheet goes
+    is replaced.
+    """
+    if not hasattr(panel.io.resources.patch_stylesheet, "original"):
+        wrapped = _wrapped(panel.io.resources.patch_stylesheet)
+        panel.io.resources.patch_stylesheet = panel.reactive.patch_stylesheet = wrapped  # type: ignore[attr-defined]
 
 
-def _patch_locally(stylesheet: Any, dist_url: str) -> None:
-    _patch(stylesheet, dist_url)
+def _wrapped(patch: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    def patch_locally(stylesheet: Any, dist_url: str) -> None:
+        patch(stylesheet, dist_url)
+        served = state.curdoc is not None and state.curdoc.session_context is not None
+        first = panel.io.resources.RESOURCE_MODE == "inline"  # Panel itself puts the text in
+        if served or first or not config.inline:
+            return
+        with suppress(UnsetValueError):
+            path = _file_of(str(stylesheet.url))
+            if path is not None:
+                stylesheet.url = _as_address(path)
+
+    patch_locally.original = patch  # type: ignore[attr-defined]
+    return patch_locally
+
+
+def _file_of(address: str) -> Path | None:
+    """The file that the installed Panel has of an address of its network."""
     prefix = panel.io.resources.CDN_DIST
-    first = panel.io.resources.RESOURCE_MODE == "inline"  # Panel itself puts the text in
-    if config.inline and not first and stylesheet.url.startswith(prefix):
-        path = panel.io.resources.DIST_DIR / stylesheet.url.removeprefix(prefix).partition("?")[0]
-        if path.is_file():
-            stylesheet.url = _as_address(path)
+    path = Path(panel.io.resources.DIST_DIR) / address.removeprefix(prefix).partition("?")[0]
+    return path if address.startswith(prefix) and path.is_file() else None
 
 
 @cache

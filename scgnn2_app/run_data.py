@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,9 +18,10 @@ import scipy.sparse as sp
 
 from scgnn2_app import snapshots
 from scgnn2_app.snapshots import DataSnapshot, Snapshot
-from scgnn2_engine.errors import InputError
+from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.io.labels import read_labels
 from scgnn2_engine.io.locations import in_folder
-from scgnn2_engine.io.saved import read_embedding, read_labels, read_losses, read_metrics
+from scgnn2_engine.io.saved import read_embedding, read_losses, read_metrics
 from scgnn2_engine.plots import umap_positions
 from scgnn2_engine.types import Floats, Matrix, Scale
 
@@ -172,8 +174,8 @@ class RunData:
         given = self._given_labels
         found: dict[str, npt.NDArray[np.str_]] = {}
         if given and given not in self.obs and Path(given).is_file():
-            labels = read_labels(given)
-            found[Path(given).name] = labels.reindex(self.obs_names).fillna("").to_numpy(str)
+            with suppress(ScgnnError):  # changed since the run: it was read then
+                found[Path(given).name] = read_labels(Path(given), self.obs_names)[0].sealed_labels.astype(str)
         columns = [name for name in self.obs.columns if not name.startswith(_OWN) and self._is_grouping(name)]
         for name in sorted(columns, key=lambda name: name != given):
             found[str(name)] = self.obs[name].astype(object).where(self.obs[name].notna(), "").to_numpy(str)

@@ -20,7 +20,7 @@ from scgnn2_engine.stages.communities import Labels, by_size, igraph_drawing
 from scgnn2_engine.types import Ints
 
 RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.05, 0.5, 8))
-"""From a few large communities to many small ones; the consensus hardly depends on how many steps lie between."""
+"""From few large communities to more and smaller ones; how many steps lie between hardly matters."""
 
 FEWEST_SHARED = 1 / 15
 """Jaccard index below which two cells are not joined (as Seurat prunes its graph)."""

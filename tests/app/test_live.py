@@ -10,13 +10,22 @@ import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 
-from scgnn2_app.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, Level, baseline_levels
+from scgnn2_app.baseline_levels import (
+    BEST_CLUSTERING,
+    BEST_IMPUTATION,
+    CLUSTERING,
+    IMPUTATION,
+    OPTIONAL,
+    Level,
+    baseline_levels,
+)
 from scgnn2_app.charts import LossChart, ScoreChart
 from scgnn2_app.session import Session
 from scgnn2_app.small_maps import picture, positions
 from scgnn2_app.snapshots import Snapshot
 from scgnn2_app.story import RunStory
 from scgnn2_app.views.live import NONE, LiveView
+from scgnn2_engine.evaluate import baselines as engine_baselines
 
 
 def epoch(stage: str, iteration: int, number: int, loss: float | None, cluster: int | None = None) -> dict[str, Any]:
@@ -128,15 +137,50 @@ def test_baselines_are_level_lines() -> None:
 
 def test_the_levels_are_of_the_best_baseline_of_each_kind(tmp_path: Path) -> None:
     assert baseline_levels(tmp_path) == {}
-    (tmp_path / "evaluation.csv").write_text(
-        "method,entries,l1_median\nscgnn2,masked,.1\nknn,masked,.3\nsoft_svd,masked,.2\nzeros,masked,.01\n"
-        "knn,zero,.05\nmagic,masked,\n"
-    )
-    (tmp_path / "evaluation_clusters.csv").write_text("method,ari\nscgnn2,.8\npca_kmeans,.6\npca_leiden_0.5,.7\n")
+    write_evaluation(tmp_path)
     best = {BEST_IMPUTATION: Level("soft SVD", 0.2), BEST_CLUSTERING: Level("PCA + Leiden .5", 0.7)}
     assert baseline_levels(tmp_path) == best
-    (tmp_path / "evaluation.csv").write_text("")
+    (tmp_path / "evaluation.csv").write_text("method,entries,l1_median\ngene_mean,masked,.9\n")  # it was stopped
     assert baseline_levels(tmp_path) == {BEST_CLUSTERING: best[BEST_CLUSTERING]}
+
+
+def test_the_names_of_the_baselines_are_all_of_the_engine() -> None:
+    assert {*IMPUTATION, "zeros"} == set(engine_baselines.IMPUTATION) | OPTIONAL
+    assert set(CLUSTERING) == set(engine_baselines.CLUSTERING)
+
+
+def write_evaluation(folder: Path) -> None:
+    errors = {
+        "scgnn2": 0.1,
+        "zeros": 0.01,
+        "gene_mean": 0.5,
+        "gene_median": 0.4,
+        "knn": 0.3,
+        "soft_svd": 0.2,
+        "alra": 0.6,
+    }
+    rows = [f"{name},masked,{error}\n{name},zero,0.001\n" for name, error in errors.items()]
+    (folder / "evaluation.csv").write_text("method,entries,l1_median\n" + "".join(rows) + "magic,masked,\n")
+    found = {"scgnn2": 0.8, "pca_kmeans": 0.6, "pca_leiden_0.5": 0.7, "pca_leiden_0.8": 0.5, "pca_leiden_1.0": 0.4}
+    rows = [f"{name},{ari}\n" for name, ari in found.items()]
+    (folder / "evaluation_clusters.csv").write_text("method,ari\n" + "".join(rows))
+
+
+def test_the_level_comes_with_the_end_of_the_run_and_goes_with_the_next(
+    live: LiveView, jobs: Jobs, tmp_path: Path
+) -> None:
+    write_evaluation(tmp_path)
+    jobs.told["a"] = [iteration(1, error_median=0.3, ari_against_ground_truth=0.5)]
+    source = live._scores[1]._sources[BEST_IMPUTATION]
+    under_way, done = run("a"), run("a", "done")
+    under_way.folder = done.folder = tmp_path
+    live.update(under_way)
+    assert source.data["y"] == []
+    live.update(done)
+    assert (source.data["y"], source.data["method"]) == ([0.2, 0.2], ["soft SVD", "soft SVD"])
+    jobs.told["b"] = [iteration(1, error_median=0.3)]
+    live.update(run("b"))
+    assert source.data["y"] == []
 
 
 @pytest.fixture

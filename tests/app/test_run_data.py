@@ -45,11 +45,15 @@ def test_labels_from_a_file_are_matched_by_name(made_run: Path, tmp_path: Path) 
     assert run.groups["types.csv"][:3].tolist() == ["B", "T", ""]
 
 
-def test_labels_of_a_benchmark_folder_are_found(made_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("style", ["three columns", "tabs without a header"])
+def test_labels_of_a_benchmark_folder_are_read_as_the_run_did(style: str, made_run: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(made_run, tmp_path / "run"))
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "top_cell_labels.csv").write_text("cell,cell_type\n" + "".join(f"cell {i},T{i % 2}\n" for i in range(24)))
+    line, header = (
+        ("cell {0},spot {0},T{1}\n", ",name,cell_type\n") if style == "three columns" else ("cell {0}\tT{1}\n", "")
+    )
+    (folder / "top_cell_labels.csv").write_text(header + "".join(line.format(i, i % 2) for i in range(24)))
     record = json.loads((copy / "run.json").read_text())
     record["params"] |= {
         "load_cell_type_labels": "", "load_use_benchmark": True, "given_cell_type_labels": True,
@@ -59,6 +63,8 @@ def test_labels_of_a_benchmark_folder_are_found(made_run: Path, tmp_path: Path) 
     run = RunData(copy)
     assert run.truth_name == "top_cell_labels.csv"
     assert run.groups[run.truth_name][:3].tolist() == ["T0", "T1", "T0"]
+    (folder / "top_cell_labels.csv").write_text("changed since\n")
+    assert RunData(copy).truth_name == ""
 
 
 def test_genes_are_read_on_a_log_scale(run: RunData) -> None:

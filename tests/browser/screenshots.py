@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +43,12 @@ def main() -> None:
                 acts.load_parameters(page, params)
                 acts.press_run(page)
                 acts.wait_for_state(page, "done", 1800)
+                _readme_picture(page, acts)
                 for width, height in SIZES:
                     page.set_viewport_size({"width": width, "height": height})
                     for dark in (False, True):
                         _all_tabs(page, acts, f"{width}_{'dark' if dark else 'light'}")
                         page.locator("[aria-label*='theme' i]").first.click()
-                _readme_picture(page)
                 browser.close()
         finally:
             served.process.terminate()
@@ -63,10 +62,12 @@ def _all_tabs(page: Any, acts: Any, name: str) -> None:
         acts.keep_picture(page, f"{tab.lower().replace(' ', '_')}_{name}")
 
 
-def _readme_picture(page: Any) -> None:
+def _readme_picture(page: Any, acts: Any) -> None:
     page.set_viewport_size({"width": 1440, "height": 860})
-    page.get_by_role("tab", name="Live", exact=True).click()
-    time.sleep(2)
+    acts.open_tab(page, "Live")
+    page.locator("img[alt*='returned']").wait_for()
+    acts.wait_for(lambda: page.locator(".bk-Figure >> visible=true").count() >= 6)
+    page.wait_for_timeout(4000)  # figures are painted a little after they are there
     page.screenshot(path=PROJECT / "docs" / "images" / "dashboard.png")
 
 
