@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from scgnn2_app import snapshots
 from scgnn2_app.snapshots import DataSnapshot, Snapshot
 from scgnn2_engine.errors import InputError, ScgnnError
-from scgnn2_engine.io.labels import read_labels
+from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.saved import read_embedding, read_losses, read_metrics
 from scgnn2_engine.plots import umap_positions
@@ -175,7 +175,7 @@ class RunData:
         found: dict[str, npt.NDArray[np.str_]] = {}
         if given and given not in self.obs and Path(given).is_file():
             with suppress(ScgnnError):  # changed since the run: it was read then
-                found[Path(given).name] = read_labels(Path(given), self.obs_names)[0].sealed_labels.astype(str)
+                found[Path(given).name] = matched_labels(Path(given), self.obs_names)[0]
         columns = [name for name in self.obs.columns if not name.startswith(_OWN) and self._is_grouping(name)]
         for name in sorted(columns, key=lambda name: name != given):
             found[str(name)] = self.obs[name].astype(object).where(self.obs[name].notna(), "").to_numpy(str)

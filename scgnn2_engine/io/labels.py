@@ -18,6 +18,28 @@ _LABEL_COLUMNS = ("cell_type", "celltype", "cell.type", "cell type", "label", "l
 
 
 def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[str]]:
+    """The labels of :func:`matched_labels`, sealed: only scores read them.
+
+    Parameters
+    ----------
+    path, obs_names
+        As there.
+
+    Returns
+    -------
+    truth, notes, warnings
+        The sealed labels, and what did not match.
+
+    Raises
+    ------
+    InputError
+        As there.
+    """
+    labels, notes, warnings = matched_labels(path, obs_names)
+    return Truth(labels, source=str(path)), notes, warnings
+
+
+def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list[str]]:
     """Read a csv or tsv of cell names and labels, and match it to the cells by name, never by position.
 
     The first column holds the cell names. The label column is the only other one, or the one called ``cell_type``,
@@ -32,8 +54,8 @@ def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[st
 
     Returns
     -------
-    truth, notes, warnings
-        Labels in the order of ``obs_names`` (``""`` where the file has none), and what did not match.
+    labels, notes, warnings
+        (n_obs,) labels in the order of ``obs_names`` (``""`` where the file has none), and what did not match.
 
     Raises
     ------
@@ -64,8 +86,7 @@ def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[st
     if extra:
         notes.append(f"{len(extra)} labelled cells are not in the data: {listed(extra)}.")
     warnings = [f"{len(missing)} cells have no label in {path}: {listed(missing)}."] if missing else []
-    sealed = np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_)
-    return Truth(sealed, source=str(path)), notes, warnings
+    return np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_), notes, warnings
 
 
 def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list[str]]:
