@@ -201,12 +201,11 @@ def browsing() -> Iterator[Callable[..., Browser]]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
 
-        keeping = chromium.new_context(viewport={"width": 1280, "height": 720})
+        size = {"width": 1280, "height": 720}
+        keeping = chromium.new_context(viewport=size)
 
         def opened(url: str, *, again: bool = False) -> Browser:
-            browser = Browser(
-                keeping.new_page() if again else chromium.new_page(viewport={"width": 1280, "height": 720})
-            )
+            browser = Browser(keeping.new_page() if again else chromium.new_page(viewport=size))
             receive = lambda socket: socket.on("framereceived", lambda frame: browser.frames.append(len(frame)))  # noqa: E731
             browser.page.on("websocket", receive)
             browser.page.goto(url)

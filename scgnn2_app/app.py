@@ -210,7 +210,7 @@ class App:
             self.runs.update(runs)
             if "Sweep" in self._made:
                 self._made["Sweep"].update()
-            if list(self._builders)[self.tabs.active] == "Sankey":
+            if self._active_tab == "Sankey":
                 self._made["Sankey"].offer({f"{run.title} {run.id[-6:]}": run.folder for run in runs if run.has_result})
         self._turn += 1
         if self._notice.objects and time.monotonic() > self._notice_until:
@@ -261,9 +261,14 @@ class App:
         self.session.dark = page.dark_theme
         return page
 
+    @property
+    def _active_tab(self) -> str:
+        names = list(self._builders)
+        return names[int(self.tabs.active)]
+
     def _fill_tab(self) -> None:
         """Make a tab when it is first looked at."""
-        name = list(self._builders)[self.tabs.active]
+        name = self._active_tab
         if not self._places[name].objects:
             self._made[name] = self._builders[name]()
             self._places[name][:] = [self._made[name]]

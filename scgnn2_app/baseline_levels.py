@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,19 +44,24 @@ def baseline_levels(folder: Path) -> dict[str, Level]:
         (``evaluation_clusters.csv``). Left out is what was not scored, and a kind of which only some baselines were:
         the run was stopped.
     """
-    levels: dict[str, Level] = {}
     imputation, clusters = _read(folder / "evaluation.csv"), _read(folder / "evaluation_clusters.csv")
-    if {"method", "entries", "l1_median"} <= set(imputation):
-        masked = imputation[(imputation["entries"] == "masked") & imputation["method"].isin(list(IMPUTATION))]
-        if set(IMPUTATION) - OPTIONAL <= set(masked["method"]) and masked["l1_median"].notna().any():
-            best = masked.loc[masked["l1_median"].idxmin()]
-            levels[BEST_IMPUTATION] = Level(IMPUTATION[str(best["method"])], float(best["l1_median"]))
-    if {"method", "ari"} <= set(clusters):
-        others = clusters[clusters["method"].isin(list(CLUSTERING))]
-        if set(CLUSTERING) <= set(others["method"]) and others["ari"].notna().any():
-            best = others.loc[others["ari"].idxmax()]
-            levels[BEST_CLUSTERING] = Level(CLUSTERING[str(best["method"])], float(best["ari"]))
-    return levels
+    masked = imputation[imputation["entries"] == "masked"] if "entries" in imputation else pd.DataFrame()
+    found = {
+        BEST_IMPUTATION: _best(masked, "l1_median", IMPUTATION, largest=False),
+        BEST_CLUSTERING: _best(clusters, "ari", CLUSTERING, largest=True),
+    }
+    return {name: level for name, level in found.items() if level is not None}
+
+
+def _best(table: pd.DataFrame, score: str, names: Mapping[str, str], *, largest: bool) -> Level | None:
+    """The best of the named methods; None unless all of them are there and at least one has the score."""
+    if not {"method", score} <= set(table):
+        return None
+    rows = table[table["method"].isin(list(names))]
+    if not set(names) - OPTIONAL <= set(rows["method"]) or rows[score].isna().all():
+        return None
+    best = rows.loc[rows[score].idxmax() if largest else rows[score].idxmin()]
+    return Level(names[str(best["method"])], float(best[score]))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -15,8 +15,8 @@ class PageScript(JSComponent):
     has no layout at that moment, and the measuring fails with an error on the console; it is measured once mounted.
 
     In a notebook Panel 1.9 sends every change that came from Python back to it, whole figures among them, which Bokeh
-    cannot always read; then what the user did meanwhile is lost with it. Such echoes are not sent, of no Panel page in
-    that window of Jupyter; Bokeh's own sessions do not send them either.
+    cannot always read; then what the user did meanwhile is lost with it. Such echoes are held back, as Bokeh's own
+    sessions hold them back; that goes for every Panel page in the same window of Jupyter.
 
     panel-material-ui 0.16 leaves the field beside a slider, and the two buttons of a number, without a name that a
     screen reader could say: they are given one.
