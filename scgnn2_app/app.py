@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +36,7 @@ from scgnn2_app.views.live import LiveView
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.sankey import SankeyView
 from scgnn2_app.views.sweep import SweepView
+from scgnn2_app.wording import on_page
 from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
@@ -91,8 +94,7 @@ class App:
         self.controls = Controls(self.draft, self.session)
         self.run_bar = RunBar(self.run, self.stop, self.kill)
         self.live = LiveView(self.session, context.manager)
-        self.runs = RunsView(self.session, context, self.load_run)
-        self._made: dict[str, Any] = {"Live": self.live, "Runs": self.runs}
+        self._made: dict[str, Any] = {}
         self._builders: dict[str, Callable[[], Any]] = {
             "Live": lambda: self.live,
             "Cell graph": lambda: CellGraphView(self.session),
@@ -101,7 +103,7 @@ class App:
             "Genes": lambda: GenesView(self.session),
             "Diagnostics": lambda: DiagnosticsView(self.session),
             "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),
-            "Runs": lambda: self.runs,
+            "Runs": lambda: RunsView(self.session, context, self.load_run),
         }
         self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
         self.tabs = pmui.Tabs(
@@ -180,6 +182,18 @@ class App:
         self.load_params(RunParams.from_dict(info.params))
         self.picker.take(info.source)
 
+    def take_up_controls(self) -> None:
+        """After a reload the controls stand as they did for the shown run, where its data may still be read."""
+        info = self._shown()
+        if info is None:
+            return
+        with suppress(ScgnnError):
+            params = RunParams.from_dict(info.params)
+            self.context.manager.require_allowed(info.source, params, self.context.user)
+            if info.source.kind in ("demo", "flags") or Path(info.source.path).exists():
+                self.draft.load(params.replace(output_dir=RunParams().output.dir))
+                self.picker.take(info.source)
+
     def load_params(self, params: RunParams) -> None:
         """Take parameters into the controls."""
         self.draft.load(params.replace(output_dir=RunParams().output.dir))
@@ -205,16 +219,26 @@ class App:
             self.session.refresh()
         self._last_state = info.state if info is not None else ""
         if self._turn % TURNS_BETWEEN_LISTS == 0:
-            runs = self.context.manager.runs(self.context.owner)
-            self.live.offer([run for run in runs if info is None or run.id != info.id])
-            self.runs.update(runs)
-            if "Sweep" in self._made:
-                self._made["Sweep"].update()
-            if self._active_tab == "Sankey":
-                self._made["Sankey"].offer({f"{run.title} {run.id[-6:]}": run.folder for run in runs if run.has_result})
+            self._show_lists()
         self._turn += 1
         if self._notice.objects and time.monotonic() > self._notice_until:
             self._notice[:] = []
+
+    def _show_lists(self) -> None:
+        """What the tab that is looked at says of all runs."""
+        runs = self.context.manager.runs(self.context.owner)
+        match self._active_tab:
+            case "Live":
+                self.live.offer([run for run in runs if run.id != self.session.run_id])
+            case "Runs":
+                self._made["Runs"].update(runs)
+            case "Sweep":
+                self._made["Sweep"].update()
+            case "Cell graph":
+                self.session.refresh()
+            case "Sankey":
+                self.session.refresh()
+                self._made["Sankey"].offer({f"{run.title} {run.id[-6:]}": run.folder for run in runs if run.has_result})
 
     def open_latest(self) -> None:
         """Show the run that goes on, or the newest that has a result."""
@@ -267,10 +291,13 @@ class App:
         return names[int(self.tabs.active)]
 
     def _fill_tab(self) -> None:
-        """Make a tab when it is first looked at."""
+        """Make a tab when it is first looked at; one that is looked at again shows what is there now."""
         name = self._active_tab
-        if not self._places[name].objects:
+        is_new = name not in self._made
+        if is_new:
             self._made[name] = self._builders[name]()
+        self._show_lists()  # first: a table that is changed while it is being built fails in the browser
+        if is_new:
             self._places[name][:] = [self._made[name]]
 
     def _allow(self) -> None:
@@ -285,7 +312,7 @@ class App:
         # A new one each time: one that was closed in the browser would stay closed.
         self._notice[:] = [
             pmui.Alert(
-                self.session.notice, severity=self.session.notice_level, closeable=True, margin=(4, 8),
+                on_page(self.session.notice), severity=self.session.notice_level, closeable=True, margin=(4, 8),
                 sizing_mode="stretch_width",
             )
         ]  # fmt: skip
@@ -308,6 +335,7 @@ def create_page(context: ServerContext) -> pmui.Page:
         app.open_latest()
     else:
         app.session.attempt(lambda: app.show(str(wanted)))
+        app.take_up_controls()
     if location is not None:
         app.session.param.watch(lambda _: _write_address(location, app.session.run_id), "run_id")
         _write_address(location, app.session.run_id)

@@ -93,14 +93,6 @@ class LossChart:
         paint(self.figure, dark)
         self._earlier_line.glyph.line_color = colours(dark)["muted"]
 
-    def clear(self) -> None:
-        """Forget the run that was shown."""
-        for source, _ in self._lines.values():
-            source.data = {"x": [], "y": []}
-        self._lines = {key: (source, 0) for key, (source, _) in self._lines.items()}
-        self._held_out.data = {"x": [], "y": []}
-        self._held_out_length = 0
-
     def update(self, story: RunStory) -> None:
         """Take up what has come since."""
         mine = [(key, curve) for key, curve in story.curves.items() if key[0] == self.stage]
@@ -244,11 +236,6 @@ class ScoreChart:
         """Take the colours of a light or dark page."""
         paint(self.figure, dark)
         self._selected.line_color = colours(dark)["muted"]
-
-    def clear(self) -> None:
-        """Forget the run that was shown."""
-        self._drawn = (-1, 0)
-        self._fill("", RunStory())
 
     def update(self, story: RunStory) -> None:
         """Take up what has come since."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import panel as pn
@@ -57,13 +58,9 @@ class StageCard(pn.viewable.Viewer):
         self._fields: dict[str, Field] = {}
         self._wanted: frozenset[str] | None = None
         self._all_shown = False
-        self._body = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._more = pmui.Button(variant="text", size="small", margin=(0, 5), on_click=self._toggle_more)
-        self._reset = pmui.Button(
-            label="Reset", variant="text", size="small", margin=(0, 5), on_click=self._reset_values
-        )
+        self._body: pmui.Column | None = None
         self._card = pmui.Card(
-            self._body, collapsed=True, title=stage.title, sizing_mode="stretch_width", margin=(3, 8), outlined=True
+            collapsed=True, title=stage.title, sizing_mode="stretch_width", margin=(3, 8), outlined=True
         )
         self._card.param.watch(lambda _: self._build(), "collapsed")
         draft.param.watch(lambda _: self._follow(), "values")
@@ -108,9 +105,23 @@ class StageCard(pn.viewable.Viewer):
         self._build()
         self._follow()
 
+    @cached_property
+    def _more(self) -> pmui.Button:
+        return pmui.Button(variant="text", size="small", margin=(0, 5), on_click=self._toggle_more)
+
+    @cached_property
+    def _reset(self) -> pmui.Button:
+        return pmui.Button(
+            label="Reset", variant="text", size="small", margin=(0, 5), on_click=self._reset_values,
+            disabled=not self._changed(),
+        )  # fmt: skip
+
     def _build(self) -> None:
         if self._card.collapsed:
             return
+        if self._body is None:
+            self._body = pmui.Column(sizing_mode="stretch_width", margin=0)
+            self._card[:] = [self._body]
         essential = [key for key in self.keys if self._declared(key).precedence == ESSENTIAL]
         folded = [key for key in self.keys if key not in essential]
         if self._wanted is not None:
@@ -134,12 +145,16 @@ class StageCard(pn.viewable.Viewer):
         self._draft.reset(self.keys)
 
     def _follow(self) -> None:
-        changed = self._draft.changed()
-        mine = [key for key in self.keys if key in changed]
+        mine = self._changed()
         title = f"{self.stage.title} · {len(mine)} changed" if mine else self.stage.title
         if self._card.title != title:
             self._card.title = title
-        self._reset.disabled = not mine
+        if self._body is not None:
+            self._reset.disabled = not mine
+
+    def _changed(self) -> list[str]:
+        changed = self._draft.changed()
+        return [key for key in self.keys if key in changed]
 
     def __panel__(self) -> Any:
         return self._card

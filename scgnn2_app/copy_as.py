@@ -57,16 +57,23 @@ def as_command(source: Source, params: RunParams) -> str:
     """
     values = _values(source, params)
     out = str(values.pop("output_dir", params.output.dir))
-    data = {"demo": ["demo"], "flags": []}.get(source.kind, [source.path])
-    words = ["scgnn2", "run", *data, "--output_dir", out, "--preset", params.preset]
+    words = ["scgnn2", "run", *_data_on_the_command_line(source), "--output_dir", out, "--preset", params.preset]
     for key, value in values.items():
         words += _flag(key, value)
     return shlex.join(words)
 
 
 def as_toml(source: Source, params: RunParams) -> str:
-    """Every parameter as documented TOML, the labels and bulk of the source among them."""
-    return params.replace(**_of_source(source, params)).to_toml()
+    """Every parameter as documented TOML, the labels and bulk of the source among them; above it how to run it.
+
+    Examples
+    --------
+    >>> from scgnn2_app.sources import Source
+    >>> as_toml(Source.at("/data/pbmc.h5ad"), RunParams()).splitlines()[0]
+    '# Run with: scgnn2 run /data/pbmc.h5ad --config run.toml'
+    """
+    command = shlex.join(["scgnn2", "run", *_data_on_the_command_line(source), "--config", "run.toml"])
+    return f"# Run with: {command}\n\n{params.replace(**_of_source(source, params)).to_toml()}"
 
 
 def _flag(key: str, value: Any) -> list[str]:
@@ -75,6 +82,10 @@ def _flag(key: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [f"--{key}", *map(str, value)]
     return [f"--{key}", str(value)]
+
+
+def _data_on_the_command_line(source: Source) -> list[str]:
+    return {"demo": ["demo"], "flags": []}.get(source.kind, [source.path])
 
 
 def _data_in_python(source: Source) -> str:

@@ -20,10 +20,12 @@ from scgnn2_app.session import Session
 from scgnn2_app.source_summary import SourceSummary, describe, expected_seconds
 from scgnn2_app.sources import Source, require_allowed, require_inside
 from scgnn2_app.uploads import Upload, folder_of, uploads
+from scgnn2_app.wording import on_page
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
+PICK = "choose …"
 READS_AGAIN = ("load_", "preprocess_top_gene_select")
 """What a parameter's key begins with that changes what is read."""
 
@@ -52,15 +54,22 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
         self._begin, self._arrived, self._refused = begin, arrived, refused
         self._under_way: dict[str, Upload] = {}
         self._turned_away: set[str] = set()
+        self._heard = 0
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
-        if msg.get("status") != "error":
+        status = msg.get("status")
+        if status == "initializing":
+            self._heard = 0
+        if status == "finished" and not self._heard:  # the browser has no piece to send of a file without content
+            self._refused(InputError("The file is empty.", expected="a file with data", advice="Export it again."))
+        if status != "error":
             super()._handle_msg(msg)
             return
         # The browser looks first, and sends nothing of a file that is too large.
         self._refused(InputError(str(msg.get("error", "The upload failed.")).removeprefix("Error: ")))
 
     def _process_chunk(self, msg: dict[str, Any]) -> None:
+        self._heard += 1
         name, piece = msg["name"], bytes(msg["data"])
         if msg["chunk"] == 1:
             self._turned_away.discard(name)
@@ -120,7 +129,8 @@ class DataPicker(pn.viewable.Viewer):
             label="Data", options=[*self._choices, *self._special()], value=next(iter(self._choices)), **wide
         )
         self._path = pmui.TextInput(label="Path on the server", placeholder="/data/counts.h5ad", visible=False, **wide)
-        self._entries = pmui.Select(label="In this folder", options=[], visible=False, **wide)
+        self._entries = pmui.Select(label="In this folder", options=[PICK], value=PICK, visible=False, **wide)
+        self._places: dict[str, Path] = {}
         limit = context.max_upload
         self._upload = Uploader(
             lambda name: Upload(context.manager.workspace, name, owner=context.user, limit=limit),
@@ -130,19 +140,21 @@ class DataPicker(pn.viewable.Viewer):
             accept=",".join(READABLE), max_file_size=limit, chunk_size=512 * 1024, uploaded_label="Upload another",
             variant="outlined", size="small", margin=(5, 8), sizing_mode="stretch_width",
         )  # fmt: skip
-        self._labels = pmui.AutocompleteInput(
-            label="Labels, for display only", placeholder="column of obs, or a csv file", options=[], value="",
-            restrict=False, min_characters=0, **wide,
-        )  # fmt: skip
+        self._labels = pmui.TextInput(
+            label="Labels, for display only", placeholder="column of obs, or a csv file", **wide
+        )
+        self._columns = pmui.Select(label="Labels in the data", options=[PICK], value=PICK, visible=False, **wide)
+        self._filling = False
         self._bulk = pmui.TextInput(label="Bulk expression (optional)", placeholder="path of a csv or h5ad", **wide)
         self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
-        self._choice.param.watch(lambda _: self._choose(), "value")
+        self._choice.param.watch(lambda _: self._take_choice(), "value")
         self._path.param.watch(lambda _: self._enter_path(), "value")
         self._entries.param.watch(self._pick_entry, "value")
         self._labels.param.watch(lambda _: self._choose(), "value")
+        self._columns.param.watch(lambda event: self._pick_column(event.new), "value")
         self._bulk.param.watch(lambda _: self._set_bulk(), "value")
         draft.param.watch(lambda _: self._parameters_changed(), "values")
-        self._choose()
+        self._take_choice()
 
     def take(self, source: Source) -> None:
         """Choose a source, for instance that of an earlier run."""
@@ -153,9 +165,9 @@ class DataPicker(pn.viewable.Viewer):
         if name not in self._choices:
             self._choices[name] = source
             self._choice.options = [*self._choices, *self._special()]
-        self._labels.value, self._bulk.value = source.labels, source.bulk
+        self._choices[name] = source
         if self._choice.value == name:
-            self._choose()
+            self._take_choice()
         else:
             self._choice.value = name
 
@@ -169,13 +181,31 @@ class DataPicker(pn.viewable.Viewer):
     def _special(self) -> list[str]:
         return [ON_SERVER, BY_PARAMETERS] if self._context.roots else [BY_PARAMETERS]
 
+    def _take_choice(self) -> None:
+        """Other data brings its own labels and bulk."""
+        source = self._choices.get(self._choice.value)
+        self._filling = True
+        try:
+            self._labels.value = source.labels if source is not None else ""
+            self._bulk.value = source.bulk if source is not None else ""
+        finally:
+            self._filling = False
+        self._choose()
+
+    def _pick_column(self, name: str) -> None:
+        if name != PICK:
+            self._labels.value = name
+
     def _choose(self) -> None:
+        if self._filling:
+            return
         choice = self._choice.value
         on_server = choice == ON_SERVER
         self._path.visible = on_server
         self._entries.visible = on_server
         self.by_parameters = choice == BY_PARAMETERS
         self._labels.visible = self._bulk.visible = not self.by_parameters
+        self._columns.visible = False  # until the data is read
         if on_server:
             if not self._path.value and self._context.roots:
                 self._path.value = str(self._context.roots[0])
@@ -186,8 +216,7 @@ class DataPicker(pn.viewable.Viewer):
 
     def _become(self, source: Source | None) -> None:
         if source is not None and source.kind != "flags":
-            source = source.with_labels(self._labels.value or source.labels)
-            source = source.with_bulk(self._bulk.value.strip() or source.bulk)
+            source = source.with_labels(self._labels.value.strip()).with_bulk(self._bulk.value.strip())
         self.source = source
         self._describe()
 
@@ -212,24 +241,24 @@ class DataPicker(pn.viewable.Viewer):
             self._problem(f"There is no file {path.name} in {path.parent}.")
 
     def _show_folder(self, folder: Path) -> None:
-        options: dict[str, Path | None] = {"choose …": None}
+        places: dict[str, Path] = {}
         if any(folder.parent.is_relative_to(root.resolve()) for root in self._context.roots):
-            options["↑ folder above"] = folder.parent
+            places["↑ folder above"] = folder.parent
         for entry in browse(folder, self._context.roots):
             size = "" if entry.is_folder else f" ({entry.size / 2**20:,.1f} MiB)"
-            options[f"{entry.name}{'/' if entry.is_folder else ''}{size}"] = entry.path
-        self._entries.param.update(options=options, value=None, label=f"In {folder.name or folder}")
+            places[f"{entry.name}{'/' if entry.is_folder else ''}{size}"] = entry.path
+        self._places = places
+        self._entries.param.update(options=[PICK, *places], value=PICK, label=f"In {folder.name or folder}")
 
     def _pick_entry(self, event: Any) -> None:
-        if event.new is not None:
-            self._path.value = str(event.new)
+        if event.new in self._places:
+            self._path.value = str(self._places[event.new])
 
     def _uploaded(self, source: Source) -> None:
         self._choices = {source.text: source, **self._choices}
         self._choice.options = [*self._choices, *self._special()]
-        self._labels.value = self._bulk.value = ""
         if self._choice.value == source.text:
-            self._choose()
+            self._take_choice()
         else:
             self._choice.value = source.text
         self._session.say(f"{source.text} has arrived.", "success")
@@ -264,7 +293,9 @@ class DataPicker(pn.viewable.Viewer):
         def show(summary: SourceSummary) -> None:
             if asked == self._asked:  # another choice may have been made meanwhile
                 self.summary = summary
-                self._labels.options = list(summary.label_columns)
+                columns = list(summary.label_columns) if not self.by_parameters else []
+                chosen = self._labels.value if self._labels.value in columns else PICK
+                self._columns.param.update(options=[PICK, *columns], value=chosen, visible=bool(columns))
                 self._show(summary)
 
         def failed(error: Exception) -> None:
@@ -278,6 +309,7 @@ class DataPicker(pn.viewable.Viewer):
         in_thread(work, show, failed)
 
     def _problem(self, text: str) -> None:
+        text = on_page(text, self.source)
         self.param.update(source=None, summary=None)
         self._says.object = _sentence(text, "problem")
 
@@ -293,14 +325,15 @@ class DataPicker(pn.viewable.Viewer):
         need, free = summary.memory / 2**30, summary.memory_free / 2**30
         lines = [
             f"<b>{html.escape(summary.text)}</b>",
-            f"needs about {need:.1f} GiB of {free:.1f} GiB free, {duration(seconds[0])} to {duration(seconds[1])}",
+            f"needs about {need:.1f} GiB of {free:.1f} GiB free, about {_span(seconds)}",
             f"labels: {html.escape(summary.labels)}" if summary.labels else "no labels",
         ]
-        self._says.object = "<br>".join(lines) + "".join(_sentence(text, "problem") for text in _warnings(summary))
+        problems = "".join(_sentence(on_page(text, self.source), "problem") for text in _warnings(summary))
+        self._says.object = "<br>".join(lines) + problems + _folded(summary.notes, self.source)
 
     def __panel__(self) -> Any:
         return pmui.Column(
-            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._bulk,
+            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns, self._bulk,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
@@ -327,6 +360,21 @@ def _same(one: Source, other: Source) -> bool:
     return one.kind == other.kind and one.path == other.path
 
 
+def _span(seconds: tuple[float, float]) -> str:
+    """A duration, or two where they differ."""
+    few, most = (duration(value) for value in seconds)
+    return few if few == most else f"{few} to {most}"
+
+
+def _folded(notes: Sequence[str], source: Source | None) -> str:
+    """What was noticed while reading, for those who want to know."""
+    lines = "".join(f"<li>{html.escape(on_page(text, source))}</li>" for text in notes)
+    if not lines:
+        return ""
+    style = "margin:4px 0;padding-left:18px;overflow-wrap:anywhere"
+    return f'<details><summary>What was found</summary><ul style="{style}">{lines}</ul></details>'
+
+
 def _sentence(text: str, kind: str = "") -> str:
     style = "color: var(--mui-palette-error-main, #b00020)" if kind else ""
-    return f'<div role="status" style="{style}">{html.escape(text)}</div>'
+    return f'<div role="status" style="overflow-wrap:anywhere;{style}">{html.escape(text)}</div>'

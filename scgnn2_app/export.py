@@ -6,6 +6,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,21 +138,24 @@ class Exports:
         self.downloader = Downloader()
         self.button = pmui.Button(
             label="Export", variant="contained", color="primary", size="small", margin=(0, 6),
-            disabled=session.run is None, on_click=lambda _: self._open(), disable_elevation=True,
+            disabled=True, on_click=lambda _: self._open(), disable_elevation=True,
         )  # fmt: skip
         self._status = pmui.Typography("", variant="body2", margin=(4, 10))
-        self._buttons = {
+        self.dialog = pmui.Dialog(
+            title="Export the shown run", show_close_button=True, close_on_click=True, width_option="xs"
+        )
+        session.param.watch(lambda _: self._follow(), "run")
+        self._follow()
+
+    @cached_property
+    def _buttons(self) -> dict[str, pmui.Button]:
+        return {
             form: pmui.Button(
                 label=label, variant="outlined", size="small", margin=(3, 10), sizing_mode="stretch_width",
                 on_click=lambda _, form=form: self.download(form),
             )
             for label, form in FORMS.items()
         }  # fmt: skip
-        self.dialog = pmui.Dialog(
-            pmui.Column(*self._buttons.values(), self._status, sizing_mode="stretch_width"),
-            title="Export the shown run", show_close_button=True, close_on_click=True, width_option="xs",
-        )  # fmt: skip
-        session.param.watch(lambda _: self._follow(), "run")
 
     def download(self, form: str) -> None:
         """Build a file beside the page and hand it to the browser."""
@@ -175,6 +179,8 @@ class Exports:
 
     def _open(self) -> None:
         self._status.object = ""
+        if not self.dialog.objects:  # made when it is first opened: a page is the sooner there
+            self.dialog[:] = [pmui.Column(*self._buttons.values(), self._status, sizing_mode="stretch_width")]
         self.dialog.open = True
 
     def _wait(self, waiting: bool, text: str) -> None:

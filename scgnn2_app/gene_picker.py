@@ -49,7 +49,7 @@ class GenePicker(pn.viewable.Viewer):
             return
         names = run.var_names.tolist()
         gene = self._session.gene if self._session.gene in run.genes else names[0] if names else ""
-        self.field.param.update(options=names, value=gene)
+        self.field.param.update(options=names, value=gene, helper_text=f"one of the {len(names):,} genes kept")
         self._session.gene = gene
 
     def _chosen(self, gene: str | None) -> None:

@@ -21,6 +21,8 @@ class PageScript(JSComponent):
     panel-material-ui 0.16 leaves the field beside a slider, and the two buttons of a number, without a name that a
     screen reader could say: they are given one.
 
+    Where the server goes away, a sentence says so; Panel's page would look as if it still answered.
+
     Attributes
     ----------
     shown
@@ -30,7 +32,7 @@ class PageScript(JSComponent):
     shown = param.Integer(default=0, doc="How often the page came to a screen.")
 
     _esm = """
-    export function render({ el, model }) {
+    export function render({ el, model, view }) {
       el.setAttribute("aria-hidden", "true")
       setTimeout(() => { model.shown = model.shown + 1 }, 0)
       const name_fields = (root) => {
@@ -55,6 +57,27 @@ class PageScript(JSComponent):
           })
         }
       }
+      const page = view.model.document
+      const lost = () => {
+        if (document.getElementById("scgnn2_lost")) { return }
+        const sentence = document.createElement("div")
+        sentence.id = "scgnn2_lost"
+        sentence.setAttribute("role", "alert")
+        sentence.style = "position:fixed;z-index:9999;left:50%;top:8px;transform:translateX(-50%);background:#b00020;" +
+          "color:#fff;padding:10px 16px;border-radius:4px;font:14px sans-serif;max-width:90vw"
+        sentence.textContent = "The connection to the server is lost; this page no longer answers. " +
+          "Runs go on without it. Once the server is there again, "
+        const button = document.createElement("button")
+        button.textContent = "reload the page"
+        button.onclick = () => window.location.reload()
+        sentence.append(button)
+        document.body.append(sentence)
+      }
+      const found = () => document.getElementById("scgnn2_lost")?.remove()
+      if (page && page.on_event) {
+        page.on_event("connection_lost", lost)
+        page.on_event("client_reconnected", found)
+      }
       if (!window.scgnn2_names) { window.scgnn2_names = setInterval(() => name_fields(document), 1000) }
       const models = window.Bokeh && window.Bokeh.Models
       const comm = models && models.get("panel.models.comm_manager.CommManager")
@@ -66,12 +89,12 @@ class PageScript(JSComponent):
         }
       }
       const plot = models && models.get("Plot")
-      const view = plot && plot.prototype.default_view && plot.prototype.default_view.prototype
-      if (!view || view.waits_for_its_layout) { return }
-      view.waits_for_its_layout = true
+      const plot_view = plot && plot.prototype.default_view && plot.prototype.default_view.prototype
+      if (!plot_view || plot_view.waits_for_its_layout) { return }
+      plot_view.waits_for_its_layout = true
       for (const name of ["_measure_layout", "_after_layout"]) {
-        const original = view[name]
-        if (original) { view[name] = function () { if (this.layout != null) { original.call(this) } } }
+        const original = plot_view[name]
+        if (original) { plot_view[name] = function () { if (this.layout != null) { original.call(this) } } }
       }
     }
     """

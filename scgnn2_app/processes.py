@@ -131,7 +131,10 @@ def how_it_ended(code: int | None, *, memory_kills_before: int = 0) -> str:
     if code == -getattr(signal, "SIGKILL", 9):
         if memory_kills() > memory_kills_before:
             return "The system killed its process because the memory ran out. Take fewer genes or cells."
-        return "Its process was killed by signal 9: often the system's doing, when the memory runs out."
+        return (
+            "Its process was killed by signal 9: often the system's doing, when the memory runs out. If nobody killed "
+            "it, take fewer genes or cells."
+        )
     if code < 0:
         try:
             name = signal.Signals(-code).name

@@ -144,9 +144,8 @@ class Progress:
             left -= self._within * length
         if self._budget and self._first and self._now:
             left = min(left, max(0.0, self._budget - (self._now - self._first).total_seconds()))
-        output = 0.0 if self.stage == "output" else SHARE["output"] * one
-        left = max(0.0, left) + output
-        self.seconds_left = left
+        left = max(0.0, left) + SHARE["output"] * one
+        self.seconds_left = None if self.stage == "output" else left  # nothing is heard of it until it is over
         passed = (self._now - self._first).total_seconds() if self._first and self._now else self._done
         if passed + left > 0:
             self.share = max(self.share, min(0.99, passed / (passed + left)))

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.theme import STATES
+from scgnn2_app.wording import on_page
 from scgnn2_engine.params import RunParams
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ STAGES = {
     "cluster_AE": "Cluster autoencoders",
     "deconvolution": "deconvolving the bulk",
 }
+
+
+SHRINKS = {"min-width": "0", "overflow": "hidden"}
+"""Style of what would else grow with a long sentence and push its neighbours out of sight."""
 
 
 class RunBar(pn.viewable.Viewer):
@@ -96,10 +101,11 @@ class RunBar(pn.viewable.Viewer):
             self.stop,
             self.kill,
             self._state,
-            pmui.Column(self._text, self._progress, sizing_mode="stretch_width", margin=0),
+            pmui.Column(self._text, self._progress, sizing_mode="stretch_width", margin=0, styles=SHRINKS),
             *self._more,
             sizing_mode="stretch_width",
             margin=0,
+            styles=SHRINKS,
             sx={"alignItems": "center"},
         )
 
@@ -110,7 +116,7 @@ def sentence(info: RunInfo) -> str:
     if info.state == "queued":
         return f"{name}: waiting for its turn"
     if info.state == "failed":
-        return f"{name}: {info.reason or 'failed'}"
+        return f"{name}: {on_page(info.reason, info.source) or 'failed'}"
     if info.state == "stopped":
         kept = "its best iteration was kept" if info.has_result else "nothing was kept"
         return f"{name}: {info.reason or 'stopped'} ({kept})"

@@ -17,7 +17,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_app import snapshots
-from scgnn2_app.snapshots import DataSnapshot, Snapshot
+from scgnn2_app.small_maps import positions
+from scgnn2_app.snapshots import RESULT, DataSnapshot, Snapshot
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
@@ -25,7 +26,7 @@ from scgnn2_engine.io.saved import read_embedding, read_losses, read_metrics
 from scgnn2_engine.plots import umap_positions
 from scgnn2_engine.types import Floats, Matrix, Scale
 
-RESULT, RECORD = "result.h5ad", "run.json"
+RECORD = "run.json"
 GENES_KEPT = 64
 """Columns of one gene that stay in memory."""
 
@@ -88,12 +89,20 @@ class RunData:
                 expected=f"{RESULT}, which a finished run leaves, or the snapshots of one under way",
                 advice="Make one with: scgnn2 run demo --output_dir outputs/demo",
             )
+        self._newest = 0 if self.finished else max(snapshots.iterations(self.folder), default=0)
         self._own_maps: dict[int, npt.NDArray[np.float32]] = {}
         self._column = lru_cache(maxsize=GENES_KEPT)(self._read_column)
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "under way"
         return f"RunData({str(self.folder)!r}: {self.n_obs} cells x {self.n_vars} genes, {state})"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this shows all that is there by now: a run under way may have gone on."""
+        if self.finished:
+            return True
+        return not (self.folder / RESULT).is_file() and max(self.iterations, default=0) == self._newest
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -144,8 +153,9 @@ class RunData:
         if self.finished:
             saved: npt.NDArray[np.int64] = self.obs["scgnn2_cluster"].astype(str).astype(np.int64).to_numpy()
             return saved
-        newest = self.iterations[-1] if self.iterations else None
-        return np.zeros(self.n_obs, np.int64) if newest is None else self.snapshot(newest).labels.astype(np.int64)
+        if not self._newest:
+            return np.zeros(self.n_obs, np.int64)
+        return self.snapshot(self._newest).labels.astype(np.int64)
 
     @cached_property
     def truth_name(self) -> str:
@@ -200,17 +210,21 @@ class RunData:
 
     @cached_property
     def umap(self) -> npt.NDArray[np.float32]:
-        """(n_obs, 2) map of the cells: the one the run saved, or one of its graph embedding computed now."""
-        if self.finished:
-            with self._file() as file:
-                if "obsm/X_scgnn2_umap" in file:
-                    return np.asarray(file["obsm/X_scgnn2_umap"], dtype=np.float32)
+        """(n_obs, 2) map of the cells: the one the run saved, or one of its graph embedding computed now.
+
+        While the run is under way its first two principal components, which take no time from it.
+        """
+        if not self.finished:
+            return positions(self.embedding("graph")).astype(np.float32)
+        with self._file() as file:
+            if "obsm/X_scgnn2_umap" in file:
+                return np.asarray(file["obsm/X_scgnn2_umap"], dtype=np.float32)
         return umap_positions(self.embedding("graph"), seed=int(self.record.get("seed", 1)))
 
     @cached_property
     def _edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         if not self.finished:
-            newest = self.snapshot(self.iterations[-1])
+            newest = self.snapshot(self._newest)
             return newest.edges.astype(np.int64), newest.weights.astype(np.float64)
         upper = sp.triu(self._element("obsp/scgnn2_connectivities"), k=1).tocoo()
         return np.stack([upper.row, upper.col]).astype(np.int64), upper.data
@@ -228,7 +242,7 @@ class RunData:
     def embedding(self, kind: str = "graph") -> npt.NDArray[np.float32]:
         """(n_obs, d) embedding of the cells; ``kind``: graph, feature or clustering."""
         if not self.finished:
-            newest = self.snapshot(self.iterations[-1])
+            newest = self.snapshot(self._newest)
             return newest.feature_embedding if kind == "feature" else newest.graph_embedding
         if kind == "clustering":
             saved: npt.NDArray[np.float32] = read_embedding(self.folder, kind).to_numpy(np.float32)

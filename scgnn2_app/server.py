@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import secrets
@@ -172,6 +173,10 @@ def _warm_up() -> None:
             action()
         except Exception:  # it only saves time later
             traceback.print_exc()
+    # What was imported stays to the end: a collection that walks through all of it takes a third of a second, and
+    # strikes while pages are made.
+    gc.collect()
+    gc.freeze()
 
 
 def _has_desktop() -> bool:

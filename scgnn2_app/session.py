@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import param
 
+from scgnn2_app import snapshots
+from scgnn2_app.snapshots import RESULT
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Session(param.Parameterized):
     run_id
         The run that is shown, ``""`` for none. On a served page it stands in the address too: ``?run=<id>``.
     run
-        The :class:`~scgnn2_app.run_data.RunData` of that run, None while it has no result.
+        The :class:`~scgnn2_app.run_data.RunData` of that run, None while it has no iteration; a new one after
+        each.
     selection
         Sorted int64 positions of the selected cells among the cells of the shown run; empty: no selection. Replace it,
         with :meth:`select`, never change it in place.
@@ -60,7 +63,7 @@ class Session(param.Parameterized):
     """
 
     run_id = param.String("", doc="Id of the run that is shown.")
-    run = param.Parameter(None, doc="Its data, None while it has no result.")
+    run = param.Parameter(None, doc="Its data, None while it has no iteration.")
     selection = param.Parameter(NOBODY, doc="Sorted positions of the selected cells.")
     gene = param.String("", doc="The gene that is looked at.")
     dark = param.Boolean(False, doc="Whether the page is dark.")
@@ -75,7 +78,7 @@ class Session(param.Parameterized):
         self._loaded: Path | None = None
 
     def show(self, run_id: str) -> None:
-        """Show a run of the workspace, and its result if it has one; ``""`` shows none.
+        """Show a run of the workspace: its result, or the iterations it has so far; ``""`` shows none.
 
         Raises
         ------
@@ -86,15 +89,19 @@ class Session(param.Parameterized):
             self._become(run_id, None)
             return
         info = self._jobs.run(run_id)
-        self._become(run_id, info.folder if info.has_result else None)
+        is_written = not info.has_result and (info.folder / RESULT).exists()
+        if is_written and self._loaded == info.folder:
+            return  # what is shown stays until the last file of the result is there
+        there = info.has_result or (not is_written and snapshots.iterations(info.folder))
+        self._become(run_id, info.folder if there else None)
 
     def show_folder(self, folder: str | Path) -> None:
         """Show the result in a folder, whether or not it is a run of the workspace."""
         self._become("", Path(folder))
 
     def refresh(self) -> None:
-        """Take up the result of the shown run, if it has one by now."""
-        if self.run_id and self.run is None:
+        """Take up what the shown run has by now: its result, or one more iteration."""
+        if self.run_id and (self.run is None or not self.run.finished):
             self.attempt(lambda: self.show(self.run_id))
 
     def select(self, cells: Iterable[int] | npt.NDArray[np.integer[Any]]) -> None:
@@ -128,7 +135,8 @@ class Session(param.Parameterized):
 
     def _become(self, run_id: str, folder: Path | None) -> None:
         """Change run, data and selection in one step, so that no view sees the cells of one run in another."""
-        if folder is not None and folder == self._loaded and self.run is not None:
+        same = folder is not None and folder == self._loaded and self.run is not None
+        if same and self.run.is_current:
             self.run_id = run_id
             return
         data = None
@@ -137,4 +145,4 @@ class Session(param.Parameterized):
 
             data = RunData(folder)
         self._loaded = folder
-        self.param.update(run_id=run_id, run=data, selection=NOBODY)
+        self.param.update(run_id=run_id, run=data, selection=self.selection if same else NOBODY)

@@ -20,6 +20,8 @@ from scgnn2_engine.io import whole_file
 from scgnn2_engine.types import LoopState, Matrix, Prepared, Scale
 
 FOLDER = "snapshots"
+RESULT = "result.h5ad"
+"""What a finished run leaves beside that folder."""
 
 
 @dataclass(frozen=True)

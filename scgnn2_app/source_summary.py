@@ -10,7 +10,7 @@ import numpy as np
 
 from scgnn2_app.sources import Source, opened
 from scgnn2_app.workspace import RunInfo
-from scgnn2_engine import expected_memory
+from scgnn2_engine import expected_memory, require_size
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.memory import available_memory
 from scgnn2_engine.params import RunParams
@@ -102,6 +102,7 @@ def describe(source: Source, params: RunParams, earlier: Iterable[RunInfo] = ())
     """
     data, params = opened(source, params)
     dataset = read_dataset(params, data)
+    require_size(dataset.n_obs, dataset.n_vars)
     facts = dataset.facts
     n_vars = dataset.n_vars
     if params.preprocess.top_gene_select > 0:

@@ -27,6 +27,7 @@ THEME: dict[str, Any] = {
             "success": {"main": "#6fcf97"},
             "error": {"main": "#ff8a80"},
             "warning": {"main": "#ffc069"},
+            "action": {"active": "rgba(255, 255, 255, 0.8)"},  # arrows, plus and minus: else those of the light page
         },
         "typography": {"fontSize": 13},
     },

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scgnn2_engine.io.demo import demo
     from scgnn2_engine.loop import fit, iterate
     from scgnn2_engine.params import RunParams
+    from scgnn2_engine.prepare.filters import require_size
     from scgnn2_engine.prepare.memory import expected_memory
     from scgnn2_engine.run_folder import iterate_to_folder
     from scgnn2_engine.simulation import simulate
@@ -33,6 +34,7 @@ _HOMES = {
     "iterate": "loop",
     "iterate_to_folder": "run_folder",
     "read": "io",
+    "require_size": "prepare.filters",
     "result_to_anndata": "io",
     "simulate": "simulation",
     "write": "io",
@@ -52,6 +54,7 @@ __all__ = [
     "iterate",
     "iterate_to_folder",
     "read",
+    "require_size",
     "result_to_anndata",
     "simulate",
     "write",

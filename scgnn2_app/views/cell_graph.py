@@ -25,7 +25,7 @@ from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots import cell_graph
 from scgnn2_engine.plots.maps import value_map
 
-RETURNED = "returned"
+RETURNED, NEWEST = "returned", "newest"
 NAMES_SHOWN = 5
 LOOK: dict[str, Any] = {"size": "small", "margin": (6, 8), "sizing_mode": "stretch_width"}
 
@@ -71,7 +71,7 @@ class CellGraphView(pn.viewable.Viewer):
         )  # fmt: skip
         self._downloader = Downloader()
         self._export = ExportRow(session, self, "cell_graph")
-        self._empty = pmui.Typography("No result yet: the cell graph of a run appears here once it is done.",
+        self._empty = pmui.Typography("Nothing yet: the cell graph of a run appears here after its first iteration.",
                                       variant="body1", margin=16)  # fmt: skip
         self._watch()
         self._take_up()
@@ -100,10 +100,12 @@ class CellGraphView(pn.viewable.Viewer):
             return
         options = choices(run)
         chosen = self.colour_by.value if self.colour_by.value in options else CLUSTER
-        iterations = [RETURNED, *(str(number) for number in run.iterations)]
+        iterations = [RETURNED if run.finished else NEWEST, *(str(number) for number in run.iterations)]
+        keep = not run.finished and self.iteration.value in iterations  # as the run goes on
+        asked = self.iteration.value if keep else iterations[0]
         with pn.io.hold():
             self.colour_by.param.update(options=options, value=chosen)
-            self.iteration.param.update(options=iterations, value=RETURNED, disabled=len(iterations) == 1)
+            self.iteration.param.update(options=iterations, value=asked, disabled=len(iterations) == 1)
         self._load_graph()
 
     def _body_visible(self, there: bool) -> None:
@@ -115,7 +117,7 @@ class CellGraphView(pn.viewable.Viewer):
         run = self._session.run
         if run is None:
             return
-        number = 0 if self.iteration.value == RETURNED else int(self.iteration.value)
+        number = 0 if self.iteration.value in (RETURNED, NEWEST) else int(self.iteration.value)
         self.own_map.visible = bool(number) and number != run.selected_iteration
         own = bool(number) and self.own_map.value
         asked = (run, self.iteration.value, own)
@@ -141,9 +143,11 @@ class CellGraphView(pn.viewable.Viewer):
         positive = graph.weights[graph.weights > 0]
         low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
         step = float(f"{(high - low) / 100:.1g}") if high > low else 0.01
+        end = max(high, step)
+        kept = 0.0 if run.finished else min(float(self.cutoff.value), end)  # as the run goes on
         with pn.io.hold():
-            self.cutoff.param.update(start=0.0, end=max(high, step), step=step, value=0.0)
-        self.canvas.cutoff = 0.0
+            self.cutoff.param.update(start=0.0, end=end, step=step, value=kept)
+        self.canvas.cutoff = kept
         self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
         self._recolour()
 
@@ -202,9 +206,11 @@ class CellGraphView(pn.viewable.Viewer):
         if run is None or shader is None:
             return
         shown = shader.above(self.canvas.cutoff) if self.canvas.edges_shown else 0
-        text = f"{run.n_obs:,} cells, {shown:,} of {shader.n_edges:,} edges"
+        text = f"{run.n_obs:,} cells, {shown:,} of {shader.n_edges:,} edges."
+        if not run.finished:
+            text += " Places: first two principal components, until the run is done."
         if self.canvas.is_pixels:
-            text += ". Zoom in to rest the pointer on single cells."
+            text += " Zoom in to rest the pointer on single cells."
         if self.count.object != text:
             self.count.object = text
 
@@ -257,8 +263,7 @@ class CellGraphView(pn.viewable.Viewer):
         map_ = pmui.Column(
             pn.pane.Bokeh(self.canvas.figure, sizing_mode="stretch_width", margin=(0, 4)),
             pmui.Row(self.count, pn.HSpacer(), self._export, margin=0, sizing_mode="stretch_width"),
-            pmui.Row(self.selected, pn.HSpacer(), self._csv, self._clear, self._downloader, margin=0,
-                     sizing_mode="stretch_width"),
+            pmui.FlexBox(self.selected, self._csv, self._clear, self._downloader, align_items="center", margin=0),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self._body = [controls, map_]

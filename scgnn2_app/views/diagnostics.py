@@ -39,7 +39,7 @@ class DiagnosticsView(pn.viewable.Viewer):
 
     def _take_up(self) -> None:
         run = self._session.run
-        if run is None:
+        if run is None or not run.finished:
             self._content = NOTHING
             self._paint()
             return
@@ -59,7 +59,7 @@ class DiagnosticsView(pn.viewable.Viewer):
     def figure(self) -> Any:
         """The scores beside the baselines, for export; of a run without them its curves."""
         run = self._session.run
-        if run is None:
+        if run is None or not run.finished:
             raise InputError("There is no run to draw yet.", advice="Wait for a run to be done, or choose one.")
         tables = (run.evaluation, run.evaluation_clusters, run.diagnostics, run.diagnostics_genes)
         if any(table is None for table in tables):

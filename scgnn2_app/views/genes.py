@@ -89,10 +89,15 @@ class GenesView(pn.viewable.Viewer):
         left.figure.on_event(RangesUpdate, lambda event: right.redraw())
         right.figure.on_event(RangesUpdate, lambda event: left.redraw())
 
+    @property
+    def _finished_run(self) -> RunData | None:
+        run: RunData | None = self._session.run
+        return run if run is not None and run.finished else None
+
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def _take_up(self) -> None:
-        run = self._session.run
+        run = self._finished_run
         self._show_body(run is not None)
         self._values = None
         self.markers.param.update(value=pd.DataFrame(), visible=False)
@@ -116,12 +121,11 @@ class GenesView(pn.viewable.Viewer):
         in_thread(lambda: run.umap, show, self._failed)
 
     def _show_gene(self) -> None:
-        run, gene = self._session.run, self._session.gene
+        run, gene = self._finished_run, self._session.gene
         if run is None or gene not in run.genes:
             return
         try:
-            observed = run.gene(gene)
-            imputed = run.gene(gene, imputed=True) if run.finished else observed
+            observed, imputed = run.gene(gene), run.gene(gene, imputed=True)
         except ScgnnError as error:
             self._failed(error)
             return
@@ -295,7 +299,7 @@ class GenesView(pn.viewable.Viewer):
             self.find,
             self.markers,
         ]
-        self._show_body(self._session.run is not None)
+        self._show_body(self._finished_run is not None)
         self.markers.visible = not self.markers.value.empty
         return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)
 

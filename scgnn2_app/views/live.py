@@ -16,6 +16,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
+from scgnn2_app.wording import on_page
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class LiveView(pn.viewable.Viewer):
         self._session, self._jobs = session, jobs
         self.story = RunStory()
         self._run_id, self._cursor, self._compared = "", 0, ""
-        self._losses = {stage: LossChart(stage, title, session.dark) for stage, title in STAGES.items()}
-        self._scores = [ScoreChart(*chart, dark=session.dark) for chart in SCORES]
+        self._losses: dict[str, LossChart] = {}
+        self._scores: list[ScoreChart] = []
         self._other: RunStory | None = None
         self._compare = pmui.Select(
             label="Compare with", options=[NONE], value=NONE, size="small", width=330, margin=(4, 8)
@@ -75,7 +76,7 @@ class LiveView(pn.viewable.Viewer):
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped, self._levels_read = -1, (-1, False), False
-        self._panes = {id(chart): _pane(chart) for chart in self._charts()}
+        self._panes: dict[int, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
             "Curves appear here as the run goes on.", variant="body2", margin=(12, 8), sx={"opacity": 0.8}
@@ -118,21 +119,35 @@ class LiveView(pn.viewable.Viewer):
     def _begin(self, run_id: str) -> None:
         self._run_id, self._cursor, self.story = run_id, 0, RunStory()
         self._logged, self._mapped, self._levels_read = -1, (-1, False), False
-        for chart in self._charts():
-            chart.clear()
+        # New charts: the ranges of a figure keep to what it showed when it was last on the screen.
+        self._losses, self._scores, self._panes = {}, [], {}
         self._show_charts()
         self._show_log()
         self._show_strip(None)
         self._failure.visible = self._trace.visible = False
 
     def _draw(self) -> None:
-        for stage in {key[0] for key in self.story.curves} - set(self._losses):
-            new = self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
-            new.compare(self._other)
-            self._panes[id(new)] = _pane(new)
+        self._make_charts()
         for chart in self._charts():
             chart.update(self.story)
         self._show_charts()
+
+    def _make_charts(self) -> None:
+        """Those that have something to show: a page without a run is the sooner there."""
+        stories = [story for story in (self.story, self._other) if story is not None]
+        stages = {key[0] for story in stories for key in story.curves}
+        if not self._scores and (stages or any(story.scores for story in stories)):
+            self._losses = {stage: LossChart(stage, title, self._session.dark) for stage, title in STAGES.items()}
+            self._scores = [ScoreChart(*chart, dark=self._session.dark) for chart in SCORES]
+            self._take_in(*self._charts())
+        for stage in sorted(stages - set(self._losses)):
+            self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
+            self._take_in(self._losses[stage])
+
+    def _take_in(self, *charts: LossChart | ScoreChart) -> None:
+        for chart in charts:
+            chart.compare(self._other)
+            self._panes[id(chart)] = _pane(chart)
 
     def _charts(self) -> list[LossChart | ScoreChart]:
         return [*self._losses.values(), *self._scores]
@@ -171,6 +186,7 @@ class LiveView(pn.viewable.Viewer):
 
     def _show_other(self, story: RunStory | None) -> None:
         self._other = story
+        self._make_charts()
         for chart in self._charts():
             chart.compare(story)
         self._show_charts()
@@ -183,8 +199,9 @@ class LiveView(pn.viewable.Viewer):
         failed = info.state == "failed"
         if self._failure.visible != failed:
             self._failure.visible = failed
-        if failed and self._failure.object != info.reason:
-            self._failure.object = info.reason or "The run failed."
+        reason = on_page(info.reason, info.source) or "The run failed."
+        if failed and self._failure.object != reason:
+            self._failure.object = reason
             said = info.traceback or self._jobs.workspace.log(info.id, last=20_000)
             self._trace.object = (
                 "<details><summary>Where it happened</summary><pre tabindex=0 "

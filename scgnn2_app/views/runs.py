@@ -94,10 +94,13 @@ class RunsView(pn.viewable.Viewer):
             chosen = {run.id for run in self.chosen}
             self._table, self._order = table, table["id"].tolist()
             self._filling = True
-            self.table.param.update(
-                value=table, selection=[row for row, run in enumerate(self._order) if run in chosen]
-            )
-            self._filling = False
+            try:
+                # Apart: the table takes the old rows for those of a selection that comes with new ones.
+                self.table.selection = []
+                self.table.value = table
+                self.table.selection = [row for row, run in enumerate(self._order) if run in chosen]
+            finally:
+                self._filling = False
             self._selected()
         self._compare_all(runs, score)
 

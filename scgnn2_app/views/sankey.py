@@ -50,8 +50,10 @@ class SankeyView(pn.viewable.Viewer):
         )
         self.selected = pmui.Typography("", variant="body2", margin=(4, 8))
         self._export = ExportRow(session, self, "sankey")
-        self._empty = pmui.Typography("No result yet: the groups of a run can be compared here once it is done.",
-                                      variant="body1", margin=16)  # fmt: skip
+        self._empty = pmui.Typography(
+            "Nothing yet: the groups of a run can be compared here after its first iteration.",
+            variant="body1", margin=16,
+        )  # fmt: skip
         self._body: list[Any] = []
         session.param.watch(lambda _: self._take_up(), "run")
         session.param.watch(lambda _: self.chart.paint(session.dark), "dark")

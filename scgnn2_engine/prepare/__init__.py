@@ -4,6 +4,7 @@
 events.
 """
 
+from scgnn2_engine.prepare.filters import require_size
 from scgnn2_engine.prepare.ltmg import UMI_NOTICE, iterate_ltmg_states, ltmg_states
 from scgnn2_engine.prepare.memory import check_memory, expected_memory
 from scgnn2_engine.prepare.preparation import iterate_ltmg, iterate_preprocess, prepare
@@ -19,4 +20,5 @@ __all__ = [
     "ltmg_states",
     "measured_at",
     "prepare",
+    "require_size",
 ]

@@ -36,6 +36,34 @@ class Kept:
     warnings: tuple[str, ...] = ()
 
 
+def require_size(n_obs: int, n_vars: int) -> None:
+    """Refuse a matrix in which there is nothing to compare.
+
+    Parameters
+    ----------
+    n_obs, n_vars
+        Cells and genes as read.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two of either.
+
+    Examples
+    --------
+    >>> require_size(1, 500)
+    Traceback (most recent call last):
+    scgnn2_engine.errors.InputError: The matrix is too small for a run. ...
+    """
+    if n_obs < 2 or n_vars < 2:
+        raise InputError(
+            "The matrix is too small for a run.",
+            expected="at least 2 cells and 2 genes",
+            found=f"{n_obs} {'cell' if n_obs == 1 else 'cells'} and {n_vars} {'gene' if n_vars == 1 else 'genes'}",
+            advice="Check that rows and columns were told apart rightly (--load_orientation).",
+        )
+
+
 def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
     """Drop genes that few cells express, then cells that express few of those genes, then genes that vary least.
 
@@ -63,13 +91,7 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
     ([0, 2], [0, 1, 2])
     """
     n_obs, n_vars = expression.shape
-    if n_obs < 2 or n_vars < 2:
-        raise InputError(
-            "The matrix is too small for a run.",
-            expected="at least 2 cells and 2 genes",
-            found=f"{n_obs} cells and {n_vars} genes",
-            advice="If the rows are genes, set load_orientation to genes-by-cells.",
-        )
+    require_size(n_obs, n_vars)
     genes = _common(column_nonzeros(expression), n_obs, params.gene_cutoff)
     if len(genes) < 2:
         raise _too_few(

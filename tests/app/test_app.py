@@ -144,7 +144,8 @@ def test_another_users_run_is_as_one_that_does_not_exist(context: ServerContext,
     mine.open_latest()
     mine.tick()
     assert mine.session.run_id == ""
-    assert len(mine.runs._table) == 0
+    mine.tabs.active = TABS.index("Runs")
+    assert len(mine._made["Runs"]._table) == 0
 
 
 # --------------------------------------------------------------------------------------------------- data
@@ -168,7 +169,7 @@ def test_a_file_of_the_server_is_found_by_its_folder(app: App, tiny_source: Sour
     app.picker._choice.value = ON_SERVER
     names = list(app.picker._entries.options)
     assert any(name.startswith("tiny.h5ad") for name in names)
-    app.picker._entries.value = Path(tiny_source.path)
+    app.picker._entries.value = next(name for name in names if name.startswith("tiny.h5ad"))
     assert app.picker.source == tiny_source
 
 
@@ -204,6 +205,60 @@ def test_what_may_not_come_is_refused_while_it_arrives(app: App, name: str, piec
         app.picker._upload._process_chunk(chunk(name, b"x" * 600, number, pieces))
     assert says in app.session.notice
     assert not list(app.context.manager.workspace.uploads.glob("*/*/*"))
+
+
+def test_an_empty_upload_is_said_though_the_browser_sends_nothing_of_it(app: App) -> None:
+    before = app.picker.source
+    for status in ("initializing", "finished"):
+        app.picker._upload._handle_msg({"status": status, "type": "status"})
+    assert "The file is empty" in app.session.notice
+    assert app.session.notice_level == "error"
+    assert app.picker.source == before
+
+
+def test_labels_stay_in_their_field_and_go_with_the_next_data(app: App, tiny_source: Source, tmp_path: Path) -> None:
+    labels = Path(tiny_source.path).with_name("types.csv")
+    labels.write_text("cell,type\nnobody,T\n")
+    try:
+        app.picker.take(tiny_source)
+        app.picker._labels.value = str(labels)
+        assert app.picker._labels.value == str(labels)  # though no cell is in it: it can be mended
+        assert app.picker.source is None
+        assert "types.csv" in app.picker._says.object
+        app.picker._labels.value = ""
+        assert app.picker.source == tiny_source
+        app.picker.take(tiny_source.with_labels("kind"))
+        assert app.picker._labels.value == "kind"
+        app.picker.take(Source.demo())
+        assert app.picker._labels.value == ""
+    finally:
+        labels.unlink()
+
+
+def test_columns_of_the_data_are_offered_as_labels(app: App) -> None:
+    app.picker.take(Source.demo())
+    assert "louvain" in app.picker._columns.options
+    app.picker._columns.value = "louvain"
+    assert app.picker.source == Source.demo().with_labels("louvain")
+    assert "louvain" in app.picker._says.object
+
+
+def test_what_was_found_while_reading_is_there_to_unfold(app: App) -> None:
+    assert "<summary>What was found</summary>" in app.picker._says.object
+    assert "Orientation" in app.picker._says.object or "cells" in app.picker._says.object
+
+
+def test_one_cell_is_refused_before_a_run(app: App, tiny_source: Source) -> None:
+    single = Path(tiny_source.path).with_name("one.csv")
+    single.write_text("cell,GATA1,CD34,SPI1\nc1,1,0,2\n")
+    try:
+        app.picker._choice.value = ON_SERVER
+        app.picker._path.value = str(single)
+        assert app.run_bar.run.disabled
+        assert "at least 2 cells" in app.picker._says.object
+        assert "--load" not in app.picker._says.object
+    finally:
+        single.unlink()
 
 
 def test_the_load_parameters_may_name_the_data(app: App) -> None:
@@ -253,6 +308,36 @@ def test_a_run_comes_back_into_the_controls(
     assert app.draft.params() == tiny_params
     assert app.picker.source is not None
     assert app.picker.source.path == tiny_source.path
+
+
+def test_a_reload_keeps_the_data_and_parameters_of_the_shown_run(
+    finished: ServerContext, tiny_params: RunParams, tiny_source: Source
+) -> None:
+    (info,) = finished.manager.runs()
+    app = App(finished)
+    app.show(info.id)
+    app.take_up_controls()
+    assert app.draft.params() == tiny_params
+    assert app.picker.source is not None
+    assert app.picker.source.path == tiny_source.path
+    assert app.session.notice == ""
+
+
+def test_a_ticked_run_stays_ticked_when_others_come_and_go(finished: ServerContext) -> None:
+    from dataclasses import replace
+
+    (info,) = finished.manager.runs()
+    app = App(finished)
+    app.tabs.active = TABS.index("Runs")
+    view = app._made["Runs"]
+    view.table.selection = [0]
+    newer = [replace(info, id=f"other{number}", name=f"other {number}") for number in range(3)]
+    view.update([*newer, info])
+    assert [run.id for run in view.chosen] == [info.id]
+    view.update([info])
+    assert [run.id for run in view.chosen] == [info.id]
+    view.update(newer)
+    assert view.chosen == []
 
 
 @pytest.mark.parametrize("form", FORMS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +31,39 @@ def view(session: Session) -> CellGraphView:
     return CellGraphView(session)
 
 
+def test_a_run_under_way_shows_every_iteration_as_it_comes(made_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first, second = (made_run / "snapshots" / f"iteration_{number}.npz" for number in (1, 2))
+    (folder / "snapshots").mkdir(parents=True)
+    shutil.copy(made_run / "snapshots" / "data.npz", folder / "snapshots")
+    jobs = SimpleNamespace(run=lambda run_id: SimpleNamespace(id=run_id, folder=folder, has_result=False))
+    session = Session(jobs)  # type: ignore[arg-type]
+    session.show("a")
+    view = CellGraphView(session)
+    assert session.run is None
+    shutil.copy(first, folder / "snapshots")
+    session.refresh()
+    assert view.iteration.options == ["newest", "1"]
+    assert view._colouring is not None
+    assert [group.name for group in view._colouring.groups] == ["0", "1"]
+    assert "principal components, until the run is done" in view.count.object
+    session.select([2, 3])
+    view.cutoff.value = 0.5 * view.cutoff.end
+    cutoff, shown = view.cutoff.value, session.run
+    session.refresh()
+    assert session.run is shown  # nothing new
+    shutil.copy(second, folder / "snapshots")
+    session.refresh()
+    assert view.iteration.options == ["newest", "1", "2"]
+    assert [group.name for group in view._colouring.groups] == ["0", "1", "2"]
+    assert session.selection.tolist() == [2, 3]
+    assert view.cutoff.value == cutoff
+    shown = session.run
+    (folder / "result.h5ad").touch()  # the first file of the result; the last is not there yet
+    session.refresh()
+    assert session.run is shown
+
+
 def test_without_a_run_it_says_so() -> None:
     view = CellGraphView(Session())
     panel = view.__panel__()
@@ -46,7 +80,7 @@ def test_a_run_brings_its_cells_edges_and_choices(view: CellGraphView, session: 
     assert view.iteration.options == ["returned", "1", "2"]
     assert view.canvas.edges.data["image"][0].any()
     edges = session.run.edges.shape[1]
-    assert view.count.object == f"24 cells, {edges} of {edges} edges"
+    assert view.count.object == f"24 cells, {edges} of {edges} edges."
 
 
 def test_the_cutoff_and_the_switch_hide_edges(view: CellGraphView, session: Session) -> None:

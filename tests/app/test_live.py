@@ -53,8 +53,10 @@ class Jobs:
 
 
 def run(run_id: str = "a", state: str = "running", **fields: Any) -> Any:
-    return SimpleNamespace(id=run_id, state=state, folder=Path("/nowhere"), title=run_id, reason="", traceback="",
-                           over=state in ("done", "failed", "stopped"), **fields)  # fmt: skip
+    return SimpleNamespace(
+        id=run_id, state=state, folder=Path("/nowhere"), title=run_id, reason="", traceback="", source=None,
+        over=state in ("done", "failed", "stopped"), **fields,
+    )  # fmt: skip
 
 
 def test_all_clusters_of_an_iteration_begin_at_the_same_epoch() -> None:
@@ -119,8 +121,6 @@ def test_the_returned_iteration_is_marked() -> None:
     )
     chart.update(story)
     assert (chart._selected.visible, chart._selected.location) == (True, 1)
-    chart.clear()
-    assert chart._sources["cluster_count"].data["x"] == []
 
 
 def test_baselines_are_level_lines() -> None:
@@ -171,16 +171,17 @@ def test_the_level_comes_with_the_end_of_the_run_and_goes_with_the_next(
 ) -> None:
     write_evaluation(tmp_path)
     jobs.told["a"] = [iteration(1, error_median=0.3, ari_against_ground_truth=0.5)]
-    source = live._scores[1]._sources[BEST_IMPUTATION]
     under_way, done = run("a"), run("a", "done")
     under_way.folder = done.folder = tmp_path
     live.update(under_way)
+    source = live._scores[1]._sources[BEST_IMPUTATION]
     assert source.data["y"] == []
     live.update(done)
     assert (source.data["y"], source.data["method"]) == ([0.2, 0.2], ["soft SVD", "soft SVD"])
     jobs.told["b"] = [iteration(1, error_median=0.3)]
     live.update(run("b"))
-    assert source.data["y"] == []
+    assert live._scores[1]._sources[BEST_IMPUTATION].data["y"] == []
+    assert source not in [one for chart in live._scores for one in chart._sources.values()]  # figures of its own
 
 
 @pytest.fixture
@@ -197,6 +198,7 @@ def test_nothing_is_shown_before_there_is_something(live: LiveView) -> None:
     live.update(None)
     assert live._hint.visible
     assert len(live._grid) == 0
+    assert live._charts() == []  # none is made before it is needed
     assert "press Run" in live._log.object
 
 

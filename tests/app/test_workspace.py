@@ -207,6 +207,8 @@ def test_the_time_left_comes_from_the_iterations_that_are_over():
     ])  # fmt: skip
     assert progress.seconds_left == pytest.approx(10 + 5 + 3)
     before = progress.share
+    progress.listen([event("StageStarted", 30, stage="output", iteration=2)])
+    assert progress.seconds_left is None  # nothing is heard of it until it is over
     progress.listen([event("RunEnded", 30, reason="graph_change", selected_iteration=1)])
     assert (progress.share, progress.seconds_left, progress.scores) == (1.0, 0.0, {"validation_error": 0.5})
     assert before < 1

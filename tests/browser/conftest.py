@@ -173,6 +173,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_file: Path) -> Iterato
     served.process.communicate(timeout=60)
 
 
+@pytest.fixture
+def own_server(tmp_path: Path, tiny_file: Path) -> Iterator[Served]:
+    """One for a scene that ends it."""
+    served = start_server(tmp_path / "workspace", tiny_file)
+    yield served
+    served.process.kill()
+    served.process.communicate(timeout=60)
+
+
 @pytest.fixture(scope="session")
 def finished(served: Served, tiny_file: Path) -> str:
     """Id of a finished run of that server."""

@@ -42,9 +42,13 @@ def test_events_reach_the_screen_and_stop_keeps_the_result(served: Any, open_pag
     run = act.press_run(page)
     page.locator("img[alt^='Map after iteration 1:']").wait_for()
     page.locator(".bk-Figure >> visible=true").first.wait_for()
+    act.open_tab(page, "Cell graph")  # of the iterations that are over
+    page.get_by_text("until the run is done").wait_for()
+    act.keep_picture(page, "graph_under_way")
     page.get_by_role("button", name=re.compile("^Stop: ")).click()
     act.wait_for_state(page, "stopped")
     page.get_by_text("its best iteration was kept").wait_for()
+    page.get_by_text("until the run is done").wait_for(state="detached")
     assert (served.workspace / "runs" / run / "result.h5ad").exists()
 
 
@@ -69,6 +73,7 @@ def test_a_reload_takes_up_the_run_under_way(served: Any, open_page: Open, act: 
     page.reload()
     page.locator("img[alt^='Map after iteration 1:']").wait_for()
     act.wait_for_state(page, "running")
+    page.get_by_role("button", name=re.compile(r"^Reset all \(\d+\)$")).wait_for()  # the controls are those of the run
     assert page.locator(".bk-Figure").count() >= 3
     other = open_page(page.url)  # the address is enough for another browser
     act.wait_for_state(other, "running")
@@ -77,12 +82,43 @@ def test_a_reload_takes_up_the_run_under_way(served: Any, open_page: Open, act: 
     act.wait_for_state(other, "stopped")
 
 
-def test_two_people_do_not_disturb_each_other(served: Any, finished: str, open_page: Open, act: Any) -> None:
-    first, second = (open_page(f"{served.url}/?run={finished}") for _ in range(2))
+def test_five_people_do_not_disturb_each_other(served: Any, finished: str, open_page: Open, act: Any) -> None:
+    first, second, *others = (open_page(f"{served.url}/?run={finished}") for _ in range(5))
     act.open_tab(first, "Runs")
     first.get_by_label("Find a parameter").fill("resolution")
+    for tab, other in zip(("Cell graph", "Genes", "Diagnostics"), others, strict=True):
+        act.open_tab(other, tab)
     assert second.get_by_role("tab", name="Live", exact=True).get_attribute("aria-selected") == "true"
     assert second.get_by_label("Find a parameter").input_value() == ""
+
+
+def test_a_server_that_goes_away_is_said(own_server: Any, open_page: Open, act: Any, watch: Any) -> None:
+    page = open_page(own_server.url)
+    own_server.process.terminate()
+    page.get_by_role("alert").get_by_text("The connection to the server is lost").wait_for()
+    page.get_by_role("button", name="reload the page").wait_for()
+    act.keep_picture(page, "server_gone")
+    watch.errors = [error for error in watch.errors if "ERR_CONNECTION_REFUSED" not in error]
+
+
+def test_labels_are_typed_and_stay(served: Any, open_page: Open, act: Any) -> None:
+    page = open_page(served.url)
+    field = page.get_by_label("Labels, for display only")
+    field.fill("no such column")
+    field.press("Enter")
+    page.get_by_text("no such column").first.wait_for()
+    act.wait_for(lambda: page.get_by_role("button", name="Run", exact=True).is_disabled())
+    assert field.input_value() == "no such column"
+    field.fill("")
+    field.press("Enter")
+    act.wait_for(lambda: page.get_by_role("button", name="Run", exact=True).is_enabled())
+
+
+def test_an_empty_upload_is_refused(served: Any, open_page: Open) -> None:
+    page = open_page(served.url)
+    field = page.locator('input[type="file"][accept*=".h5ad"]')
+    field.set_input_files({"name": "empty.csv", "mimeType": "text/csv", "buffer": b""})
+    page.get_by_role("alert").get_by_text("The file is empty").wait_for()
 
 
 def test_a_slider_moves_by_keyboard_and_is_marked_as_changed(served: Any, open_page: Open, act: Any) -> None:
@@ -137,12 +173,15 @@ def test_an_export_arrives_whole(served: Any, finished: str, open_page: Open, ac
     assert {"imputed.csv", "labels.csv", "run.json"} <= set(archive.namelist())
 
 
-def test_the_copied_command_is_shown(served: Any, open_page: Open, act: Any) -> None:
+def test_the_command_is_shown_and_copied(served: Any, open_page: Open, act: Any) -> None:
     page = open_page(served.url)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="CLI", exact=True).click()
     text = page.get_by_label("Text to copy")
     text.wait_for()
     assert text.input_value().startswith("scgnn2 run ")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    act.wait_for(lambda: page.evaluate("navigator.clipboard.readText()") == text.input_value())
 
 
 def test_an_upload_ten_times_too_large_is_refused_and_a_small_one_is_taken(

@@ -1,0 +1,35 @@
+"""The engine's sentences in the words of the page: names of controls instead of flags, of files instead of paths."""
+
+from __future__ import annotations
+
+import re
+
+from scgnn2_app.fields import label_of
+from scgnn2_app.sources import Source
+from scgnn2_engine.params import RunParams, StageParams
+
+_FLAG = re.compile(r"--(?:no-)?(\w+)")
+_STAGES: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
+_NAMES = {stage.flag(name): f"{label_of(name)} (card {stage.title})" for stage in _STAGES for name in stage.own_names()}
+
+
+def on_page(text: str, source: Source | None = None) -> str:
+    """A sentence as a page says it.
+
+    Parameters
+    ----------
+    text
+        A message of the engine.
+    source
+        The data it speaks of: an upload is called by its name, for where it lies tells a user nothing.
+
+    Examples
+    --------
+    >>> on_page("Say which it is: --load_orientation cells-by-genes.")
+    'Say which it is: Orientation (card Load) cells-by-genes.'
+    >>> on_page("/ws/uploads/6f16/a.csv is empty.", Source("upload", "/ws/uploads/6f16/a.csv", title="a.csv"))
+    'a.csv is empty.'
+    """
+    if source is not None and source.kind in ("upload", "memory"):
+        text = text.replace(source.path, source.text)
+    return _FLAG.sub(lambda found: _NAMES.get(found[1], found[0]), text)
