@@ -54,6 +54,7 @@ LOOK = {
     "& .MuiAppBar-root .MuiTypography-root": {"color": "text.primary"},
     "& .MuiAppBar-root a": {"color": "text.primary"},
     "& .MuiToolbar-root": {"gap": "8px"},
+    "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},  # a long sentence ends in dots, it pushes nothing out
 }
 """The bar above is of the colour of the page, so that its buttons are seen."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import panel_material_ui as pmui
 
 from scgnn2_app.download import Downloader
+from scgnn2_app.figure_files import file_name
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError, ScgnnError
@@ -53,7 +54,7 @@ def build(run: RunData, form: str) -> tuple[str, bytes | Path]:
         raise InputError(f"There is no export {form!r}.", expected=", ".join(builders))
     if not run.finished:
         raise InputError("This run has no result yet.", advice="Export it when it is over.")
-    return f"scgnn2_{run.name}.{suffixes.get(form, form)}", builders[form](run)
+    return f"scgnn2_{file_name(run.name)}.{suffixes.get(form, form)}", builders[form](run)
 
 
 def zipped(files: Iterator[tuple[str, bytes]]) -> bytes:

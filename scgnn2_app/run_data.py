@@ -108,7 +108,11 @@ class RunData:
 
     @property
     def name(self) -> str:
-        """What the folder is called."""
+        """The name the run was given, as it is now; without one what its folder is called."""
+        with suppress(OSError, ValueError):
+            given = json.loads((self.folder / "job.json").read_text(encoding="utf-8")).get("name")
+            if given:
+                return str(given)
         return self.folder.resolve().name
 
     @property

@@ -148,6 +148,8 @@ class CellGraphView(pn.viewable.Viewer):
         with pn.io.hold():
             self.cutoff.param.update(start=0.0, end=end, step=step, value=kept)
         self.canvas.cutoff = kept
+        for number, axis in enumerate((self.canvas.figure.xaxis, self.canvas.figure.yaxis), 1):
+            axis.axis_label = f"UMAP {number}" if run.finished else f"component {number}"
         self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
         self._recolour()
 

@@ -76,6 +76,7 @@ class LiveView(pn.viewable.Viewer):
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped, self._levels_read = -1, (-1, False), False
+        self._has_trace = False
         self._panes: dict[int, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
@@ -208,7 +209,8 @@ class LiveView(pn.viewable.Viewer):
                 'style="overflow:auto;max-height:300px;font-size:12px">'
                 f"{html.escape(said)}</pre></details>"
             )
-        shown = failed and bool(info.traceback or self._trace.object)
+            self._has_trace = bool(said.strip())
+        shown = failed and self._has_trace
         if self._trace.visible != shown:
             self._trace.visible = shown
 

@@ -47,6 +47,7 @@ def test_a_run_under_way_shows_every_iteration_as_it_comes(made_run: Path, tmp_p
     assert view._colouring is not None
     assert [group.name for group in view._colouring.groups] == ["0", "1"]
     assert "principal components, until the run is done" in view.count.object
+    assert view.canvas.figure.xaxis[0].axis_label == "component 1"
     session.select([2, 3])
     view.cutoff.value = 0.5 * view.cutoff.end
     cutoff, shown = view.cutoff.value, session.run

@@ -34,6 +34,13 @@ def test_names_clusters_and_labels(run: RunData) -> None:
     assert list(run.numbers) == ["depth"]
 
 
+def test_the_name_is_the_one_that_was_given_last(made_run: Path, tmp_path: Path) -> None:
+    run = RunData(shutil.copytree(made_run, tmp_path / "run"))
+    assert run.name == "run"
+    (run.folder / "job.json").write_text('{"name": "with bulk"}')
+    assert run.name == "with bulk"
+
+
 def test_labels_from_a_file_are_matched_by_name(made_run: Path, tmp_path: Path) -> None:
     labels = tmp_path / "types.csv"
     labels.write_text("cell,type\ncell 1,T\ncell 0,B\n")
