@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph import build_graph
@@ -16,10 +17,12 @@ from scgnn2_engine.stages import (
     DenoisingFit,
     Ensemble,
     Observed,
+    fewest_neighbours,
     observe,
     posterior_rate,
     principal_components,
     root_expectation,
+    seen_by_neighbours,
     zero_is_likely,
 )
 from scgnn2_engine.types import LoopState, Matrix, Prepared
@@ -79,7 +82,7 @@ def take_in(prepared: Prepared, params: RunParams) -> tuple[Observed, list[Notic
         )
         notices.append(
             Notice(
-                f"No rates are trained (outputs rate, expected, zeros_kept): {why}.",
+                f"No rates are trained, so there is no output rate: {why}.",
                 "info",
                 "feature_AE",
             )
@@ -142,37 +145,110 @@ def neighbours_of(fit: DenoisingFit, params: RunParams, n_neighbours: int, seed:
     return build_graph(points, construction="v2", n_neighbours=n_neighbours, seed=seed).neighbours
 
 
-def outputs(prepared: Prepared, state: LoopState, dispersion: float) -> Mapping[str, npt.NDArray[np.float32]]:
-    """The other answers to what a gene's expression is, beside the value it has where it is seen.
+@dataclass(frozen=True)
+class Answers:
+    """What a run returns of its last state, ln(1 + x) with the cells' own library sizes.
+
+    Attributes
+    ----------
+    imputed
+        (n_obs, n_vars) float32 value of each gene where it is seen; 0 where a zero is left as it is (``keep_zeros``).
+    others
+        (n_obs, n_vars) float32 each: other answers to what a gene's expression is (objective ``denoise``).
+
+        ``"rate"``: the expected count, given the rate and the count that was seen (posterior mean); with rates.
+        ``"expected"``: with rates (E √count)² at that rate, else the value times the share of the neighbours in which
+        the gene is seen; the better guess where errors are measured on a logarithmic scale. ``"zeros_kept"``: the
+        value, but 0 where 0 was seen and is the likelier: given the rate, else as fewer than half of the neighbours
+        see the gene.
+    notice
+        What was left at 0.
+    """
+
+    imputed: npt.NDArray[np.float32]
+    others: Mapping[str, npt.NDArray[np.float32]]
+    notice: Notice | None = None
+
+
+def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
+    """The imputed expression, and other answers beside it.
 
     Parameters
     ----------
     prepared
-        The counts; entries hidden by the benchmark count as the zeros they appear to be.
+        The expression; entries hidden by the benchmark count as the zeros they appear to be.
     state
-        With ``imputed`` and its ``log_rate``; without rates there are no other answers.
-    dispersion
-        θ of the counts.
-
-    Returns
-    -------
-    (n_obs, n_vars) float32 each, ln(1 + x) with the cells' own library sizes
-        ``"rate"``: the expected count, given the rate and the count that was seen (posterior mean). ``"expected"``:
-        (E √count)² at that rate, the better guess where errors are measured on a logarithmic scale. ``"zeros_kept"``:
-        the imputed value, but 0 where 0 was seen and is what the rate makes likely.
+        With ``imputed``, and with its ``log_rate`` where there are rates.
+    params
+        ``keep_zeros``, the objective and the dispersion of the counts.
     """
-    if state.log_rate is None or state.imputed is None:
-        return {}
+    if state.imputed is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    value = prepared.to_output_scale(state.imputed)
+    if value is state.imputed:
+        value = value.copy()  # zeros are put into it
+    by_share = state.log_rate is None and params.feature_AE.objective == "denoise"
+    others: Mapping[str, npt.NDArray[np.float32]] = {}
+    if state.log_rate is not None:
+        others = _by_rate(prepared, state.log_rate, value, params.feature_AE.dispersion)
+    if not by_share and params.keep_zeros == 0:
+        return Answers(value, others)
+    visible = _visible(prepared, with_held_out=True)
+    seen = sp.csr_matrix(visible, dtype=np.float32)
+    seen.eliminate_zeros()
+    seen.data[:] = 1
+    k = state.graph.k
+    if by_share:
+        others = _by_share(seen, state.graph.neighbours, value)
+    if params.keep_zeros == 0:
+        return Answers(value, others)
+    at_seen = np.zeros(k + 1, dtype=np.int64)
+    for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
+        at_seen += np.bincount(counts[seen[rows].nonzero()], minlength=k + 1)
+    fewest = fewest_neighbours(at_seen, params.keep_zeros)
+    n_kept = 0
+    for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
+        kept = counts < fewest
+        kept[seen[rows].nonzero()] = False
+        value[rows][kept] = 0
+        if "zeros_kept" in others:
+            others["zeros_kept"][rows][kept] = 0
+        n_kept += int(kept.sum())
+    n_zeros = value.size - seen.nnz
+    notice = Notice(
+        f"{n_kept / max(1, n_zeros):.1%} of the zeros are left at 0: fewer than {fewest} of the {k} neighbours of the "
+        f"cell see the gene (keep_zeros = {params.keep_zeros:g}).",
+        "info",
+        "output",
+    )
+    return Answers(value, others, notice)
+
+
+def _by_rate(
+    prepared: Prepared, log_rate: npt.NDArray[np.float32], value: npt.NDArray[np.float32], dispersion: float
+) -> dict[str, npt.NDArray[np.float32]]:
     counts = _visible(prepared, with_held_out=True)
     seen = np.asarray(counts.todense() if hasattr(counts, "todense") else counts, np.float32)
-    rate = np.exp(state.log_rate)
+    rate = np.exp(log_rate)
     rate *= prepared.size_factors[:, None]
     zeros = (seen == 0) & zero_is_likely(rate, dispersion)
     rate = posterior_rate(rate, seen, dispersion)
     expected = root_expectation(rate, dispersion)
-    kept = prepared.to_output_scale(state.imputed)
+    kept = value.copy()
     kept[zeros] = 0
     return {"rate": np.log1p(rate), "expected": np.log1p(expected), "zeros_kept": kept}
+
+
+def _by_share(
+    seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64], value: npt.NDArray[np.float32]
+) -> dict[str, npt.NDArray[np.float32]]:
+    expected, kept = value.copy(), value.copy()
+    k = neighbours.shape[1]
+    for rows, counts in seen_by_neighbours(seen, neighbours):
+        counts[seen[rows].nonzero()] = k  # what was seen is no zero
+        expected[rows] *= (counts / k).astype(np.float32)
+        kept[rows][2 * counts < k] = 0
+    return {"expected": expected, "zeros_kept": kept}
 
 
 def _visible(prepared: Prepared, *, with_held_out: bool) -> Matrix:

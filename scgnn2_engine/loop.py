@@ -35,7 +35,7 @@ from scgnn2_engine.events import (
     drain,
     never,
 )
-from scgnn2_engine.gap_filling import Mean, join, neighbours_of, settle, take_in, without_effect
+from scgnn2_engine.gap_filling import Mean, answers, join, neighbours_of, settle, take_in, without_effect
 from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.params import ClusterAEParams, RunParams
@@ -259,7 +259,10 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
     if best is None:
         raise RuntimeError("a run ended without an iteration")
     ended_by: StopReason = reason or watch.reason or "total_epoch"
-    result = recorder.result(prepared, best, dataset, ended_by)
+    found = answers(prepared, best, params)
+    if found.notice is not None:
+        yield found.notice
+    result = recorder.result(prepared, best, dataset, ended_by, found)
     result = yield from journey.timed("evaluate", 0, _evaluate(journey, result, truth))
     yield RunEnded(result, ended_by)
     return result

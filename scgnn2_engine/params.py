@@ -236,8 +236,8 @@ class FeatureAEParams(_AutoencoderParams):
     count_weight = _weight(
         0.0,
         "Denoise: weight of a second output, the rate of each gene, trained on all entries by the likelihood of "
-        "counts. Used where the data are counts of which half are at most count_limit (UMI data); gives the outputs "
-        "rate, expected and zeros_kept.",
+        "counts. Used where the data are counts of which half are at most count_limit (UMI data); gives the output "
+        "rate, and expected and zeros_kept by it.",
     )
     count_limit = param.Number(
         20.0,
@@ -590,6 +590,12 @@ class RunParams(StageParams):
         "Train the feature autoencoder of every iteration afresh, and return the mean of all of them (objective "
         "denoise only)."
     )
+    keep_zeros = _share(
+        0.0,
+        "Leave a zero at 0 where too few of the cell's neighbours see the gene: fewer than the largest number (at most "
+        "half of them) that no more than this share of the seen entries fall short of. 0 fills every zero.",
+        high=0.5,
+    )
     run_LTMG = _switch(
         "Compute the LTMG states, unless load_LTMG gives them; off, those of the benchmark folder are loaded. Without "
         "any, all entries weigh the same.",
@@ -774,6 +780,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ari_threshold": 1.0,
         "graph_change_threshold": 0.0,
         "ensemble": True,
+        "keep_zeros": 0.0025,
         "preprocess_library_size": True,
         "validation_share": 0.02,
         "selection": "validation",

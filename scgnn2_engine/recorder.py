@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
-from scgnn2_engine.gap_filling import outputs
+from scgnn2_engine.gap_filling import Answers
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
 from scgnn2_engine.selection import select_iteration
@@ -80,9 +80,11 @@ class Recorder:
         self.rows.append({"iteration": iteration, **scores})
         self._labels[f"iteration_{iteration}"] = state.labels
 
-    def result(self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason) -> Result:
-        """Assemble the result from the selected iteration's state."""
-        if state.labels is None or state.imputed is None or state.clustering_embedding is None:
+    def result(
+        self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason, found: Answers
+    ) -> Result:
+        """Assemble the result from the selected iteration's state and what it answers."""
+        if state.labels is None or state.clustering_embedding is None:
             raise ValueError("expected the state of an iteration, found the state before the loop")
         chosen = select_iteration(self.label_free_rows, self._params.selection)
         metrics = pd.DataFrame(self.rows)
@@ -93,7 +95,7 @@ class Recorder:
         if dataset.obs is not None:
             obs = dataset.obs.iloc[prepared.cells]
         return Result(
-            imputed=prepared.to_output_scale(state.imputed),
+            imputed=found.imputed,
             labels=state.labels,
             feature_embedding=state.feature_embedding,
             graph_embedding=state.graph_embedding,
@@ -107,7 +109,7 @@ class Recorder:
             obs=obs,
             source=dataset,
             deconvolution=state.deconvolution,
-            outputs=outputs(prepared, state, self._params.feature_AE.dispersion),
+            outputs=found.others,
         )
 
     def _record(self, prepared: Prepared, reason: StopReason, chosen: int) -> dict[str, Any]:

@@ -430,7 +430,7 @@ class Result:
         (n_obs, 2) map of the graph embedding, or None when figures were off.
     outputs
         Other answers to what a gene's expression is, by name, each (n_obs, n_vars) float32 on the scale of ``imputed``:
-        with rates ``"rate"``, ``"expected"`` and ``"zeros_kept"`` (see README, Results).
+        ``"expected"``, ``"zeros_kept"``, and with rates ``"rate"`` (see README, Results).
     deconvolution
         What the bulk stage found, or None without bulk.
     evaluation

@@ -250,8 +250,8 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
     text = 10 * entries + 200 * 12 * n_obs  # "0.123456," per value; embeddings, names and edges of a cell
     total = text + 20 * entries + 40 * 31 * n_obs  # h5ad: X, counts (8 bytes each at most) and the imputed values
     total += 8 * n_stored
-    if params.feature_AE.objective == "denoise" and params.feature_AE.count_weight > 0:
-        total += 12 * entries  # rate, expected and zeros_kept
+    if params.feature_AE.objective == "denoise":
+        total += (12 if params.feature_AE.count_weight > 0 else 8) * entries  # rate, expected and zeros_kept
     if params.output.preprocessed:
         total += 12 * entries
     if params.output.rdata:

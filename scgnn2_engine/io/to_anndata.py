@@ -35,7 +35,8 @@ def result_to_anndata(result: Result) -> AnnData:
     AnnData
         (n_obs, n_vars), kept cells and genes. ``X``: the observed expression as given, sparse where it came sparse;
         ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
-        with rates also ``scgnn2_rate``, ``scgnn2_expected`` and ``scgnn2_zeros_kept`` (:attr:`Result.outputs`);
+        with objective denoise also ``scgnn2_expected``, ``scgnn2_zeros_kept`` and for UMI counts ``scgnn2_rate``
+        (:attr:`Result.outputs`);
         ``raw``: the same with all genes of the input, where more of them came in than were kept;
         ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_scgnn2_umap"]`` where there is a map;
         ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;

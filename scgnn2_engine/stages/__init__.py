@@ -21,6 +21,7 @@ from scgnn2_engine.stages.ensemble import Ensemble
 from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
 from scgnn2_engine.stages.fusion import fuse
 from scgnn2_engine.stages.graph_ae import GraphFit, fit_graph_ae, iterate_graph_ae
+from scgnn2_engine.stages.seen_share import fewest_neighbours, seen_by_neighbours
 
 __all__ = [
     "ClusterFit",
@@ -41,6 +42,7 @@ __all__ = [
     "cluster",
     "cluster_profiles",
     "deconvolve",
+    "fewest_neighbours",
     "fit_cluster_ae",
     "fit_denoising",
     "fit_feature_ae",
@@ -59,6 +61,7 @@ __all__ = [
     "posterior_rate",
     "principal_components",
     "root_expectation",
+    "seen_by_neighbours",
     "shares_of",
     "shift_strength",
     "zero_is_likely",

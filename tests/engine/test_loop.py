@@ -137,7 +137,7 @@ def test_the_selected_iteration_is_the_one_returned(data):
 
 
 def test_library_size_is_put_back(data):
-    result = run(data, feature_AE_epoch=[150, 60], cluster_AE_epoch=50, preprocess_library_size=True)
+    result = run(data, feature_AE_epoch=[150, 60], cluster_AE_epoch=50, preprocess_library_size=True, keep_zeros=0.0)
     sizes = np.asarray(result.prepared.expression.sum(axis=1)).ravel()
     imputed = np.expm1(result.imputed).sum(axis=1)
     assert np.corrcoef(sizes, imputed)[0, 1] > 0.8
@@ -394,6 +394,50 @@ def test_other_answers_of_counts(data):
     assert (kept <= result.imputed).all()
     assert ((kept == 0) | (kept == result.imputed)).all()
     assert (kept == 0).any()
+
+
+def test_zeros_are_left_where_hardly_a_neighbour_sees_the_gene(data):
+    filled, kept = run(data, keep_zeros=0.0), run(data, keep_zeros=0.02)
+    seen = np.asarray(kept.prepared.expression.todense()) > 0
+    left = (kept.imputed == 0) & (filled.imputed != 0)
+    assert left.any()
+    assert not (left & seen).any()
+    assert ((kept.imputed == filled.imputed) | left).all()
+    assert kept.labels.tobytes() == filled.labels.tobytes()
+    near = np.stack([seen[neighbours].sum(axis=0) for neighbours in kept.graph.neighbours])
+    fewest = near[left].max() + 1
+    assert (near[~seen & ~left] >= fewest).all()  # one number decides
+    assert (near[seen] < fewest).mean() <= 0.02
+    (said,) = (notice["message"] for notice in kept.record["notices"] if "left at 0" in notice["message"])
+    assert said.startswith(f"{left.sum() / (~seen).sum():.1%} of the zeros")
+    assert f"fewer than {fewest} of the" in said
+
+
+def test_hidden_entries_count_as_zeros_that_were_seen(data):
+    result = run(data, keep_zeros=0.02, dropout_prob=0.1)
+    hidden = result.prepared.hidden
+    visible = np.asarray(result.prepared.expression.todense()) > 0
+    visible[hidden.rows, hidden.cols] = False
+    near = np.stack([visible[neighbours].sum(axis=0) for neighbours in result.graph.neighbours])
+    fewest = near[(result.imputed == 0) & ~visible].max() + 1
+    lost = near[hidden.rows, hidden.cols] < fewest
+    assert ((result.imputed[hidden.rows, hidden.cols] == 0) == lost).all()
+
+
+def test_other_answers_without_rates(data):
+    result = run(data, feature_AE_count_limit=0.0, keep_zeros=0.0)
+    assert set(result.outputs) == {"expected", "zeros_kept"}
+    seen = np.asarray(result.prepared.expression.todense()) > 0
+    share = np.stack([seen[neighbours].mean(axis=0) for neighbours in result.graph.neighbours])
+    for name, factor in (("expected", share), ("zeros_kept", share >= 0.5)):
+        wanted = result.imputed * np.where(seen, 1, factor)
+        np.testing.assert_allclose(result.outputs[name], wanted, rtol=1e-5)
+
+
+def test_the_published_objective_fills_every_zero_and_has_one_answer(data):
+    params = RunParams(preset="paper", **{key: value for key, value in QUICK.items() if key != "preset"})
+    assert params.keep_zeros == 0
+    assert fit(data, params).outputs == {}
 
 
 def test_the_cluster_autoencoders_have_a_say(data):

@@ -1,0 +1,69 @@
+"""How often a gene is seen around a cell, and which zeros are therefore left as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+ROWS = 4096
+"""Cells that are looked at together."""
+
+
+def seen_by_neighbours(
+    seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64]
+) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+    """In how many of a cell's neighbours each gene is seen, some cells after the other; the cell itself does not count.
+
+    Parameters
+    ----------
+    seen
+        (n_obs, n_vars) 1 where an entry is not zero.
+    neighbours
+        (n_obs, k) positions of the neighbours of each cell.
+
+    Yields
+    ------
+    rows, counts
+        Which cells, and (rows, n_vars) numbers from 0 to k.
+
+    Examples
+    --------
+    >>> seen = sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32))
+    >>> [counts.tolist() for _, counts in seen_by_neighbours(seen, np.array([[1, 2], [0, 2], [0, 1]]))]
+    [[[1, 1], [1, 1], [2, 0]]]
+    """
+    n_obs, k = neighbours.shape
+    for start in range(0, n_obs, ROWS):
+        rows = slice(start, min(start + ROWS, n_obs))
+        block = neighbours[rows]
+        ends = np.arange(0, block.size + 1, k)
+        near = sp.csr_matrix((np.ones(block.size, dtype=np.float32), block.ravel(), ends), shape=(len(block), n_obs))
+        yield rows, (near @ seen).toarray().astype(np.int32)
+
+
+def fewest_neighbours(at_seen: npt.NDArray[np.int64], most_lost: float) -> int:
+    """In how many neighbours a gene must be seen for a zero to be filled.
+
+    Parameters
+    ----------
+    at_seen
+        (k + 1,) how many entries that were seen have 0, 1, … k neighbours in which the gene is seen.
+    most_lost
+        Share of those entries that may fall short.
+
+    Returns
+    -------
+    int
+        The largest such number, at most half of the neighbours (rounded up): beyond, a value is the likelier answer.
+
+    Examples
+    --------
+    >>> fewest_neighbours(np.array([1, 2, 7, 90]), 0.03), fewest_neighbours(np.array([1, 2, 7, 90]), 0.005)
+    (2, 0)
+    """
+    k = len(at_seen) - 1
+    lost = np.cumsum(at_seen) / max(1, int(at_seen.sum()))
+    return min(int(np.count_nonzero(lost <= most_lost)), -(-k // 2))
