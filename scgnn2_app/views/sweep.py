@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.draft import Draft
+from scgnn2_app.later import in_thread
 from scgnn2_app.run_bar import duration
 from scgnn2_app.run_charts import history, importances, parallel_coordinates, slice_of
 from scgnn2_app.search_space import Axis, may_vary
@@ -73,6 +74,7 @@ class SweepView(pn.viewable.Viewer):
         self.minutes = pmui.FloatInput(
             label="At most minutes (0: no limit)", value=0.0, start=0.0, step=5.0, width=200, **small
         )
+        self.called = pmui.TextInput(label="Name (optional)", width=180, **small)
         self.start = pmui.Button(
             label="Start sweep", color="success", variant="contained", on_click=lambda _: self._start(), **small
         )
@@ -81,6 +83,8 @@ class SweepView(pn.viewable.Viewer):
         self.resume = pmui.Button(label="Resume", variant="outlined", disabled=True, **small)
         self.best = pmui.Button(label="Best trial into the controls", variant="outlined", disabled=True, **small)
         self.show_best = pmui.Button(label="Show best trial", variant="outlined", disabled=True, **small)
+        self.delete = pmui.Button(label="Delete", color="error", variant="outlined", disabled=True, **small)
+        self._sure = pmui.Dialog(title="Delete?", show_close_button=True, close_on_click=True, width_option="xs")
         self._state = pmui.Typography("", variant="body2", margin=(6, 8))
         self._charts = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -93,6 +97,7 @@ class SweepView(pn.viewable.Viewer):
         self.chosen.param.watch(lambda _: self.update(), "value")
         self.stop.on_click(lambda _: self._with_sweep(context.sweeps.stop))
         self.resume.on_click(lambda _: self._with_sweep(context.sweeps.resume))
+        self.delete.on_click(lambda _: self._ask_delete())
         self.best.on_click(lambda _: self._with_best(lambda sweep, trial: load(context.sweeps.params_of(sweep, trial))))
         self.show_best.on_click(lambda _: self._with_best(lambda _sweep, trial: session.show(trial.run_id)))
         session.param.watch(lambda _: self._repaint(), "dark")
@@ -162,8 +167,10 @@ class SweepView(pn.viewable.Viewer):
                 score=self.score.value,
                 n_trials=self.trials.value,
                 seconds=60 * self.minutes.value,
+                name=self.called.value.strip(),
                 owner=self._context.user,
             )
+            self.called.value = ""
             self.update()
             self.chosen.value = next(name for name, sweep in self._known.items() if sweep == started)
             self._session.say("The sweep has begun; its trials are also among the runs.", "success")
@@ -174,6 +181,38 @@ class SweepView(pn.viewable.Viewer):
         if self.sweep_id:
             self._session.attempt(lambda: action(self.sweep_id))
             self.update()
+
+    def _ask_delete(self) -> None:
+        info = self._context.sweeps.sweep(self.sweep_id)
+        look: dict[str, Any] = {"size": "small", "margin": (4, 6)}
+        answers = [
+            pmui.Button(label=label, on_click=lambda _, runs=runs: self._delete(info.id, runs=runs), **style, **look)
+            for label, runs, style in (
+                ("The sweep and its runs", True, {"color": "error", "variant": "contained"}),
+                ("The sweep alone", False, {"color": "error", "variant": "outlined"}),
+            )
+        ]
+        keep = pmui.Button(label="Keep", variant="outlined", on_click=lambda _: self._close(), **look)
+        text = f"{_title(info)} with its history. Its {len(info.trials)} runs may stay among the runs."
+        self._sure[:] = [pmui.Column(pmui.Typography(text), pmui.FlexBox(*answers, keep))]
+        self._sure.open = True
+
+    def _delete(self, sweep_id: str, *, runs: bool) -> None:
+        """In a thread: a sweep under way is stopped first."""
+        self._close()
+
+        def done(_: None) -> None:
+            self._session.say("The sweep is deleted.", "info")
+            self.update()
+
+        in_thread(
+            lambda: self._context.sweeps.delete(sweep_id, runs=runs),
+            done,
+            lambda error: self._session.say(str(error), "error"),
+        )
+
+    def _close(self) -> None:
+        self._sure.open = False
 
     def _with_best(self, action: Callable[[str, Trial], Any]) -> None:
         def act() -> None:
@@ -195,6 +234,7 @@ class SweepView(pn.viewable.Viewer):
         allowed = {
             self.stop: info is not None and info.state == "running",
             self.resume: info is not None and info.may_resume,
+            self.delete: info is not None,
             self.best: info is not None and info.best is not None,
             self.show_best: info is not None and info.best is not None,
         }
@@ -247,13 +287,18 @@ class SweepView(pn.viewable.Viewer):
         return pmui.Column(
             self.keys,
             self._axes,
-            pmui.FlexBox(self.strategy, self.score, self.trials, self.minutes, self.start, align_items="center"),
+            pmui.FlexBox(
+                self.strategy, self.score, self.trials, self.minutes, self.called, self.start, align_items="center"
+            ),
             pmui.Divider(sizing_mode="stretch_width", margin=(4, 8)),
-            pmui.FlexBox(self.chosen, self.stop, self.resume, self.best, self.show_best, align_items="center"),
+            pmui.FlexBox(
+                self.chosen, self.stop, self.resume, self.best, self.show_best, self.delete, align_items="center"
+            ),
             self._state,
             self._charts,
             self._parallel,
             self._table,
+            self._sure,
             sizing_mode="stretch_width",
             margin=0,
         )

@@ -50,6 +50,10 @@ class Sweeps:
     def resume(self, sweep_id: str) -> None:
         self.asked.append(("resume", sweep_id))
 
+    def delete(self, sweep_id: str, *, runs: bool) -> None:
+        self.asked.append(("delete", sweep_id, runs))
+        self.shown = []
+
     def importances(self, sweep_id: str) -> tuple[dict[str, float], str]:
         return {}, "two trials say little"
 
@@ -93,13 +97,36 @@ def test_what_stands_in_the_fields_is_what_is_asked_for(view: SweepView, sweeps:
     view.keys.value = ["clustering_resolution"]
     view._ranges["clustering_resolution"].value = "0.1:0.9"
     view.strategy.value, view.score.value, view.trials.value, view.minutes.value = "random", "seconds", 7, 2.0
+    view.called.value = " mine "
     press(view.start)
     ((_, source, params, axes, options),) = sweeps.asked
     assert (source, params) == (tiny_source, RunParams())
     assert [axis.text for axis in axes] == [Axis.parse("clustering_resolution=0.1:0.9").text]
-    assert options == {"strategy": "random", "score": "seconds", "n_trials": 7, "seconds": 120.0, "owner": "me"}
+    assert options == {
+        "strategy": "random",
+        "score": "seconds",
+        "n_trials": 7,
+        "seconds": 120.0,
+        "name": "mine",
+        "owner": "me",
+    }
     assert view.sweep_id == "new"
     assert "begun" in view._session.notice
+
+
+@pytest.mark.parametrize(("answer", "asked"), [(0, [True]), (1, [False]), (2, [])])
+def test_a_sweep_is_deleted_once_that_is_confirmed(
+    view: SweepView, sweeps: Sweeps, tiny_source: Source, answer: int, asked: list[bool]
+) -> None:
+    sweeps.shown = [info_of("old", source=tiny_source, state="done")]
+    view.update()
+    press(view.delete)
+    assert view._sure.open
+    assert sweeps.asked == []
+    press(view._sure[0][1][answer])
+    assert not view._sure.open
+    assert sweeps.asked == [("delete", "old", runs) for runs in asked]
+    assert (view.sweep_id == "") == bool(asked)
 
 
 def test_a_range_that_is_none_is_said_and_nothing_begins(view: SweepView, sweeps: Sweeps) -> None:
