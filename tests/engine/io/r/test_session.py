@@ -160,12 +160,15 @@ def pieces_of(adata: AnnData) -> tuple[dict[str, dict[str, list[str]]], list[str
     return found, lost
 
 
+MATRICES = ("scgnn2_imputed", "scgnn2_expected", "scgnn2_zeros_kept")
+
+
 def test_a_results_imputed_genes_are_an_alternative_experiment(result: sc2.Result) -> None:
     adata = result_to_anndata(result)
     found, lost = pieces_of(adata)
     assert found == {
         "": {"counts": list(adata.raw.var_names)},
-        "scGNN2": {"scgnn2_imputed": list(adata.var_names)},
+        "scGNN2": {name: list(adata.var_names) for name in MATRICES},
     }
     assert lost == []
 
@@ -175,10 +178,10 @@ def test_with_all_genes_kept_it_is_an_assay_beside_the_counts(result: sc2.Result
     adata.raw = None
     found, _ = pieces_of(adata)
     genes = list(adata.var_names)
-    assert found == {"": {"scgnn2_imputed": genes, "counts": genes}}
+    assert found == {"": dict.fromkeys((*MATRICES, "counts"), genes)}
     adata.uns["scgnn2"]["scale_of_X"] = "logged"
     del adata.layers["counts"]
-    assert list(pieces_of(adata)[0][""]) == ["scgnn2_imputed", "logcounts"]
+    assert set(pieces_of(adata)[0][""]) == {*MATRICES, "logcounts"}
 
 
 def test_assays_of_a_seurat_object_become_alternative_experiments() -> None:
@@ -316,7 +319,7 @@ def test_objects_go_to_r_and_come_back(
         *["(60, 40) True Not carried over from R: misc (scgnn2)."] * 3,
         "SingleCellExperiment 40 60 counts",
         f"{'dgCMatrix' if sp.issparse(adata.X) else 'matrix array'} scgnn2_feature scgnn2_graph",
-        "25 60 scgnn2_imputed",
+        "25 60 scgnn2_expected scgnn2_imputed scgnn2_zeros_kept",
         "True True True 0 True True",
         "[[1.0, 4.0], [0.0, 5.0], [3.0, 6.0]] (2, 3)",
         "R has no variable 'nowhere'. Expected: the name of a variable in R's global environment, or the object "

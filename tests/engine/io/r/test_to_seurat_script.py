@@ -108,7 +108,10 @@ def test_a_result_becomes_the_same_object(
     assert "Written: " in done.stderr
     clusters = " ".join(result.obs["scgnn2_cluster"].cat.categories)
     reductions = "scgnn2.feature scgnn2.graph scgnn2.umap umap coordinates"
-    assert rscript(SAME, cwd=folder) == f"40 60 RNA scGNN2 {reductions} scGNN2_snn {clusters}"
+    assert (
+        rscript(SAME, cwd=folder)
+        == f"40 60 RNA scgnn2.expected scGNN2 scgnn2.zeros.kept {reductions} scGNN2_snn {clusters}"
+    )
 
 
 def test_a_result_of_a_seurat_object_keeps_its_assays(

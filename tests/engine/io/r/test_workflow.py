@@ -25,7 +25,7 @@ def test_the_example_ends_with_markers_on_the_counts(
     monkeypatch.setenv("SCGNN2", str(Path(sys.executable).with_name("scgnn2")))
     rscript("suppressMessages(library(Seurat)); saveRDS(pbmc_small, 'small.rds')", cwd=tmp_path)
     printed = rscript(EXAMPLE.read_text(), "small.rds", "out", *QUICK.split(), cwd=tmp_path, time_limit=300)
-    assert "2 assays" in printed
+    assert "4 assays" in printed
     assert (tmp_path / "out" / "dimplot.pdf").stat().st_size > 1000
     checked = rscript(
         """
@@ -71,4 +71,4 @@ def test_a_session_of_r_needs_no_files(
         cwd=tmp_path,
         time_limit=300,
     )
-    assert printed.split() == ["RNA", "scGNN2"]
+    assert printed.split() == ["RNA", "scGNN2", "scgnn2.expected", "scgnn2.zeros.kept"]
