@@ -1,4 +1,4 @@
-"""How a run with ``feature_AE_objective = denoise`` averages and embeds what it trains."""
+"""How a run with ``feature_AE_objective = denoise`` averages and embeds what it trains, and what any run returns."""
 
 from __future__ import annotations
 
@@ -153,6 +153,7 @@ class Answers:
     ----------
     imputed
         (n_obs, n_vars) float32 value of each gene where it is seen; 0 where a zero is left as it is (``keep_zeros``).
+        Held-out entries count as the zeros they are to the training, so that their error is that of all others.
     others
         (n_obs, n_vars) float32 each: other answers to what a gene's expression is (objective ``denoise``).
 
@@ -193,10 +194,7 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
         others = _by_rate(prepared, state.log_rate, value, params.feature_AE.dispersion)
     if not by_share and params.keep_zeros == 0:
         return Answers(value, others)
-    visible = _visible(prepared, with_held_out=True)
-    seen = sp.csr_matrix(visible, dtype=np.float32)
-    seen.eliminate_zeros()
-    seen.data[:] = 1
+    seen = sp.csr_matrix(_visible(prepared, with_held_out=False) > 0, dtype=np.float32)  # of its own: nothing is shared
     k = state.graph.k
     if by_share:
         others = _by_share(seen, state.graph.neighbours, value)
@@ -206,6 +204,10 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
         at_seen += np.bincount(counts[seen[rows].nonzero()], minlength=k + 1)
     fewest = fewest_neighbours(at_seen, params.keep_zeros)
+    if fewest == 0:
+        share = f"{params.keep_zeros:.2%}"
+        said = f"No zero is left at 0: more than {share} of the seen entries have no neighbour that sees the gene."
+        return Answers(value, others, Notice(said, "info", "output"))
     n_kept = 0
     for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
         kept = counts < fewest
@@ -246,7 +248,7 @@ def _by_share(
     k = neighbours.shape[1]
     for rows, counts in seen_by_neighbours(seen, neighbours):
         counts[seen[rows].nonzero()] = k  # what was seen is no zero
-        expected[rows] *= (counts / k).astype(np.float32)
+        expected[rows] *= counts.astype(np.float32) / np.float32(k)
         kept[rows][2 * counts < k] = 0
     return {"expected": expected, "zeros_kept": kept}
 

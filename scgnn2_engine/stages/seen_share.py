@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-ROWS = 4096
-"""Cells that are looked at together."""
+BLOCK_ELEMENTS = 4_000_000
+"""Entries that are looked at together, some 16 MB each time they are held."""
 
 
 def seen_by_neighbours(
@@ -36,8 +36,9 @@ def seen_by_neighbours(
     [[[1, 1], [1, 1], [2, 0]]]
     """
     n_obs, k = neighbours.shape
-    for start in range(0, n_obs, ROWS):
-        rows = slice(start, min(start + ROWS, n_obs))
+    n_rows = max(1, BLOCK_ELEMENTS // max(1, seen.shape[1]))
+    for start in range(0, n_obs, n_rows):
+        rows = slice(start, min(start + n_rows, n_obs))
         block = neighbours[rows]
         ends = np.arange(0, block.size + 1, k)
         near = sp.csr_matrix((np.ones(block.size, dtype=np.float32), block.ravel(), ends), shape=(len(block), n_obs))

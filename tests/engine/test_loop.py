@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import scgnn2_engine.loop as loop
-from scgnn2_engine import RunParams, fit, iterate, simulate
+from scgnn2_engine import RunParams, fit, iterate, result_to_anndata, simulate
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.events import (
     DataPrepared,
@@ -396,9 +396,22 @@ def test_other_answers_of_counts(data):
     assert (kept == 0).any()
 
 
+@pytest.mark.parametrize("values", [{"keep_zeros": 0.02}, {"keep_zeros": 0.0, "feature_AE_count_limit": 0.0}])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_the_answers_leave_the_input_as_it_was(data, values, sparse):
+    given = data if sparse else replace(data, expression=np.asarray(data.expression.todense()))
+    before = data.expression.copy()
+    result = run(given, **values)
+    assert (data.expression != before).nnz == 0
+    chosen = before.toarray()[np.ix_(result.prepared.cells, result.prepared.genes)]
+    for after in (result.prepared.expression, result_to_anndata(result).layers["counts"]):
+        assert np.array_equal(after.toarray() if sparse else after, chosen)
+
+
 def test_zeros_are_left_where_hardly_a_neighbour_sees_the_gene(data):
     filled, kept = run(data, keep_zeros=0.0), run(data, keep_zeros=0.02)
     seen = np.asarray(kept.prepared.expression.todense()) > 0
+    seen[kept.prepared.validation.rows, kept.prepared.validation.cols] = False  # held out: as the training saw them
     left = (kept.imputed == 0) & (filled.imputed != 0)
     assert left.any()
     assert not (left & seen).any()
@@ -417,7 +430,8 @@ def test_hidden_entries_count_as_zeros_that_were_seen(data):
     result = run(data, keep_zeros=0.02, dropout_prob=0.1)
     hidden = result.prepared.hidden
     visible = np.asarray(result.prepared.expression.todense()) > 0
-    visible[hidden.rows, hidden.cols] = False
+    for entries in (hidden, result.prepared.validation):
+        visible[entries.rows, entries.cols] = False
     near = np.stack([visible[neighbours].sum(axis=0) for neighbours in result.graph.neighbours])
     fewest = near[(result.imputed == 0) & ~visible].max() + 1
     lost = near[hidden.rows, hidden.cols] < fewest
@@ -428,6 +442,7 @@ def test_other_answers_without_rates(data):
     result = run(data, feature_AE_count_limit=0.0, keep_zeros=0.0)
     assert set(result.outputs) == {"expected", "zeros_kept"}
     seen = np.asarray(result.prepared.expression.todense()) > 0
+    seen[result.prepared.validation.rows, result.prepared.validation.cols] = False
     share = np.stack([seen[neighbours].mean(axis=0) for neighbours in result.graph.neighbours])
     for name, factor in (("expected", share), ("zeros_kept", share >= 0.5)):
         wanted = result.imputed * np.where(seen, 1, factor)
