@@ -36,7 +36,7 @@ from scgnn2_app.views.live import LiveView
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.sankey import SankeyView
 from scgnn2_app.views.sweep import SweepView
-from scgnn2_app.wording import on_page
+from scgnn2_app.wording import on_page, plain
 from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
@@ -180,20 +180,20 @@ class App:
 
     def load_run(self, info: RunInfo) -> None:
         """Take the data and parameters of a run into the controls."""
-        self.load_params(RunParams.from_dict(info.params))
         self.picker.take(info.source)
+        self.load_params(RunParams.from_dict(info.params))
 
     def take_up_controls(self) -> None:
         """After a reload the controls stand as they did for the shown run, where its data may still be read."""
         info = self._shown()
         if info is None:
             return
-        with suppress(ScgnnError):
+        with suppress(ScgnnError, OSError):
             params = RunParams.from_dict(info.params)
             self.context.manager.require_allowed(info.source, params, self.context.user)
             if info.source.kind in ("demo", "flags") or Path(info.source.path).exists():
-                self.draft.load(params.replace(output_dir=RunParams().output.dir))
                 self.picker.take(info.source)
+                self.draft.load(params.replace(output_dir=RunParams().output.dir))
 
     def load_params(self, params: RunParams) -> None:
         """Take parameters into the controls."""
@@ -313,7 +313,7 @@ class App:
         # A new one each time: one that was closed in the browser would stay closed.
         self._notice[:] = [
             pmui.Alert(
-                on_page(self.session.notice), severity=self.session.notice_level, closeable=True, margin=(4, 8),
+                plain(on_page(self.session.notice)), severity=self.session.notice_level, closeable=True, margin=(4, 8),
                 sizing_mode="stretch_width",
             )
         ]  # fmt: skip

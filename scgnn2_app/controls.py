@@ -13,6 +13,7 @@ import param
 from scgnn2_app.draft import Draft, base
 from scgnn2_app.fields import Field, field_for
 from scgnn2_app.session import Session
+from scgnn2_app.wording import plain
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams
 
@@ -245,7 +246,7 @@ class Controls(pn.viewable.Viewer):
     def _follow(self) -> None:
         if self._preset.value != self.draft.preset:
             self._preset.value = self.draft.preset
-        self._problem.param.update(object=self.draft.problem, visible=bool(self.draft.problem))
+        self._problem.param.update(object=plain(self.draft.problem), visible=bool(self.draft.problem))
         changed = len([key for key in self.draft.changed() if key not in NOT_HERE])
         self._reset.param.update(label=f"Reset all ({changed})" if changed else "Reset all", disabled=not changed)
 

@@ -122,6 +122,7 @@ class DataPicker(pn.viewable.Viewer):
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._context, self._draft, self._session = context, draft, session
         self._asked = 0
+        self._tried: Source | None = None
         self._read_with: dict[str, Any] = {}
         wide: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width", "margin": (5, 8)}
         self._choices = self._offered()
@@ -217,7 +218,7 @@ class DataPicker(pn.viewable.Viewer):
     def _become(self, source: Source | None) -> None:
         if source is not None and source.kind != "flags":
             source = source.with_labels(self._labels.value.strip()).with_bulk(self._bulk.value.strip())
-        self.source = source
+        self._tried = self.source = source
         self._describe()
 
     def _enter_path(self) -> None:
@@ -230,14 +231,17 @@ class DataPicker(pn.viewable.Viewer):
             self._show_folder(folder)
             is_data = path.is_file() or any((path / name).exists() for name in ("matrix.mtx", "matrix.mtx.gz"))
         except ScgnnError as error:
+            self._tried = None
             self._problem(str(error))
             return
         if is_data:
             self._become(Source.at(path))
         elif path.is_dir():
+            self._tried = None
             self.param.update(source=None, summary=None)
             self._says.object = _sentence("Choose a file or a folder.")
         else:
+            self._tried = None
             self._problem(f"There is no file {path.name} in {path.parent}.")
 
     def _show_folder(self, folder: Path) -> None:
@@ -272,6 +276,7 @@ class DataPicker(pn.viewable.Viewer):
     def _parameters_changed(self) -> None:
         reading = self._reading()
         if reading != self._read_with:
+            self.source = self._tried  # what could not be read before may be read now
             self._describe()
         elif self.summary is not None:
             self._show(self.summary)
@@ -309,7 +314,7 @@ class DataPicker(pn.viewable.Viewer):
         in_thread(work, show, failed)
 
     def _problem(self, text: str) -> None:
-        text = on_page(text, self.source)
+        text = on_page(text, self._tried)
         self.param.update(source=None, summary=None)
         self._says.object = _sentence(text, "problem")
 

@@ -16,6 +16,7 @@ from scgnn2_app.download import Downloader
 from scgnn2_app.figure_files import file_name
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
+from scgnn2_app.wording import plain
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.export import export
 from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
@@ -185,7 +186,7 @@ class Exports:
         self.dialog.open = True
 
     def _wait(self, waiting: bool, text: str) -> None:
-        self._status.object = text
+        self._status.object = plain(text)
         for button in self._buttons.values():
             button.disabled = waiting
 

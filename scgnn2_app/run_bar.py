@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.theme import STATES
-from scgnn2_app.wording import on_page
+from scgnn2_app.wording import on_page, plain
 from scgnn2_engine.params import RunParams
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class RunBar(pn.viewable.Viewer):
             self.stop.disabled = self.kill.disabled = True
             return
         self._set(self._state, label=info.state, color=STATES[info.state])
-        self._set(self._text, object=sentence(info))
+        self._set(self._text, object=plain(sentence(info)))
         self._set(self._progress, value=round(100 * info.progress))
         self._set(self.stop, disabled=info.over or info.state == "stopping")
         self._set(self.kill, disabled=info.over)

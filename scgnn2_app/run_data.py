@@ -104,6 +104,13 @@ class RunData:
             return True
         return not (self.folder / RESULT).is_file() and max(self.iterations, default=0) == self._newest
 
+    def again(self) -> RunData:
+        """The run as it is now; what it trains on is not read again while it is under way."""
+        found = RunData(self.folder)
+        if not found.finished and "_data" in self.__dict__:
+            found.__dict__["_data"] = self._data
+        return found
+
     # --- names -------------------------------------------------------------------------------------------------------
 
     @property
@@ -309,7 +316,7 @@ class RunData:
         path = self.folder / "labels_history.csv"
         if path.is_file():
             return pd.read_csv(path, index_col=0, keep_default_na=False, dtype={0: str})
-        columns = {f"iteration_{number}": self.snapshot(number).labels for number in self.iterations}
+        columns = {f"iteration_{number}": snapshots.load_labels(self.folder, number) for number in self.iterations}
         return pd.DataFrame(columns, index=pd.Index(self.obs_names, name="cell"))
 
     # --- expression --------------------------------------------------------------------------------------------------

@@ -143,6 +143,6 @@ class Session(param.Parameterized):
         if folder is not None:
             from scgnn2_app.run_data import RunData
 
-            data = RunData(folder)
+            data = self.run.again() if same else RunData(folder)
         self._loaded = folder
         self.param.update(run_id=run_id, run=data, selection=self.selection if same else NOBODY)

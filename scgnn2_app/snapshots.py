@@ -138,6 +138,21 @@ def load_iteration(folder: Path, iteration: int) -> Snapshot:
     return Snapshot(iteration=iteration, **arrays)
 
 
+def load_labels(folder: Path, iteration: int) -> npt.NDArray[np.int32]:
+    """(n_obs,) clusters of one iteration; nothing else of it is read.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_iteration`.
+    """
+    path = folder / FOLDER / f"iteration_{iteration}.npz"
+    there = ", ".join(str(number) for number in iterations(folder)) or "none"
+    found = _load(path, f"iteration {iteration} of this run", f"the iterations {there}", "labels")
+    labels: npt.NDArray[np.int32] = found["labels"]
+    return labels
+
+
 def load_data(folder: Path) -> DataSnapshot:
     """Read what a run trains on.
 
@@ -170,10 +185,10 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
         np.savez(temporary, allow_pickle=False, **arrays)
 
 
-def _load(path: Path, what: str, found: str) -> dict[str, Any]:
+def _load(path: Path, what: str, found: str, *names: str) -> dict[str, Any]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+            return {name: archive[name] for name in names or archive.files}
     except FileNotFoundError as error:
         raise InputError(f"There is no snapshot of {what}.", expected=path.name, found=found) from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -232,9 +232,9 @@ class SweepManager:
         OutputError
             Another server conducts it and does not stop.
         """
-        info = self.sweep(sweep_id)
         self.stop(sweep_id)
         self.wait(sweep_id, 60)
+        info = self.sweep(sweep_id)  # a trial may have begun meanwhile
         lock = lock_of(info.folder)
         try:
             with lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from scgnn2_app.fields import label_of
@@ -11,6 +12,17 @@ from scgnn2_engine.params import RunParams, StageParams
 _FLAG = re.compile(r"--(?:no-)?(\w+)")
 _STAGES: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
 _NAMES = {stage.flag(name): f"{label_of(name)} (card {stage.title})" for stage in _STAGES for name in stage.own_names()}
+
+
+def plain(text: str) -> str:
+    """Text for a Typography or an Alert, which take HTML: what it holds of names and files shall not be taken for such.
+
+    Examples
+    --------
+    >>> plain("<b>cell</b>")
+    '&lt;b&gt;cell&lt;/b&gt;'
+    """
+    return html.escape(text, quote=False)
 
 
 def on_page(text: str, source: Source | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from scgnn2_app.map_key import MapKey
 from scgnn2_app.run_data import IterationGraph, RunData
 from scgnn2_app.session import Session
 from scgnn2_app.shading import Window
+from scgnn2_app.wording import plain
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots import cell_graph
 from scgnn2_engine.plots.maps import value_map
@@ -43,6 +45,8 @@ class CellGraphView(pn.viewable.Viewer):
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session = session
         self._graph: IterationGraph | None = None
+        self._folder: Path | None = None
+        self._goes_on = False  # the same run with one more iteration: what was chosen stays
         self._colouring: Colouring | None = None
         self.canvas = GraphCanvas(session.select, lambda error: session.say(str(error), "error"), dark=session.dark)
         self.canvas.drawn = self._count
@@ -93,6 +97,8 @@ class CellGraphView(pn.viewable.Viewer):
 
     def _take_up(self) -> None:
         run = self._session.run
+        self._goes_on = run is not None and not run.finished and run.folder == self._folder
+        self._folder = run.folder if run is not None else None
         self._body_visible(run is not None)
         self._graph = None
         if run is None:
@@ -101,7 +107,7 @@ class CellGraphView(pn.viewable.Viewer):
         options = choices(run)
         chosen = self.colour_by.value if self.colour_by.value in options else CLUSTER
         iterations = [RETURNED if run.finished else NEWEST, *(str(number) for number in run.iterations)]
-        keep = not run.finished and self.iteration.value in iterations  # as the run goes on
+        keep = self._goes_on and self.iteration.value in iterations
         asked = self.iteration.value if keep else iterations[0]
         with pn.io.hold():
             self.colour_by.param.update(options=options, value=chosen)
@@ -118,8 +124,8 @@ class CellGraphView(pn.viewable.Viewer):
         if run is None:
             return
         number = 0 if self.iteration.value in (RETURNED, NEWEST) else int(self.iteration.value)
-        self.own_map.visible = bool(number) and number != run.selected_iteration
-        own = bool(number) and self.own_map.value
+        self.own_map.visible = run.finished and bool(number) and number != run.selected_iteration
+        own = self.own_map.visible and self.own_map.value
         asked = (run, self.iteration.value, own)
         self._asked = asked
 
@@ -144,7 +150,7 @@ class CellGraphView(pn.viewable.Viewer):
         low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
         step = float(f"{(high - low) / 100:.1g}") if high > low else 0.01
         end = max(high, step)
-        kept = 0.0 if run.finished else min(float(self.cutoff.value), end)  # as the run goes on
+        kept = min(float(self.cutoff.value), end) if self._goes_on else 0.0
         with pn.io.hold():
             self.cutoff.param.update(start=0.0, end=end, step=step, value=kept)
         self.canvas.cutoff = kept
@@ -198,7 +204,7 @@ class CellGraphView(pn.viewable.Viewer):
         if run is None or not len(selection):
             self.selected.object = "Select cells with the lasso or the box beside the map."
             return
-        names = ", ".join(map(str, run.obs_names[selection[:NAMES_SHOWN]]))
+        names = plain(", ".join(map(str, run.obs_names[selection[:NAMES_SHOWN]])))
         more = f" and {len(selection) - NAMES_SHOWN:,} more" if len(selection) > NAMES_SHOWN else ""
         noun = "cell" if len(selection) == 1 else "cells"
         self.selected.object = f"{len(selection):,} {noun} selected: {names}{more}"

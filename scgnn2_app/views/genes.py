@@ -22,6 +22,7 @@ from scgnn2_app.markers import rank_genes
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.violin_chart import ViolinChart
+from scgnn2_app.wording import plain
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots.maps import value_map, violins
 from scgnn2_engine.plots.style import holoviews
@@ -134,7 +135,7 @@ class GenesView(pn.viewable.Viewer):
         self._show_violins()
         silent = float(np.mean(observed == 0))
         self.note.object = (
-            f"{gene}: not observed in {silent:.0%} of the cells; mean {observed.mean():.3g} observed, "
+            f"{plain(gene)}: not observed in {silent:.0%} of the cells; mean {observed.mean():.3g} observed, "
             f"{imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
         )
 

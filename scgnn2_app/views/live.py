@@ -16,7 +16,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.small_maps import as_data_uri
 from scgnn2_app.story import RunStory
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
-from scgnn2_app.wording import on_page
+from scgnn2_app.wording import on_page, plain
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class LiveView(pn.viewable.Viewer):
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped, self._levels_read = -1, (-1, False), False
-        self._has_trace = False
+        self._has_trace, self._said = False, ""
         self._panes: dict[int, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
@@ -125,7 +125,8 @@ class LiveView(pn.viewable.Viewer):
         self._show_charts()
         self._show_log()
         self._show_strip(None)
-        self._failure.visible = self._trace.visible = False
+        self._failure.visible = self._trace.visible = self._has_trace = False
+        self._said = ""
 
     def _draw(self) -> None:
         self._make_charts()
@@ -201,8 +202,9 @@ class LiveView(pn.viewable.Viewer):
         if self._failure.visible != failed:
             self._failure.visible = failed
         reason = on_page(info.reason, info.source) or "The run failed."
-        if failed and self._failure.object != reason:
-            self._failure.object = reason
+        if failed and self._said != reason:
+            self._said = reason
+            self._failure.object = plain(reason)
             said = info.traceback or self._jobs.workspace.log(info.id, last=20_000)
             self._trace.object = (
                 "<details><summary>Where it happened</summary><pre tabindex=0 "

@@ -13,6 +13,7 @@ from scgnn2_app.run_bar import duration
 from scgnn2_app.session import Session
 from scgnn2_app.theme import TABLE
 from scgnn2_app.views.compare import CompareView
+from scgnn2_app.wording import plain
 
 if TYPE_CHECKING:
     from scgnn2_app.server import ServerContext
@@ -137,7 +138,7 @@ class RunsView(pn.viewable.Viewer):
 
     def _ask_delete(self) -> None:
         chosen = self.chosen
-        names = ", ".join(run.title for run in chosen[:5]) + (" and others" if len(chosen) > 5 else "")
+        names = ", ".join(plain(run.title) for run in chosen[:5]) + (" and others" if len(chosen) > 5 else "")
         going = sum(not run.over for run in chosen)
         text = f"{len(chosen)} runs and all their files: {names}." if len(chosen) > 1 else f"{names} and all its files."
         if going:

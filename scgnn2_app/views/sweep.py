@@ -17,6 +17,7 @@ from scgnn2_app.search_space import Axis, may_vary
 from scgnn2_app.session import Session
 from scgnn2_app.sweep_records import SCORES
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON, TABLE
+from scgnn2_app.wording import plain
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -183,7 +184,9 @@ class SweepView(pn.viewable.Viewer):
             self.update()
 
     def _ask_delete(self) -> None:
-        info = self._context.sweeps.sweep(self.sweep_id)
+        self._session.attempt(lambda: self._ask_about(self._context.sweeps.sweep(self.sweep_id)))
+
+    def _ask_about(self, info: SweepInfo) -> None:
         look: dict[str, Any] = {"size": "small", "margin": (4, 6)}
         answers = [
             pmui.Button(label=label, on_click=lambda _, runs=runs: self._delete(info.id, runs=runs), **style, **look)
@@ -193,13 +196,14 @@ class SweepView(pn.viewable.Viewer):
             )
         ]
         keep = pmui.Button(label="Keep", variant="outlined", on_click=lambda _: self._close(), **look)
-        text = f"{_title(info)} with its history. Its {len(info.trials)} runs may stay among the runs."
+        text = f"{plain(_title(info))} with its history. Its {len(info.trials)} runs may stay among the runs."
         self._sure[:] = [pmui.Column(pmui.Typography(text), pmui.FlexBox(*answers, keep))]
         self._sure.open = True
 
     def _delete(self, sweep_id: str, *, runs: bool) -> None:
         """In a thread: a sweep under way is stopped first."""
         self._close()
+        self._session.say("The sweep is being deleted.", "info")
 
         def done(_: None) -> None:
             self._session.say("The sweep is deleted.", "info")
@@ -238,6 +242,7 @@ class SweepView(pn.viewable.Viewer):
             self.best: info is not None and info.best is not None,
             self.show_best: info is not None and info.best is not None,
         }
+        text = plain(text)
         if self._state.object != text:
             self._state.object = text
         for button, allow in allowed.items():

@@ -248,6 +248,21 @@ def test_what_was_found_while_reading_is_there_to_unfold(app: App) -> None:
     assert "Orientation" in app.picker._says.object or "cells" in app.picker._says.object
 
 
+def test_what_could_not_be_read_is_read_again_once_a_parameter_helps(app: App, tiny_source: Source) -> None:
+    unclear = Path(tiny_source.path).with_name("unclear.csv")
+    unclear.write_text("x,a,b,c\nd,1,0,2\ne,2,1,0\nf,0,3,1\n")
+    try:
+        app.picker._choice.value = ON_SERVER
+        app.picker._path.value = str(unclear)
+        assert app.run_bar.run.disabled
+        assert "Orientation (card Load)" in app.picker._says.object
+        app.draft.set("load_orientation", "cells-by-genes")
+        assert "3 cells × 3 genes" in app.picker._says.object
+        assert not app.run_bar.run.disabled
+    finally:
+        unclear.unlink()
+
+
 def test_one_cell_is_refused_before_a_run(app: App, tiny_source: Source) -> None:
     single = Path(tiny_source.path).with_name("one.csv")
     single.write_text("cell,GATA1,CD34,SPI1\nc1,1,0,2\n")
@@ -321,6 +336,16 @@ def test_a_reload_keeps_the_data_and_parameters_of_the_shown_run(
     assert app.picker.source is not None
     assert app.picker.source.path == tiny_source.path
     assert app.session.notice == ""
+
+
+def test_a_run_with_bulk_named_but_not_used_comes_back_as_it_was(finished: ServerContext) -> None:
+    from dataclasses import replace
+
+    (info,) = finished.manager.runs()
+    app = App(finished)
+    app.load_run(replace(info, source=info.source.with_bulk("bulk.csv")))
+    assert app.picker._bulk.value == "bulk.csv"
+    assert not app.draft.params().use_bulk
 
 
 def test_a_ticked_run_stays_ticked_when_others_come_and_go(finished: ServerContext) -> None:

@@ -65,6 +65,13 @@ def test_a_run_under_way_shows_every_iteration_as_it_comes(made_run: Path, tmp_p
     assert session.run is shown
 
 
+def test_names_are_no_markup(view: CellGraphView, session: Session) -> None:
+    session.run.__dict__["obs_names"] = np.array(["<img src=x onerror=alert(1)>"] * 24)
+    session.select([0])
+    assert "<img" not in view.selected.object
+    assert "&lt;img" in view.selected.object
+
+
 def test_without_a_run_it_says_so() -> None:
     view = CellGraphView(Session())
     panel = view.__panel__()
