@@ -405,7 +405,8 @@ class Result:
     Attributes
     ----------
     imputed
-        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input.
+        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input; 0 where a zero was left as it
+        is (``keep_zeros``).
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding

@@ -251,6 +251,8 @@ def press_run(page: Any) -> str:
     before = page.url
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_function("before => location.href !== before && location.search.includes('run=')", arg=before)
+    # The bar follows a moment later: until then it speaks of the run before.
+    page.locator(".MuiChip-label", has_text=re.compile("^(queued|running)$")).first.wait_for()
     (named,) = parse_qs(urlsplit(page.url).query)["run"]
     return named.strip('"')
 
