@@ -54,7 +54,10 @@ class RunBar(pn.viewable.Viewer):
             label="Kill", color="error", on_click=lambda _: kill(), disabled=True,
             description="Kill: end at once; what was not written is lost", **look,
         )  # fmt: skip
-        self._state = pmui.Chip(label="no run", size="small", margin=(0, 4), color="default")
+        self._state = pmui.Chip(
+            label="no run", size="small", margin=(0, 4), color="default",
+            sx={"&.MuiChip-colorDefault": {"backgroundColor": "action.selected", "color": "text.primary"}},
+        )  # fmt: skip
         self._progress = pmui.LinearProgress(
             value=0, variant="determinate", color="success", sizing_mode="stretch_width", margin=(4, 6), height=6,
             label="Progress of the run",

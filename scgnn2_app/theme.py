@@ -27,7 +27,8 @@ THEME: dict[str, Any] = {
             "success": {"main": "#6fcf97"},
             "error": {"main": "#ff8a80"},
             "warning": {"main": "#ffc069"},
-            "action": {"active": "rgba(255, 255, 255, 0.8)"},  # arrows, plus and minus: else those of the light page
+            # Arrows, plus and minus have the colour "dark", which is as good as that of the page unless it is set.
+            "default": {"main": "#9e9e9e", "light": "#424242", "dark": "#c8c8c8", "contrastText": "#ffffff"},
         },
         "typography": {"fontSize": 13},
     },
