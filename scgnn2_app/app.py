@@ -193,12 +193,15 @@ class App:
             self.context.manager.require_allowed(info.source, params, self.context.user)
             if info.source.kind in ("demo", "flags") or Path(info.source.path).exists():
                 self.picker.take(info.source)
-                self.draft.load(params.replace(output_dir=RunParams().output.dir))
+                self._fill_controls(params)
 
     def load_params(self, params: RunParams) -> None:
         """Take parameters into the controls."""
-        self.draft.load(params.replace(output_dir=RunParams().output.dir))
+        self._fill_controls(params)
         self.session.say("The parameters stand in the controls at the side.", "success")
+
+    def _fill_controls(self, params: RunParams) -> None:
+        self.draft.load(params.replace(output_dir=RunParams().output.dir))
 
     def _with_run(self, action: Callable[[str], None]) -> None:
         if self.session.run_id:

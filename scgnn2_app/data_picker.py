@@ -163,10 +163,10 @@ class DataPicker(pn.viewable.Viewer):
             self._choice.value = BY_PARAMETERS
             return
         name = next((name for name, known in self._choices.items() if _same(known, source)), source.text)
-        if name not in self._choices:
-            self._choices[name] = source
-            self._choice.options = [*self._choices, *self._special()]
+        is_new = name not in self._choices
         self._choices[name] = source
+        if is_new:
+            self._choice.options = [*self._choices, *self._special()]
         if self._choice.value == name:
             self._take_choice()
         else:
@@ -224,6 +224,7 @@ class DataPicker(pn.viewable.Viewer):
     def _enter_path(self) -> None:
         if self._choice.value != ON_SERVER:
             return
+        self._tried = None
         text = self._path.value.strip()
         try:
             path = require_inside(text, self._context.roots)
@@ -231,17 +232,14 @@ class DataPicker(pn.viewable.Viewer):
             self._show_folder(folder)
             is_data = path.is_file() or any((path / name).exists() for name in ("matrix.mtx", "matrix.mtx.gz"))
         except ScgnnError as error:
-            self._tried = None
             self._problem(str(error))
             return
         if is_data:
             self._become(Source.at(path))
         elif path.is_dir():
-            self._tried = None
             self.param.update(source=None, summary=None)
             self._says.object = _sentence("Choose a file or a folder.")
         else:
-            self._tried = None
             self._problem(f"There is no file {path.name} in {path.parent}.")
 
     def _show_folder(self, folder: Path) -> None:

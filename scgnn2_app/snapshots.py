@@ -132,10 +132,7 @@ def load_iteration(folder: Path, iteration: int) -> Snapshot:
     InputError
         It is not there or damaged; the iterations that are there are listed.
     """
-    path = folder / FOLDER / f"iteration_{iteration}.npz"
-    there = ", ".join(str(number) for number in iterations(folder)) or "none"
-    arrays = _load(path, f"iteration {iteration} of this run", f"the iterations {there}")
-    return Snapshot(iteration=iteration, **arrays)
+    return Snapshot(iteration=iteration, **_of_iteration(folder, iteration))
 
 
 def load_labels(folder: Path, iteration: int) -> npt.NDArray[np.int32]:
@@ -146,10 +143,7 @@ def load_labels(folder: Path, iteration: int) -> npt.NDArray[np.int32]:
     InputError
         As :func:`load_iteration`.
     """
-    path = folder / FOLDER / f"iteration_{iteration}.npz"
-    there = ", ".join(str(number) for number in iterations(folder)) or "none"
-    found = _load(path, f"iteration {iteration} of this run", f"the iterations {there}", "labels")
-    labels: npt.NDArray[np.int32] = found["labels"]
+    labels: npt.NDArray[np.int32] = _of_iteration(folder, iteration, "labels")["labels"]
     return labels
 
 
@@ -178,6 +172,12 @@ def load_shape(folder: Path) -> tuple[int, int] | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return int(n_obs), int(n_vars)
+
+
+def _of_iteration(folder: Path, iteration: int, *names: str) -> dict[str, Any]:
+    path = folder / FOLDER / f"iteration_{iteration}.npz"
+    there = ", ".join(str(number) for number in iterations(folder)) or "none"
+    return _load(path, f"iteration {iteration} of this run", f"the iterations {there}", *names)
 
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:

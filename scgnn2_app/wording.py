@@ -7,11 +7,10 @@ import re
 
 from scgnn2_app.fields import label_of
 from scgnn2_app.sources import Source
-from scgnn2_engine.params import RunParams, StageParams
+from scgnn2_engine.params import every_parameter
 
 _FLAG = re.compile(r"--(?:no-)?(\w+)")
-_STAGES: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
-_NAMES = {stage.flag(name): f"{label_of(name)} (card {stage.title})" for stage in _STAGES for name in stage.own_names()}
+_NAMES = {stage.flag(name): f"{label_of(name)} (card {stage.title})" for stage, name in every_parameter()}
 
 
 def plain(text: str) -> str:

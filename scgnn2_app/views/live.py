@@ -76,7 +76,6 @@ class LiveView(pn.viewable.Viewer):
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped, self._levels_read = -1, (-1, False), False
-        self._has_trace, self._said = False, ""
         self._panes: dict[int, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
@@ -125,8 +124,8 @@ class LiveView(pn.viewable.Viewer):
         self._show_charts()
         self._show_log()
         self._show_strip(None)
-        self._failure.visible = self._trace.visible = self._has_trace = False
-        self._said = ""
+        self._failure.param.update(object="", visible=False)
+        self._trace.param.update(object="", visible=False)
 
     def _draw(self) -> None:
         self._make_charts()
@@ -202,17 +201,15 @@ class LiveView(pn.viewable.Viewer):
         if self._failure.visible != failed:
             self._failure.visible = failed
         reason = on_page(info.reason, info.source) or "The run failed."
-        if failed and self._said != reason:
-            self._said = reason
+        if failed and self._failure.object != plain(reason):
             self._failure.object = plain(reason)
             said = info.traceback or self._jobs.workspace.log(info.id, last=20_000)
-            self._trace.object = (
+            self._trace.object = said.strip() and (
                 "<details><summary>Where it happened</summary><pre tabindex=0 "
                 'style="overflow:auto;max-height:300px;font-size:12px">'
                 f"{html.escape(said)}</pre></details>"
             )
-            self._has_trace = bool(said.strip())
-        shown = failed and self._has_trace
+        shown = failed and bool(self._trace.object)
         if self._trace.visible != shown:
             self._trace.visible = shown
 

@@ -314,15 +314,19 @@ def test_another_run_is_offered_for_the_sankey_diagram(finished: ServerContext, 
     assert [name for name in offered if name.startswith("run: ")] == [f"run: first {second.name[-6:]}"]
 
 
+def assert_in_controls(app: App, params: RunParams, source: Source) -> None:
+    assert app.draft.params() == params
+    assert app.picker.source is not None
+    assert app.picker.source.path == source.path
+
+
 def test_a_run_comes_back_into_the_controls(
     finished: ServerContext, tiny_params: RunParams, tiny_source: Source
 ) -> None:
     app = App(finished)
     (info,) = finished.manager.runs()
     app.load_run(info)
-    assert app.draft.params() == tiny_params
-    assert app.picker.source is not None
-    assert app.picker.source.path == tiny_source.path
+    assert_in_controls(app, tiny_params, tiny_source)
 
 
 def test_a_reload_keeps_the_data_and_parameters_of_the_shown_run(
@@ -332,9 +336,7 @@ def test_a_reload_keeps_the_data_and_parameters_of_the_shown_run(
     app = App(finished)
     app.show(info.id)
     app.take_up_controls()
-    assert app.draft.params() == tiny_params
-    assert app.picker.source is not None
-    assert app.picker.source.path == tiny_source.path
+    assert_in_controls(app, tiny_params, tiny_source)
     assert app.session.notice == ""
 
 
