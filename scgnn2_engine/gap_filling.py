@@ -195,27 +195,24 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     if not by_share and params.keep_zeros == 0:
         return Answers(value, others)
     seen = sp.csr_matrix(_visible(prepared, with_held_out=False) > 0, dtype=np.float32)  # of its own: nothing is shared
-    k = state.graph.k
+    is_seen, k = seen.nonzero(), state.graph.k
+    counts = seen_by_neighbours(seen, state.graph.neighbours)
+    at_seen = np.bincount(counts[is_seen], minlength=k + 1)
+    counts[is_seen] = k  # what was seen is no zero
     if by_share:
-        others = _by_share(seen, state.graph.neighbours, value)
+        others = _by_share(counts, k, value)
     if params.keep_zeros == 0:
         return Answers(value, others)
-    at_seen = np.zeros(k + 1, dtype=np.int64)
-    for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
-        at_seen += np.bincount(counts[seen[rows].nonzero()], minlength=k + 1)
     fewest = fewest_neighbours(at_seen, params.keep_zeros)
     if fewest == 0:
         share = f"{params.keep_zeros:.2%}"
         said = f"No zero is left at 0: more than {share} of the seen entries have no neighbour that sees the gene."
         return Answers(value, others, Notice(said, "info", "output"))
-    n_kept = 0
-    for rows, counts in seen_by_neighbours(seen, state.graph.neighbours):
-        kept = counts < fewest
-        kept[seen[rows].nonzero()] = False
-        value[rows][kept] = 0
-        if "zeros_kept" in others:
-            others["zeros_kept"][rows][kept] = 0
-        n_kept += int(kept.sum())
+    kept = counts < fewest
+    value[kept] = 0
+    if "zeros_kept" in others:
+        others["zeros_kept"][kept] = 0
+    n_kept = int(kept.sum())
     n_zeros = value.size - seen.nnz
     notice = Notice(
         f"{n_kept / max(1, n_zeros):.1%} of the zeros are left at 0: fewer than {fewest} of the {k} neighbours of the "
@@ -242,14 +239,13 @@ def _by_rate(
 
 
 def _by_share(
-    seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64], value: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.uint16], k: int, value: npt.NDArray[np.float32]
 ) -> dict[str, npt.NDArray[np.float32]]:
-    expected, kept = value.copy(), value.copy()
-    k = neighbours.shape[1]
-    for rows, counts in seen_by_neighbours(seen, neighbours):
-        counts[seen[rows].nonzero()] = k  # what was seen is no zero
-        expected[rows] *= counts.astype(np.float32) / np.float32(k)
-        kept[rows][2 * counts < k] = 0
+    expected = counts.astype(np.float32)
+    expected /= k
+    expected *= value
+    kept = value.copy()
+    kept[2 * counts.astype(np.uint32) < k] = 0
     return {"expected": expected, "zeros_kept": kept}
 
 
