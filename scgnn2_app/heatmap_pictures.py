@@ -96,15 +96,16 @@ def pictures(run: RunData) -> dict[str, HeatmapPicture]:
     together = _limit(np.concatenate([found[BEFORE].ravel(), found[AFTER].ravel()]))
     limits = {BEFORE: together, AFTER: together, DIFFERENCE: _limit(found[DIFFERENCE])}
     made = {kind: HeatmapPicture(kind, values, where.row_labels, limits[kind], where) for kind, values in found.items()}
-    return made | ({HIDDEN: _hidden(run, imputed, order)} if run.hidden_positions is not None else {})
+    return made | ({HIDDEN: _hidden(run, order)} if run.hidden_positions is not None else {})
 
 
-def _hidden(run: RunData, imputed: Floats, order: npt.NDArray[np.int64]) -> HeatmapPicture:
+def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> HeatmapPicture:
     """Blocks so large that most hold hidden entries, of which there are few."""
     assert run.hidden_positions is not None
     rows, cols = run.hidden_positions
     assert run.hidden_values is not None
-    errors = np.abs(imputed[rows, cols] - run.hidden_values[0])
+    true, imputed = run.hidden_values
+    errors = np.abs(imputed - true)
     n_blocks = max(4, len(rows) // ENTRIES_PER_BLOCK)
     shrink = min(1.0, (n_blocks / (min(run.n_obs, MAX_ROWS) * min(run.n_vars, MAX_COLUMNS))) ** 0.5)
     groups = len(np.unique(run.labels))

@@ -33,6 +33,8 @@ GENES_KEPT = 64
 MOST_GROUPS = 200
 """An annotation with more values than this is not a grouping of cells."""
 
+IMPUTED_LAYER, VALUE_LAYER = "layers/scgnn2_imputed", "layers/scgnn2_value"
+
 _OWN = "scgnn2_"
 
 
@@ -353,7 +355,15 @@ class RunData:
         """
         self._must_be_finished("the imputed expression")
         with self._file() as file:
-            return np.asarray(file["layers/scgnn2_imputed"], dtype=np.float32)
+            return np.asarray(file[IMPUTED_LAYER], dtype=np.float32)
+
+    @cached_property
+    def imputed_is_expected(self) -> bool:
+        """Whether the imputed expression is how much of a gene to expect; its value where seen is beside it."""
+        if not self.finished:
+            return False
+        with self._file() as file:
+            return VALUE_LAYER in file
 
     def gene(self, name: str, *, imputed: bool = False) -> npt.NDArray[np.float32]:
         """(n_obs,) ln(1 + x) of one gene, observed or imputed.
@@ -376,7 +386,7 @@ class RunData:
         if imputed:
             self._must_be_finished("the imputed expression")
             with self._file() as file:
-                return np.asarray(file["layers/scgnn2_imputed"][:, gene], dtype=np.float32)
+                return np.asarray(file[IMPUTED_LAYER][:, gene], dtype=np.float32)
         if self.finished and not self._sparse:
             with self._file() as file:
                 values = np.asarray(file["X"][:, gene], dtype=np.float32)
@@ -413,13 +423,20 @@ class RunData:
 
     @cached_property
     def hidden_values(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
-        """(n,) true and (n,) imputed values at :attr:`hidden_positions`, ln(1 + x)."""
+        """(n,) true and (n,) imputed values at :attr:`hidden_positions`, ln(1 + x).
+
+        The entries were seen before they were hidden, so where :attr:`imputed_is_expected` the values are those of the
+        output ``value``.
+        """
         if self.hidden_positions is None:
             return None
         rows, cols = self.hidden_positions
         expression = self.expression
         true = np.asarray(expression[rows, cols], dtype=np.float32).ravel()
-        return true if self.scale == "logged" else np.log1p(true), self.imputed()[rows, cols]
+        with self._file() as file:
+            values = file[VALUE_LAYER if self.imputed_is_expected else IMPUTED_LAYER]
+            imputed = np.asarray(values, dtype=np.float32)[rows, cols]
+        return true if self.scale == "logged" else np.log1p(true), imputed
 
     @cached_property
     def hidden_error(self) -> npt.NDArray[np.float64] | None:

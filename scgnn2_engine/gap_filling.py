@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.evaluate.entries import l1_verdict
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph import build_graph
-from scgnn2_engine.params import RunParams
+from scgnn2_engine.params import FeatureAEParams, RunParams
 from scgnn2_engine.prepare.matrices import stored, with_zeros_at
 from scgnn2_engine.stages import (
     DenoisingFit,
     Ensemble,
     Observed,
     fewest_neighbours,
+    gene_dispersions,
     observe,
     posterior_rate,
     principal_components,
@@ -37,7 +39,8 @@ def without_effect(params: RunParams) -> dict[str, str]:
     ['feature_AE_concat_prev_embed']
     """
     if params.feature_AE.objective == "reconstruct":
-        return {"ensemble": "it rests on feature_AE_objective = denoise"} if params.ensemble else {}
+        rest = {"ensemble": params.ensemble, "imputation_target": params.imputation_target == "expected"}
+        return {key: "it rests on feature_AE_objective = denoise" for key, is_set in rest.items() if is_set}
     published, found = RunParams(preset="paper").to_dict(), params.to_dict()
     only = "it belongs to feature_AE_objective = reconstruct"
     keys = {
@@ -152,23 +155,25 @@ class Answers:
     Attributes
     ----------
     imputed
-        (n_obs, n_vars) float32 value of each gene where it is seen; 0 where a zero is left as it is (``keep_zeros``).
-        Held-out entries count as the zeros they are to the training, so that their error is that of all others.
+        (n_obs, n_vars) float32 what ``imputation_target`` asks for: the value of each gene where it is seen, or how
+        much of it to expect; 0 where a zero is left as it is (``keep_zeros``). Held-out entries count as the zeros they
+        are to the training, so that their error is that of all others.
     others
         (n_obs, n_vars) float32 each: other answers to what a gene's expression is (objective ``denoise``).
 
-        ``"rate"``: the expected count, given the rate and the count that was seen (posterior mean); with rates.
-        ``"expected"``: with rates (E √count)² at that rate, else the value times the share of the neighbours in which
-        the gene is seen; the better guess where errors are measured on a logarithmic scale. ``"zeros_kept"``: the
+        ``"value"``: the value of each gene where it is seen. ``"expected"``: with rates (E √count)² at that rate, else
+        the value times the share of the neighbours in which the gene is seen; the better guess where errors are
+        measured on a logarithmic scale. (One of these two is ``imputed`` already, and not repeated.) ``"rate"``: the
+        expected count, given the rate and the count that was seen (posterior mean); with rates. ``"zeros_kept"``: the
         value, but 0 where 0 was seen and is the likelier: given the rate, else as fewer than half of the neighbours
         see the gene.
-    notice
-        What was left at 0.
+    notices
+        Which of them is ``imputed`` where the data decided, and what was left at 0.
     """
 
     imputed: npt.NDArray[np.float32]
     others: Mapping[str, npt.NDArray[np.float32]]
-    notice: Notice | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
@@ -181,7 +186,7 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     state
         With ``imputed``, and with its ``log_rate`` where there are rates.
     params
-        ``keep_zeros``, the objective and the dispersion of the counts.
+        ``imputation_target``, ``keep_zeros``, the objective and the dispersion of the counts.
     """
     if state.imputed is None:
         raise ValueError("expected the state of an iteration, found the state before the loop")
@@ -189,53 +194,86 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     if value is state.imputed:
         value = value.copy()  # zeros are put into it
     by_share = state.log_rate is None and params.feature_AE.objective == "denoise"
-    others: Mapping[str, npt.NDArray[np.float32]] = {}
+    is_expected, notices = _is_expected(prepared, params)
+    found = {"value": value}
     if state.log_rate is not None:
-        others = _by_rate(prepared, state.log_rate, value, params.feature_AE.dispersion)
-    if not by_share and params.keep_zeros == 0:
-        return Answers(value, others)
-    seen = sp.csr_matrix(_visible(prepared, with_held_out=False) > 0, dtype=np.float32)  # of its own: nothing is shared
-    is_seen, k = seen.nonzero(), state.graph.k
-    counts = seen_by_neighbours(seen, state.graph.neighbours)
-    at_seen = np.bincount(counts[is_seen], minlength=k + 1)
-    counts[is_seen] = k  # what was seen is no zero
-    if by_share:
-        others = _by_share(counts, k, value)
-    if params.keep_zeros == 0:
-        return Answers(value, others)
-    fewest = fewest_neighbours(at_seen, params.keep_zeros)
-    if fewest == 0:
-        share = f"{params.keep_zeros:.2%}"
-        said = f"No zero is left at 0: more than {share} of the seen entries have no neighbour that sees the gene."
-        return Answers(value, others, Notice(said, "info", "output"))
-    kept = counts < fewest
-    value[kept] = 0
-    if "zeros_kept" in others:
-        others["zeros_kept"][kept] = 0
-    n_kept = int(kept.sum())
-    n_zeros = value.size - seen.nnz
-    notice = Notice(
-        f"{n_kept / max(1, n_zeros):.1%} of the zeros are left at 0: fewer than {fewest} of the {k} neighbours of the "
-        f"cell see the gene (keep_zeros = {params.keep_zeros:g}).",
-        "info",
-        "output",
+        found |= _by_rate(prepared, state.log_rate, value, params.feature_AE, held_out_as_zero=is_expected)
+    if by_share or params.keep_zeros > 0:
+        seen = sp.csr_matrix(_visible(prepared, with_held_out=False) > 0, dtype=np.float32)  # nothing is shared
+        is_seen, k = seen.nonzero(), state.graph.k
+        counts = seen_by_neighbours(seen, state.graph.neighbours)
+        at_seen = np.bincount(counts[is_seen], minlength=k + 1)
+        counts[is_seen] = k  # what was seen is no zero
+        if by_share:
+            found |= _by_share(counts, k, value)
+        if params.keep_zeros > 0:
+            fewest = fewest_neighbours(at_seen, params.keep_zeros)
+            kept = counts < fewest
+            for name in {"expected" if is_expected else "value", "zeros_kept"} & found.keys():
+                found[name][kept] = 0
+            notices.append(_said_of_zeros(int(kept.sum()), value.size - seen.nnz, fewest, k, params.keep_zeros))
+    imputed = found.pop("expected" if is_expected else "value")
+    return Answers(imputed, found, tuple(notices))
+
+
+def _is_expected(prepared: Prepared, params: RunParams) -> tuple[bool, list[Notice]]:
+    """Whether ``imputed`` is how much of a gene to expect, and what to say of it."""
+    target = params.imputation_target
+    if params.feature_AE.objective == "reconstruct" or target == "value":
+        return False, []
+    if params.use_bulk:
+        if target == "auto":
+            return False, []
+        said = "The bulk expression is in the output value, not in the imputed expression, which is the expected one."
+        return True, [Notice(f"{said} imputation_target = value takes the other.", "warning", "output")]
+    if target == "expected":
+        return True, []
+    values_say_something, _ = l1_verdict(prepared.expression)
+    if values_say_something:
+        return False, []
+    said = (
+        "The imputed expression is how much of a gene to expect, zeros included: a third or more of the non-zero "
+        "entries share one value, so the value of a gene where it is seen says no more than that it is seen. It is "
+        "the output value (imputation_target = value takes it for the imputed expression)."
     )
-    return Answers(value, others, notice)
+    return True, [Notice(said, "info", "output")]
+
+
+def _said_of_zeros(n_kept: int, n_zeros: int, fewest: int, k: int, keep_zeros: float) -> Notice:
+    if fewest == 0:
+        share = f"{keep_zeros:.2%}"
+        said = f"No zero is left at 0: more than {share} of the seen entries have no neighbour that sees the gene."
+    else:
+        said = (
+            f"{n_kept / max(1, n_zeros):.1%} of the zeros are left at 0: fewer than {fewest} of the {k} neighbours of "
+            f"the cell see the gene (keep_zeros = {keep_zeros:g})."
+        )
+    return Notice(said, "info", "output")
 
 
 def _by_rate(
-    prepared: Prepared, log_rate: npt.NDArray[np.float32], value: npt.NDArray[np.float32], dispersion: float
+    prepared: Prepared,
+    log_rate: npt.NDArray[np.float32],
+    value: npt.NDArray[np.float32],
+    settings: FeatureAEParams,
+    *,
+    held_out_as_zero: bool,
 ) -> dict[str, npt.NDArray[np.float32]]:
-    counts = _visible(prepared, with_held_out=True)
-    seen = np.asarray(counts.todense() if hasattr(counts, "todense") else counts, np.float32)
+    counts = _dense(_visible(prepared, with_held_out=True))
     rate = np.exp(log_rate)
     rate *= prepared.size_factors[:, None]
-    zeros = (seen == 0) & zero_is_likely(rate, dispersion)
-    rate = posterior_rate(rate, seen, dispersion)
-    expected = root_expectation(rate, dispersion)
+    dispersion = gene_dispersions(rate, counts) if settings.gene_dispersion else settings.dispersion
     kept = value.copy()
-    kept[zeros] = 0
-    return {"rate": np.log1p(rate), "expected": np.log1p(expected), "zeros_kept": kept}
+    kept[(counts == 0) & zero_is_likely(rate, dispersion)] = 0
+    posterior = posterior_rate(rate, counts, dispersion)
+    visible = posterior
+    if held_out_as_zero and prepared.validation is not None:
+        at = prepared.validation.rows, prepared.validation.cols
+        of_genes = dispersion[at[1]] if isinstance(dispersion, np.ndarray) else dispersion
+        visible = posterior.copy()
+        visible[at] = posterior_rate(rate[at], np.zeros(1), of_genes)
+    expected = root_expectation(visible, dispersion)
+    return {"rate": np.log1p(posterior), "expected": np.log1p(expected), "zeros_kept": kept}
 
 
 def _by_share(
@@ -247,6 +285,10 @@ def _by_share(
     kept = value.copy()
     kept[2 * counts.astype(np.uint32) < k] = 0
     return {"expected": expected, "zeros_kept": kept}
+
+
+def _dense(matrix: Matrix) -> npt.NDArray[np.float32]:
+    return np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, np.float32)
 
 
 def _visible(prepared: Prepared, *, with_held_out: bool) -> Matrix:

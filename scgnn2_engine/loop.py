@@ -260,8 +260,7 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
         raise RuntimeError("a run ended without an iteration")
     ended_by: StopReason = reason or watch.reason or "total_epoch"
     found = answers(prepared, best, params)
-    if found.notice is not None:
-        yield found.notice
+    yield from found.notices
     result = recorder.result(prepared, best, dataset, ended_by, found)
     result = yield from journey.timed("evaluate", 0, _evaluate(journey, result, truth))
     yield RunEnded(result, ended_by)

@@ -254,6 +254,10 @@ class FeatureAEParams(_AutoencoderParams):
         precedence=ADVANCED,
         doc="Denoise: dispersion of the counts (variance = rate + rate squared / dispersion); 0: Poisson.",
     )
+    gene_dispersion = _switch(
+        "Denoise: estimate the dispersion of every gene for the outputs by its rate (rate, expected, zeros_kept); off: "
+        "they take feature_AE_dispersion, as the training does."
+    )
 
 
 class GraphAEParams(StageParams):
@@ -590,6 +594,15 @@ class RunParams(StageParams):
         "Train the feature autoencoder of every iteration afresh, and return the mean of all of them (objective "
         "denoise only)."
     )
+    imputation_target = _choice(
+        "value",
+        ["value", "expected", "auto"],
+        "What the imputed expression is. value: the value a gene has where it is seen, as published. expected: how "
+        "much of it to expect, zeros included (objective denoise only). auto: expected where a third or more of the "
+        "non-zero entries share one value, as in sparse UMI data, whose values say no more than that a gene is seen; "
+        "else, and with bulk, value.",
+        ESSENTIAL,
+    )
     keep_zeros = _share(
         0.0,
         "Leave a zero at 0 where too few of the cell's neighbours see the gene: fewer than the largest number (at most "
@@ -780,6 +793,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ari_threshold": 1.0,
         "graph_change_threshold": 0.0,
         "ensemble": True,
+        "imputation_target": "auto",
         "keep_zeros": 0.0025,
         "preprocess_library_size": True,
         "validation_share": 0.02,
@@ -789,6 +803,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "feature_AE_activation": "elu",
         "feature_AE_layer_dropout": 0.5,
         "feature_AE_count_weight": 0.1,
+        "feature_AE_gene_dispersion": True,
         "feature_AE_batch_size": 512,
         "feature_AE_max_steps": 1000,
         "feature_AE_patience": 6,

@@ -405,8 +405,8 @@ class Result:
     Attributes
     ----------
     imputed
-        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input; 0 where a zero was left as it
-        is (``keep_zeros``).
+        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input: the value of a gene where it is
+        seen, or how much of it to expect (``imputation_target``); 0 where a zero was left as it is (``keep_zeros``).
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding
@@ -431,7 +431,8 @@ class Result:
         (n_obs, 2) map of the graph embedding, or None when figures were off.
     outputs
         Other answers to what a gene's expression is, by name, each (n_obs, n_vars) float32 on the scale of ``imputed``:
-        ``"expected"``, ``"zeros_kept"``, and with rates ``"rate"`` (see README, Results).
+        ``"value"`` or ``"expected"``, whichever is not ``imputed``, ``"zeros_kept"``, and with rates ``"rate"`` (see
+        README, Which value to use).
     deconvolution
         What the bulk stage found, or None without bulk.
     evaluation

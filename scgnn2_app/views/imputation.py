@@ -30,6 +30,14 @@ ONE, EVERY = "this gene", "all genes"
 MOST_POINTS = 4000
 """Entries that the scatter shows of all genes together: a sample."""
 
+EXPECTED = (
+    "Of these counts the imputed expression is how much of a gene to expect, zeros included "
+    "(imputation_target = value: the value of a gene where it is seen)."
+)
+VALUE = (
+    "The entries were seen before, so what is compared is the value of a gene where it is seen (output value), not how "
+    "much of it to expect, which is the imputed expression of these counts."
+)
 NO_POINTS: dict[str, list[Any]] = {"true": [], "imputed": [], "fill": [], "cell": []}
 
 
@@ -228,10 +236,13 @@ def _heading(run: RunData, picture: HeatmapPicture) -> str:
 
 def _note(run: RunData, kind: str) -> str:
     if kind != HIDDEN:
-        return "Cells stand in rows, grouped by predicted cluster. Darker is larger."
+        said = "Cells stand in rows, grouped by predicted cluster. Darker is larger."
+        return f"{said} {EXPECTED}" if run.imputed_is_expected else said
     if run.hidden_is_benchmark:
-        return "Entries that the benchmark hid from the training, so that their true values are known. Darker is worse."
-    return (
-        "Entries held out from the training. They chose the returned iteration and the early stops, so these errors "
-        "are a little too good; dropout_prob hides entries that nothing sees. Darker is worse."
-    )
+        said = "Entries that the benchmark hid from the training, so that their true values are known. Darker is worse."
+    else:
+        said = (
+            "Entries held out from the training. They chose the returned iteration and the early stops, so these "
+            "errors are a little too good; dropout_prob hides entries that nothing sees. Darker is worse."
+        )
+    return f"{said} {VALUE}" if run.imputed_is_expected else said

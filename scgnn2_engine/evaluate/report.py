@@ -40,6 +40,9 @@ from scgnn2_engine.types import Evaluation, Floats, Prepared, Result, Truth
 METHOD = "scgnn2"
 """Name of a run's own rows."""
 
+METHOD_VALUE = "scgnn2 (value)"
+"""Name of the rows of its output ``value``, where the imputed expression is another."""
+
 EVALUATION_MATRICES = 11  # measured: a baseline with what it passes on, entries and their positions
 
 Labels = npt.NDArray[Any]
@@ -95,7 +98,7 @@ def evaluate_result(
     >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
     >>> result = sc2.fit(data, sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu"))
     >>> rows = evaluate_result(result, baselines=False).imputation
-    >>> rows["entries"].tolist()
+    >>> rows.loc[rows["method"] == "scgnn2", "entries"].tolist()
     ['held_out', 'untouched', 'zero']
     """
     return drain(iterate_evaluation(result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed))
@@ -154,10 +157,12 @@ def iterate_evaluation(
     """:func:`evaluate_result` as a stream of notices, asking ``stop`` before every baseline."""
     prepared = result.prepared
     entries = scored_entries(prepared)
-    own = Candidate(result.imputed, result.labels)
+    candidates = {METHOD: Candidate(result.imputed, result.labels)}
+    if "value" in result.outputs:
+        candidates[METHOD_VALUE] = Candidate(result.outputs["value"])
     score = Scorer.of(prepared, entries)
     evaluation = yield from iterate_comparison(
-        {METHOD: own}, prepared, truth, baselines=baselines, seed=seed, stop=stop, score=score
+        candidates, prepared, truth, baselines=baselines, seed=seed, stop=stop, score=score
     )
     if not diagnostics or stop():
         return evaluation

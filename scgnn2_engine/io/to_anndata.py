@@ -35,8 +35,8 @@ def result_to_anndata(result: Result) -> AnnData:
     AnnData
         (n_obs, n_vars), kept cells and genes. ``X``: the observed expression as given, sparse where it came sparse;
         ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
-        with objective denoise also ``scgnn2_expected``, ``scgnn2_zeros_kept`` and for UMI counts ``scgnn2_rate``
-        (:attr:`Result.outputs`);
+        with objective denoise also ``scgnn2_value`` or ``scgnn2_expected``, ``scgnn2_zeros_kept`` and for UMI counts
+        ``scgnn2_rate`` (:attr:`Result.outputs`);
         ``raw``: the same with all genes of the input, where more of them came in than were kept;
         ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_scgnn2_umap"]`` where there is a map;
         ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;
@@ -57,7 +57,7 @@ def result_to_anndata(result: Result) -> AnnData:
     >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu")
     >>> adata = result_to_anndata(sc2.fit(data, params))
     >>> sorted(adata.layers), sorted(adata.obsp)
-    (['counts', 'scgnn2_expected', 'scgnn2_imputed', 'scgnn2_rate', 'scgnn2_zeros_kept'], ['scgnn2_connectivities'])
+    (['counts', 'scgnn2_imputed', 'scgnn2_rate', 'scgnn2_value', 'scgnn2_zeros_kept'], ['scgnn2_connectivities'])
     """
     import anndata
 

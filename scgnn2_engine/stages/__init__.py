@@ -13,7 +13,7 @@ from scgnn2_engine.stages.cluster_ae import ClusterFit, fit_cluster_ae, iterate_
 from scgnn2_engine.stages.cluster_profiles import cluster_profiles
 from scgnn2_engine.stages.clustering import Clustering, check_method, cluster, iterate_clustering
 from scgnn2_engine.stages.components import principal_components
-from scgnn2_engine.stages.count_outputs import posterior_rate, root_expectation, zero_is_likely
+from scgnn2_engine.stages.count_outputs import gene_dispersions, posterior_rate, root_expectation, zero_is_likely
 from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
 from scgnn2_engine.stages.denoising import DenoisingFit, Observed, fit_denoising, iterate_denoising, observe, plan_of
 from scgnn2_engine.stages.denoising_clusters import RefinedFit, iterate_denoising_clusters
@@ -48,6 +48,7 @@ __all__ = [
     "fit_feature_ae",
     "fit_graph_ae",
     "fuse",
+    "gene_dispersions",
     "iterate_cluster_ae",
     "iterate_clustering",
     "iterate_deconvolution",

@@ -69,6 +69,16 @@ def test_it_shows_the_error_at_hidden_entries_first(view: ImputationView) -> Non
     assert view.heatmap._picture.data["image"][0].dtype == np.uint8
 
 
+def test_it_says_what_the_imputed_expression_is(view: ImputationView, session: Session) -> None:
+    assert "to expect" not in view.note.object
+    assert session.run is not None
+    session.run.__dict__["imputed_is_expected"] = True
+    view._show_picture()
+    assert "the value of a gene where it is seen (output value)" in view.note.object
+    view.picture.value = AFTER
+    assert "how much of a gene to expect" in view.note.object
+
+
 def test_hidden_against_imputed_of_a_gene_of_all_and_of_selected_cells(view: ImputationView, session: Session) -> None:
     session.gene = "gene 0"
     true, imputed, cells = view.hidden()

@@ -92,6 +92,19 @@ def test_hidden_entries_and_their_error(run: RunData) -> None:
     assert np.isnan(np.delete(error, [0, 1, 20])).all()
 
 
+def test_hidden_entries_are_compared_with_values_where_the_gene_is_seen(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    assert not RunData(copy).imputed_is_expected
+    with h5py.File(copy / "result.h5ad", "a") as file:
+        file["layers"].copy("scgnn2_imputed", "scgnn2_value")
+        file["layers/scgnn2_imputed"][...] *= 0.1
+    run = RunData(copy)
+    assert run.imputed_is_expected
+    assert run.hidden_error is not None
+    np.testing.assert_allclose(run.hidden_error[[0, 1, 20]], 0.5, rtol=1e-5)  # as before
+    assert run.imputed().max() < 0.3
+
+
 def test_a_result_of_an_earlier_version_names_no_hidden_entries(made_run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(made_run, tmp_path / "run")
     with h5py.File(copy / "result.h5ad", "a") as file:

@@ -133,7 +133,7 @@ def test_the_selected_iteration_is_the_one_returned(data):
     assert result.selected_iteration == chosen == result.record["selected_iteration"]
     np.testing.assert_array_equal(result.labels, states[chosen].labels)
     np.testing.assert_array_equal(result.graph_embedding, states[chosen].graph_embedding)
-    np.testing.assert_array_equal(result.imputed, result.prepared.to_output_scale(states[chosen].imputed))
+    np.testing.assert_array_equal(result.outputs["value"], result.prepared.to_output_scale(states[chosen].imputed))
 
 
 def test_library_size_is_put_back(data):
@@ -387,13 +387,70 @@ def test_the_imputation_is_the_mean_of_the_members(data):
 
 
 def test_other_answers_of_counts(data):
-    result = run(data)
+    result = run(data, imputation_target="value")
+    assert set(result.outputs) == {"rate", "expected", "zeros_kept"}
     rate, expected, kept = (result.outputs[name] for name in ("rate", "expected", "zeros_kept"))
     assert rate.shape == expected.shape == kept.shape == result.imputed.shape
     assert (expected <= rate + 1e-5).all()  # (E of a root) squared is at most the mean
     assert (kept <= result.imputed).all()
     assert ((kept == 0) | (kept == result.imputed)).all()
     assert (kept == 0).any()
+
+
+def test_the_imputed_expression_is_the_value_or_what_to_expect(data):
+    """Of sparse counts a value says no more than that a gene is seen, so ``auto`` takes what is to be expected."""
+    found = {target: run(data, imputation_target=target, keep_zeros=0.0) for target in ("value", "expected", "auto")}
+    value, expected, auto = found["value"], found["expected"], found["auto"]
+    assert_same_bytes(auto, expected)
+    assert set(auto.outputs) == set(expected.outputs) == {"value", "rate", "zeros_kept"}
+    assert auto.outputs["value"].tobytes() == value.imputed.tobytes()
+    for name in ("rate", "zeros_kept"):
+        assert auto.outputs[name].tobytes() == value.outputs[name].tobytes()
+    at = auto.prepared.validation  # no zeros to the other output, but to the one whose error is told
+    rest = np.ones(auto.imputed.shape, bool)
+    rest[at.rows, at.cols] = False
+    np.testing.assert_array_equal(auto.imputed[rest], value.outputs["expected"][rest])
+    assert (auto.imputed[~rest] < value.outputs["expected"][~rest]).mean() > 0.9
+    zero = np.asarray(data.expression.todense())[np.ix_(auto.prepared.cells, auto.prepared.genes)] == 0
+    assert auto.imputed[zero].mean() < 0.7 * value.imputed[zero].mean()
+    (said,) = (notice["message"] for notice in auto.record["notices"] if "imputation_target" in notice["message"])
+    assert "share one value" in said
+    assert not any("imputation_target" in notice["message"] for notice in expected.record["notices"])
+
+
+def test_values_that_differ_are_what_is_imputed():
+    reads = simulate(n_obs=60, n_vars=50, n_types=2, mean_count=400.0, seed=1)
+    result = run(reads)
+    assert "expected" in result.outputs
+    assert "value" not in result.outputs
+    given = run(reads, imputation_target="expected", keep_zeros=0.0)
+    share = given.outputs["value"] >= given.imputed
+    assert share.all()
+
+
+def test_zeros_that_stay_are_those_of_the_imputed_expression(data):
+    filled, kept = run(data, keep_zeros=0.0), run(data, keep_zeros=0.02)
+    left = kept.imputed == 0
+    assert (filled.imputed[left] > 0).any()
+    assert ((kept.imputed == filled.imputed) | left).all()
+    assert (kept.outputs["zeros_kept"][left] == 0).all()
+    assert kept.outputs["value"].tobytes() == filled.outputs["value"].tobytes()
+
+
+def test_the_dispersion_of_the_genes_is_used_by_the_outputs_alone(data):
+    own, one = run(data), run(data, feature_AE_gene_dispersion=False)
+    assert own.labels.tobytes() == one.labels.tobytes()
+    assert own.outputs["value"].tobytes() == one.outputs["value"].tobytes()
+    assert not np.array_equal(own.imputed, one.imputed)
+    other = run(data, feature_AE_gene_dispersion=False, feature_AE_dispersion=10.0)
+    assert one.outputs["rate"].tobytes() == other.outputs["rate"].tobytes()
+
+
+def test_what_is_to_be_expected_needs_the_objective(data):
+    params = {"preset": "paper", "imputation_target": "expected", "total_epoch": 1}
+    result = run(data, **params)
+    assert any("imputation_target" in notice["message"] for notice in result.record["notices"])
+    assert result.outputs == {}
 
 
 @pytest.mark.parametrize("values", [{"keep_zeros": 0.02}, {"keep_zeros": 0.0, "feature_AE_count_limit": 0.0}])
@@ -409,7 +466,7 @@ def test_the_answers_leave_the_input_as_it_was(data, values, sparse):
 
 
 def test_zeros_are_left_where_hardly_a_neighbour_sees_the_gene(data):
-    filled, kept = run(data, keep_zeros=0.0), run(data, keep_zeros=0.02)
+    filled, kept = (run(data, keep_zeros=share, imputation_target="value") for share in (0.0, 0.02))
     seen = np.asarray(kept.prepared.expression.todense()) > 0
     seen[kept.prepared.validation.rows, kept.prepared.validation.cols] = False  # held out: as the training saw them
     left = (kept.imputed == 0) & (filled.imputed != 0)
@@ -427,7 +484,7 @@ def test_zeros_are_left_where_hardly_a_neighbour_sees_the_gene(data):
 
 
 def test_hidden_entries_count_as_zeros_that_were_seen(data):
-    result = run(data, keep_zeros=0.02, dropout_prob=0.1)
+    result = run(data, keep_zeros=0.02, dropout_prob=0.1, imputation_target="value")
     hidden = result.prepared.hidden
     visible = np.asarray(result.prepared.expression.todense()) > 0
     for entries in (hidden, result.prepared.validation):
@@ -439,7 +496,7 @@ def test_hidden_entries_count_as_zeros_that_were_seen(data):
 
 
 def test_other_answers_without_rates(data):
-    result = run(data, feature_AE_count_limit=0.0, keep_zeros=0.0)
+    result = run(data, feature_AE_count_limit=0.0, keep_zeros=0.0, imputation_target="value")
     assert set(result.outputs) == {"expected", "zeros_kept"}
     seen = np.asarray(result.prepared.expression.todense()) > 0
     seen[result.prepared.validation.rows, result.prepared.validation.cols] = False
@@ -501,12 +558,18 @@ def test_bulk_reaches_the_imputation(data, tmp_path, method):
         "deconv_opt2_epoch": 20,
         "deconv_opt3_epoch": 5,
     }
-    with_bulk, without = run(data, **values), run(data)
+    with_bulk, without = run(data, **values), run(data, imputation_target="value")
+    assert "expected" in with_bulk.outputs  # the bulk is in the values, and auto knows
     assert with_bulk.deconvolution is not None
     assert with_bulk.deconvolution["proportions"].sum() == pytest.approx(1)
     scores = with_bulk.metrics.columns
     assert {"error_median_single_cell", "error_median_bulk", "validation_error_bulk"} <= set(scores)
     observed = with_bulk.prepared.x != 0
+    if method == "shares":
+        expected = run(data, **values, imputation_target="expected", keep_zeros=0.0)
+        notices = expected.record["notices"]
+        said = [notice for notice in notices if "bulk expression is in the output" in notice["message"]]
+        assert [notice["level"] for notice in said] == ["warning"]
     if method == "shares":  # what is trained on stays the same, and how far the bulk is followed is decided by the data
         np.testing.assert_array_equal(with_bulk.labels, without.labels)
         np.testing.assert_array_equal(with_bulk.imputed[observed], without.imputed[observed])

@@ -13,7 +13,7 @@ import pytest
 import scgnn2_engine as sc2
 from scgnn2_engine.evaluate import evaluate_result, report
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
-from scgnn2_engine.evaluate.report import METHOD, best_baseline_error
+from scgnn2_engine.evaluate.report import METHOD, METHOD_VALUE, best_baseline_error
 from scgnn2_engine.events import Notice, RunEnded, StageEnded
 from scgnn2_engine.types import Truth
 
@@ -50,6 +50,17 @@ def test_the_row_of_the_result_is_that_of_the_selected_iteration(run):
     chosen = run.metrics[run.metrics["selected"]].iloc[0]
     for score, column in (("l1_median", "error_median"), ("rmse", "error_rmse"), ("cosine", "error_cosine")):
         assert row[score] == pytest.approx(chosen[column], rel=1e-4)
+
+
+def test_values_stand_beside_what_is_to_be_expected(run, groups):
+    other = sc2.fit(groups, sc2.RunParams(dropout_prob=0.1, keep_zeros=0.0, imputation_target="expected", **SMALL))
+    columns = ["entries", "n", "l1_median", "rmse", "cosine", "zeros_kept"]
+    values, own = (other.evaluation.imputation.query("method == @name") for name in (METHOD_VALUE, METHOD))
+    before = run.evaluation.imputation.query("method == @METHOD")
+    pd.testing.assert_frame_equal(values[columns].reset_index(drop=True), before[columns].reset_index(drop=True))
+    error = own.set_index("entries")["rmse"] - values.set_index("entries")["rmse"]
+    assert error["masked"] > 0 > error["zero"]
+    assert METHOD_VALUE not in set(run.evaluation.imputation["method"])
 
 
 def test_the_record_holds_it_for_run_json(run):

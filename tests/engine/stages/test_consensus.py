@@ -1,17 +1,15 @@
-"""Clusters by consensus, of few cells by k-means; components; what rates say; the mean of an ensemble."""
+"""Clusters by consensus, of few cells by k-means; components; the mean of an ensemble."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import nbinom, poisson
 
 from scgnn2_engine.graph import build_graph, jaccard_weights
 from scgnn2_engine.params import ClusteringParams
 from scgnn2_engine.stages.clustering import cluster
 from scgnn2_engine.stages.components import principal_components
 from scgnn2_engine.stages.consensus import consensus, shared_neighbours
-from scgnn2_engine.stages.count_outputs import posterior_rate, root_expectation, zero_is_likely
 from scgnn2_engine.stages.ensemble import Ensemble
 from scgnn2_engine.stages.few_cells import better_separated, reproducible_k_means
 
@@ -109,28 +107,6 @@ def test_components_are_those_of_the_full_decomposition(shape, rng):
     u, s, _ = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
     found = principal_components(matrix, 4)
     np.testing.assert_allclose(np.abs(found), np.abs(u[:, :4] * s[:4]), rtol=2e-3, atol=2e-2)
-
-
-def test_the_posterior_lies_between_rate_and_count():
-    rate, counts = np.array([1.0, 1.0, 4.0]), np.array([0.0, 5.0, 4.0])
-    np.testing.assert_allclose(posterior_rate(rate, counts, 10.0), [10 / 11, 15 / 11, 4], rtol=1e-6)
-    np.testing.assert_array_equal(posterior_rate(rate, counts, 0.0), rate.astype(np.float32))
-
-
-@pytest.mark.parametrize("theta", [0.0, 2.0, 10.0])
-def test_the_expected_root_is_the_sum_over_all_counts(theta):
-    rate = np.array([0.003, 0.4, 6.0, 150.0])
-    k = np.arange(20_000)
-    for one, found in zip(rate, root_expectation(rate, theta), strict=True):
-        p = nbinom.pmf(k, theta, theta / (theta + one)) if theta else poisson.pmf(k, one)
-        assert found == pytest.approx((p @ np.sqrt(k)) ** 2, rel=3e-3)
-
-
-def test_a_zero_is_likely_up_to_the_median_zero_rate():
-    for theta in (0.0, 10.0):
-        for rate in (0.5, 0.69, 0.75, 2.0):
-            p = nbinom.pmf(0, theta, theta / (theta + rate)) if theta else poisson.pmf(0, rate)
-            assert zero_is_likely(np.array([rate]), theta)[0] == (p > 0.5)
 
 
 def test_an_ensemble_adds_up():

@@ -147,7 +147,7 @@ def test_an_object_of_version_5_is_written_with_assays_of_version_4() -> None:
 def test_a_result_is_laid_out_as_documented(result: AnnData) -> None:
     slots = slots_of(result)
     assays = r.elements(slots["assays"])
-    assert list(assays) == ["RNA", "scGNN2", "scgnn2.expected", "scgnn2.zeros.kept"]
+    assert list(assays) == ["RNA", "scGNN2", "scgnn2.value", "scgnn2.zeros.kept"]
     measured, imputed = (r.attributes(assays[name]) for name in ("RNA", "scGNN2"))
     np.testing.assert_array_equal(matrix(measured["counts"]).toarray(), result.raw.X.toarray().T)
     np.testing.assert_array_equal(matrix(measured["data"]).toarray(), result.raw.X.toarray().T)
@@ -434,7 +434,7 @@ def test_seurats_functions_take_a_result(
     say(dim(both), length(unique(both$scgnn2_validation_error)))
     say(nchar(Misc(object, "scgnn2")$run) > 100, nrow(object@misc$scgnn2$metrics))"""
     assert [line.strip() for line in rscript(code, tmp_path / "result.rds").splitlines()] == [
-        "40 60 25 60 RNA scGNN2 scgnn2.expected scgnn2.zeros.kept scgnn2.feature scgnn2.graph scGNN2_snn",
+        "40 60 25 60 RNA scGNN2 scgnn2.value scgnn2.zeros.kept scgnn2.feature scgnn2.graph scGNN2_snn",
         "0 1 30 30 60",
         "ident scgnn2_cluster scgnn2graph_2 gene-0 scgnn2_gene-0",
         "40 TRUE",

@@ -160,7 +160,7 @@ def pieces_of(adata: AnnData) -> tuple[dict[str, dict[str, list[str]]], list[str
     return found, lost
 
 
-MATRICES = ("scgnn2_imputed", "scgnn2_expected", "scgnn2_zeros_kept")
+MATRICES = ("scgnn2_imputed", "scgnn2_value", "scgnn2_zeros_kept")
 
 
 def test_a_results_imputed_genes_are_an_alternative_experiment(result: sc2.Result) -> None:
@@ -319,7 +319,7 @@ def test_objects_go_to_r_and_come_back(
         *["(60, 40) True Not carried over from R: misc (scgnn2)."] * 3,
         "SingleCellExperiment 40 60 counts",
         f"{'dgCMatrix' if sp.issparse(adata.X) else 'matrix array'} scgnn2_feature scgnn2_graph",
-        "25 60 scgnn2_expected scgnn2_imputed scgnn2_zeros_kept",
+        "25 60 scgnn2_imputed scgnn2_value scgnn2_zeros_kept",
         "True True True 0 True True",
         "[[1.0, 4.0], [0.0, 5.0], [3.0, 6.0]] (2, 3)",
         "R has no variable 'nowhere'. Expected: the name of a variable in R's global environment, or the object "

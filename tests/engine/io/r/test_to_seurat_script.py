@@ -110,7 +110,7 @@ def test_a_result_becomes_the_same_object(
     reductions = "scgnn2.feature scgnn2.graph scgnn2.umap umap coordinates"
     assert (
         rscript(SAME, cwd=folder)
-        == f"40 60 RNA scgnn2.expected scGNN2 scgnn2.zeros.kept {reductions} scGNN2_snn {clusters}"
+        == f"40 60 RNA scGNN2 scgnn2.value scgnn2.zeros.kept {reductions} scGNN2_snn {clusters}"
     )
 
 

@@ -71,4 +71,4 @@ def test_a_session_of_r_needs_no_files(
         cwd=tmp_path,
         time_limit=300,
     )
-    assert printed.split() == ["RNA", "scGNN2", "scgnn2.expected", "scgnn2.zeros.kept"]
+    assert printed.split() == ["RNA", "scGNN2", "scgnn2.value", "scgnn2.zeros.kept"]
