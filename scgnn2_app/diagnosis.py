@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from scgnn2_app.run_data import RunData
+from scgnn2_engine.types import method_at_hidden
 
 Verdict = Literal["good", "look", "poor", ""]
 WORDS: Mapping[Verdict, str] = {"good": "good", "look": "take a look", "poor": "poor", "": ""}
@@ -178,8 +179,9 @@ def scores_at_hidden(run: RunData) -> tuple[pd.DataFrame, str, str]:
 
 def _errors(run: RunData) -> list[Finding]:
     rows, score, what = scores_at_hidden(run)
-    mine = rows.loc[rows["method"] == OWN, score]
-    others = rows[rows["method"] != OWN]
+    name = method_at_hidden(rows["method"])
+    mine = rows.loc[rows["method"] == name, score]
+    others = rows[~rows["method"].isin([OWN, name])]
     if mine.empty or others.empty:
         return []
     own, best = float(mine.iloc[0]), others.iloc[0]
@@ -190,7 +192,8 @@ def _errors(run: RunData) -> list[Finding]:
         if verdict == "good"
         else f"{best['method']} does better: {best[score]:.3g}."
     )
-    return [Finding("Imputation", what.capitalize(), f"{own:.3g}", verdict, f"On ln(1 + x). {said}")]
+    which = "" if name == OWN else " of the output value, which is what hidden entries are compared with"
+    return [Finding("Imputation", what.capitalize(), f"{own:.3g}", verdict, f"On ln(1 + x){which}. {said}")]
 
 
 def _zeros(run: RunData) -> list[Finding]:

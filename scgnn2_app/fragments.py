@@ -21,6 +21,7 @@ from scgnn2_app.diagnosis import (
 )
 from scgnn2_app.run_data import RunData
 from scgnn2_engine.params import every_parameter
+from scgnn2_engine.types import method_at_hidden
 
 MARKS: Mapping[Verdict, str] = {"good": "✓", "look": "!", "poor": "✗", "": ""}
 NAMES_SHOWN = 40
@@ -96,8 +97,9 @@ def baselines(run: RunData) -> str:
     parts = []
     if len(rows):
         most = float(rows[score].max()) or 1.0
+        own = method_at_hidden(rows["method"])
         bars = "".join(
-            f'<tr{" class=own" if method == OWN else ""}><td style="width:12em">{_text(method)}</td>'
+            f'<tr{" class=own" if method == own else ""}><td style="width:12em">{_text(method)}</td>'
             f'<td class="number" style="width:5em">{value:.3g}</td>'
             f'<td><div class="bar" style="width:{100 * value / most:.1f}%"></div></td></tr>'
             for method, value in zip(rows["method"], rows[score], strict=True)

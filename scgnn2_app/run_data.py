@@ -359,7 +359,7 @@ class RunData:
 
     @cached_property
     def imputed_is_expected(self) -> bool:
-        """Whether the imputed expression is how much of a gene to expect; its value where seen is beside it."""
+        """Whether the imputed expression is what to expect of a gene, its value where seen beside it."""
         if not self.finished:
             return False
         with self._file() as file:

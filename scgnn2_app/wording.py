@@ -9,6 +9,12 @@ from scgnn2_app.fields import label_of
 from scgnn2_app.sources import Source
 from scgnn2_engine.params import every_parameter
 
+EXPECTED = (
+    "Of these data the imputed expression is what to expect of a gene, zeros included: a typical amount, less than the "
+    "mean (imputation_target = value: the value of a gene where it is seen)."
+)
+"""What to say where the imputed expression is shown and is not the value where a gene is seen."""
+
 _FLAG = re.compile(r"--(?:no-)?(\w+)")
 _NAMES = {stage.flag(name): f"{label_of(name)} (card {stage.title})" for stage, name in every_parameter()}
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.evaluate.entries import l1_verdict
+from scgnn2_engine.evaluate.entries import LARGEST_TIE, l1_verdict, ties_within_cells
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph import build_graph
 from scgnn2_engine.params import FeatureAEParams, RunParams
@@ -155,18 +155,21 @@ class Answers:
     Attributes
     ----------
     imputed
-        (n_obs, n_vars) float32 what ``imputation_target`` asks for: the value of each gene where it is seen, or how
-        much of it to expect; 0 where a zero is left as it is (``keep_zeros``). Held-out entries count as the zeros they
-        are to the training, so that their error is that of all others.
+        (n_obs, n_vars) float32 what ``imputation_target`` asks for: the value of each gene where it is seen, or what
+        to expect of it; 0 where a zero is left as it is (``keep_zeros``).
     others
         (n_obs, n_vars) float32 each: other answers to what a gene's expression is (objective ``denoise``).
 
-        ``"value"``: the value of each gene where it is seen. ``"expected"``: with rates (E √count)² at that rate, else
-        the value times the share of the neighbours in which the gene is seen; the better guess where errors are
-        measured on a logarithmic scale. (One of these two is ``imputed`` already, and not repeated.) ``"rate"``: the
-        expected count, given the rate and the count that was seen (posterior mean); with rates. ``"zeros_kept"``: the
-        value, but 0 where 0 was seen and is the likelier: given the rate, else as fewer than half of the neighbours
-        see the gene.
+        ``"value"``: the value of each gene where it is seen. ``"expected"``: with rates (E √count)², a typical count of
+        another look at the cell given its rate and what was seen, zeros included, on the square-root scale and so
+        below the mean; else the value times the share of the neighbours in which the gene is seen. The better guess
+        where errors are measured on a logarithmic scale. (One of these two is ``imputed`` already, and not repeated.)
+        ``"rate"``: the mean count of another look, given the rate and what was seen (posterior mean), which is what
+        sums and means are taken of; with rates. ``"zeros_kept"``: the value, but 0 where 0 was seen and is the
+        likelier: given the rate, else as fewer than half of the neighbours see the gene.
+
+        The value knows nothing of the entries held out of the training, so that its error there is that of all others;
+        what to expect, and the rate, take them as they were seen.
     notices
         Which of them is ``imputed`` where the data decided, and what was left at 0.
     """
@@ -194,12 +197,12 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     if value is state.imputed:
         value = value.copy()  # zeros are put into it
     by_share = state.log_rate is None and params.feature_AE.objective == "denoise"
-    is_expected, notices = _is_expected(prepared, params)
+    is_expected, notices = _is_expected(prepared, params, has_rates=state.log_rate is not None)
     found = {"value": value}
     if state.log_rate is not None:
-        found |= _by_rate(prepared, state.log_rate, value, params.feature_AE, held_out_as_zero=is_expected)
+        found |= _by_rate(prepared, state.log_rate, value, params.feature_AE)
     if by_share or params.keep_zeros > 0:
-        seen = sp.csr_matrix(_visible(prepared, with_held_out=False) > 0, dtype=np.float32)  # nothing is shared
+        seen = sp.csr_matrix(_visible(prepared, with_held_out=is_expected) > 0, dtype=np.float32)  # nothing is shared
         is_seen, k = seen.nonzero(), state.graph.k
         counts = seen_by_neighbours(seen, state.graph.neighbours)
         at_seen = np.bincount(counts[is_seen], minlength=k + 1)
@@ -216,27 +219,30 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     return Answers(imputed, found, tuple(notices))
 
 
-def _is_expected(prepared: Prepared, params: RunParams) -> tuple[bool, list[Notice]]:
-    """Whether ``imputed`` is how much of a gene to expect, and what to say of it."""
+def _is_expected(prepared: Prepared, params: RunParams, *, has_rates: bool) -> tuple[bool, list[Notice]]:
+    """Whether ``imputed`` is what to expect of a gene, and what to say of it."""
     target = params.imputation_target
     if params.feature_AE.objective == "reconstruct" or target == "value":
         return False, []
     if params.use_bulk:
         if target == "auto":
             return False, []
+        if not has_rates:  # then it is made of the values, which have the bulk in them
+            return True, []
         said = "The bulk expression is in the output value, not in the imputed expression, which is the expected one."
         return True, [Notice(f"{said} imputation_target = value takes the other.", "warning", "output")]
     if target == "expected":
         return True, []
-    values_say_something, _ = l1_verdict(prepared.expression)
-    if values_say_something:
+    visible, of_counts = _visible(prepared, with_held_out=True), prepared.scale == "counts"
+    if l1_verdict(visible)[0] and (of_counts or not ties_within_cells(visible) >= LARGEST_TIE):
         return False, []
     said = (
-        "The imputed expression is how much of a gene to expect, zeros included: a third or more of the non-zero "
-        "entries share one value, so the value of a gene where it is seen says no more than that it is seen. It is "
-        "the output value (imputation_target = value takes it for the imputed expression)."
+        "The imputed expression is what to expect of a gene, zeros included: a third or more of the non-zero entries"
+        f"{'' if of_counts else ' of a cell'} share one value, so the value of a gene where it is seen says no more "
+        "than that it is seen. It is the output value (imputation_target = value takes it for the imputed expression)."
     )
-    return True, [Notice(said, "info", "output")]
+    more = " For sums and means take the output rate." if has_rates else ""
+    return True, [Notice(said + more, "info", "output")]
 
 
 def _said_of_zeros(n_kept: int, n_zeros: int, fewest: int, k: int, keep_zeros: float) -> Notice:
@@ -252,12 +258,7 @@ def _said_of_zeros(n_kept: int, n_zeros: int, fewest: int, k: int, keep_zeros: f
 
 
 def _by_rate(
-    prepared: Prepared,
-    log_rate: npt.NDArray[np.float32],
-    value: npt.NDArray[np.float32],
-    settings: FeatureAEParams,
-    *,
-    held_out_as_zero: bool,
+    prepared: Prepared, log_rate: npt.NDArray[np.float32], value: npt.NDArray[np.float32], settings: FeatureAEParams
 ) -> dict[str, npt.NDArray[np.float32]]:
     counts = _dense(_visible(prepared, with_held_out=True))
     rate = np.exp(log_rate)
@@ -266,13 +267,9 @@ def _by_rate(
     kept = value.copy()
     kept[(counts == 0) & zero_is_likely(rate, dispersion)] = 0
     posterior = posterior_rate(rate, counts, dispersion)
-    visible = posterior
-    if held_out_as_zero and prepared.validation is not None:
-        at = prepared.validation.rows, prepared.validation.cols
-        of_genes = dispersion[at[1]] if isinstance(dispersion, np.ndarray) else dispersion
-        visible = posterior.copy()
-        visible[at] = posterior_rate(rate[at], np.zeros(1), of_genes)
-    expected = root_expectation(visible, dispersion)
+    # Who has seen a count knows the rate better than before: the posterior is a gamma distribution of shape θ + count.
+    known = np.asarray(dispersion, np.float32) + counts if np.any(dispersion) else 0.0
+    expected = root_expectation(posterior, known)
     return {"rate": np.log1p(posterior), "expected": np.log1p(expected), "zeros_kept": kept}
 
 

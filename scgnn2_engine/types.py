@@ -5,7 +5,7 @@ Rows are cells everywhere. ``n_obs`` is the number of cells, ``n_vars`` the numb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -356,6 +356,21 @@ class LoopState:
     unfused: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
+VALUE_ROWS = " (value)"
+"""What the name of a method ends in, in the rows of its output ``value`` where its imputed expression is another."""
+
+
+def method_at_hidden(methods: Iterable[str], own: str = "scgnn2") -> str:
+    """Name of the rows that speak for a method at hidden entries: those of its output ``value`` where it has them.
+
+    Examples
+    --------
+    >>> method_at_hidden(["scgnn2", "knn"]), method_at_hidden(["scgnn2", "scgnn2 (value)", "knn"])
+    ('scgnn2', 'scgnn2 (value)')
+    """
+    return own + VALUE_ROWS if own + VALUE_ROWS in set(methods) else own
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How good a result is, beside what would be used instead; see :mod:`scgnn2_engine.evaluate`.
@@ -406,7 +421,7 @@ class Result:
     ----------
     imputed
         (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input: the value of a gene where it is
-        seen, or how much of it to expect (``imputation_target``); 0 where a zero was left as it is (``keep_zeros``).
+        seen, or what to expect of it (``imputation_target``); 0 where a zero was left as it is (``keep_zeros``).
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding

@@ -22,7 +22,7 @@ from scgnn2_app.markers import rank_genes
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.violin_chart import ViolinChart
-from scgnn2_app.wording import plain
+from scgnn2_app.wording import EXPECTED, plain
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots.maps import value_map, violins
 from scgnn2_engine.plots.style import holoviews
@@ -137,6 +137,7 @@ class GenesView(pn.viewable.Viewer):
         self.note.object = (
             f"{plain(gene)}: not observed in {silent:.0%} of the cells; mean {observed.mean():.3g} observed, "
             f"{imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
+            f"{' ' + EXPECTED if run.imputed_is_expected else ''}"
         )
 
     def _colour(self) -> None:

@@ -21,6 +21,7 @@ from scgnn2_app.map_key import MapKey
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.theme import colours, paint
+from scgnn2_app.wording import EXPECTED
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.heatmap import block_heatmap
 from scgnn2_engine.plots.maps import truth_scatter
@@ -30,13 +31,9 @@ ONE, EVERY = "this gene", "all genes"
 MOST_POINTS = 4000
 """Entries that the scatter shows of all genes together: a sample."""
 
-EXPECTED = (
-    "Of these counts the imputed expression is how much of a gene to expect, zeros included "
-    "(imputation_target = value: the value of a gene where it is seen)."
-)
 VALUE = (
-    "The entries were seen before, so what is compared is the value of a gene where it is seen (output value), not how "
-    "much of it to expect, which is the imputed expression of these counts."
+    "The entries were seen before, so what is compared is the value of a gene where it is seen (output value), not "
+    "what to expect of it, which is the imputed expression of these data."
 )
 NO_POINTS: dict[str, list[Any]] = {"true": [], "imputed": [], "fill": [], "cell": []}
 

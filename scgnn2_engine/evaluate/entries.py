@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.prepare.matrices import stored
 from scgnn2_engine.types import Floats, Ints, Matrix, Prepared
@@ -236,6 +237,30 @@ def l1_verdict(expression: Matrix) -> tuple[bool, str]:
         "0, so the absolute error at masked entries is not reported. For counts, count thinning is the score "
         "(scgnn2 benchmark)."
     )
+
+
+def ties_within_cells(expression: Matrix) -> float:
+    """Share of the non-zero entries that have the most frequent non-zero value of their cell; NaN without any.
+
+    Dividing counts by library sizes makes the ones of every cell another value, which they go on sharing.
+
+    Examples
+    --------
+    >>> ties_within_cells(np.array([[0.5, 0.5, 0.0, 1.0], [0.2, 0.2, 0.2, 0.4]]))
+    0.7142857142857143
+    """
+    found = sp.coo_matrix(expression)
+    is_there = found.data != 0
+    rows, values = found.row[is_there], found.data[is_there]
+    if not len(values):
+        return NAN
+    order = np.lexsort((values, rows))
+    rows, values = rows[order], values[order]
+    starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]) | (values[1:] != values[:-1])])
+    lengths = np.diff(np.r_[starts, len(rows)])
+    most = np.zeros(expression.shape[0], np.int64)
+    np.maximum.at(most, rows[starts], lengths)
+    return float(most.sum() / len(rows))
 
 
 def score_rows(

@@ -63,6 +63,7 @@ def diagnose(
     history: Sequence[npt.NDArray[Any]] = (),
     best_baseline: float = NAN,
     best_rates: npt.NDArray[Any] | None = None,
+    value: Floats | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Measure what can be measured without a label.
@@ -86,6 +87,9 @@ def diagnose(
     best_rates
         (n,) what the best of all methods imputed at the hidden entries, ln(1 + x), for the noise floor; None takes
         ``imputed``.
+    value
+        (n_obs, n_vars) the value of each gene where it is seen, if ``imputed`` is another answer: hidden entries were
+        seen, so for ``gap_closed`` its error counts.
     seed
         Of samples and permutations.
 
@@ -105,7 +109,7 @@ def diagnose(
         "variance_kept": float(np.median(known)) if len(known) else NAN,
         "variance_kept_lowest": float(np.quantile(known, 0.05)) if len(known) else NAN,
         **gene_correlations(normalised, observed, seed=seed),
-        **_floor(imputed, prepared, entries, best_baseline, best_rates, seed),
+        **_floor(imputed if value is None else value, prepared, entries, best_baseline, best_rates, seed),
         "stability_of_iterations": stability(history),
     }
     for kind in ("feature", "graph"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,24 @@ import pandas as pd
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.diagnostics import agreement_table
 from scgnn2_engine.evaluate.measurements import diagnose, gene_table
-from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison
-from scgnn2_engine.evaluate.saved_run import is_run, read_run
+from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
+from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, is_run, read_run
 from scgnn2_engine.events import Event
 from scgnn2_engine.io import read
 from scgnn2_engine.io.labels import read_labels
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.prepare.normalise import log_matrix, logged_values
-from scgnn2_engine.types import Dataset, Evaluation, Floats, HiddenEntries, Ints, Matrix, Prepared, Truth
+from scgnn2_engine.types import (
+    VALUE_ROWS,
+    Dataset,
+    Evaluation,
+    Floats,
+    HiddenEntries,
+    Ints,
+    Matrix,
+    Prepared,
+    Truth,
+)
 
 Names = npt.NDArray[np.str_]
 
@@ -42,6 +52,10 @@ class Output:
         (n_obs,) clusters, or None.
     prepared
         What it was made from, where the file tells.
+    value
+        (n_obs, n_vars) ln(1 + expression) of each gene where it is seen, where ``imputed`` is another answer.
+    knows_held_out
+        Whether ``imputed`` was made with the entries that were held out of the training.
     """
 
     name: str
@@ -50,11 +64,17 @@ class Output:
     var_names: Names
     labels: npt.NDArray[Any] | None = None
     prepared: Prepared | None = None
+    value: Floats | None = None
+    knows_held_out: bool = False
 
-    def at(self, cells: Ints, genes: Ints) -> Candidate:
-        """Its part at these positions."""
+    def at(self, cells: Ints, genes: Ints) -> dict[str, Candidate]:
+        """Its part at these positions, by the names of the rows."""
         labels = None if self.labels is None else self.labels[cells]
-        return Candidate(np.ascontiguousarray(self.imputed[np.ix_(cells, genes)]), labels)
+        part = np.ix_(cells, genes)
+        found = {self.name: Candidate(np.ascontiguousarray(self.imputed[part]), labels, self.knows_held_out)}
+        if self.value is not None:
+            found[self.name + VALUE_ROWS] = Candidate(np.ascontiguousarray(self.value[part]))
+        return found
 
 
 def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: str = "") -> Output:
@@ -67,7 +87,8 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
         imputed expression.
     load
         ``layer``, ``scale`` and ``orientation`` of the imputed expression. With a layer of an h5ad that holds the
-        observed counts as well, those are what it is compared with.
+        observed counts as well, those are what it is compared with; with a layer that a run wrote
+        (``scgnn2_value``), what that run was given.
     clusters
         A column of ``obs`` with the clusters of another tool.
 
@@ -77,9 +98,12 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
         It cannot be read, or has no such layer or column.
     """
     path, load = Path(path).expanduser(), load or LoadParams()
-    if not load.layer and is_run(path):
-        own, imputed, numbered = read_run(path)
-        return Output(_name(path), imputed, own.obs_names, own.var_names, numbered, own)
+    if (not load.layer or load.layer.startswith(OWN_LAYERS)) and is_run(path):
+        run = read_run(path, load.layer)
+        own = run.prepared
+        return Output(
+            _name(path), run.imputed, own.obs_names, own.var_names, run.labels, own, run.value, run.knows_held_out
+        )
     found = read(path, load)
     return Output(
         _name(path),
@@ -232,17 +256,17 @@ def iterate_outputs(
                 found="imputed values alone",
                 advice="Add --observed MATRIX (what the tool was given) or --truth MATRIX.",
             )
-        prepared, candidate = _fitted(prepared, output)
-        if match_library and candidate.imputed is not None:
-            candidate = replace(candidate, imputed=_with_library(candidate.imputed, prepared))
+        candidates = _fitted(prepared, output)
+        if match_library:
+            candidates = {name: _with_library(candidate, prepared) for name, candidate in candidates.items()}
         known = _known(labels, prepared) if labels else None
         if score is None or shared is None:  # each on the entries of its own run
             score, best = Scorer.of(prepared), float("nan")
         evaluation = yield from iterate_comparison(
-            {output.name: candidate}, prepared, known, baselines=baselines and number == 0, seed=seed, score=score
+            candidates, prepared, known, baselines=baselines and number == 0, seed=seed, score=score
         )
         best = best if np.isfinite(best) else best_baseline_error(evaluation.imputation)
-        tables.append(_with_diagnostics(evaluation, output.name, candidate, prepared, score, best, seed))
+        tables.append(_with_diagnostics(evaluation, output.name, candidates, prepared, score, best, seed))
     return Comparison(_joined(tables), _agreement(outputs))
 
 
@@ -281,7 +305,7 @@ def _taken(dataset: Dataset, cells: Names, genes: Names) -> Dataset:
     return Dataset(dataset.expression[rows][:, cols], cells, genes, dataset.scale)
 
 
-def _fitted(prepared: Prepared, output: Output) -> tuple[Prepared, Candidate]:
+def _fitted(prepared: Prepared, output: Output) -> dict[str, Candidate]:
     """The output in the order of the cells and genes of ``prepared``."""
     cells = pd.Index(output.obs_names).get_indexer(prepared.obs_names)
     genes = pd.Index(output.var_names).get_indexer(prepared.var_names)
@@ -291,15 +315,16 @@ def _fitted(prepared: Prepared, output: Output) -> tuple[Prepared, Candidate]:
             expected=f"{prepared.n_obs} cells and {prepared.n_vars} genes",
             found=f"{int((cells >= 0).sum())} and {int((genes >= 0).sum())} of them",
         )
-    return prepared, output.at(cells, genes)
+    return output.at(cells, genes)
 
 
-def _with_library(imputed: Floats, prepared: Prepared) -> npt.NDArray[np.float32]:
-    expression = np.expm1(np.asarray(imputed, dtype=np.float64))
+def _with_library(candidate: Candidate, prepared: Prepared) -> Candidate:
+    assert candidate.imputed is not None
+    expression = np.expm1(np.asarray(candidate.imputed, dtype=np.float64))
     seen = np.expm1(prepared.to_output_scale(prepared.x).astype(np.float64)).sum(axis=1, keepdims=True)
     totals = expression.sum(axis=1, keepdims=True)
     expression *= np.where(totals > 0, seen / np.where(totals > 0, totals, 1), 1)
-    return np.asarray(np.log1p(expression), dtype=np.float32)
+    return replace(candidate, imputed=np.asarray(np.log1p(expression), dtype=np.float32))
 
 
 def _known(path: str | Path, prepared: Prepared) -> Truth:
@@ -309,26 +334,31 @@ def _known(path: str | Path, prepared: Prepared) -> Truth:
 def _with_diagnostics(
     evaluation: Evaluation,
     name: str,
-    candidate: Candidate,
+    candidates: Mapping[str, Candidate],
     prepared: Prepared,
     score: Scorer,
     best_baseline: float,
     seed: int,
 ) -> Evaluation:
-    if candidate.imputed is None:
-        return evaluation
+    imputed = candidates[name].imputed
+    assert imputed is not None
+    values = candidates.get(name + VALUE_ROWS)
     table = diagnose(
-        candidate.imputed,
+        imputed,
         prepared,
         score.entries,
         best_baseline=best_baseline,
         best_rates=score.best_rates,
+        value=None if values is None else values.imputed,
         seed=seed,
     )
     table.insert(0, "method", name)
-    genes = gene_table(candidate.imputed, prepared)
+    genes = gene_table(imputed, prepared)
     genes.insert(0, "method", name)
-    return replace(evaluation, diagnostics=table, genes=genes)
+    notes = evaluation.notes
+    if values is not None and score.hidden is not None:
+        notes = (two_answers(name), *notes)
+    return replace(evaluation, diagnostics=table, genes=genes, notes=notes)
 
 
 def _joined(tables: Sequence[Evaluation]) -> Evaluation:

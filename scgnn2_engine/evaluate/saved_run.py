@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import numpy.typing as npt
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.prepare.normalise import log_matrix, logged_values
 from scgnn2_engine.types import HiddenEntries, Matrix, Prepared, Scale
+
+OWN_LAYERS = "scgnn2_"
+IMPUTED, VALUE = "scgnn2_imputed", "scgnn2_value"
+KNOW_HELD_OUT = frozenset({"scgnn2_expected", "scgnn2_rate"})
+"""Outputs that take the entries held out of the training as they were seen."""
 
 
 def is_run(path: Path) -> bool:
@@ -28,23 +34,46 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def read_run(path: Path) -> tuple[Prepared, npt.NDArray[np.float32], npt.NDArray[Any]]:
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as it was saved.
+
+    Attributes
+    ----------
+    prepared
+        As in the :class:`~scgnn2_engine.types.Result`, LTMG states left out.
+    imputed
+        (n_obs, n_vars) float32, ln(1 + x): the imputed expression, or the layer that was asked for.
+    labels
+        (n_obs,) clusters.
+    value
+        (n_obs, n_vars) float32 the value of each gene where it is seen, where the imputed expression is another answer
+        and no layer was asked for.
+    knows_held_out
+        Whether ``imputed`` was made with the entries that were held out of the training.
+    """
+
+    prepared: Prepared
+    imputed: npt.NDArray[np.float32]
+    labels: npt.NDArray[Any]
+    value: npt.NDArray[np.float32] | None
+    knows_held_out: bool
+
+
+def read_run(path: Path, layer: str = "") -> SavedRun:
     """What a run trained on, what it imputed, and its clusters.
 
     Parameters
     ----------
     path
         The output folder of a run, or its ``result.h5ad``.
-
-    Returns
-    -------
-    prepared, imputed, labels
-        As in the :class:`~scgnn2_engine.types.Result`, LTMG states left out.
+    layer
+        One of the outputs that the run wrote beside the imputed expression, such as ``"scgnn2_rate"``.
 
     Raises
     ------
     InputError
-        The file is damaged, or of a version that did not say which entries were hidden.
+        The file is damaged, or of a version that did not say which entries were hidden; it has no such layer.
     """
     import anndata
 
@@ -54,7 +83,8 @@ def read_run(path: Path) -> tuple[Prepared, npt.NDArray[np.float32], npt.NDArray
         saved = adata.uns["scgnn2"]
         scale, factors = saved["scale_of_X"], np.asarray(saved["size_factors"], dtype=np.float32)
         positions = {name: saved.get(name) for name in ("hidden_positions", "held_out_positions")}
-        imputed = np.asarray(adata.layers["scgnn2_imputed"], dtype=np.float32)
+        layers = {name: matrix for name, matrix in adata.layers.items() if name.startswith(OWN_LAYERS)}
+        imputed = np.asarray(layers[IMPUTED], dtype=np.float32)
         labels = adata.obs["scgnn2_cluster"].astype(str).to_numpy()
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
@@ -62,6 +92,9 @@ def read_run(path: Path) -> tuple[Prepared, npt.NDArray[np.float32], npt.NDArray
             expected="a result.h5ad of this version of scgnn2 run",
             advice="Give the output folder of a finished run, or repeat the run.",
         ) from error
+    if layer and layer not in layers:
+        raise InputError(f"{file} has no layer {layer!r}.", expected=", ".join(sorted(layers)))
+    value = None if VALUE not in layers else np.asarray(layers[VALUE], dtype=np.float32)
     hidden = _entries(positions["hidden_positions"], adata.X, scale, None)
     validation = _entries(positions["held_out_positions"], adata.X, scale, factors)
     prepared = Prepared(
@@ -76,7 +109,13 @@ def read_run(path: Path) -> tuple[Prepared, npt.NDArray[np.float32], npt.NDArray
         hidden=hidden,
         validation=validation,
     )
-    return prepared, imputed, labels
+    return SavedRun(
+        prepared,
+        np.asarray(layers[layer], dtype=np.float32) if layer else imputed,
+        labels,
+        value if layer in ("", IMPUTED) else None,
+        layer in KNOW_HELD_OUT or (layer in ("", IMPUTED) and value is not None),
+    )
 
 
 def _entries(

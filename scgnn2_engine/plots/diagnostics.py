@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.plots.style import MUTED, holoviews, palette
-from scgnn2_engine.types import Evaluation
+from scgnn2_engine.types import Evaluation, method_at_hidden
 
 WIDTH, HEIGHT, ASPECT = 430, 340, 1.35
 OWN, OTHER = 0, 4  # places in the palette: the result stands out from what it is compared with
@@ -65,6 +65,7 @@ def _error_panel(hv: Any, evaluation: Evaluation, own: str) -> list[Any]:
     for kind, text in HIDDEN.items():
         rows = evaluation.imputation[evaluation.imputation["entries"] == kind]
         rows = rows[rows["method"] != "zeros"]  # the error of filling nothing in dwarfs all others
+        own = method_at_hidden(rows["method"], own)
         for score, unit in ERRORS.items():
             if score in rows and rows[score].notna().any():
                 floor = evaluation.value("noise_floor") if score == "l1_median" else np.nan

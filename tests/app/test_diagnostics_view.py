@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from scgnn2_app.diagnosis import RULES, counted, findings, scores_at_hidden, stage_costs
-from scgnn2_app.fragments import table
+from scgnn2_app.fragments import baselines, table
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.diagnostics import DiagnosticsView
@@ -37,6 +37,20 @@ def test_the_best_of_all_is_good(made_run: Path, tmp_path: Path) -> None:
     run = RunData(copy)
     assert findings(run)[0].verdict == "good"
     assert scores_at_hidden(run)[0]["method"].tolist() == ["scgnn2", "knn", "magic"]
+
+
+def test_values_answer_for_entries_that_were_hidden(made_run: Path, tmp_path: Path) -> None:
+    """What to expect of them is less, and no baseline to the run's own values nor the other way round."""
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    scores = pd.read_csv(copy / "evaluation.csv")
+    values = scores[scores["method"] == "scgnn2"].assign(method="scgnn2 (value)", l1_median=0.1)
+    pd.concat([scores, values]).to_csv(copy / "evaluation.csv", index=False)
+    run = RunData(copy)
+    found = findings(run)[0]
+    assert (found.value, found.verdict) == ("0.1", "good")
+    assert "next is knn" in found.sentence
+    assert "output value" in found.sentence
+    assert '<tr class=own><td style="width:12em">scgnn2 (value)</td>' in baselines(run)
 
 
 @pytest.mark.parametrize(("name", "value", "verdict"), [

@@ -33,6 +33,14 @@ def test_a_gene_is_chosen_from_the_start_and_shared(view: GenesView, session: Se
     assert view.gene.field.value == "gene 1"
 
 
+def test_it_says_what_the_imputed_expression_is(view: GenesView, session: Session) -> None:
+    assert "to expect of a gene" not in view.note.object
+    assert session.run is not None
+    session.run.__dict__["imputed_is_expected"] = True
+    session.gene = "gene 1"
+    assert "what to expect of a gene" in view.note.object
+
+
 def test_both_maps_have_one_scale_of_colours(view: GenesView, session: Session) -> None:
     left, right = (canvas.cells.data for canvas in view.maps)
     np.testing.assert_allclose(right["value"], left["value"] + 0.5, rtol=1e-6)

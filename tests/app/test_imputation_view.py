@@ -76,7 +76,7 @@ def test_it_says_what_the_imputed_expression_is(view: ImputationView, session: S
     view._show_picture()
     assert "the value of a gene where it is seen (output value)" in view.note.object
     view.picture.value = AFTER
-    assert "how much of a gene to expect" in view.note.object
+    assert "what to expect of a gene, zeros included" in view.note.object
 
 
 def test_hidden_against_imputed_of_a_gene_of_all_and_of_selected_cells(view: ImputationView, session: Session) -> None:

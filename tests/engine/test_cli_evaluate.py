@@ -69,7 +69,8 @@ def other_tool(data, tmp_path_factory):
 
 
 def test_a_run_read_back_is_what_it_was(data, run_folder):
-    prepared, imputed, labels = read_run(run_folder)
+    run = read_run(run_folder)
+    prepared, imputed, labels = run.prepared, run.imputed, run.labels
     same = prepare(sc2.from_anndata(data), sc2.RunParams(dropout_prob=0.1, **FAST))
     assert prepared.x.tobytes() == same.x.tobytes()
     for at, other in ((prepared.hidden, same.hidden), (prepared.validation, same.validation)):
@@ -90,6 +91,39 @@ def test_a_run_gets_the_scores_it_gave_itself(run_folder, tmp_path, capsys):
     assert found["l1_median"].to_numpy() == pytest.approx(own["l1_median"].to_numpy(), rel=1e-5, nan_ok=True)
     record = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
     assert {row["method"] for row in record["diagnostics"]} == {"mine"}
+
+
+@pytest.fixture(scope="module")
+def expecting(data, tmp_path_factory):
+    """A run whose imputed expression is not the value where a gene is seen."""
+    folder = tmp_path_factory.mktemp("runs") / "expecting"
+    params = sc2.RunParams(imputation_target="expected", evaluate_baselines=False, **FAST)
+    sc2.write(sc2.fit(data, params), folder, params=params)
+    return folder
+
+
+def test_a_run_with_two_answers_gets_the_rows_of_both(expecting, tmp_path, capsys):
+    assert main(["evaluate", str(expecting), "--no-baselines", "--output", str(tmp_path)]) == 0
+    assert "'expecting (value)'" in capsys.readouterr().out
+    found, own = pd.read_csv(tmp_path / "evaluation.csv"), pd.read_csv(expecting / "evaluation.csv")
+    assert found["method"].tolist() == [name.replace("scgnn2", "expecting") for name in own["method"]]
+    assert found["entries"].tolist() == own["entries"].tolist()
+    assert found["rmse"].to_numpy() == pytest.approx(own["rmse"].to_numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("layer", "kinds"), [("scgnn2_value", 3), ("scgnn2_rate", 2), ("scgnn2_imputed", 3)])
+def test_outputs_of_a_run_are_scored_on_what_it_was_given(expecting, layer, kinds, tmp_path):
+    assert main(["evaluate", str(expecting), "--layer", layer, "--no-baselines", "--output", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "evaluation.csv")
+    scored = table[table["method"] == ("expecting (value)" if layer == "scgnn2_imputed" else "expecting")]
+    assert scored["entries"].tolist() == ["held_out", "untouched", "zero"][-kinds:]
+
+
+def test_a_layer_that_a_run_does_not_have_is_named(expecting, capsys):
+    assert main(["evaluate", str(expecting), "--layer", "scgnn2_raet"]) == 3
+    said = capsys.readouterr().err
+    assert "scgnn2_raet" in said
+    assert "scgnn2_rate" in said
 
 
 def test_another_tool_is_scored_on_the_entries_that_were_hidden(other_tool, capsys, tmp_path):

@@ -22,7 +22,9 @@ from scgnn2_engine.events import (
     StageEnded,
     StageStarted,
 )
-from scgnn2_engine.types import Truth
+from scgnn2_engine.gap_filling import _is_expected
+from scgnn2_engine.prepare import prepare
+from scgnn2_engine.types import HiddenEntries, Truth
 
 QUICK = {
     "total_epoch": 2,
@@ -406,16 +408,47 @@ def test_the_imputed_expression_is_the_value_or_what_to_expect(data):
     assert auto.outputs["value"].tobytes() == value.imputed.tobytes()
     for name in ("rate", "zeros_kept"):
         assert auto.outputs[name].tobytes() == value.outputs[name].tobytes()
-    at = auto.prepared.validation  # no zeros to the other output, but to the one whose error is told
-    rest = np.ones(auto.imputed.shape, bool)
-    rest[at.rows, at.cols] = False
-    np.testing.assert_array_equal(auto.imputed[rest], value.outputs["expected"][rest])
-    assert (auto.imputed[~rest] < value.outputs["expected"][~rest]).mean() > 0.9
+    np.testing.assert_array_equal(auto.imputed, value.outputs["expected"])
     zero = np.asarray(data.expression.todense())[np.ix_(auto.prepared.cells, auto.prepared.genes)] == 0
     assert auto.imputed[zero].mean() < 0.7 * value.imputed[zero].mean()
     (said,) = (notice["message"] for notice in auto.record["notices"] if "imputation_target" in notice["message"])
     assert "share one value" in said
     assert not any("imputation_target" in notice["message"] for notice in expected.record["notices"])
+
+
+def test_counts_that_were_normalised_are_told_by_the_ties_within_a_cell(data):
+    """Of them no two cells share a value, but the ones of a cell do."""
+    counts = data.expression.astype(np.float64)
+    depth = np.asarray(counts.sum(axis=1)).ravel()
+    counts.data = np.log1p(counts.data * 100 / np.repeat(depth, np.diff(counts.indptr)))
+    logged = replace(data, expression=counts.astype(np.float32), scale="logged")
+    result = run(logged, keep_zeros=0.0)
+    assert result.imputed.tobytes() == run(logged, imputation_target="expected", keep_zeros=0.0).imputed.tobytes()
+    (said,) = (notice["message"] for notice in result.record["notices"] if "imputation_target" in notice["message"])
+    assert "of a cell share one value" in said
+    assert "rate" not in said
+    counts.data *= np.random.default_rng(0).uniform(0.9, 1.1, counts.nnz)
+    assert "expected" in run(replace(logged, expression=counts.astype(np.float32))).outputs
+
+
+def test_what_was_hidden_does_not_say_what_is_imputed(data):
+    """Ones, all hidden by chance or not, are no ties among what is visible."""
+    rng = np.random.default_rng(1)
+    prepared = prepare(data, RunParams(**QUICK))
+    visible = rng.uniform(5, 50, prepared.x.shape).astype(np.float32)
+    hidden = rng.random(visible.shape) < 0.6
+    params = RunParams(**QUICK)
+    rows, cols = np.nonzero(hidden)
+    for value in (1.0, visible[hidden]):
+        expression = visible.copy()
+        expression[hidden] = value
+        given = replace(
+            prepared,
+            expression=expression,
+            hidden=HiddenEntries(rows, cols, np.log1p(expression[hidden])),
+            validation=None,
+        )
+        assert not _is_expected(given, params, has_rates=True)[0]
 
 
 def test_values_that_differ_are_what_is_imputed():
@@ -442,8 +475,6 @@ def test_the_dispersion_of_the_genes_is_used_by_the_outputs_alone(data):
     assert own.labels.tobytes() == one.labels.tobytes()
     assert own.outputs["value"].tobytes() == one.outputs["value"].tobytes()
     assert not np.array_equal(own.imputed, one.imputed)
-    other = run(data, feature_AE_gene_dispersion=False, feature_AE_dispersion=10.0)
-    assert one.outputs["rate"].tobytes() == other.outputs["rate"].tobytes()
 
 
 def test_what_is_to_be_expected_needs_the_objective(data):
@@ -570,6 +601,12 @@ def test_bulk_reaches_the_imputation(data, tmp_path, method):
         notices = expected.record["notices"]
         said = [notice for notice in notices if "bulk expression is in the output" in notice["message"]]
         assert [notice["level"] for notice in said] == ["warning"]
+        values["feature_AE_count_limit"] = (
+            0.0  # what to expect is made of the values, bulk and all
+        )
+        expected = run(data, **values, imputation_target="expected", keep_zeros=0.0)
+        assert not any("bulk expression is in the output" in one["message"] for one in expected.record["notices"])
+        del values["feature_AE_count_limit"]
     if method == "shares":  # what is trained on stays the same, and how far the bulk is followed is decided by the data
         np.testing.assert_array_equal(with_bulk.labels, without.labels)
         np.testing.assert_array_equal(with_bulk.imputed[observed], without.imputed[observed])

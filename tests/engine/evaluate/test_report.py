@@ -58,9 +58,20 @@ def test_values_stand_beside_what_is_to_be_expected(run, groups):
     values, own = (other.evaluation.imputation.query("method == @name") for name in (METHOD_VALUE, METHOD))
     before = run.evaluation.imputation.query("method == @METHOD")
     pd.testing.assert_frame_equal(values[columns].reset_index(drop=True), before[columns].reset_index(drop=True))
+    assert any(METHOD_VALUE in note for note in other.evaluation.notes)
+    assert not any(METHOD_VALUE in note for note in run.evaluation.notes)
+    floor = other.evaluation.value("gap_closed")
+    assert floor == pytest.approx(run.evaluation.value("gap_closed"), nan_ok=True)
     error = own.set_index("entries")["rmse"] - values.set_index("entries")["rmse"]
     assert error["masked"] > 0 > error["zero"]
     assert METHOD_VALUE not in set(run.evaluation.imputation["method"])
+
+
+def test_what_knows_the_held_out_entries_is_not_scored_there(groups):
+    result = sc2.fit(groups, sc2.RunParams(imputation_target="expected", evaluate_baselines=False, **SMALL))
+    kinds = result.evaluation.imputation.groupby("method")["entries"].apply(list)
+    assert kinds[METHOD] == ["untouched", "zero"]
+    assert kinds[METHOD_VALUE] == ["held_out", "untouched", "zero"]
 
 
 def test_the_record_holds_it_for_run_json(run):
