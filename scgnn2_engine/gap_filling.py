@@ -29,6 +29,12 @@ from scgnn2_engine.stages import (
 )
 from scgnn2_engine.types import LoopState, Matrix, Prepared
 
+OF_NORMALISED = (
+    "A third or more of the non-zero entries of a cell share one value, as the ones of counts do once they are normalised. "
+    "The imputed expression is the value of a gene where it is seen, which of such data says little more than that it "
+    "is seen. Give the counts themselves, or take imputation_target = expected."
+)
+
 
 def without_effect(params: RunParams) -> dict[str, str]:
     """Parameters that were set to something the objective does not use, and why.
@@ -233,13 +239,15 @@ def _is_expected(prepared: Prepared, params: RunParams, *, has_rates: bool) -> t
         return True, [Notice(f"{said} imputation_target = value takes the other.", "warning", "output")]
     if target == "expected":
         return True, []
-    visible, of_counts = _visible(prepared, with_held_out=True), prepared.scale == "counts"
-    if l1_verdict(visible)[0] and (of_counts or not ties_within_cells(visible) >= LARGEST_TIE):
+    visible = _visible(prepared, with_held_out=True)
+    if l1_verdict(visible)[0]:
+        if prepared.scale != "counts" and ties_within_cells(visible) >= LARGEST_TIE:
+            return False, [Notice(OF_NORMALISED, "info", "output")]
         return False, []
     said = (
-        "The imputed expression is what to expect of a gene, zeros included: a third or more of the non-zero entries"
-        f"{'' if of_counts else ' of a cell'} share one value, so the value of a gene where it is seen says no more "
-        "than that it is seen. It is the output value (imputation_target = value takes it for the imputed expression)."
+        "The imputed expression is what to expect of a gene, zeros included: a third or more of the non-zero entries "
+        "share one value, so the value of a gene where it is seen says no more than that it is seen. It is the output "
+        "value (imputation_target = value takes it for the imputed expression)."
     )
     more = " For sums and means take the output rate." if has_rates else ""
     return True, [Notice(said + more, "info", "output")]

@@ -599,8 +599,8 @@ class RunParams(StageParams):
         ["value", "expected", "auto"],
         "What the imputed expression is. value: the value a gene has where it is seen, as published. expected: "
         "what to expect of it, zeros included: a typical amount, less than the mean (objective denoise only). "
-        "auto: expected where a third or more of the non-zero entries share one value (of a cell, if the counts were "
-        "normalised), as in sparse UMI data, whose values say no more than that a gene is seen; else, and with bulk, "
+        "auto: expected where a third or more of the non-zero entries share one value, as in sparse UMI "
+        "counts, whose values say no more than that a gene is seen; else, and with bulk, "
         "value.",
         ESSENTIAL,
     )
