@@ -30,7 +30,7 @@ from scgnn2_engine.stages import (
 from scgnn2_engine.types import LoopState, Matrix, Prepared
 
 OF_NORMALISED = (
-    "A third or more of the non-zero entries of a cell share one value, as the ones of counts do once they are normalised. "
+    "A third or more of the non-zero entries of a cell share one value, as the ones of counts do once normalised. "
     "The imputed expression is the value of a gene where it is seen, which of such data says little more than that it "
     "is seen. Give the counts themselves, or take imputation_target = expected."
 )
