@@ -19,6 +19,8 @@ import scipy.sparse as sp
 from scgnn2_app import snapshots
 from scgnn2_app.small_maps import positions
 from scgnn2_app.snapshots import RESULT, DataSnapshot, Snapshot
+from scgnn2_app.source_annotation import annotation, label_name
+from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
@@ -109,8 +111,8 @@ class RunData:
     def again(self) -> RunData:
         """The run as it is now; what it trains on is not read again while it is under way."""
         found = RunData(self.folder)
-        if not found.finished and "_data" in self.__dict__:
-            found.__dict__["_data"] = self._data
+        if not found.finished:
+            found.__dict__.update({name: self.__dict__[name] for name in ("_data", "obs") if name in self.__dict__})
         return found
 
     # --- names -------------------------------------------------------------------------------------------------------
@@ -118,11 +120,7 @@ class RunData:
     @property
     def name(self) -> str:
         """The name the run was given, as it is now; without one what its folder is called."""
-        with suppress(OSError, ValueError):
-            given = json.loads((self.folder / "job.json").read_text(encoding="utf-8")).get("name")
-            if given:
-                return str(given)
-        return self.folder.resolve().name
+        return str(self._job().get("name") or self.folder.resolve().name)
 
     @property
     def n_obs(self) -> int:
@@ -157,8 +155,11 @@ class RunData:
 
     @cached_property
     def obs(self) -> pd.DataFrame:
-        """Annotation of the cells that came with the data, and what the run added; empty while it is under way."""
-        return self._element("obs") if self.finished else pd.DataFrame(index=pd.Index(self._data.obs_names))
+        """Annotation of the cells that came with the data and, once it is finished, what the run added."""
+        if self.finished:
+            return self._element("obs")
+        source = self._source
+        return pd.DataFrame(index=pd.Index(self.obs_names)) if source is None else annotation(source, self.obs_names)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -181,7 +182,9 @@ class RunData:
     @cached_property
     def _given_labels(self) -> str:
         """The column or file of the labels as the run was given it; of a benchmark's folder the file in there."""
-        params = self.record.get("params", {})
+        params = self.record.get("params") or self._job().get("params", {})
+        if not self.finished and self._source is not None:
+            return label_name(self._source, params)
         given = str(params.get("load_cell_type_labels") or "")
         if given or not (params.get("load_use_benchmark") and params.get("given_cell_type_labels")):
             return given
@@ -516,6 +519,19 @@ class RunData:
     @cached_property
     def _data(self) -> DataSnapshot:
         return snapshots.load_data(self.folder)
+
+    def _job(self) -> Mapping[str, Any]:
+        """What was asked for, as it is now; empty for a run of the command line."""
+        try:
+            job = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return job if isinstance(job, dict) else {}
+
+    @property
+    def _source(self) -> Source | None:
+        source = self._job().get("source")
+        return None if source is None else Source.from_dict(source)
 
     def _file(self) -> h5py.File:
         try:

@@ -6,12 +6,17 @@ import json
 import shutil
 from pathlib import Path
 
+import anndata
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from scgnn2_app.run_data import RunData
+from scgnn2_app.source_annotation import annotation, label_name
+from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.demo import demo
 
 
 @pytest.fixture
@@ -179,3 +184,39 @@ def test_sparse_counts_give_the_same_genes(made_run: Path, tmp_path: Path) -> No
     assert dense.hidden_values is not None
     assert sparse.hidden_values is not None
     assert np.array_equal(dense.hidden_values[0], sparse.hidden_values[0])
+
+
+def asked_for(run: RunData, source: Source, **params: object) -> RunData:
+    """The run as the workspace would have submitted it."""
+    (run.folder / "job.json").write_text(json.dumps({"source": source.to_dict(), "params": params, "name": "mine"}))
+    return RunData(run.folder)
+
+
+def test_a_run_under_way_has_the_annotation_of_its_data(under_way: RunData, tmp_path: Path) -> None:
+    names = [*reversed(under_way.obs_names), "dropped"]
+    obs = pd.DataFrame({"type": ["a"] * 4 + ["b"] * 21, "depth": np.arange(25.0)}, index=names)
+    anndata.AnnData(np.ones((25, 2), np.float32), obs=obs).write_h5ad(tmp_path / "data.h5ad")
+    run = asked_for(under_way, Source.at(tmp_path / "data.h5ad", labels="type"))
+    assert (run.name, run.truth_name) == ("mine", "type")
+    assert run.groups["type"].tolist() == ["b"] * 20 + ["a"] * 4
+    assert run.numbers["depth"][0] == 23
+    assert run.again().obs is run.obs  # not read once more after every iteration
+    (tmp_path / "data.h5ad").unlink()
+    assert RunData(run.folder).groups == {}
+
+
+def test_a_run_under_way_has_labels_from_a_file(under_way: RunData, tmp_path: Path) -> None:
+    path = tmp_path / "types.csv"
+    pd.DataFrame({"cell": under_way.obs_names, "type": ["x", "y"] * 12}).to_csv(path, index=False)
+    run = asked_for(under_way, Source.at(tmp_path / "counts.csv"), load_cell_type_labels=str(path))
+    assert run.truth_name == "types.csv"
+    assert run.groups["types.csv"][:2].tolist() == ["x", "y"]
+    assert asked_for(under_way, Source.at(tmp_path / "counts.csv")).truth_name == ""
+
+
+def test_the_demo_brings_its_labels() -> None:
+    source = Source.demo()
+    found = annotation(source, demo().obs_names.to_numpy(str)[5:10])
+    assert len(found) == 5
+    assert label_name(source, {}) in found
+    assert label_name(source, {"load_cell_type_labels": "phase"}) == "phase"
