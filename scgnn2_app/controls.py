@@ -15,9 +15,7 @@ from scgnn2_app.fields import Field, field_for
 from scgnn2_app.session import Session
 from scgnn2_app.wording import plain
 from scgnn2_engine.errors import ScgnnError
-from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams
-
-SECTIONS: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
+from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sections
 
 NOT_HERE = frozenset({"preset", "output_dir"})
 """Set elsewhere on the page: the preset by its own menu, the folder by the workspace."""
@@ -177,7 +175,7 @@ class Controls(pn.viewable.Viewer):
     def __init__(self, draft: Draft, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.draft, self._session = draft, session
-        self.cards = [StageCard(draft, stage, self._is_hidden) for stage in SECTIONS]
+        self.cards = [StageCard(draft, stage, self._is_hidden) for stage in sections()]
         self._preset = pmui.Select(
             label="Preset", options=list(PRESETS), value=draft.preset, size="small", sizing_mode="stretch_width",
             description=RunParams.param["preset"].doc, margin=(5, 8),

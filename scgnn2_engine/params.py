@@ -757,8 +757,7 @@ class RunParams(StageParams):
         """Every parameter as TOML, with its sentence and range as a comment when ``documented``."""
         lines: list[str] = []
         values = self.to_dict()
-        sections: tuple[type[StageParams], ...] = (RunParams, *self.groups)
-        for group in sections:
+        for group in sections():
             lines += [f"# {'=' * 4} {group.title}", ""]
             for name in group.own_names():
                 key = group.flag(name)
@@ -836,10 +835,14 @@ REFUSED: dict[str, str] = {
 """Published flags that do nothing, with the sentence that refuses them."""
 
 
+def sections() -> tuple[type[StageParams], ...]:
+    """All classes of parameters: the run-wide ones first, then the stages in the order of a run."""
+    return (RunParams, *RunParams.groups)
+
+
 def every_parameter() -> Iterator[tuple[type[StageParams], str]]:
     """All (class, name) pairs, run-wide ones first, in the order of declaration."""
-    sections: tuple[type[StageParams], ...] = (RunParams, *RunParams.groups)
-    for group in sections:
+    for group in sections():
         for name in group.own_names():
             yield group, name
 

@@ -119,7 +119,7 @@ def test_a_new_parameter_appears_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
         group, title = "extra", "Extra"
         warmth = param.Number(0.5, bounds=(0, 1), doc="How warm.", precedence=1)
 
-    monkeypatch.setattr(module, "SECTIONS", (Extra,))
+    monkeypatch.setattr(module, "sections", lambda: (Extra,))
     known = {**RunParams().to_dict(), "extra_warmth": 0.5}
     for place in ("scgnn2_app.fields.base", "scgnn2_app.draft.base"):
         monkeypatch.setattr(place, lambda preset: known)
