@@ -65,7 +65,8 @@ def choose_methods(
     Parameters
     ----------
     names
-        Presets, baselines and variants; None takes all of them, MAGIC only where it is installed.
+        Presets, baselines and variants; None takes all of them, MAGIC only where it is installed. Where none of them
+        is a variant, all variants are taken too.
     variants
         By name, the parameters laid over a preset (``preset``, else ``default``), as of :func:`read_variants`.
     settings
@@ -102,6 +103,8 @@ def choose_methods(
         lacking = {name: missing_package(name) for name in known}
         names = [name for name in known if not lacking[name]]
         notes = [f"{name} is left out: {why}" for name, why in lacking.items() if why]
+    elif not set(names) & set(variants):  # who gives variants wants them
+        names = [*names, *variants]
     baseline = _preparation(settings)
     return tuple(
         Method(name, "preset", _run_values({**settings, **runs[name]}, max_seconds))

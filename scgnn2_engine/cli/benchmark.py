@@ -34,7 +34,11 @@ def add(commands: Any) -> None:
     )
     benchmark.add_argument("--output", metavar="DIR", help="where the cells and the tables go")
     benchmark.add_argument("--datasets", metavar="A,B", help="these data sets only, by the names of their folders")
-    benchmark.add_argument("--methods", metavar="A,B", help="these methods only: presets, baselines, variants")
+    benchmark.add_argument(
+        "--methods",
+        metavar="A,B",
+        help="these methods only: presets, baselines, variants (all of --variants, if none is named)",
+    )
     benchmark.add_argument("--seeds", metavar="0-4", default="0-4", help="seeds, e.g. 0-4 or 0,2,7 (default 0-4)")
     benchmark.add_argument(
         "--scores",

@@ -31,6 +31,17 @@ def test_a_variant_wins_over_settings_and_settings_over_the_preset(tmp_path):
     assert (short.values["preset"], short.values["total_epoch"], short.values["alpha"]) == ("paper", 2, 0.25)
 
 
+def test_variants_are_taken_beside_the_methods_that_are_named():
+    variants = {"slow": {"total_epoch": 9}, "quick": {"total_epoch": 2}}
+
+    def names(*given):
+        return [method.name for method in choose_methods(list(given) or None, variants=variants)[0]]
+
+    assert names("default") == ["default", "slow", "quick"]
+    assert names("knn", "quick") == ["knn", "quick"]
+    assert {"slow", "quick", "default", "knn"} <= set(names())
+
+
 def test_baselines_see_what_default_sees_but_for_the_held_out_entries():
     (baseline,), _ = choose_methods(["knn"], settings={"preprocess_top_gene_select": 30, "total_epoch": 2})
     params = run_params(baseline, 0)
