@@ -174,12 +174,21 @@ class ScoreChart:
         Name of a score to its name in the legend.
     baselines
         Likewise for what is drawn as level lines, from ``RunStory.levels``.
+    span
+        How much the y axis shows where all scores are the same; of 1 and more its marks are whole numbers.
     dark
         Whether the page is dark.
     """
 
     def __init__(
-        self, title: str, unit: str, lines: Mapping[str, str], baselines: Mapping[str, str], dark: bool = False
+        self,
+        title: str,
+        unit: str,
+        lines: Mapping[str, str],
+        baselines: Mapping[str, str],
+        span: float = 2.0,
+        *,
+        dark: bool = False,
     ) -> None:
         self._lines, self._baselines = dict(lines), dict(baselines)
         self.figure = plotting.figure(
@@ -195,6 +204,9 @@ class ScoreChart:
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
         self.figure.xaxis.ticker.update(min_interval=1)
+        self.figure.y_range.default_span = span
+        if span >= 1:
+            self.figure.yaxis.ticker.update(min_interval=1)
         self._sources: dict[str, Any] = {}
         self._drawn = (-1, 0)
         colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))

@@ -153,7 +153,7 @@ class ImputationView(pn.viewable.Viewer):
         error = float(np.median(np.abs(imputed - true)))
         together = len(true) > 2 and np.std(true) > 0 and np.std(imputed) > 0
         r = f", r {np.corrcoef(true, imputed)[0, 1]:.2f}" if together else ""
-        return f"{what}: {len(true):,} {kind} entries, median |error| {error:.3g}{r}"
+        return f"{what}: {len(true):,} {kind} entries,\nmedian |error| {error:.3g}{r}"
 
     def _show_points(self) -> None:
         run = self._session.run

@@ -28,20 +28,22 @@ STAGES = {
     "graph_AE": "Graph autoencoder",
     "cluster_AE": "Cluster autoencoders, a line each",
 }
-SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
+SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str], float], ...] = (
     (
         "Agreement of clusters with",
         "adjusted Rand index",
         {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
         {BEST_CLUSTERING: "best baseline"},
+        0.2,
     ),
     (
         "Imputation error",
         "error, ln(1 + expression)",
         {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
         {BEST_IMPUTATION: "best baseline"},
+        0.02,
     ),
-    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}),
+    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}, 2.0),
 )
 NONE = "no other run"
 LINES_SHOWN = 400

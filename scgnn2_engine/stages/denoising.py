@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import gammaln
 from torch import Tensor
 
 from scgnn2_engine.devices import Rows
@@ -325,6 +326,8 @@ class _Loss:
         self._counts = None if observed.counts is None or network.rate is None else Rows(observed.counts, device)
         self._weights = None if observed.weights is None else Rows(observed.weights, device)
         self._log_factors = Rows(observed.log_size_factors[:, None], device)
+        if observed.counts is not None and self._counts is not None:
+            self._constant = Rows(_without_rate(observed.counts, params.dispersion)[:, None], device)
         self._generator = torch.Generator(device).manual_seed(seed)
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
@@ -339,9 +342,9 @@ class _Loss:
             log_rate = log_rate + (self._network.log_rates + self._log_factors(batch))
             surprise = negative_binomial(counts, log_rate, self._params.dispersion)
             known = counts >= 0
-            parts["counts"] = (surprise * known).sum() * (
-                self._params.count_weight * n_cells / known.sum().clamp(min=1)
-            )
+            # What the rate does not touch trains nothing, but makes the loss one that is never below 0.
+            total = (surprise * known).sum() + self._constant(batch).sum()
+            parts["counts"] = total * (self._params.count_weight * n_cells / known.sum().clamp(min=1))
         return {"loss": torch.stack([*parts.values()]).sum(), **parts}
 
     def _with_gaps(self, target: Tensor, seen: Tensor) -> Tensor:
@@ -364,6 +367,16 @@ def huber(difference: Tensor, delta: float) -> Tensor:
     if delta == 0:
         return difference.square() / 2
     return torch.nn.functional.huber_loss(difference, torch.zeros_like(difference), reduction="none", delta=delta)
+
+
+def _without_rate(counts: npt.NDArray[np.float32], dispersion: float) -> npt.NDArray[np.float32]:
+    """(n_obs,) the terms that :func:`negative_binomial` leaves out, over all counts of a cell; a zero has none."""
+    rows, cols = np.nonzero(counts > 0)
+    seen = counts[rows, cols].astype(np.float64)
+    terms = gammaln(seen + 1)
+    if dispersion > 0:
+        terms += gammaln(dispersion) - gammaln(seen + dispersion) + seen * np.log(dispersion)
+    return np.bincount(rows, terms, len(counts)).astype(np.float32)
 
 
 def negative_binomial(counts: Tensor, log_rate: Tensor, dispersion: float) -> Tensor:

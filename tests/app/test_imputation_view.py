@@ -85,7 +85,7 @@ def test_hidden_against_imputed_of_a_gene_of_all_and_of_selected_cells(view: Imp
     assert cells.tolist() == [0, 1]
     np.testing.assert_allclose(true, np.log(6), rtol=1e-6)
     np.testing.assert_allclose(imputed, true + 0.5, rtol=1e-6)
-    assert view.scatter.title.text == "gene 0: 2 hidden entries, median |error| 0.5"
+    assert view.scatter.title.text == "gene 0: 2 hidden entries,\nmedian |error| 0.5"
     view.of.value = EVERY
     assert len(view._points.data["true"]) == 3
     session.select([20])

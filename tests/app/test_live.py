@@ -123,6 +123,13 @@ def test_the_returned_iteration_is_marked() -> None:
     assert (chart._selected.visible, chart._selected.location) == (True, 1)
 
 
+def test_scores_that_are_all_the_same_do_not_shrink_the_axis_to_nothing() -> None:
+    narrow, whole = ScoreChart("ARI", "index", {"ari": "labels"}, {}, 0.2), ScoreChart("Clusters", "n", {"n": "n"}, {})
+    assert narrow.figure.y_range.default_span == 0.2
+    assert narrow.figure.yaxis.ticker.min_interval == 0
+    assert whole.figure.yaxis.ticker.min_interval == 1
+
+
 def test_baselines_are_level_lines() -> None:
     chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "best baseline"})
     story = RunStory()

@@ -7,11 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import nbinom, poisson
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import drain
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams, RunParams
-from scgnn2_engine.stages.denoising import fit_denoising, huber, iterate_denoising, negative_binomial, observe
+from scgnn2_engine.stages.denoising import (
+    _without_rate,
+    fit_denoising,
+    huber,
+    iterate_denoising,
+    negative_binomial,
+    observe,
+)
 from scgnn2_engine.stages.denoising_clusters import iterate_denoising_clusters
 from scgnn2_engine.stages.denoising_network import DenoisingAutoencoder
 from scgnn2_engine.training import Plan
@@ -62,8 +70,6 @@ def test_states_weigh_seen_entries_around_one():
 def test_the_losses_are_their_formulas():
     difference = torch.tensor([-2.0, -0.1, 0.0, 0.2, 5.0])
     np.testing.assert_allclose(huber(difference, 0.3).numpy(), [0.555, 0.005, 0, 0.02, 1.455], rtol=1e-5)
-    from scipy.stats import nbinom, poisson
-
     counts, rate, theta = np.array([0.0, 1, 7]), np.array([0.5, 2, 3]), 10.0
     ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rate)), theta).numpy()
     known = -nbinom.logpmf(counts, theta, theta / (theta + rate))
@@ -117,6 +123,21 @@ def test_rates_are_learnt_from_zeros_too(rng):
     found = np.exp(fit.log_rate)
     assert abs(found[:50].mean() - 0.2) < 0.1
     assert abs(found[50:].mean() - 3.0) < 0.5
+
+
+@pytest.mark.parametrize("theta", [0.0, 10.0])
+def test_the_loss_of_counts_is_all_of_their_likelihood(rng, theta):
+    """Without the terms that train nothing it would fall below 0, and a logarithmic chart would not show it."""
+    counts = rng.poisson(rng.gamma(2, 20, (30, 12))).astype(np.float32)
+    rates = rng.gamma(2, 20, (30, 12))
+    ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rates)), theta).numpy().sum(axis=1)
+    known = nbinom.logpmf(counts, theta, theta / (theta + rates)) if theta else poisson.logpmf(counts, rates)
+    np.testing.assert_allclose(ours + _without_rate(counts, theta), -known.sum(axis=1), rtol=1e-4)
+    held_out = np.where(rng.random(counts.shape) < 0.1, np.float32(-1), counts)
+    np.testing.assert_array_equal(_without_rate(held_out, theta), _without_rate(np.maximum(held_out, 0), theta))
+    params = settings(count_weight=1.0, dispersion=theta)
+    events = list(iterate_denoising(observe(np.log1p(counts), counts=True), params=params, plan=plan(n_epochs=60)))
+    assert min(event.losses["counts"] for event in events) > 0
 
 
 def test_losses_add_up_and_events_are_the_plan(low_rank):
