@@ -22,7 +22,7 @@ from scgnn2_app.draft import Draft
 from scgnn2_app.export import Exports
 from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
-from scgnn2_app.run_bar import RunBar
+from scgnn2_app.run_bar import LONGEST_NAME, RunBar
 from scgnn2_app.server import WARM_UP, ServerContext
 from scgnn2_app.session import Session
 from scgnn2_app.source_summary import describe
@@ -57,6 +57,9 @@ LOOK = {
     "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},  # a long sentence ends in dots, it pushes nothing out
 }
 """The bar above is of the colour of the page, so that its buttons are seen."""
+
+ALWAYS_IN_SIGHT = {"position": "sticky", "top": "0", "z-index": "10"}
+"""Of what is said to the user, who may have scrolled down."""
 
 NOTICE_SECONDS = 8
 """Good news goes by itself; what went wrong stays until it is closed."""
@@ -117,11 +120,15 @@ class App:
         self.tabs.param.watch(lambda _: self._fill_tab(), "active")
         self.script = PageScript()
         self._name = pmui.TextInput(
-            label="Name of the run (optional)", size="small", sizing_mode="stretch_width", margin=(5, 8)
+            label="Name of the run (optional)",
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(5, 8),
+            max_length=LONGEST_NAME,
         )
         self.exports = Exports(self.session)
         self._copy = CopyAs(self.session, lambda: (self.picker.source, self.draft.params()))
-        self._notice = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._notice = pmui.Column(sizing_mode="stretch_width", margin=0, styles=ALWAYS_IN_SIGHT)
         self._turn = 0
         self._notice_until = math.inf
         self._last_state = ""
@@ -317,7 +324,7 @@ class App:
         self._notice[:] = [
             pmui.Alert(
                 plain(on_page(self.session.notice)), severity=self.session.notice_level, closeable=True, margin=(4, 8),
-                sizing_mode="stretch_width",
+                sizing_mode="stretch_width", sx={"backgroundColor": "background.paper"},
             )
         ]  # fmt: skip
 

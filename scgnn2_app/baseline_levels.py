@@ -17,6 +17,9 @@ CLUSTERING = {
     "pca_kmeans": "PCA + k-means", "pca_leiden_0.5": "PCA + Leiden .5", "pca_leiden_0.8": "PCA + Leiden .8",
     "pca_leiden_1.0": "PCA + Leiden 1",
 }  # fmt: skip
+METHODS = {"zeros": "nothing filled in", **IMPUTATION, **CLUSTERING}
+"""What people call the baselines, by their name in the tables."""
+
 OPTIONAL = {"magic"}
 """Needs a package that is not everywhere."""
 
@@ -51,6 +54,17 @@ def baseline_levels(folder: Path) -> dict[str, Level]:
         BEST_CLUSTERING: _best(clusters, "ari", CLUSTERING, largest=True),
     }
     return {name: level for name, level in found.items() if level is not None}
+
+
+def shown_name(method: str) -> str:
+    """What people call a method of the tables; scgnn2's own rows keep their name.
+
+    Examples
+    --------
+    >>> shown_name("soft_svd"), shown_name("scgnn2 (value)")
+    ('soft SVD', 'scgnn2 (value)')
+    """
+    return METHODS.get(method, method)
 
 
 def _best(table: pd.DataFrame, score: str, names: Mapping[str, str], *, largest: bool) -> Level | None:

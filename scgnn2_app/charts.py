@@ -25,6 +25,7 @@ LEGEND: dict[str, Any] = {
     "ncols": 2,
     "location": "left",
     "label_text_font_size": "11px",
+    "styles": {"font-size": "11px"},  # that of the page would be taken otherwise
     "spacing": 4,
     "padding": 0,
     "margin": 0,
@@ -38,7 +39,7 @@ LEGEND: dict[str, Any] = {
 }
 """Above the plot, so that it hides nothing; a click hides its line."""
 
-HELD_OUT, HELD_OUT_COLOUR = "held out", "#d55e00"
+HELD_OUT = "held out"
 
 
 class LossChart:
@@ -92,6 +93,7 @@ class LossChart:
         """Take the colours of a light or dark page."""
         paint(self.figure, dark)
         self._earlier_line.glyph.line_color = colours(dark)["muted"]
+        self._held_out_line.glyph.line_color = colours(dark)["ink"]  # every other colour may be a cluster's
 
     def update(self, story: RunStory) -> None:
         """Take up what has come since."""
@@ -141,8 +143,7 @@ class LossChart:
         self._right_axis = models.LogAxis(y_range_name=HELD_OUT, axis_label="error, held out", visible=False)
         self.figure.add_layout(self._right_axis, "right")
         self._held_out_line = self.figure.line(
-            "x", "y", source=self._held_out, y_range_name=HELD_OUT, color=HELD_OUT_COLOUR, line_dash=[2, 2],
-            line_width=1.5,
+            "x", "y", source=self._held_out, y_range_name=HELD_OUT, line_dash=[2, 2], line_width=1.5,
         )  # fmt: skip
         self.figure.y_range.renderers = [self._earlier_line]
 

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from scgnn2_app.copy_as import as_command, as_python, as_toml
 from scgnn2_app.download import Downloader
 from scgnn2_app.session import Session
+from scgnn2_engine.errors import InputError
 from scgnn2_engine.params import RunParams
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ class CopyAs:
             from scgnn2_app.sources import Source
 
             source, params = self._chosen()
+            if source is None and form != "TOML":  # which names no data
+                raise InputError(
+                    f"As {form} this run would name no data.",
+                    expected="data that can be read",
+                    advice="Choose some first; what is wrong with the choice stands below it.",
+                )
             self.text.value = write(source or Source("flags"), params)
             self.dialog.param.update(title=f"This run as {form}", open=True)
 

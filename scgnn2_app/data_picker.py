@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from scgnn2_app.server_files import READABLE, browse
 from scgnn2_app.session import Session
 from scgnn2_app.source_summary import SourceSummary, describe, expected_seconds
 from scgnn2_app.sources import Source, require_allowed, require_inside
-from scgnn2_app.uploads import Upload, folder_of, uploads
+from scgnn2_app.uploads import Upload, folder_of, too_large, uploads
 from scgnn2_app.wording import on_page
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
@@ -66,7 +67,12 @@ class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
             super()._handle_msg(msg)
             return
         # The browser looks first, and sends nothing of a file that is too large.
-        self._refused(InputError(str(msg.get("error", "The upload failed.")).removeprefix("Error: ")))
+        said = str(msg.get("error", "The upload failed.")).removeprefix("Error: ")
+        found = re.search(r'File "(.*)" \([^()]*\) exceeds maximum file size', said)
+        if found and self.max_file_size:
+            self._refused(too_large(found[1], int(self.max_file_size)))
+        else:
+            self._refused(InputError(said))
 
     def _process_chunk(self, msg: dict[str, Any]) -> None:
         self._heard += 1
@@ -240,7 +246,7 @@ class DataPicker(pn.viewable.Viewer):
             self.param.update(source=None, summary=None)
             self._says.object = _sentence("Choose a file or a folder.")
         else:
-            self._problem(f"There is no file {path.name} in {path.parent}.")
+            self._problem(f"There is no file {path.name} in {path.parent}. Choose one from the list, or mend the path.")
 
     def _show_folder(self, folder: Path) -> None:
         places: dict[str, Path] = {}
@@ -346,7 +352,7 @@ def _require_readable(source: Source, params: RunParams, context: ServerContext)
     manager = context.manager
     if manager.roots is not None:
         own = (folder_of(manager.workspace, context.user), manager.workspace.data)
-        require_allowed(source, params, (*manager.roots, *own))
+        require_allowed(source, params, (*manager.roots, *own), shown=context.roots)
 
 
 def _warnings(summary: SourceSummary) -> Sequence[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from scgnn2_app.baseline_levels import shown_name
 from scgnn2_app.run_data import RunData
 from scgnn2_engine.types import method_at_hidden
 
@@ -18,6 +19,10 @@ OWN = "scgnn2"
 DE_WARNING = (
     "Tests of differential expression on imputed values are not valid: imputation makes cells alike, so differences "
     "look surer than they are. Test the observed values, which are kept beside the imputed ones."
+)
+ZEROS_LEFT = (
+    "More than MAGIC does: where zeros mean something, take the layer scgnn2_zeros_kept, if the run has it, or the "
+    "observed values."
 )
 
 
@@ -73,11 +78,19 @@ class Rule:
 
 SMOOTH = (
     "",
-    "Some differences between cells may have been smoothed away.",
-    "Cells have been smoothed into one another.",
+    "Some differences between cells may have been smoothed away: look for fine ones in the observed values.",
+    "Cells have been smoothed into one another: take differences between cells from the observed values.",
+)
+ALIKE = (
+    "",
+    "Some differences between cells may have been smoothed away: check the clusters by marker genes (Genes).",
+    "Cells have been smoothed into one another: do not rely on clusters that no marker gene tells apart (Genes).",
 )
 RULES: Mapping[str, Rule] = {
-    "zeros_kept": Rule("Zeros", "Zeros kept", "Share of the observed zeros that are still zero after imputation."),
+    "zeros_kept": Rule(
+        "Zeros", "Zeros kept near 0", "Share of the observed zeros that were imputed below half of the smallest "
+        "expression that was observed. Zeros left at exactly 0, of which the log may speak, are among them.",
+    ),
     "mean_at_zeros": Rule("Zeros", "Mean at zeros", "Mean imputed value where nothing was observed, ln(1 + x)."),
     "variance_kept": Rule(
         "Smoothing", "Variance kept", "Median over the genes of the variance after imputation over that before.",
@@ -88,44 +101,52 @@ RULES: Mapping[str, Rule] = {
     ),
     "feature_effective_rank": Rule(
         "Embeddings", "Dimensions used, feature embedding", "How many dimensions the feature embedding really uses.",
-        5.0, 2.0, ("", "Few: subtle differences may be lost.", "It has collapsed: cells lie on a line or a plane."),
+        5.0, 2.0, ("", "Few: subtle differences may be lost; check fine clusters by marker genes (Genes).",
+                   "It has collapsed, cells lie on a line or a plane: do not rely on the clusters."),
     ),
     "graph_effective_rank": Rule(
         "Embeddings", "Dimensions used, graph embedding", "How many dimensions the graph embedding really uses.",
-        3.0, 1.5, ("", "Few: subtle differences may be lost.", "It has collapsed: cells lie nearly on a line."),
+        3.0, 1.5, ("", "Few: subtle differences may be lost; check fine clusters by marker genes (Genes).",
+                   "It has collapsed, cells lie nearly on a line: do not rely on the clusters."),
     ),
     "feature_mean_cosine": Rule(
         "Embeddings", "Likeness of cells, feature embedding", "Mean cosine of two cells; 1: all point the same way.",
-        0.8, 0.95, SMOOTH,
+        0.8, 0.95, ALIKE,
     ),
     "graph_mean_cosine": Rule(
         "Embeddings", "Likeness of cells, graph embedding", "Mean cosine of two cells; 1: all point the same way.",
-        0.8, 0.95, SMOOTH,
+        0.8, 0.95, ALIKE,
     ),
     "silhouette": Rule(
         "Clusters", "Silhouette", "How much nearer cells are to their own cluster than to the next one, −1 to 1, in "
-        "the embedding that was clustered.",
-        0.5, 0.25, ("The clusters are well apart.", "The clusters touch.", "There is little structure between them."),
+        "the embedding that was clustered; on the principal components of the observed values, where the baselines are "
+        "compared, it is another number.",
+        0.5, 0.25, ("The clusters are well apart.", "The clusters touch: check them by marker genes (Genes).",
+                    "There is little structure between them: trust those that marker genes tell apart (Genes)."),
     ),
     "purity": Rule("Clusters", "Edges within clusters", "Share of the cell graph's edges that stay within a cluster."),
     "purity_by_chance": Rule("Clusters", "The same by chance", "The share if the clusters were dealt out at random."),
     "purity_z": Rule(
         "Clusters", "Beyond chance", "Standard deviations between the two.", 10.0, 3.0,
-        ("The clusters follow the graph.", "They follow the graph only in part.", "They do not follow the graph."),
+        ("The clusters follow the graph.", "They follow the graph only in part: check them by marker genes (Genes).",
+         "They do not follow the graph: do not rely on them."),
     ),
     "stability_of_iterations": Rule(
         "Stability", "Agreement of iterations", "Mean adjusted Rand index between the clusters of the iterations.",
-        0.9, 0.7, ("The clusters have settled.", "They still change.", "They have not settled: do not rely on them."),
+        0.9, 0.7, ("The clusters have settled.", "They still change: try more iterations (total_epoch).",
+                   "They have not settled: do not rely on them, and try more iterations (total_epoch)."),
     ),
     "stability_over_seeds": Rule(
         "Stability", "Agreement of seeds", "Mean adjusted Rand index between runs that differ in the seed alone.",
-        0.9, 0.7, ("The clusters do not hang on chance.", "They hang on chance a little.", "They hang on chance."),
+        0.9, 0.7, ("The clusters do not hang on chance.", "They hang on chance a little: compare a few seeds (Sankey).",
+                   "They hang on chance: rely only on groups that all seeds find (Sankey)."),
     ),
     "correlation_observed": Rule("Correlation of genes", "Before", "Median |r| of two genes in the observed values."),
     "correlation_imputed": Rule("Correlation of genes", "After", "Median |r| of two genes in the imputed values."),
     "correlation_inflation": Rule(
         "Correlation of genes", "Inflation", "After over before.", 1.5, 3.0,
-        ("Genes look about as related as they did.", "Genes look more related than they did.",
+        ("Genes look about as related as they did.",
+         "Genes look more related than they did: check it in the observed values.",
          "Genes look far more related than they did: take no network or module from imputed values."),
     ),
     "correlation_permuted": Rule(
@@ -134,8 +155,8 @@ RULES: Mapping[str, Rule] = {
     "pairs_only_imputed": Rule(
         "Correlation of genes", "False signals", "Share of the pairs of genes that stand out from permuted ones after "
         "imputation but not before.", 0.05, 0.25,
-        ("", "Some relations are there in the imputed values alone.",
-         "Most relations that the imputed values show are not in the observed ones."),
+        ("", "Some relations are there in the imputed values alone: check those you use in the observed values.",
+         "Too many relations are there in the imputed values alone: test relations of genes on the observed values."),
     ),
     "noise_floor": Rule(
         "Imputation", "Noise floor", "The error that perfect knowledge of every cell would leave: chance of sequencing."
@@ -146,7 +167,10 @@ RULES: Mapping[str, Rule] = {
 
 def findings(run: RunData) -> list[Finding]:
     """All that can be said of a run, by topic."""
-    return [*_errors(run), *_zeros(run), *_read(run.diagnostics), *_agreement(run)]
+    zeros, read = _zeros(run), _read(run.diagnostics)
+    if zeros:  # which is the mean at zeros with a verdict: once is enough
+        read = [one for one in read if one.name != RULES["mean_at_zeros"].name]
+    return [*_errors(run), *zeros, *read, *_agreement(run)]
 
 
 def counted(found: list[Finding]) -> dict[Verdict, int]:
@@ -188,9 +212,9 @@ def _errors(run: RunData) -> list[Finding]:
     ratio = own / float(best[score]) if best[score] > 0 else math.inf
     verdict: Verdict = "good" if ratio < 1 else "look" if ratio < 1.05 else "poor"
     said = (
-        f"Lower than that of every baseline; the next is {best['method']} with {best[score]:.3g}."
+        f"Lower than that of every baseline; the next is {shown_name(best['method'])} with {best[score]:.3g}."
         if verdict == "good"
-        else f"{best['method']} does better: {best[score]:.3g}."
+        else f"{shown_name(best['method'])} does better: {best[score]:.3g}."
     )
     which = "" if name == OWN else " of the output value, which is what hidden entries are compared with"
     return [Finding("Imputation", what.capitalize(), f"{own:.3g}", verdict, f"On ln(1 + x){which}. {said}")]
@@ -205,8 +229,8 @@ def _zeros(run: RunData) -> list[Finding]:
         return []
     own, magic = float(rows[OWN]), float(rows["magic"])
     verdict: Verdict = "good" if own <= magic else "look" if own <= 2 * magic else "poor"
-    said = "No more than MAGIC does." if verdict == "good" else "More than MAGIC does."
-    sentence = f"Mean imputed value at observed zeros; MAGIC puts {magic:.3g} there. {said}"
+    said = "No more than MAGIC does." if verdict == "good" else ZEROS_LEFT
+    sentence = f"Mean imputed value at observed zeros, ln(1 + x); MAGIC puts {magic:.3g} there. {said}"
     return [Finding("Zeros", "Filling of zeros", f"{own:.3g}", verdict, sentence)]
 
 

@@ -139,8 +139,8 @@ class Exports:
         self._session = session
         self.downloader = Downloader()
         self.button = pmui.Button(
-            label="Export", variant="contained", color="primary", size="small", margin=(0, 6),
-            disabled=True, on_click=lambda _: self._open(), disable_elevation=True,
+            label="Export", variant="outlined", color="primary", size="small", margin=(0, 6),
+            disabled=True, on_click=lambda _: self._open(),
         )  # fmt: skip
         self._status = pmui.Typography("", variant="body2", margin=(4, 10))
         self.dialog = pmui.Dialog(

@@ -31,6 +31,8 @@ class Field(pn.viewable.Viewer):
         From the widget's value to the parameter's, and back.
     source
         The widget's attribute that is watched.
+    soft
+        Of a slider: the range that it shows unless the value lies outside.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Field(pn.viewable.Viewer):
         write: Callable[[Any], Any] = lambda value: value,
         source: str = "value",
         extra: Any = None,
+        soft: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.key, self.widget, self.label = key, widget, widget.label
-        self._draft, self._read, self._write = draft, read, write
+        self._draft, self._read, self._write, self._soft = draft, read, write, soft
         self._following = False
         self._layout = pmui.Column(widget, extra, margin=0, sizing_mode="stretch_width") if extra else widget
         widget.param.watch(self._edited, source)
@@ -59,6 +62,10 @@ class Field(pn.viewable.Viewer):
         try:
             value = self._draft.values[self.key]
             shown = self._write(value)
+            if self._soft is not None:  # the end grows with a number that is typed, and shall come back with it
+                low, high = min(self._soft[0], value), max(self._soft[1], value)
+                if (self.widget.start, self.widget.end) != (low, high):
+                    self.widget.param.update(start=low, end=high)
             if self.widget.value != shown:
                 self.widget.value = shown
             changed = value != base(self._draft.preset)[self.key]
@@ -117,7 +124,7 @@ def _number(declared: Any, key: str, draft: Draft, look: dict[str, Any]) -> Fiel
         value=value,
         **look,
     )
-    return Field(draft, key, widget, source="value_throttled")
+    return Field(draft, key, widget, source="value_throttled", soft=(soft_low, soft_high))
 
 
 def _logarithmic(draft: Draft, key: str, value: float, soft: tuple[float, float], look: dict[str, Any]) -> Field:

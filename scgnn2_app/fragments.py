@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from scgnn2_app.baseline_levels import shown_name
 from scgnn2_app.diagnosis import (
     DE_WARNING,
     OWN,
@@ -25,6 +26,20 @@ from scgnn2_engine.types import method_at_hidden
 
 MARKS: Mapping[Verdict, str] = {"good": "✓", "look": "!", "poor": "✗", "": ""}
 NAMES_SHOWN = 40
+
+COLUMNS = {
+    "n": "number", "l1_median": "median |error|", "l1_mean": "mean |error|", "rmse": "RMSE", "pearson": "Pearson's r",
+    "pearson_gene": "r within genes", "pearson_cell": "r within cells", "zeros_kept": "zeros kept near 0",
+    "n_clusters": "clusters", "ari": "ARI", "nmi": "NMI", "ami": "AMI",
+}  # fmt: skip
+"""What people call the columns of the tables of scores."""
+
+ENTRIES = {"masked": "hidden", "held_out": "held out", "untouched": "seen", "zero": "zeros"}
+
+SILHOUETTE = (
+    "Silhouette: of all clusterings on the same principal components of the observed values. The one among the "
+    "diagnostics is in the embedding that was clustered, and so another number."
+)
 
 STYLE = """
 .scgnn2 { font-size: 13px; line-height: 1.45; color: var(--ink); --good: #1b6e3c; --look: #8a5000; --poor: #b00020;
@@ -99,17 +114,29 @@ def baselines(run: RunData) -> str:
         most = float(rows[score].max()) or 1.0
         own = method_at_hidden(rows["method"])
         bars = "".join(
-            f'<tr{" class=own" if method == own else ""}><td style="width:12em">{_text(method)}</td>'
+            f'<tr{" class=own" if method == own else ""}><td style="width:12em">{_text(shown_name(method))}</td>'
             f'<td class="number" style="width:5em">{value:.3g}</td>'
             f'<td><div class="bar" style="width:{100 * value / most:.1f}%"></div></td></tr>'
             for method, value in zip(rows["method"], rows[score], strict=True)
         )
         parts.append(f"<h3>{_text(what.capitalize())}, ln(1 + x): lower is better</h3><table>{bars}</table>")
     if run.evaluation is not None:
-        parts.append(_folded("All scores of the imputation", table(run.evaluation, own=OWN)))
+        parts.append(_folded("All scores of the imputation", table(_readable(run.evaluation), own=OWN)))
     if run.evaluation_clusters is not None and len(run.evaluation_clusters):
-        parts.append("<h3>Clusterings beside the baselines</h3>" + table(run.evaluation_clusters, own=OWN))
+        parts.append("<h3>Clusterings beside the baselines</h3>" + table(_readable(run.evaluation_clusters), own=OWN))
+        if "silhouette" in run.evaluation_clusters:
+            parts.append(f'<p class="muted">{_text(SILHOUETTE)}</p>')
     return "".join(parts) or "<p>This run was not compared with baselines.</p>"
+
+
+def _readable(scores: pd.DataFrame) -> pd.DataFrame:
+    """A table of scores with the names that people use."""
+    shown = scores.rename(columns=COLUMNS)
+    if "method" in shown:
+        shown["method"] = [shown_name(str(name)) for name in shown["method"]]
+    if "entries" in shown:
+        shown["entries"] = [ENTRIES.get(str(name), name) for name in shown["entries"]]
+    return shown
 
 
 def dropped(run: RunData) -> str:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
+
+_PROPOSED: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
+"""The gene that a session shows because nobody chose one; all its pickers share it."""
 
 
 class GenePicker(pn.viewable.Viewer):
     """Choose a gene of the shown run by typing; sets ``session.gene`` and follows it.
+
+    Until the user chooses one, it is the gene that :func:`first_gene` names.
 
     Parameters
     ----------
@@ -43,12 +51,14 @@ class GenePicker(pn.viewable.Viewer):
             self.field.visible = there
 
     def _take_up(self) -> None:
-        """Offer the genes of the run; the gene stays where the run has it, else it becomes the run's first."""
+        """Offer the genes of the run; a gene that was chosen stays where the run has it."""
         run = self._session.run
         if run is None:
             return
         names = run.var_names.tolist()
-        gene = self._session.gene if self._session.gene in run.genes else names[0] if names else ""
+        gene = self._session.gene
+        if gene not in run.genes or gene == _PROPOSED.get(self._session):
+            gene = _PROPOSED[self._session] = first_gene(run)
         self.field.param.update(options=names, value=gene, helper_text=f"one of the {len(names):,} genes kept")
         self._session.gene = gene
 
@@ -58,8 +68,19 @@ class GenePicker(pn.viewable.Viewer):
             self._session.gene = gene
 
     def _follow(self, gene: str) -> None:
+        if gene != _PROPOSED.get(self._session):
+            _PROPOSED.pop(self._session, None)  # it was chosen, and so it stays
         if gene and self.field.value != gene and gene in self.field.options:
             self.field.value = gene
 
     def __panel__(self) -> Any:
         return self.field
+
+
+def first_gene(run: RunData) -> str:
+    """The gene with the most hidden entries, of which the most can be said; the first where none are hidden."""
+    if not run.n_vars:
+        return ""
+    hidden = run.hidden_positions
+    place = 0 if hidden is None else int(np.bincount(hidden[1], minlength=run.n_vars).argmax())
+    return str(run.var_names[place])

@@ -139,7 +139,7 @@ class JobManager:
         """
         if self.roots is not None:
             own = (uploads_of(self.workspace, owner), self.workspace.data)
-            require_allowed(source, params, (*self.roots, *own))
+            require_allowed(source, params, (*self.roots, *own), shown=self.roots)
 
     def has_room(self) -> bool:
         """Whether another run may be submitted."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.theme import STATES
+from scgnn2_app.theme import STATES, THEME, colours
 from scgnn2_app.wording import on_page, plain
 from scgnn2_engine.params import RunParams
 
@@ -28,8 +29,41 @@ STAGES = {
 }
 
 
+NOTHING = "Choose data, then press Run."
+"""What is said where no run is shown."""
+
+LONGEST_NAME = 80
+"""Characters of a name that a user may give."""
+
+NAME_IN_SENTENCE = 40
+"""Characters of a name in a sentence, so that there is room for what is said of the run."""
+
 SHRINKS = {"min-width": "0", "overflow": "hidden"}
 """Style of what would else grow with a long sentence and push its neighbours out of sight."""
+
+WIDTH_OF_ITS_PLACE = {**SHRINKS, "contain": "inline-size"}
+"""Style of what holds the sentence: as wide as there is room, however long the sentence."""
+
+
+def _bar_theme() -> dict[str, Any]:
+    """A Page gives all in its header the colours of white text on blue; this bar stands on the colour of the page."""
+    theme: dict[str, Any] = {}
+    for mode, on_primary, default in (("light", "#ffffff", "#595959"), ("dark", "#1e1e1e", "#4a4a4a")):
+        ours, ink = THEME[mode]["palette"], colours(mode == "dark")
+        theme[mode] = {
+            "palette": {
+                **ours,
+                "primary": {**ours["primary"], "contrastText": on_primary},
+                "default": {**ours.get("default", {}), "main": default, "contrastText": "#ffffff"},
+                "text": {"primary": ink["ink"]},
+                "background": {"default": ink["paper"], "paper": ink["paper"]},
+            }
+        }
+    return theme
+
+
+BAR_THEME = _bar_theme()
+"""Themes of the bar, by mode."""
 
 
 class RunBar(pn.viewable.Viewer):
@@ -55,16 +89,15 @@ class RunBar(pn.viewable.Viewer):
             description="Kill: end at once; what was not written is lost", **look,
         )  # fmt: skip
         self._state = pmui.Chip(
-            label="no run", size="small", margin=(0, 4), color="default",
-            sx={"&.MuiChip-colorDefault": {"backgroundColor": "action.selected", "color": "text.primary"}},
+            label="no run", size="small", margin=(0, 4), color="default"
         )  # fmt: skip
         self._progress = pmui.LinearProgress(
             value=0, variant="determinate", color="success", sizing_mode="stretch_width", margin=(4, 6), height=6,
             label="Progress of the run",
         )  # fmt: skip
         self._text = pmui.Typography(
-            "Choose data, then press Run.", variant="body2", margin=(0, 6), sizing_mode="stretch_width",
-            sx={"whiteSpace": "nowrap", "overflow": "hidden", "textOverflow": "ellipsis"},
+            _with_tooltip(NOTHING), variant="body2", margin=(0, 6), sizing_mode="stretch_width",
+            sx={"whiteSpace": "nowrap", "& > p": {"overflow": "hidden", "textOverflow": "ellipsis"}},
         )  # fmt: skip
 
     def allow(self, possible: bool) -> None:
@@ -76,12 +109,12 @@ class RunBar(pn.viewable.Viewer):
         """Show how far a run is."""
         if info is None:
             self._set(self._state, label="no run", color="default")
-            self._set(self._text, object="Choose data, then press Run.")
+            self._set(self._text, object=_with_tooltip(NOTHING))
             self._set(self._progress, value=0)
             self.stop.disabled = self.kill.disabled = True
             return
         self._set(self._state, label=info.state, color=STATES[info.state])
-        self._set(self._text, object=plain(sentence(info)))
+        self._set(self._text, object=_with_tooltip(sentence(info), sentence(info, LONGEST_NAME)))
         self._set(self._progress, value=round(100 * info.progress))
         self._set(self.stop, disabled=info.over or info.state == "stopping")
         self._set(self.kill, disabled=info.over)
@@ -104,18 +137,27 @@ class RunBar(pn.viewable.Viewer):
             self.stop,
             self.kill,
             self._state,
-            pmui.Column(self._text, self._progress, sizing_mode="stretch_width", margin=0, styles=SHRINKS),
+            pmui.Column(self._text, self._progress, sizing_mode="stretch_width", margin=0, styles=WIDTH_OF_ITS_PLACE),
             *self._more,
             sizing_mode="stretch_width",
             margin=0,
             styles=SHRINKS,
             sx={"alignItems": "center"},
+            theme_config=BAR_THEME,
         )
 
 
-def sentence(info: RunInfo) -> str:
-    """What a run is doing, in one line."""
-    name = info.title
+def sentence(info: RunInfo, longest: int = NAME_IN_SENTENCE) -> str:
+    """What a run is doing, in one line.
+
+    Parameters
+    ----------
+    info
+        The run.
+    longest
+        Most characters of its name.
+    """
+    name = shortened(info.title, longest)
     if info.state == "queued":
         return f"{name}: waiting for its turn"
     if info.state == "failed":
@@ -126,12 +168,42 @@ def sentence(info: RunInfo) -> str:
     if info.state == "done":
         took = f" in {duration(info.seconds)}" if info.seconds is not None else ""
         return f"{name}: done{took}"
-    parts = [STAGES.get(info.stage, info.stage) or "starting"]
-    if info.iteration:
+    parts = [_stage(info)]
+    if info.iteration and info.stage != "output" and info.progress < 1:
         parts.append(f"iteration {info.iteration}")
-    if info.seconds_left is not None:
+    if info.seconds_left is not None and round(info.seconds_left) > 0:
         parts.append(f"about {duration(info.seconds_left)} left")
     return f"{name}: {', '.join(parts)}"
+
+
+def _stage(info: RunInfo) -> str:
+    """What goes on; between two stages and after the last one no stage is under way."""
+    if info.stage:
+        return STAGES.get(info.stage, info.stage)
+    if info.progress >= 1:  # the engine is through, its process not yet
+        return "finishing"
+    if info.scores:
+        return "evaluating"
+    if info.iteration:
+        return "training"
+    return "preparing" if info.progress > 0 else "starting"
+
+
+def shortened(text: str, longest: int) -> str:
+    """Text of at most so many characters.
+
+    Examples
+    --------
+    >>> shortened("blood", 5), shortened("blood cells", 6)
+    ('blood', 'blood…')
+    """
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _with_tooltip(text: str, whole: str = "") -> str:
+    """Text that ends in dots where there is no room, and all of it where the mouse rests."""
+    text, whole = (" ".join(part.split()) for part in (text, whole or text))  # a blank line would end the element
+    return f'<span title="{html.escape(whole)}">{plain(text)}</span>'
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from bokeh import models as bokeh_models
 from bokeh import plotting as bokeh_plotting
 from bokeh.palettes import Viridis256
 
+from scgnn2_app.charts import LEGEND
 from scgnn2_app.theme import SMALL, colours, paint
 from scgnn2_engine.plots import palette
 
@@ -19,6 +20,42 @@ plotting: Any = bokeh_plotting
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 HEIGHT = 300
+LEGEND_ROW = 24  # pixels
+"""Else its text is as large as that of the page, and wider than the plot."""
+
+SCORE_WORDS = {
+    "validation_error": "held-out error",
+    "ari_between_iterations": "ARI to iteration before",
+    "ari_against_ground_truth": "ARI against labels",
+    "nmi_against_ground_truth": "NMI against labels",
+    "graph_change": "graph change",
+    "error_median": "median hidden error",
+    "cluster_count": "clusters",
+}
+"""What scores are called at axes and above columns."""
+
+COUNTS = frozenset({"cluster_count"})
+"""Scores that are whole numbers."""
+
+LEAST_CONTRAST = 3.0
+"""Of a line with what it is drawn on (WCAG 2, 1.4.11)."""
+
+
+def score_words(score: str) -> str:
+    """A score in words.
+
+    Examples
+    --------
+    >>> score_words("validation_error"), score_words("something_new")
+    ('held-out error', 'something new')
+    """
+    return SCORE_WORDS.get(score, score.replace("_", " "))
+
+
+def visible_shades(dark: bool) -> list[str]:
+    """The part of the palette that is seen on the page, from its dark end to its bright one."""
+    paper = _luminance(colours(dark)["paper"])
+    return [shade for shade in Viridis256 if _contrast(_luminance(shade), paper) >= LEAST_CONTRAST]
 
 
 def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> Any:
@@ -45,29 +82,41 @@ def overlaid(
     x: str,
     y: str,
     dark: bool,
+    *,
+    whole: bool = False,
     **options: Any,
 ) -> Any:
-    """One line for each run, in the order and colours of the runs.
+    """One line for each run, in the order and colours of the runs; their names stand above the plot.
 
     Parameters
     ----------
     curves
-        Name of a run to x and y.
+        Name of a run to x, which are whole numbers, and y.
     title, x, y, dark
         What stands at the figure and its axes, and whether the page is dark.
+    whole
+        Whether y are whole numbers too.
     """
-    plot = frame(title, x, y, dark, **options)
+    plot = frame(title, x, y, dark, height=HEIGHT + LEGEND_ROW * len(curves), **options)
+    plot.xaxis.ticker.update(min_interval=1)
+    plot.y_range.default_span = 2.0 if whole else 0.1
+    if whole:
+        plot.yaxis.ticker.update(min_interval=1)
+    items = []
     for (name, (xs, ys)), colour in zip(curves.items(), palette(len(curves)), strict=True):
         stride = max(1, len(xs) // 4000)
         source = models.ColumnDataSource({"x": list(xs[::stride]), "y": list(ys[::stride])})
-        line = plot.line("x", "y", source=source, color=colour, line_width=1.5, legend_label=name)
+        line = plot.line("x", "y", source=source, color=colour, line_width=1.5)
+        drawn = [line]
         plot.add_tools(
             models.HoverTool(renderers=[line], tooltips=[("run", name), (y, "@y"), (x, "@x")], visible=False)
         )
         if len(xs) < 50:
-            plot.scatter("x", "y", source=source, color=colour, size=5, legend_label=name)
-    if curves:
-        plot.legend.update(click_policy="hide", label_text_font_size="8pt", spacing=0, padding=2, location="top_right")
+            drawn.append(plot.scatter("x", "y", source=source, color=colour, size=5))
+        if any(math.isfinite(y) for y in ys):
+            items.append(models.LegendItem(label=name, renderers=drawn))
+    if items:
+        plot.add_layout(models.Legend(items=items, **LEGEND | {"ncols": 1}), "above")
         paint(plot, dark)
     return plot
 
@@ -108,7 +157,9 @@ def parallel_coordinates(
     plot.grid.visible = False
     plot.y_range.update(start=-0.12, end=1.12)
     plot.xaxis.ticker = models.FixedTicker(ticks=list(range(len(order))))
-    plot.xaxis.major_label_overrides = {position: _wrapped(axis) for position, axis in enumerate(order)}
+    plot.xaxis.major_label_overrides = {
+        position: _wrapped(score_words(axis) if axis == score else axis) for position, axis in enumerate(order)
+    }
     values = [last[row] for row in kept]
     ink = colours(dark)
     for position, axis in enumerate(order):
@@ -120,8 +171,10 @@ def parallel_coordinates(
             text_align=["right" if position == len(order) - 1 else "left"] * len(marks),
         )  # fmt: skip
     if kept:
-        shades = Viridis256 if smaller_is_better == dark else Viridis256[::-1]
-        mapper = models.LinearColorMapper(shades[::-1], low=min(values), high=max(values) + 1e-12)
+        shades = visible_shades(dark)
+        if smaller_is_better == dark:  # what is best has the colour that is furthest from the page's
+            shades = shades[::-1]
+        mapper = models.LinearColorMapper(shades, low=min(values), high=max(values) + 1e-12)
         source = models.ColumnDataSource(
             {
                 "xs": [list(range(len(order)))] * len(kept),
@@ -134,7 +187,9 @@ def parallel_coordinates(
             "xs", "ys", source=source, line_color={"field": "score", "transform": mapper}, line_width=1.8,
             line_alpha=0.85, hover_line_width=4, hover_line_color={"field": "score", "transform": mapper},
         )  # fmt: skip
-        plot.add_tools(models.HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score, "@score{0.0000}")]))
+        plot.add_tools(
+            models.HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score_words(score), "@score{0.0000}")])
+        )
         bar = models.ColorBar(color_mapper=mapper, width=8, title=None, background_fill_alpha=0, padding=2)
         bar.major_label_text_color = ink["ink"]
         plot.add_layout(bar, "right")
@@ -143,7 +198,8 @@ def parallel_coordinates(
 
 def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: bool, *, minimise: bool) -> Any:
     """The score of every trial, and the best so far."""
-    plot = frame("Score of every trial", "trial", score, dark)
+    words = score_words(score)
+    plot = frame("Score of every trial", "trial", words, dark)
     if numbers:
         best = np.minimum.accumulate(scores) if minimise else np.maximum.accumulate(scores)
         points = plot.scatter(list(numbers), list(scores), size=7, color=palette(1)[0], legend_label="trial")
@@ -151,7 +207,7 @@ def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: b
             list(numbers), best.tolist(), mode="after", color=palette(2)[1], line_width=2, legend_label="best so far"
         )
         plot.add_tools(
-            models.HoverTool(renderers=[points], tooltips=[("trial", "@x"), (score, "@y{0.0000}")], visible=False)
+            models.HoverTool(renderers=[points], tooltips=[("trial", "@x"), (words, "@y{0.0000}")], visible=False)
         )
         plot.legend.update(label_text_font_size="8pt", spacing=0, padding=2)
         plot.xaxis.ticker.update(min_interval=1)
@@ -181,17 +237,17 @@ def slice_of(
         options["x_range"] = sorted({str(value) for value in values}) or ["none yet"]
     elif log:
         options["x_axis_type"] = "log"
-    plot = frame(key, key, score, dark, **options)
+    words = score_words(score)
+    plot = frame(key, key, words, dark, **options)
     shown = as_numbers if is_number else [str(value) for value in values]
     source = models.ColumnDataSource({"x": shown, "y": list(scores), "trial": list(numbers)})
     if numbers:
-        mapper = models.LinearColorMapper(
-            Viridis256 if dark else Viridis256[::-1], low=min(numbers), high=max(numbers) + 1
-        )
+        shades = visible_shades(dark)
+        mapper = models.LinearColorMapper(shades if dark else shades[::-1], low=min(numbers), high=max(numbers) + 1)
         points = plot.scatter("x", "y", source=source, size=7, color={"field": "trial", "transform": mapper})
         plot.add_tools(
             models.HoverTool(
-                renderers=[points], tooltips=[("trial", "@trial"), (key, "@x"), (score, "@y{0.0000}")], visible=False
+                renderers=[points], tooltips=[("trial", "@trial"), (key, "@x"), (words, "@y{0.0000}")], visible=False
             )
         )
     return plot
@@ -235,9 +291,22 @@ def _scaled(values: Sequence[Any]) -> tuple[np.ndarray[Any, Any], list[tuple[flo
 
 
 def _wrapped(text: str) -> str:
-    """A long key on two lines."""
-    parts = text.split("_")
+    """A long key, or words, on two lines."""
+    between, end = (" ", "") if " " in text else ("_", "_")
+    parts = text.split(between)
     if len(text) < 16 or len(parts) < 3:
         return text
     half = len(parts) // 2
-    return "_".join(parts[:half]) + "_\n" + "_".join(parts[half:])
+    return between.join(parts[:half]) + end + "\n" + between.join(parts[half:])
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``, 0 to 1 (WCAG 2)."""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: float, other: float) -> float:
+    """Contrast of two luminances, 1 to 21."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

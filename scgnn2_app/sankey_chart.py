@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,12 @@ class SankeyChart:
         self._cells = {}
         self.figure.title.text = reason
 
-    def draw(self, sets: Mapping[str, npt.NDArray[Any]], cells: npt.NDArray[np.int64]) -> None:
+    def draw(
+        self,
+        sets: Mapping[str, npt.NDArray[Any]],
+        cells: npt.NDArray[np.int64],
+        groups: Mapping[str, Iterable[Any]] | None = None,
+    ) -> None:
         """Draw label sets.
 
         Parameters
@@ -85,6 +90,8 @@ class SankeyChart:
             Name to labels, all of the same n cells in the same order, drawn left to right.
         cells
             (n,) position of each of those cells in the shown run, −1 for cells that it does not have.
+        groups
+            As for :func:`scgnn2_engine.plots.sankey`.
 
         Raises
         ------
@@ -92,7 +99,7 @@ class SankeyChart:
             There are fewer than two sets, or they differ in length.
         """
         bars, ribbons = sankey_layout(sets)
-        fill = bar_colours(bars, ribbons)
+        fill = bar_colours(bars, {place: (groups or {}).get(name, ()) for place, name in enumerate(sets)})
         columns = [np.asarray(labels).astype(str) for labels in sets.values()]
         names = list(sets)
         for source in (self._ribbons, self._bars):

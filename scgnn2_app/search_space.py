@@ -280,7 +280,14 @@ def _choice(key: str, declared: Any, word: str) -> Value:
         if isinstance(declared, param.List):
             return " ".join(str(int(part)) for part in word.split())
     except ValueError as error:
-        raise ParameterError(f"{key} cannot be {word!r}.", expected="a number") from error
+        if isinstance(declared, param.List):
+            raise ParameterError(
+                f"{key} cannot be {word!r}.", expected="whole numbers, or several choices: 500 300,200 100"
+            ) from error
+        kind = "a whole number" if isinstance(declared, param.Integer) else "a number"
+        raise ParameterError(
+            f"{key} cannot be {word!r}.", expected=f"{kind}, several (A,B,C), or a range (low:high, low:high:log)"
+        ) from error
     return word
 
 

@@ -87,7 +87,11 @@ def browse(folder: str | Path, roots: Sequence[Path], *, most: int = 2000) -> li
     try:
         entries = [_entry(child, roots) for child in sorted(path.iterdir(), key=lambda child: child.name.lower())]
     except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror or error}.", expected="a folder") from error
+        raise InputError(
+            f"{path} cannot be opened: {error.strerror or error}.",
+            expected="a folder",
+            advice="Check the path, or choose from the list of a folder above it.",
+        ) from error
     shown = [entry for entry in entries if entry is not None]
     return sorted(shown, key=lambda entry: not entry.is_folder)[:most]
 

@@ -15,6 +15,7 @@ from scgnn2_engine.params import RunParams
 if TYPE_CHECKING:
     from anndata import AnnData
 
+NAMED_ROOT = "a folder named with --root"
 Kind = Literal["demo", "path", "upload", "memory", "flags"]
 
 READING = (
@@ -143,7 +144,7 @@ def keep_anndata(adata: AnnData, folder: str | Path, *, title: str = "") -> Sour
     return Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
 
 
-def require_allowed(source: Source, params: RunParams, roots: Sequence[Path]) -> None:
+def require_allowed(source: Source, params: RunParams, roots: Sequence[Path], *, shown: Sequence[Path] = ()) -> None:
     """Refuse a run that would read a file outside the folders a server may read.
 
     Parameters
@@ -152,6 +153,8 @@ def require_allowed(source: Source, params: RunParams, roots: Sequence[Path]) ->
         What the run would be; the labels, bulk and every ``load_*`` parameter that names a file are looked at.
     roots
         The folders whose files may be read, links resolved.
+    shown
+        Those of them that a message may name: a user is not told where the server keeps its own files.
 
     Raises
     ------
@@ -160,17 +163,26 @@ def require_allowed(source: Source, params: RunParams, roots: Sequence[Path]) ->
     """
     load = params.load
     if load.dataset_dir or load.dataset_name:
-        require_inside(Path(load.dataset_dir).expanduser() / load.dataset_name, roots)
+        require_inside(Path(load.dataset_dir).expanduser() / load.dataset_name, roots, shown=shown)
     names = [source.path, source.labels, source.bulk, *(str(params.to_dict().get(key, "")) for key in READING)]
     for name in filter(None, names):
         for place in places(load, name):
             # A name that is no path of anything is a column of obs, or is missing: the reader will say so.
             if place.exists() or place.is_absolute() or ".." in place.parts:
-                require_inside(place, roots)
+                require_inside(place, roots, shown=shown)
 
 
-def require_inside(path: str | Path, roots: Sequence[Path]) -> Path:
+def require_inside(path: str | Path, roots: Sequence[Path], *, shown: Sequence[Path] | None = None) -> Path:
     """The path with all links resolved, if it lies in one of the folders.
+
+    Parameters
+    ----------
+    path
+        Of a file or folder, which need not exist.
+    roots
+        The folders.
+    shown
+        Those of them that the message may name; None: all.
 
     Raises
     ------
@@ -182,6 +194,6 @@ def require_inside(path: str | Path, roots: Sequence[Path]) -> Path:
         return resolved
     raise InputError(
         f"{path} is outside the folders this server may read.",
-        expected="a path inside " + (", ".join(str(root) for root in roots) or "a folder named with --root"),
+        expected="a path inside " + (", ".join(map(str, roots if shown is None else shown)) or NAMED_ROOT),
         advice="Choose a file there, upload it, or start the server with --root for its folder.",
     )

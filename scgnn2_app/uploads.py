@@ -21,6 +21,9 @@ MIB = 2**20
 MAX_UPLOAD = 2048 * MIB
 """Largest file where nothing else is said, in bytes."""
 
+LARGER = "put it into a folder of the server that --root names and choose it there"
+"""What to do with a file that is larger."""
+
 
 class Upload:
     """A file that arrives in pieces and is written to disk piece by piece.
@@ -73,12 +76,7 @@ class Upload:
         self.size += len(piece)
         if self.size > self.limit:
             self.abandon()
-            raise InputError(
-                f"{self.name} is larger than this server takes.",
-                expected=f"at most {self.limit / MIB:,.0f} MiB",
-                found=f"more than {self.limit / MIB:,.0f} MiB",
-                advice="Keep fewer cells or genes, or have it put in a folder of the server (--root).",
-            )
+            raise too_large(self.name, self.limit)
         try:
             self._file.write(piece)
         except OSError as error:
@@ -102,7 +100,9 @@ class Upload:
             raise output_error(self._folder / self.name, error) from error
         if self.size == 0:
             self.abandon()
-            raise InputError(f"{self.name} is empty.", expected="a file with data")
+            raise InputError(
+                f"{self.name} is empty.", expected="a file with data", advice="Export it again, and upload that."
+            )
         self.source = Source("upload", str(self._folder / self.name), title=self.name)
         return self.source
 
@@ -156,6 +156,16 @@ def uploads(workspace: Workspace, owner: str = "") -> list[Source]:
     files = [file for file in folder_of(workspace, owner).glob("*/*") if file.is_file()]
     files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     return [Source("upload", str(file), title=file.name) for file in files]
+
+
+def too_large(name: str, limit: int) -> InputError:
+    """The error for a file that is larger than ``limit`` bytes."""
+    return InputError(
+        f"{name} is larger than this server takes.",
+        expected=f"at most {limit / MIB:,.0f} MiB",
+        found=f"more than {limit / MIB:,.0f} MiB",
+        advice=f"Keep fewer cells or genes, or {LARGER}.",
+    )
 
 
 def folder_of(workspace: Workspace, owner: str = "") -> Path:

@@ -17,6 +17,8 @@ from scgnn2_engine.types import Floats
 MOST_GROUPS = 40
 """Violins that are drawn; of more groups the largest."""
 
+NARROW, LETTER = 780, 7.0  # pixels: the narrowest row of violins, and a letter of a name
+
 EMPTY: dict[str, list[Any]] = {"x": [], "y": [], "group": [], "set": [], "n": [], "median": [], "fill": [], "alpha": []}
 LINES: dict[str, list[float]] = {"x0": [], "x1": [], "y": []}
 
@@ -40,7 +42,6 @@ class ViolinChart:
         plot.toolbar.logo = None
         plot.toolbar.autohide = True
         plot.xgrid.visible = False
-        plot.xaxis.major_label_orientation = 0.5
         self._shapes, self._medians = ColumnDataSource(EMPTY), ColumnDataSource(LINES)
         shapes = plot.patches(
             "x", "y", source=self._shapes, fill_color="fill", fill_alpha="alpha", line_color="fill", line_width=1
@@ -64,8 +65,13 @@ class ViolinChart:
         self._shapes.data, self._medians.data = EMPTY, LINES
         self.figure.title.text = reason
 
-    def draw(self, sets: dict[str, Floats], groups: npt.NDArray[Any], title: str, unit: str) -> None:
-        """Draw one or two sets of values by group; see :func:`scgnn2_engine.plots.maps.violins`."""
+    def draw(
+        self, sets: dict[str, Floats], groups: npt.NDArray[Any], title: str, unit: str, grouping: str = "group"
+    ) -> None:
+        """Draw one or two sets of values by group, of which ``grouping`` is the name.
+
+        See :func:`scgnn2_engine.plots.maps.violins`.
+        """
         names, sizes = np.unique(np.asarray(groups).astype(str), return_counts=True)
         left_out = len(names) - MOST_GROUPS
         if left_out > 0:
@@ -93,6 +99,10 @@ class ViolinChart:
         plot = self.figure
         plot.xaxis.ticker = FixedTicker(ticks=list(range(len(order))))
         plot.xaxis.major_label_overrides = dict(enumerate(order))
+        plot.xaxis.axis_label = grouping
+        # Names that have room beside each other are easier to read level.
+        fit = LETTER * (max(map(len, order), default=0) + 1) * len(order) <= NARROW
+        plot.xaxis.major_label_orientation = "horizontal" if fit else 0.5
         plot.x_range.update(start=-0.6, end=len(order) - 0.4, reset_start=-0.6, reset_end=len(order) - 0.4)
         heights = [ends for _, _, _, y in shapes for ends in (float(y.min()), float(y.max()))] or [0.0, 1.0]
         room = 0.05 * ((max(heights) - min(heights)) or 1.0)

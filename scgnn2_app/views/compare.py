@@ -9,7 +9,8 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.later import in_thread
-from scgnn2_app.run_charts import overlaid, parallel_coordinates
+from scgnn2_app.run_bar import shortened
+from scgnn2_app.run_charts import COUNTS, overlaid, parallel_coordinates, score_words
 from scgnn2_app.session import Session
 from scgnn2_app.story import RunStory
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 STAGES = {
     "feature_AE": "Feature autoencoder",
     "graph_AE": "Graph autoencoder",
-    "cluster_AE": "Cluster autoencoders, mean over clusters",
+    "cluster_AE": "Cluster autoencoders, mean",
 }
 MOST_RUNS = 8
+
+LONGEST_NAME = 28
+"""Characters of a run's name above a chart, so that it is no wider than the plot."""
 
 
 class CompareView(pn.viewable.Viewer):
@@ -60,7 +64,7 @@ class CompareView(pn.viewable.Viewer):
         if wanted == self._chosen and score == self._score:
             return
         self._chosen, self._score = wanted, score
-        self._titles = {run.id: f"{run.title} {run.id[-4:]}" for run in runs}
+        self._titles = {run.id: short_name(run) for run in runs}
         if not wanted:
             self._draw()
             return
@@ -112,7 +116,9 @@ class CompareView(pn.viewable.Viewer):
         for score in dict.fromkeys([self._score, "ari_between_iterations", "cluster_count"]):
             columns = {name: story.column(score) for name, story in stories.items()}
             if any(x for x, _ in columns.values()):
-                figures.append(overlaid(columns, score.replace("_", " "), "iteration", score, dark))
+                words = score_words(score)
+                title = words[0].upper() + words[1:]
+                figures.append(overlaid(columns, title, "iteration", words, dark, whole=score in COUNTS))
         self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
 
     def _draw_parallel(self) -> None:
@@ -127,3 +133,9 @@ class CompareView(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return pmui.Column(self._hint, self._curves, self._parallel, sizing_mode="stretch_width", margin=0)
+
+
+def short_name(run: RunInfo) -> str:
+    """A run's name for a legend; the end of its id tells runs of the same name apart."""
+    end = f" {run.id[-4:]}"
+    return shortened(run.title, LONGEST_NAME - len(end)) + end

@@ -199,7 +199,8 @@ class GenesView(pn.viewable.Viewer):
         except ScgnnError as error:
             self.violins.clear(str(error))
             return
-        self.violins.draw(self._sets(), groups, f"{self._session.gene} by {self.groups.value}", UNIT)
+        grouping = self.groups.value
+        self.violins.draw(self._sets(), groups, f"{self._session.gene} by {grouping}", UNIT, grouping)
 
     # --- markers -----------------------------------------------------------------------------------------------------
 

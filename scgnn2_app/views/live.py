@@ -239,9 +239,10 @@ class LiveView(pn.viewable.Viewer):
             return
         self._logged = len(self.story.log)
         lines = "".join(_line(*entry) for entry in reversed(self.story.log[-LINES_SHOWN:]))
+        nothing = "Nothing yet." if self._run_id else "Nothing yet: press Run, or choose a run under Runs."
         self._log.object = (
             '<div role="log" aria-label="Log of the run, newest first" tabindex=0 style="height:170px;overflow:auto;'
-            f'font-size:12px;line-height:1.5">{lines or "Nothing yet: press Run, or choose a run under Runs."}</div>'
+            f'font-size:12px;line-height:1.5">{lines or nothing}</div>'
         )
 
     def __panel__(self) -> Any:

@@ -22,6 +22,7 @@ from scgnn2_engine.plots import sankey
 
 NONE = "(none)"
 CHOOSE = "(choose)"
+Groups = dict[str, npt.NDArray[np.str_]]
 Sets = tuple[dict[str, npt.NDArray[np.str_]], npt.NDArray[np.int64]]
 
 
@@ -39,6 +40,7 @@ class SankeyView(pn.viewable.Viewer):
         self._session = session
         self._others: dict[str, Path] = {}
         self._sets: Sets | None = None
+        self._groups: Groups = {}
         self.chart = SankeyChart(self._choose, session.dark)
         self.columns = [
             pmui.Select(label=label, options=[NONE], value=NONE, size="small", margin=(6, 8), width=205)
@@ -109,17 +111,24 @@ class SankeyView(pn.viewable.Viewer):
             return
         others = dict(self._others)
 
-        def show(found: Sets) -> None:
+        def work() -> tuple[Sets, Groups]:
+            sets, cells = found = together(run, names, others)
+            if len(cells) == run.n_obs:
+                return found, {}
+            every = of_run(run)  # a group without a cell here has its colour on the map all the same
+            return found, {name: np.unique(every[name]) for name in sets if name in every}
+
+        def show(made: tuple[Sets, Groups]) -> None:
             if self._session.run is run and names == self._names():
-                self._sets = found
-                self.chart.draw(*found)
+                self._sets, self._groups = made
+                self.chart.draw(*self._sets, self._groups)
                 self.flow.param.update(options=[CHOOSE, *self.chart.flows()], value=CHOOSE)
 
         def failed(error: Exception) -> None:
             self._sets = None
             self.chart.clear(str(error))
 
-        in_thread(lambda: together(run, names, others), show, failed)
+        in_thread(work, show, failed)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(column.value for column in self.columns if column.value != NONE))
@@ -150,7 +159,7 @@ class SankeyView(pn.viewable.Viewer):
         """What is shown, for export."""
         if self._sets is None:
             raise InputError("There is no comparison to draw yet.", advice="Choose two different groupings.")
-        return sankey(self._sets[0])
+        return sankey(self._sets[0], groups=self._groups)
 
     def __panel__(self) -> Any:
         self._say_selected()

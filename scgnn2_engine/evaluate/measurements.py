@@ -26,7 +26,7 @@ from scgnn2_engine.types import CellGraph, Floats, Prepared
 NAN = float("nan")
 DIAGNOSTICS = ("name", "value", "meaning")
 MEANINGS: Mapping[str, str] = {
-    "zeros_kept": "share of the observed zeros that stay zero",
+    "zeros_kept": "share of the observed zeros imputed below half of the smallest observed expression",
     "mean_at_zeros": "mean imputed value, ln(1 + x), at observed zeros",
     "variance_kept": "median over genes of the variance after imputation over that before; near 0: over-smoothed",
     "variance_kept_lowest": "the same at the 5 % quantile of the genes",

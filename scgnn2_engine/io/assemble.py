@@ -113,6 +113,7 @@ def finish(found: Found, load: LoadParams) -> Dataset:
             f"{found.source} is empty.",
             expected="at least one cell and one gene",
             found=f"{n_obs} cells x {n_vars} genes",
+            advice="Export it again with its cells and genes, or choose another file.",
         )
     obs_names, obs_notes = unique_names(found.obs_names, "cell")
     var_names, var_notes = unique_names(found.var_names, "gene")

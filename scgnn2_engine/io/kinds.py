@@ -50,7 +50,9 @@ def kind_of(path: Path) -> Kind:
         raise _pickle_refused(path)
     start = _first_bytes(path)
     if not start:
-        raise InputError(f"{path} is empty.", expected=READABLE)
+        raise InputError(
+            f"{path} is empty.", expected=READABLE, advice="Export or download it again, or choose another file."
+        )
     if _PICKLE_START.match(start):
         raise _pickle_refused(path)
     if start.startswith(_HDF5_START):
@@ -130,7 +132,10 @@ def _first_bytes(path: Path, size: int = 512) -> bytes:
         with path.open("rb") as handle:
             return handle.read(size)
     except PermissionError as error:
-        raise InputError(f"{path} cannot be read: permission denied.") from error
+        raise InputError(
+            f"{path} cannot be read: permission denied.",
+            advice="Give the user who runs this program the right to read it.",
+        ) from error
     except BROKEN as error:
         raise cannot_read(path, error) from error
 
@@ -152,6 +157,7 @@ def _kind_of_hdf5(path: Path) -> Kind:
         f"{path} is an HDF5 file of another kind.",
         expected="an h5ad or a 10x matrix",
         found=f"the groups {', '.join(sorted(keys)) or 'none'}",
+        advice="Export the expression as h5ad or csv.",
     )
 
 

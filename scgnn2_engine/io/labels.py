@@ -124,7 +124,10 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(handle, start=1) if line.strip()]
         if len(lines) < 2:
             raise InputError(
-                f"{path} holds no labels.", expected="a header and a line for each cell", found=f"{len(lines)} lines"
+                f"{path} holds no labels.",
+                expected="a header and a line for each cell",
+                found=f"{len(lines)} lines",
+                advice="Write the name of a cell and its label into each line, or give another file.",
             )
         first = lines[0][1].removeprefix(b"\xef\xbb\xbf")
         separator = separator_of(first)

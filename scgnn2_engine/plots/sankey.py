@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.plots.style import INK, cluster_colours, holoviews, natural_order
+from scgnn2_engine.plots.style import EDGE, INK, cluster_colours, holoviews, natural_order
 
 BAR = 0.05
 GAP = 0.25  # share of the height that stands empty between bars
 CURVE_POINTS = 30
+UNLABELLED = ("", "(no label)")
+"""Names of the cells without a label: no group, so grey and not counted among the colours."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,30 @@ def sankey_layout(label_sets: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Bar]
     return bars, ribbons
 
 
-def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of cells between groups") -> Any:
+def sankey(
+    label_sets: Mapping[str, npt.NDArray[Any]],
+    *,
+    title: str = "Flow of cells between groups",
+    groups: Mapping[str, Iterable[Any]] | None = None,
+) -> Any:
     """Draw the flow of cells between the groups of two or more label sets.
 
     Parameters
     ----------
     label_sets
         Name of a label set to its (n_obs,) labels, all of the same cells in the same order, drawn left to right.
+    title
+        What stands above it, before the number of cells.
+    groups
+        Name of a label set to all of its groups, where these cells have not all of them: colours are given out among
+        them all, so that they are those of a map of all cells.
 
     Returns
     -------
     holoviews.Overlay
-        Ribbons in the colour of the group they come from, bars, their names and numbers of cells. A group of a later
-        column has the colour of the group that most of its cells come from: numbers of clusters mean nothing from
-        one run to another. Built of polygons, so that both backends give the same picture.
+        Ribbons in the colour of the group they come from, bars, their names and numbers of cells. Every group has the
+        colour it has on a map of its label set (:func:`~scgnn2_engine.plots.cluster_colours`), cells without a label
+        are grey. Built of polygons, so that both backends give the same picture.
 
     Raises
     ------
@@ -108,7 +120,7 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
     hv = holoviews()
     bars, ribbons = sankey_layout(label_sets)
     n_columns = len(label_sets)
-    colours = bar_colours(bars, ribbons)
+    colours = bar_colours(bars, _all_groups(label_sets, groups))
     most = max(sum(bar.column == column for bar in bars) for column in range(n_columns))
     height = min(1600, max(520, 26 * most))
     width = 420 + max(300, 11 * max(map(len, label_sets))) * (n_columns - 1)
@@ -128,7 +140,7 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
         ["from", "to", "cells", "colour"],
         alpha=0.45,
     )
-    groups = _polygons(
+    columns = _polygons(
         hv,
         [
             {
@@ -144,7 +156,7 @@ def sankey(label_sets: Mapping[str, npt.NDArray[Any]], *, title: str = "Flow of 
         alpha=1.0,
     )
     frame = {"xaxis": None, "yaxis": None, "title": heading, "xlim": (-0.45, n_columns - 0.55), "ylim": (-0.02, 1.09)}
-    return hv.Overlay([flow, groups, *_texts(hv, bars, list(label_sets))]).opts(
+    return hv.Overlay([flow, columns, *_texts(hv, bars, list(label_sets))]).opts(
         hv.opts.Overlay(backend="bokeh", width=width, height=height, toolbar="above", **frame),
         hv.opts.Overlay(
             backend="matplotlib", fig_inches=(width / 95, height / 95), aspect=None, show_frame=False, **frame
@@ -207,16 +219,36 @@ def _ribbons(
     return ribbons
 
 
-def bar_colours(bars: list[Bar], ribbons: list[Ribbon]) -> dict[tuple[int, str], str]:
-    """The colour of every bar by column and name; see :func:`sankey`."""
-    first = cluster_colours(bar.name for bar in bars if bar.column == 0)
-    colours = {(0, name): colour for name, colour in first.items()}
-    for bar in bars:
-        if bar.column:
-            into = [ribbon for ribbon in ribbons if (ribbon.column, ribbon.target) == (bar.column - 1, bar.name)]
-            largest = max(into, key=lambda ribbon: ribbon.n_cells)
-            colours[bar.column, bar.name] = colours[largest.column, largest.source]
+def bar_colours(bars: list[Bar], groups: Mapping[int, Iterable[Any]] | None = None) -> dict[tuple[int, str], str]:
+    """The colour of every bar by column and name, that of its group on a map.
+
+    Parameters
+    ----------
+    bars
+        Of :func:`sankey_layout`.
+    groups
+        Column to all groups of its label set, where there are more than bars.
+
+    Examples
+    --------
+    >>> bars, _ = sankey_layout({"a": np.array(["x", "y"]), "b": np.array([0, 4])})
+    >>> found = bar_colours(bars)
+    >>> found[0, "x"] == found[1, "0"], len(set(found.values()))
+    (True, 3)
+    """
+    colours: dict[tuple[int, str], str] = {}
+    for column in {bar.column for bar in bars}:
+        here = [bar.name for bar in bars if bar.column == column]
+        every = {*here, *(str(name) for name in (groups or {}).get(column, ()))}
+        known = cluster_colours(every.difference(UNLABELLED))
+        colours |= {(column, name): known.get(name, EDGE) for name in here}
     return colours
+
+
+def _all_groups(
+    label_sets: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Iterable[Any]] | None
+) -> dict[int, Iterable[Any]]:
+    return {column: (groups or {}).get(name, ()) for column, name in enumerate(label_sets)}
 
 
 def outline(ribbon: Ribbon) -> dict[str, Any]:

@@ -367,6 +367,32 @@ def test_a_ticked_run_stays_ticked_when_others_come_and_go(finished: ServerConte
     assert view.chosen == []
 
 
+def test_a_name_that_is_too_long_is_cut(finished: ServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    (info,) = finished.manager.runs()
+    app = App(finished)
+    app.tabs.active = TABS.index("Runs")
+    view = app._made["Runs"]
+    assert view._name.max_length == 80
+    names: list[str] = []
+    monkeypatch.setattr(finished.manager, "rename", lambda _, name: names.append(name))
+    view._name.value = "x" * 500
+    view._rename_run(info)
+    assert names == ["x" * 80]
+    view._session_show(replace(info, name="y" * 500))
+    assert len(app.session.notice) < 120
+
+
+def test_counts_and_scores_have_their_formats_and_the_button_its_look(app: App) -> None:
+    app.tabs.active = TABS.index("Runs")
+    formats = app._made["Runs"].table.formatters
+    assert formats["cluster_count"].format == "0"
+    assert formats["validation_error"].format == "0.0000"
+    assert app._made["Runs"].table.widths["run"] <= 250
+    assert app.exports.button.variant == "outlined"
+
+
 @pytest.mark.parametrize("form", FORMS.values())
 def test_every_export_is_made(finished: ServerContext, form: str) -> None:
     import io

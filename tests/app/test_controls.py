@@ -9,6 +9,7 @@ import pytest
 
 from scgnn2_app.controls import DATA, NOT_HERE, Controls
 from scgnn2_app.copy_as import as_command, as_python, as_toml
+from scgnn2_app.copy_as_dialog import CopyAs
 from scgnn2_app.draft import Draft
 from scgnn2_app.session import Session
 from scgnn2_app.sources import Source
@@ -67,6 +68,27 @@ def test_a_change_stays_when_the_preset_goes() -> None:
     draft.set("seed", 9)
     draft.set("preset", "paper")
     assert draft.params() == RunParams(preset="paper", seed=9)
+
+
+def test_a_slider_comes_back_from_a_number_far_out(controls: Controls) -> None:
+    field = controls.fields(["total_epoch"])["total_epoch"]
+    usual = (field.widget.start, field.widget.end)
+    controls.draft.set("total_epoch", 5000)
+    assert (field.widget.value, field.widget.end) == (5000, 5000)
+    controls.draft.reset()
+    assert (field.widget.start, field.widget.end) == usual
+
+
+def test_without_data_there_is_no_command_to_copy(controls: Controls) -> None:
+    session = Session()
+    dialog = CopyAs(session, lambda: (None, controls.draft.params()))
+    for form in ("Python", "CLI"):
+        dialog.open(form)
+        assert not dialog.dialog.open
+        assert f"As {form} this run would name no data" in session.notice
+    dialog.open("TOML")
+    assert dialog.dialog.open
+    assert "seed = 1" in dialog.text.value
 
 
 def test_a_run_takes_a_copy(controls: Controls) -> None:

@@ -8,18 +8,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scgnn2_app.baseline_levels import METHODS
 from scgnn2_app.diagnosis import RULES, counted, findings, scores_at_hidden, stage_costs
 from scgnn2_app.fragments import baselines, table
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.diagnostics import DiagnosticsView
+from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
+from scgnn2_engine.evaluate.measurements import MEANINGS
 
 
 def test_findings_of_known_numbers(made_run: Path) -> None:
     found = {finding.name: finding for finding in findings(RunData(made_run))}
     error = found["Median |error| at hidden entries"]
     assert (error.value, error.verdict) == ("0.5", "poor")
-    assert "knn does better: 0.25" in error.sentence
+    assert "kNN does better: 0.25" in error.sentence
     assert found["Filling of zeros"].verdict == "good"
     assert found["Silhouette"].verdict == "good"
     assert found["Inflation"].verdict == "poor"
@@ -48,7 +51,7 @@ def test_values_answer_for_entries_that_were_hidden(made_run: Path, tmp_path: Pa
     run = RunData(copy)
     found = findings(run)[0]
     assert (found.value, found.verdict) == ("0.1", "good")
-    assert "next is knn" in found.sentence
+    assert "next is kNN" in found.sentence
     assert "output value" in found.sentence
     assert '<tr class=own><td style="width:12em">scgnn2 (value)</td>' in baselines(run)
 
@@ -97,3 +100,50 @@ def test_tables_escape_what_is_in_them() -> None:
     made = table(pd.DataFrame({"<b>": ["<script>"]}))
     assert "<script>" not in made
     assert "&lt;b&gt;" in made
+
+
+def test_the_mean_at_zeros_is_said_once(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    rows = [("mean_at_zeros", 0.1, "m"), ("zeros_kept", 0.2, "z")]
+    pd.DataFrame(rows, columns=["name", "value", "meaning"]).to_csv(copy / "diagnostics.csv", index=False)
+    names = [finding.name for finding in findings(RunData(copy))]
+    assert "Filling of zeros" in names
+    assert RULES["mean_at_zeros"].name not in names
+    scores = pd.read_csv(copy / "evaluation.csv")
+    scores[scores["method"] != "magic"].to_csv(copy / "evaluation.csv", index=False)
+    names = [finding.name for finding in findings(RunData(copy))]
+    assert "Filling of zeros" not in names
+    assert RULES["mean_at_zeros"].name in names
+
+
+def test_zeros_kept_are_not_taken_for_exact_zeros() -> None:
+    assert "below half of the smallest expression" in RULES["zeros_kept"].means
+    assert "below half of the smallest observed expression" in MEANINGS["zeros_kept"]
+
+
+def test_a_bad_verdict_says_what_to_do() -> None:
+    """Each sentence names a step: behind a colon, or a semicolon."""
+    for name, rule in RULES.items():
+        for said in filter(None, rule.said[1:]):
+            assert ":" in said or ";" in said, (name, said)
+
+
+def test_tables_have_the_names_people_use(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    names = ["scgnn2", "pca_kmeans", "pca_leiden_0.8"]
+    pd.DataFrame({"method": names, "n_clusters": 3, "silhouette": 0.25, "ari": 0.5, "nmi": 0.5, "ami": 0.5}).to_csv(
+        copy / "evaluation_clusters.csv", index=False
+    )
+    text = baselines(RunData(copy))
+    for said in ("PCA + k-means", "PCA + Leiden .8", "kNN", "MAGIC", ">clusters<", ">ARI<", ">hidden<"):
+        assert said in text, said
+    for raw in ("pca_", "knn", "n_clusters", ">ari<", "l1_median", "masked"):
+        assert raw not in text, raw
+    assert "<tr class=own><td>scgnn2</td>" in text
+    assert "same principal components" in text
+    assert set(METHODS) == {*IMPUTATION, *CLUSTERING}
+
+
+def test_silhouettes_say_in_which_space() -> None:
+    assert "in the embedding that was clustered" in RULES["silhouette"].means
+    assert "principal components" in RULES["silhouette"].means

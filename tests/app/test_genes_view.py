@@ -104,3 +104,13 @@ def test_a_density_adds_up_and_peaks_where_the_values_are() -> None:
 
 def test_export(view: GenesView) -> None:
     assert export_figure(view, "png").startswith(b"\x89PNG")
+
+
+def test_the_axis_of_the_violins_is_named_and_level_where_names_are_short(view: GenesView) -> None:
+    axis = view.violins.figure.xaxis[0]
+    assert axis.axis_label == "predicted cluster"
+    assert axis.major_label_orientation == "horizontal"
+    names = np.array([f"a long name of a type of cell, {number}" for number in range(8)])
+    view.violins.draw({"observed": np.arange(8.0)}, names, "", "", "kind")
+    assert axis.axis_label == "kind"
+    assert axis.major_label_orientation == 0.5

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scgnn2_app.figure_files import export_figure
+from scgnn2_app.gene_picker import GenePicker, first_gene
 from scgnn2_app.heatmap_chart import row_ticks
 from scgnn2_app.heatmap_pictures import AFTER, BEFORE, DIFFERENCE, HIDDEN, kinds, pictures
 from scgnn2_app.run_data import RunData
@@ -97,7 +98,7 @@ def test_hidden_against_imputed_of_a_gene_of_all_and_of_selected_cells(view: Imp
 
 
 def test_baselines_stand_beside(view: ImputationView) -> None:
-    assert "knn" in view.scores.object
+    assert "kNN" in view.scores.object
     assert "0.25" in view.scores.object
 
 
@@ -113,3 +114,26 @@ def test_without_a_run() -> None:
 def test_export(view: ImputationView, session: Session, kind: str) -> None:
     session.gene = "gene 0"
     assert len(export_figure(view, kind)) > 5000  # type: ignore[arg-type]
+
+
+def with_most_hidden(folder: Path, gene: int) -> RunData:
+    run = RunData(folder)
+    run.__dict__["hidden_positions"] = np.array([[0, 1, 2], [0, gene, gene]])
+    run.__dict__["hidden_values"] = np.ones(3), np.ones(3)
+    return run
+
+
+def test_it_opens_with_the_gene_of_most_hidden_entries(made_run: Path) -> None:
+    session = Session()
+    view, other = ImputationView(session), GenePicker(session)
+    session.run = with_most_hidden(made_run, 3)
+    assert session.gene == view.gene.field.value == other.field.value == "gene 3"
+    assert view.scatter.title.text.startswith("gene 3: 2 hidden entries")
+    session.run = with_most_hidden(made_run, 4)
+    assert session.gene == "gene 4"
+    other.field.value = "gene 1"
+    session.run = with_most_hidden(made_run, 3)
+    assert session.gene == view.gene.field.value == "gene 1"
+    run = with_most_hidden(made_run, 3)
+    run.__dict__["hidden_positions"] = None
+    assert first_gene(run) == "gene 0"

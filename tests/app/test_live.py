@@ -24,6 +24,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.small_maps import picture, positions
 from scgnn2_app.snapshots import Snapshot
 from scgnn2_app.story import RunStory
+from scgnn2_app.theme import cluster_colour, colours
 from scgnn2_app.views.live import NONE, LiveView
 from scgnn2_engine.evaluate import baselines as engine_baselines
 
@@ -111,6 +112,15 @@ def test_a_long_run_is_thinned_when_it_is_taken_up_but_keeps_its_end() -> None:
     x = chart._lines[None][0].data["x"]
     assert len(x) < 21_000
     assert x[-1] == 50_000
+
+
+def test_the_held_out_line_has_no_colour_of_a_cluster() -> None:
+    chart = LossChart("cluster_AE", "Clusters")
+    for dark in (False, True):
+        chart.paint(dark)
+        colour = chart._held_out_line.glyph.line_color
+        assert colour == colours(dark)["ink"]
+        assert colour not in {cluster_colour(number) for number in range(30)}
 
 
 def test_the_returned_iteration_is_marked() -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scgnn2_app.colouring import by_groups
 from scgnn2_app.figure_files import export_figure
 from scgnn2_app.label_sets import NO_LABEL, THIS, of_run, together
 from scgnn2_app.run_data import RunData
 from scgnn2_app.session import Session
+from scgnn2_app.theme import cluster_colour
 from scgnn2_app.views.sankey import NONE, SankeyView
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.plots import cluster_colours
+from scgnn2_engine.plots.style import EDGE
 
 
 @pytest.fixture
@@ -114,3 +118,29 @@ def test_export(view: SankeyView) -> None:
 def test_every_cell_is_in_one_ribbon(view: SankeyView) -> None:
     cells = np.concatenate(list(view.chart.flows().values()))
     assert sorted(cells.tolist()) == list(range(24))
+
+
+def test_groups_have_the_colours_of_the_map(view: SankeyView, session: Session) -> None:
+    assert session.run is not None
+    run = session.run
+    bars = view.chart._bars.data
+    shown = dict(zip(bars["tip"], bars["fill"], strict=True))
+    clusters = {f"{THIS} {group.name}": group.colour for group in by_groups(run.labels, "").groups}
+    labels = {f"labels: kind {group.name}": group.colour for group in by_groups(run.groups["kind"], "").groups}
+    assert shown == {**clusters, **labels, "labels: kind (no label)": EDGE}
+    assert clusters[f"{THIS} 2"] == cluster_colour(2)
+    ribbons = view.chart._ribbons.data
+    assert ribbons["fill"][ribbons["tip"].index("labels: kind T → this run: clusters 1")] == labels["labels: kind T"]
+
+
+def test_a_group_that_is_not_here_leaves_the_others_their_colours(
+    view: SankeyView, session: Session, other: Path
+) -> None:
+    assert session.run is not None
+    rows = (other / "labels.csv").read_text().splitlines()
+    (other / "labels.csv").write_text("\n".join([rows[0], *rows[12:]]) + "\n")  # no cell of kind B
+    view.offer({"turned": other})
+    view.columns[1].value = "run: turned"
+    bars = view.chart._bars.data
+    assert "labels: kind B" not in bars["tip"]
+    assert bars["fill"][bars["tip"].index("labels: kind T")] == cluster_colours(["B", "T"])["T"]

@@ -166,3 +166,18 @@ def test_labels_are_found_by_kind(tmp_path):
     columns = describe(keep_anndata(adata, tmp_path), RunParams()).label_columns
     assert "score" not in columns
     assert "constant" not in columns
+
+
+def test_a_refusal_names_only_folders_that_may_be_browsed(root, tmp_path):
+    own = tmp_path / "workspace" / "uploads" / "everyone"
+    for shown, names in (([root], str(root)), ([], "a folder named with --root")):
+        with pytest.raises(InputError) as error:
+            require_allowed(Source.at("/etc/passwd"), RunParams(), [root, own], shown=shown)
+        assert f"a path inside {names}." in str(error.value)
+        assert "workspace" not in str(error.value)
+
+
+def test_a_folder_that_is_not_there_is_refused_with_advice(root):
+    with pytest.raises(InputError) as error:
+        browse("inside/nowhere", [root])
+    assert error.value.advice

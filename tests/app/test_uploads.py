@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scgnn2_app.data_picker import Uploader
 from scgnn2_app.uploads import Upload, folder_of, safe_name, store, uploads
 from scgnn2_app.workspace import Workspace
 from scgnn2_engine.errors import InputError, OutputError
@@ -75,8 +76,9 @@ def test_names_are_made_harmless(workspace, name, safe):
 
 
 def test_an_empty_file_is_refused(workspace):
-    with pytest.raises(InputError, match="is empty"):
+    with pytest.raises(InputError, match="is empty") as error:
         store(workspace, "x.csv", [])
+    assert error.value.advice
     assert files(workspace) == []
 
 
@@ -98,3 +100,14 @@ def test_a_full_disk_is_said_and_leaves_nothing(workspace):
 def test_names_of_users_lead_nowhere(workspace):
     for owner in ("../..", "/etc", "a/b", "ada"):
         assert folder_of(workspace, owner).parent == workspace.uploads
+
+
+def test_what_the_browser_refuses_as_too_large_is_said_with_a_way_out():
+    refused = []
+    uploader = Uploader(lambda name: None, lambda source: None, refused.append, max_file_size=2 * 2**20)
+    said = 'File "big (1).csv" (2.86 MB) exceeds maximum file size of 2 MB'
+    uploader._handle_msg({"status": "error", "error": f"Error: {said}"})
+    assert str(refused[0]).startswith("big (1).csv is larger than this server takes. Expected: at most 2 MiB.")
+    assert "--root" in refused[0].advice
+    uploader._handle_msg({"status": "error", "error": "something else"})
+    assert str(refused[1]) == "something else"

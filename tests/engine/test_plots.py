@@ -28,7 +28,8 @@ from scgnn2_engine.plots import (
 from scgnn2_engine.plots.cell_graph import thin_edges
 from scgnn2_engine.plots.curves import loss_curve, whole_ticks
 from scgnn2_engine.plots.heatmap import block_differences
-from scgnn2_engine.plots.sankey import sankey_layout
+from scgnn2_engine.plots.sankey import bar_colours, sankey_layout
+from scgnn2_engine.plots.style import EDGE
 from scgnn2_engine.types import Result
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -212,6 +213,16 @@ def test_sankey_conserves_cells_and_does_not_overlap() -> None:
             if side:
                 assert sum(r.n_cells for r in side) == bar.n_cells
                 assert min(getattr(r, ends)[0] for r in side) == pytest.approx(bar.low)
+
+
+def test_sankey_colours_groups_by_their_own_name() -> None:
+    sets = {"a": np.array(["x", "x", "", "y"]), "b": np.array([4, 4, 0, 1]), "c": np.array([1, 1, 0, 4])}
+    bars, _ = sankey_layout(sets)
+    found = bar_colours(bars)
+    for column in (1, 2):
+        assert {name: found[column, name] for name in "014"} == {name: palette(5)[int(name)] for name in "014"}
+    assert (found[0, "x"], found[0, "y"], found[0, ""]) == (*palette(2), EDGE)
+    assert bar_colours(bars, {0: ["w", "x", "y"]})[0, "x"] == palette(2)[1]
 
 
 def test_sankey_needs_two_sets_of_the_same_cells() -> None:

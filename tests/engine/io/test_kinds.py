@@ -3,7 +3,10 @@
 import gzip
 import pickle
 
+import h5py
+import numpy as np
 import pytest
+from anndata import AnnData
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read
@@ -31,6 +34,17 @@ def test_a_missing_file_names_what_is_beside_it(tmp_path):
         read(tmp_path / "expresion.csv")
 
 
+def test_what_cannot_be_read_comes_with_advice(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    AnnData(np.ones((0, 2), dtype=np.float32)).write_h5ad(tmp_path / "no_cells.h5ad")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    for name, says in (("empty.csv", "is empty"), ("no_cells.h5ad", "is empty"), ("other.h5", "another kind")):
+        with pytest.raises(InputError, match=says) as error:
+            read(tmp_path / name)
+        assert error.value.advice
+
+
 def test_truncated_h5_is_refused(tmp_path, data_dir):
     for source in ("formats/tenx_tiny/3.0.0/filtered_feature_bc_matrix.h5", "mca_lung/counts.h5ad"):
         whole = (data_dir / source).read_bytes()
@@ -43,6 +57,7 @@ def test_truncated_h5_is_refused(tmp_path, data_dir):
 def test_hdf5_of_another_kind_is_refused(tmp_path):
     import h5py
 
+    AnnData(np.ones((0, 2), dtype=np.float32)).write_h5ad(tmp_path / "no_cells.h5ad")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["pictures"] = [1, 2, 3]
     with pytest.raises(InputError, match=r"another kind.*pictures"):

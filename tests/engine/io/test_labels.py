@@ -58,8 +58,9 @@ def test_what_does_not_match_is_listed(tmp_path):
     ],
 )
 def test_labels_that_cannot_be_used_are_refused(tmp_path, text, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as error:
         labels(tmp_path, text)
+    assert "holds no labels" not in words or error.value.advice
 
 
 def test_labels_from_an_obs_column():
