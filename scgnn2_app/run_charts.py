@@ -20,8 +20,8 @@ plotting: Any = bokeh_plotting
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 HEIGHT = 300
-LEGEND_ROW = 24  # pixels
-"""Else its text is as large as that of the page, and wider than the plot."""
+LEGEND_ROW = 24
+"""Pixels of a name above a chart."""
 
 SCORE_WORDS = {
     "validation_error": "held-out error",
