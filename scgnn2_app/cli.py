@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn2_engine.errors import InputError, MissingPackageError, ParameterError
 
 if TYPE_CHECKING:
-    from scgnn2_app.server import ServerOptions
+    from scgnn2_app.context import ServerOptions
     from scgnn2_app.sources import Source
     from scgnn2_engine.params import RunParams
 
@@ -76,7 +76,7 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
     ParameterError
         A number is out of range.
     """
-    from scgnn2_app.server import ServerOptions
+    from scgnn2_app.context import ServerOptions
 
     for name, least in (("runs_at_once", 1), ("threads", 0), ("max_upload", 0), ("port", 0)):
         if getattr(arguments, name) < least:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import panel as pn
 
 from scgnn2_app.app import POLL_MILLISECONDS, App
+from scgnn2_app.context import ServerOptions, context_for
 from scgnn2_app.notebook_styles import keep_styles_local
-from scgnn2_app.server import ServerOptions, context_for
 from scgnn2_app.sources import Source, keep_anndata
 from scgnn2_app.workspace import DEFAULT
 from scgnn2_engine.errors import InputError

@@ -12,10 +12,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from scgnn2_app.context import ServerContext
 from scgnn2_app.draft import Draft
 from scgnn2_app.later import in_thread
 from scgnn2_app.run_bar import duration
-from scgnn2_app.server import ServerContext
 from scgnn2_app.server_files import READABLE, browse
 from scgnn2_app.session import Session
 from scgnn2_app.source_summary import SourceSummary, describe, expected_seconds

@@ -8,7 +8,7 @@ import sys
 
 from scgnn2_app.app import create_page
 from scgnn2_app.cli import add_serve_arguments, options_of
-from scgnn2_app.server import context_for
+from scgnn2_app.context import context_for
 
 parser = argparse.ArgumentParser(prog="panel serve scgnn2_app --args")
 add_serve_arguments(parser)

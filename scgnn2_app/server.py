@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
 import secrets
 import signal
 import socket
 import sys
 import threading
-import traceback
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from scgnn2_app.auth import Users, login_provider
 from scgnn2_app.context import ServerContext, ServerOptions, context_for, leave
 from scgnn2_app.guard import allowed_hosts, refuse_foreign_hosts
+from scgnn2_app.warm_up import load, warm_up
 from scgnn2_engine.errors import OutputError, ParameterError
 
-__all__ = ["WARM_UP", "ServerContext", "ServerOptions", "context_for", "make_server", "serve"]
-
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-WARM_UP: list[Callable[[], object]] = []
-"""Called one after the other in a thread when a server starts: compile, import, anything slow that a page needs later.
-
-What one of them raises is printed and forgotten; it must not touch a page.
-"""
-
-
-LOADED_FIRST = ("scgnn2_app.app", "sklearn.cluster", "scanpy")
-"""What is imported before a server answers: some seconds, which the first page would take otherwise."""
 
 
 def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -> None:
@@ -53,9 +38,9 @@ def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -
         The port is taken, or the workspace cannot be written.
     """
     server = make_server(options)
-    _load()
+    load()
     address = f"http://{allowed_hosts(options.address, server.port)[0]}"
-    threading.Thread(target=_warm_up, name="scgnn2-warm-up", daemon=True).start()
+    threading.Thread(target=warm_up, name="scgnn2-warm-up", daemon=True).start()
     server.io_loop.add_callback(lambda: started(address))
     if _has_desktop() if options.show is None else options.show:
         server.io_loop.add_callback(server.show, "/")
@@ -148,35 +133,6 @@ def _users(options: ServerOptions) -> Users | None:
                 expected="a workspace outside every --root",
             )
     return users
-
-
-def _load() -> None:
-    """Import what every page needs, before there is a second thread.
-
-    Packages that import each other in a circle, as scikit-learn's do, can lock each other out for good when two threads
-    import them at once.
-    """
-    for name in LOADED_FIRST:
-        importlib.import_module(name)
-
-
-def _load_umap() -> None:
-    """Its compiled parts take some seconds, and the first map of a run needs them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would like a package that nothing here uses
-        importlib.import_module("umap")
-
-
-def _warm_up() -> None:
-    for action in (_load_umap, *WARM_UP):
-        try:
-            action()
-        except Exception:  # it only saves time later
-            traceback.print_exc()
-    # What was imported stays to the end: a collection that walks through all of it takes a third of a second, and
-    # strikes while pages are made.
-    gc.collect()
-    gc.freeze()
 
 
 def _has_desktop() -> bool:

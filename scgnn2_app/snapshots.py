@@ -17,7 +17,8 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
-from scgnn2_engine.types import LoopState, Matrix, Prepared, Scale
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import Matrix, Prepared, Scale
 
 FOLDER = "snapshots"
 RESULT = "result.h5ad"

@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from scgnn2_engine.io import from_anndata, read, result_to_anndata, write
     from scgnn2_engine.io.demo import demo
     from scgnn2_engine.loop import fit, iterate
+    from scgnn2_engine.loop_state import LoopState
     from scgnn2_engine.params import RunParams
     from scgnn2_engine.prepare.filters import require_size
     from scgnn2_engine.prepare.memory import expected_memory
     from scgnn2_engine.run_folder import iterate_to_folder
     from scgnn2_engine.simulation import simulate
-    from scgnn2_engine.types import CellGraph, Dataset, LoopState, Prepared, Result
+    from scgnn2_engine.types import CellGraph, Dataset, Prepared, Result
 
 _HOMES = {
     "CellGraph": "types",
     "Dataset": "types",
-    "LoopState": "types",
+    "LoopState": "loop_state",
     "Prepared": "types",
     "Result": "types",
     "RunParams": "params",

@@ -13,6 +13,7 @@ import torch
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import EpochEnded, Event, Notice, Stop
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare import measured_at
 from scgnn2_engine.stages import (
@@ -28,7 +29,7 @@ from scgnn2_engine.stages import (
     shift_strength,
 )
 from scgnn2_engine.stages.cluster_profiles import PPM
-from scgnn2_engine.types import Bulk, Dataset, Floats, LoopState, Matrix, Prepared
+from scgnn2_engine.types import Bulk, Dataset, Floats, Matrix, Prepared
 
 Steps = Generator[Event, None, LoopState]
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from scgnn2_engine.types import LoopState, Prepared, Result
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import Prepared, Result
 
 Stage = Literal[
     "load",

@@ -12,11 +12,10 @@ import scipy.sparse as sp
 from scgnn2_engine.evaluate.entries import LARGEST_TIE, l1_verdict, ties_within_cells
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph import build_graph
+from scgnn2_engine.loop_state import DenoisingFit, Ensemble, LoopState
 from scgnn2_engine.params import FeatureAEParams, RunParams
 from scgnn2_engine.prepare.matrices import stored, with_zeros_at
 from scgnn2_engine.stages import (
-    DenoisingFit,
-    Ensemble,
     Observed,
     fewest_neighbours,
     gene_dispersions,
@@ -27,7 +26,7 @@ from scgnn2_engine.stages import (
     seen_by_neighbours,
     zero_is_likely,
 )
-from scgnn2_engine.types import LoopState, Matrix, Prepared
+from scgnn2_engine.types import Matrix, Prepared
 
 OF_NORMALISED = (
     "A third or more of the non-zero entries of a cell share one value, as the ones of counts do once normalised. "

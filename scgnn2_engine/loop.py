@@ -38,6 +38,7 @@ from scgnn2_engine.events import (
 from scgnn2_engine.gap_filling import Mean, answers, join, neighbours_of, settle, take_in, without_effect
 from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.prepare import check_memory, iterate_ltmg, iterate_preprocess
 from scgnn2_engine.recorder import Recorder
@@ -54,7 +55,7 @@ from scgnn2_engine.stages import (
     iterate_graph_ae,
     plan_of,
 )
-from scgnn2_engine.types import CellGraph, Dataset, Floats, LoopState, Prepared, Result, Truth
+from scgnn2_engine.types import CellGraph, Dataset, Floats, Prepared, Result, Truth
 
 if TYPE_CHECKING:
     import torch

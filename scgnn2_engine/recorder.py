@@ -11,10 +11,11 @@ import pandas as pd
 
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
 from scgnn2_engine.gap_filling import Answers
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
 from scgnn2_engine.selection import select_iteration
-from scgnn2_engine.types import Dataset, LoopState, Prepared, Result
+from scgnn2_engine.types import Dataset, Prepared, Result
 
 T = TypeVar("T")
 

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-
-if TYPE_CHECKING:
-    from scgnn2_engine.stages.denoising import DenoisingFit
-    from scgnn2_engine.stages.ensemble import Ensemble
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -293,67 +289,6 @@ class CellGraph:
         symmetric.eliminate_zeros()
         symmetric.sort_indices()
         return symmetric
-
-
-@dataclass(frozen=True)
-class LoopState:
-    """Everything the next iteration needs; the only way back is this state.
-
-    Attributes
-    ----------
-    iteration
-        0 before the loop, then 1-based.
-    feature_weights
-        The feature autoencoder's parameters by name, float32 arrays.
-    reconstruction
-        (n_obs, n_vars) the feature autoencoder's output, target of the cluster autoencoders.
-    feature_embedding, graph_embedding
-        (n_obs, 128) and (n_obs, embedding_size), after this iteration.
-    graph
-        The cell graph built from ``feature_embedding``.
-    n_clusters_smoothed
-        The running number of clusters k (a float: it is smoothed), None before the loop.
-    labels
-        (n_obs,) int32 clusters of this iteration, numbered from 0; None before the loop.
-    clustering_embedding
-        (n_obs, d) what the labels were computed from; None before the loop.
-    imputed
-        (n_obs, n_vars) float32 imputed expression on the scale of ``Prepared.x``; None before the loop.
-    deconvolution
-        What the bulk stage found, or None without bulk.
-    log_rate
-        (n_obs, n_vars) float32, with rates: logarithm of the expected count per unit of size factor that belongs to
-        ``imputed``; None before the loop and without rates.
-    components
-        (n_obs, d) principal components of the imputed expression from which ``graph`` was built, where it was.
-    ensemble
-        The sums over the members that are settled, with ``ensemble``.
-    latest
-        The feature autoencoder trained last, which the cluster autoencoders refine next (objective ``denoise``).
-    member_neighbours
-        (n_obs, k) neighbours in what each member alone says, for a consensus of clusters.
-    unfused
-        With bulk, the imputations before they were fused into ``imputed``, on its scale: ``"single_cell"`` and
-        ``"bulk"``, (n_obs, n_vars) float32 each.
-    """
-
-    iteration: int
-    feature_weights: Mapping[str, npt.NDArray[np.float32]]
-    reconstruction: npt.NDArray[np.float32]
-    feature_embedding: npt.NDArray[np.float32]
-    graph_embedding: npt.NDArray[np.float32]
-    graph: CellGraph
-    n_clusters_smoothed: float | None = None
-    labels: npt.NDArray[np.int32] | None = None
-    clustering_embedding: npt.NDArray[np.float32] | None = None
-    imputed: npt.NDArray[np.float32] | None = None
-    deconvolution: Mapping[str, Any] | None = None
-    log_rate: npt.NDArray[np.float32] | None = None
-    components: npt.NDArray[np.float32] | None = None
-    ensemble: Ensemble | None = None
-    latest: DenoisingFit | None = None
-    member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()
-    unfused: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 VALUE_ROWS = " (value)"

@@ -20,7 +20,7 @@ from scgnn2_app.wording import plain
 from scgnn2_engine.params import every_parameter
 
 if TYPE_CHECKING:
-    from scgnn2_app.server import ServerContext
+    from scgnn2_app.context import ServerContext
     from scgnn2_app.workspace import RunInfo
 
 SCORES = {

@@ -21,8 +21,8 @@ from scgnn2_app.wording import plain
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
+    from scgnn2_app.context import ServerContext
     from scgnn2_app.data_picker import DataPicker
-    from scgnn2_app.server import ServerContext
     from scgnn2_app.sweep_records import SweepInfo, Trial
     from scgnn2_engine.params import RunParams
 

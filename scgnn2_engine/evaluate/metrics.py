@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.selection import ari_between
-from scgnn2_engine.types import HiddenEntries, LoopState, Prepared, Truth
+from scgnn2_engine.types import HiddenEntries, Prepared, Truth
 
 NAN = float("nan")
 

@@ -16,7 +16,8 @@ from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import Event, RunEnded
 from scgnn2_engine.io.atomic import output_error
 from scgnn2_engine.io.records import json_line
-from scgnn2_engine.types import LoopState, Prepared, Result
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import Prepared, Result
 
 
 class EventLog:

@@ -22,8 +22,9 @@ from scgnn2_engine.io.result_tables import BULK_TABLES, EVALUATION_TABLES, TABLE
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.io.to_anndata import result_to_anndata, write_h5ad
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import LoopState, Prepared, Result
+from scgnn2_engine.types import Prepared, Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

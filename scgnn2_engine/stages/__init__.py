@@ -15,9 +15,8 @@ from scgnn2_engine.stages.clustering import Clustering, check_method, cluster, i
 from scgnn2_engine.stages.components import principal_components
 from scgnn2_engine.stages.count_outputs import gene_dispersions, posterior_rate, root_expectation, zero_is_likely
 from scgnn2_engine.stages.deconvolution import Deconvolution, deconvolve, iterate_deconvolution
-from scgnn2_engine.stages.denoising import DenoisingFit, Observed, fit_denoising, iterate_denoising, observe, plan_of
+from scgnn2_engine.stages.denoising import Observed, fit_denoising, iterate_denoising, observe, plan_of
 from scgnn2_engine.stages.denoising_clusters import RefinedFit, iterate_denoising_clusters
-from scgnn2_engine.stages.ensemble import Ensemble
 from scgnn2_engine.stages.feature_ae import FeatureFit, fit_feature_ae, iterate_feature_ae
 from scgnn2_engine.stages.fusion import fuse
 from scgnn2_engine.stages.graph_ae import GraphFit, fit_graph_ae, iterate_graph_ae
@@ -27,8 +26,6 @@ __all__ = [
     "ClusterFit",
     "Clustering",
     "Deconvolution",
-    "DenoisingFit",
-    "Ensemble",
     "FeatureFit",
     "GraphFit",
     "MatchedBulk",

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from scgnn2_engine.devices import Rows
 from scgnn2_engine.events import EpochEnded, Event, Stop, drain, never
+from scgnn2_engine.loop_state import DenoisingFit
 from scgnn2_engine.params import FeatureAEParams
 from scgnn2_engine.stages.autoencoder import Weights, check_shape
 from scgnn2_engine.stages.denoising_network import DenoisingAutoencoder, encode_denoising
@@ -130,34 +131,6 @@ def observe(
         means=means,
         log_rates=log_rates.astype(np.float32),
     )
-
-
-@dataclass(frozen=True)
-class DenoisingFit:
-    """A trained network and what it makes of the cells.
-
-    Attributes
-    ----------
-    weights
-        Its parameters by name, float32.
-    embedding
-        (n_obs, 128) float32.
-    reconstruction
-        (n_obs, n_vars) float32, not negative: the value each gene has where it is seen, on the scale of x.
-    log_rate
-        (n_obs, n_vars) float32, for counts: natural logarithm of the expected count per unit of size factor.
-    n_epochs
-        Epochs that were trained.
-    validation
-        Mean absolute error at the held-out entries, None without any.
-    """
-
-    weights: Weights
-    embedding: npt.NDArray[np.float32]
-    reconstruction: npt.NDArray[np.float32]
-    log_rate: npt.NDArray[np.float32] | None
-    n_epochs: int
-    validation: float | None
 
 
 def iterate_denoising(

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import torch
 
 from scgnn2_engine.events import EpochEnded, Event, Stop, never
+from scgnn2_engine.loop_state import DenoisingFit
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
 from scgnn2_engine.side_by_side import one_at_a_time, side_by_side
 from scgnn2_engine.stages.autoencoder import check_shape
-from scgnn2_engine.stages.denoising import DenoisingFit, Observed, iterate_denoising
+from scgnn2_engine.stages.denoising import Observed, iterate_denoising
 from scgnn2_engine.stages.held_out import HeldOut
 from scgnn2_engine.training import Plan
 from scgnn2_engine.types import HiddenEntries, Ints

@@ -18,7 +18,8 @@ from scgnn2_app.sources import Source
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.graph import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write
-from scgnn2_engine.types import Evaluation, HiddenEntries, LoopState, Prepared, Result
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import Evaluation, HiddenEntries, Prepared, Result
 
 PATIENT_WORKER = Path(__file__).with_name("patient_worker.py")
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from scgnn2_app.app import App
+from scgnn2_app.context import ServerContext
 from scgnn2_app.data_picker import BY_PARAMETERS, ON_SERVER
 from scgnn2_app.export import FORMS, build
 from scgnn2_app.jobs import JobManager
-from scgnn2_app.server import ServerContext
 from scgnn2_app.sources import Source
 from scgnn2_app.sweeps import SweepManager
 from scgnn2_engine import RunParams

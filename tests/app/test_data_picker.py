@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from scgnn2_app.context import ServerContext
 from scgnn2_app.data_picker import ON_SERVER, DataPicker
 from scgnn2_app.draft import Draft
 from scgnn2_app.jobs import JobManager
-from scgnn2_app.server import ServerContext
 from scgnn2_app.session import Session
 from scgnn2_app.sources import Source
 from scgnn2_app.sweeps import SweepManager

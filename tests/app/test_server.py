@@ -19,10 +19,11 @@ from tornado.websocket import websocket_connect
 
 from scgnn2_app import auth
 from scgnn2_app import server as servers
+from scgnn2_app import warm_up as warming
 from scgnn2_app.auth import Users
-from scgnn2_app.context import leave
+from scgnn2_app.context import ServerOptions, context_for, leave
 from scgnn2_app.guard import allowed_hosts
-from scgnn2_app.server import ServerOptions, context_for, make_server
+from scgnn2_app.server import make_server
 from scgnn2_app.sources import Source
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
 
@@ -226,9 +227,9 @@ def test_with_users_the_workspace_may_not_lie_open(tmp_path, users):
 def test_warming_up_survives_what_breaks(capsys, monkeypatch):
     done = []
     actions = [lambda: done.append(1), lambda: 1 / 0, lambda: done.append(2)]
-    monkeypatch.setattr(servers, "WARM_UP", actions)
-    monkeypatch.setattr(servers, "_load_umap", lambda: done.append(0))
-    servers._warm_up()
+    monkeypatch.setattr(warming, "WARM_UP", actions)
+    monkeypatch.setattr(warming, "_load_umap", lambda: done.append(0))
+    warming.warm_up()
     assert done == [0, 1, 2]
     assert "ZeroDivisionError" in capsys.readouterr().err
 

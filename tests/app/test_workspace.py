@@ -16,7 +16,8 @@ from scgnn2_app.sources import Source
 from scgnn2_app.workspace import Workspace
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError, OutputError
-from scgnn2_engine.types import CellGraph, LoopState, Prepared
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import CellGraph, Prepared
 
 DEMO = Source.demo()
 

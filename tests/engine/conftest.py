@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.types import CellGraph, HiddenEntries, LoopState, Prepared, Result
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import CellGraph, HiddenEntries, Prepared, Result
 
 N_OBS, N_VARS, K = 12, 5, 3
 

@@ -8,7 +8,8 @@ import pytest
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import EpochEnded, IterationEnded, Notice, RunEnded, RunStarted
 from scgnn2_engine.io import EventLog
-from scgnn2_engine.types import LoopState, Result
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import Result
 
 
 def test_every_event_is_one_line_without_arrays(tmp_path: Path, result: Result, state: LoopState) -> None:

@@ -30,8 +30,9 @@ from scgnn2_engine.io.saved import (
     read_metrics,
     read_saved_expression,
 )
+from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Dataset, LoopState, Result
+from scgnn2_engine.types import Dataset, Result
 
 PLAIN = RunParams(output_figures=False, run_LTMG=False)
 STANDARD = {f"{name}.csv" for name in result_tables.TABLES} | {"result.h5ad", "run.json"}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scgnn2_engine.graph import build_graph, jaccard_weights
+from scgnn2_engine.loop_state import Ensemble
 from scgnn2_engine.params import ClusteringParams
 from scgnn2_engine.stages.clustering import cluster
 from scgnn2_engine.stages.components import principal_components
 from scgnn2_engine.stages.consensus import consensus, shared_neighbours
-from scgnn2_engine.stages.ensemble import Ensemble
 from scgnn2_engine.stages.few_cells import better_separated, reproducible_k_means
 
 
