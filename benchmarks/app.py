@@ -29,9 +29,9 @@ import numpy.typing as npt
 import psutil
 import scipy.sparse as sp
 
-from scgnn2_app.shading import EdgeShader, Window, cells_picture, warm_up, whole
-from scgnn2_app.sources import Source
-from scgnn2_app.workspace import RunState, Workspace
+from scgnn2_app.charts.shading import EdgeShader, Window, cells_picture, warm_up, whole
+from scgnn2_app.runs.workspace import RunState, Workspace
+from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams
 
 SIZES = [(5_000, 75_000), (20_000, 300_000), (70_000, 1_000_000), (100_000, 1_500_000)]

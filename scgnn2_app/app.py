@@ -14,31 +14,31 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util.parameters import edit_readonly
 
-from scgnn2_app import shading
+from scgnn2_app.charts import shading
 from scgnn2_app.context import ServerContext
-from scgnn2_app.controls import Controls
-from scgnn2_app.copy_as_dialog import CopyAs
-from scgnn2_app.data_picker import DataPicker
-from scgnn2_app.draft import Draft
-from scgnn2_app.export import Exports
+from scgnn2_app.controls.cards import Controls
+from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.wording import on_page, plain
+from scgnn2_app.exports.export import Exports
 from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
-from scgnn2_app.run_bar import LONGEST_NAME, RunBar
+from scgnn2_app.runs.source_summary import describe
+from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.session import Session
-from scgnn2_app.source_summary import describe
-from scgnn2_app.sources import Source
+from scgnn2_app.sources.source import Source
 from scgnn2_app.theme import THEME
 from scgnn2_app.views.cell_graph import CellGraphView
+from scgnn2_app.views.copy_as_dialog import CopyAs
+from scgnn2_app.views.data_picker import DataPicker
 from scgnn2_app.views.diagnostics import DiagnosticsView
 from scgnn2_app.views.genes import GenesView
 from scgnn2_app.views.imputation import ImputationView
 from scgnn2_app.views.live import LiveView
+from scgnn2_app.views.run_bar import LONGEST_NAME, RunBar
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.sankey import SankeyView
 from scgnn2_app.views.sweep import SweepView
 from scgnn2_app.warm_up import WARM_UP
-from scgnn2_app.wording import on_page, plain
-from scgnn2_app.workspace import RunInfo
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
 

@@ -13,7 +13,7 @@ from scgnn2_engine.errors import InputError, MissingPackageError, ParameterError
 
 if TYPE_CHECKING:
     from scgnn2_app.context import ServerOptions
-    from scgnn2_app.sources import Source
+    from scgnn2_app.sources.source import Source
     from scgnn2_engine.params import RunParams
 
 WORKSPACE = Path("outputs") / "workspace"
@@ -103,12 +103,12 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
 
 def _serve(arguments: argparse.Namespace) -> int:
     require_app()
-    from scgnn2_app.server import serve
+    from scgnn2_app.serving.server import serve
 
     options = options_of(arguments)
     print("Starting the dashboard …", flush=True)
     serve(options, started=lambda address: print(f"The dashboard is at {address}  (Ctrl-C ends it)", flush=True))
-    from scgnn2_app.workspace import Workspace
+    from scgnn2_app.runs.workspace import Workspace
 
     workspace = Workspace(options.workspace)
     left = [run for run in workspace.run_ids() if workspace.state(run).state in ("running", "queued")]
@@ -153,7 +153,7 @@ def _add_sweep(commands: Any) -> None:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     require_app(("optuna", "filelock"))
-    from scgnn2_app.sweep_terminal import sweep_in_terminal
+    from scgnn2_app.sweeps.terminal import sweep_in_terminal
 
     return sweep_in_terminal(arguments, _source(arguments.data), given_params(arguments))
 
@@ -200,7 +200,7 @@ def _add_users(commands: Any) -> None:
 
 
 def _users(arguments: argparse.Namespace) -> int:
-    from scgnn2_app.auth import Users
+    from scgnn2_app.serving.auth import Users
 
     users = Users(arguments.file)
     if arguments.what == "list":
@@ -224,7 +224,7 @@ def _password() -> str:
 
 
 def _source(path: str) -> Source:
-    from scgnn2_app.sources import Source
+    from scgnn2_app.sources.source import Source
     from scgnn2_engine.io.kinds import kind_of
 
     source = Source.named(path)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scgnn2_app.jobs import JobManager, manager_for
-from scgnn2_app.sources import Source
-from scgnn2_app.sweeps import SweepManager
-from scgnn2_app.uploads import MAX_UPLOAD
-from scgnn2_app.workspace import DEFAULT
+from scgnn2_app.runs.jobs import JobManager, manager_for
+from scgnn2_app.runs.uploads import MAX_UPLOAD
+from scgnn2_app.runs.workspace import DEFAULT
+from scgnn2_app.sources.source import Source
+from scgnn2_app.sweeps.sweeps import SweepManager
 from scgnn2_engine.errors import InputError
 
 PORT = 5006
@@ -77,9 +77,9 @@ class ServerOptions:
     names
         Further names by which the server is reached, ``host`` or ``host:port``.
     auth
-        A file of users (:class:`~scgnn2_app.auth.Users`), needed for addresses that others can reach.
+        A file of users (:class:`~scgnn2_app.serving.auth.Users`), needed for addresses that others can reach.
     runs_at_once, threads
-        See :class:`~scgnn2_app.jobs.JobManager`.
+        See :class:`~scgnn2_app.runs.jobs.JobManager`.
     max_upload
         Bytes.
     scheduler

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import param
 
-from scgnn2_app import snapshots
-from scgnn2_app.snapshots import RESULT
+from scgnn2_app.runs import snapshots
+from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
-    from scgnn2_app.workspace import RunInfo
+    from scgnn2_app.runs.workspace import RunInfo
 
 NOBODY = np.empty(0, dtype=np.int64)
 
@@ -40,7 +40,7 @@ class Session(param.Parameterized):
     run_id
         The run that is shown, ``""`` for none. On a served page it stands in the address too: ``?run=<id>``.
     run
-        The :class:`~scgnn2_app.run_data.RunData` of that run, None while it has no iteration; a new one after
+        The :class:`~scgnn2_app.results.run_data.RunData` of that run, None while it has no iteration; a new one after
         each.
     selection
         Sorted int64 positions of the selected cells among the cells of the shown run; empty: no selection. Replace it,
@@ -141,7 +141,7 @@ class Session(param.Parameterized):
             return
         data = None
         if folder is not None:
-            from scgnn2_app.run_data import RunData
+            from scgnn2_app.results.run_data import RunData
 
             data = self.run.again() if same else RunData(folder)
         self._loaded = folder

@@ -12,17 +12,17 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.colouring import CLUSTER, GENE_IMPUTED, GENE_OBSERVED, Colouring, choices, colouring
-from scgnn2_app.download import Downloader
-from scgnn2_app.figure_files import ExportRow, file_name
-from scgnn2_app.gene_picker import GenePicker
-from scgnn2_app.graph_canvas import GraphCanvas
+from scgnn2_app.charts.colouring import CLUSTER, GENE_IMPUTED, GENE_OBSERVED, Colouring, choices, colouring
+from scgnn2_app.charts.graph_canvas import GraphCanvas
+from scgnn2_app.charts.map_key import MapKey
+from scgnn2_app.charts.shading import Window
+from scgnn2_app.controls.wording import plain
+from scgnn2_app.exports.download import Downloader
+from scgnn2_app.exports.figure_files import ExportRow, file_name
 from scgnn2_app.later import in_thread
-from scgnn2_app.map_key import MapKey
-from scgnn2_app.run_data import IterationGraph, RunData
+from scgnn2_app.results.run_data import IterationGraph, RunData
 from scgnn2_app.session import Session
-from scgnn2_app.shading import Window
-from scgnn2_app.wording import plain
+from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots import cell_graph
 from scgnn2_engine.plots.maps import value_map

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.charts.across_runs import COUNTS, overlaid, parallel_coordinates, score_words
 from scgnn2_app.later import in_thread
-from scgnn2_app.run_bar import shortened
-from scgnn2_app.run_charts import COUNTS, overlaid, parallel_coordinates, score_words
+from scgnn2_app.results.story import RunStory
 from scgnn2_app.session import Session
-from scgnn2_app.story import RunStory
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
+from scgnn2_app.views.run_bar import shortened
 
 if TYPE_CHECKING:
-    from scgnn2_app.jobs import JobManager
-    from scgnn2_app.workspace import RunInfo
+    from scgnn2_app.runs.jobs import JobManager
+    from scgnn2_app.runs.workspace import RunInfo
 
 STAGES = {
     "feature_AE": "Feature autoencoder",

@@ -7,8 +7,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.figure_files import ExportRow
-from scgnn2_app.fragments import headed, sections, styled
+from scgnn2_app.exports.figure_files import ExportRow
+from scgnn2_app.exports.fragments import headed, sections, styled
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError

@@ -11,18 +11,18 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
 
-from scgnn2_app.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
-from scgnn2_app.diagnosis import DE_WARNING
-from scgnn2_app.figure_files import ExportRow
-from scgnn2_app.gene_picker import GenePicker
-from scgnn2_app.graph_canvas import GraphCanvas
+from scgnn2_app.charts.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
+from scgnn2_app.charts.graph_canvas import GraphCanvas
+from scgnn2_app.charts.map_key import MapKey
+from scgnn2_app.charts.violins import ViolinChart
+from scgnn2_app.controls.wording import EXPECTED, plain
+from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.later import in_thread
-from scgnn2_app.map_key import MapKey
-from scgnn2_app.markers import rank_genes
-from scgnn2_app.run_data import RunData
+from scgnn2_app.results.diagnosis import DE_WARNING
+from scgnn2_app.results.markers import rank_genes
+from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
-from scgnn2_app.violin_chart import ViolinChart
-from scgnn2_app.wording import EXPECTED, plain
+from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots.maps import value_map, violins
 from scgnn2_engine.plots.style import holoviews

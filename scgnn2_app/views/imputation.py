@@ -10,18 +10,18 @@ import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 
-from scgnn2_app.colouring import by_groups
-from scgnn2_app.figure_files import ExportRow
-from scgnn2_app.fragments import baselines, styled
-from scgnn2_app.gene_picker import GenePicker
-from scgnn2_app.heatmap_chart import COLOURS, HeatmapChart
-from scgnn2_app.heatmap_pictures import HIDDEN, HeatmapPicture, kinds, pictures
+from scgnn2_app.charts.colouring import by_groups
+from scgnn2_app.charts.heatmap import COLOURS, HeatmapChart
+from scgnn2_app.charts.heatmap_pictures import HIDDEN, HeatmapPicture, kinds, pictures
+from scgnn2_app.charts.map_key import MapKey
+from scgnn2_app.controls.wording import EXPECTED
+from scgnn2_app.exports.figure_files import ExportRow
+from scgnn2_app.exports.fragments import baselines, styled
 from scgnn2_app.later import in_thread
-from scgnn2_app.map_key import MapKey
-from scgnn2_app.run_data import RunData
+from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.theme import colours, paint
-from scgnn2_app.wording import EXPECTED
+from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.heatmap import block_heatmap
 from scgnn2_engine.plots.maps import truth_scatter

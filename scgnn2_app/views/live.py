@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, baseline_levels
-from scgnn2_app.charts import LossChart, ScoreChart
+from scgnn2_app.charts.growing import LossChart, ScoreChart
+from scgnn2_app.charts.small_maps import as_data_uri
+from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
+from scgnn2_app.results.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, baseline_levels
+from scgnn2_app.results.story import RunStory
 from scgnn2_app.session import Session
-from scgnn2_app.small_maps import as_data_uri
-from scgnn2_app.story import RunStory
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
-from scgnn2_app.wording import on_page, plain
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
-    from scgnn2_app.jobs import JobManager
-    from scgnn2_app.workspace import RunInfo
+    from scgnn2_app.runs.jobs import JobManager
+    from scgnn2_app.runs.workspace import RunInfo
 
 STAGES = {
     "feature_AE": "Feature autoencoder",

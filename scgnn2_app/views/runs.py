@@ -10,18 +10,18 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.models.widgets.tables import NumberFormatter
 
-from scgnn2_app.fields import label_of
-from scgnn2_app.run_bar import LONGEST_NAME, duration, shortened
-from scgnn2_app.run_charts import COUNTS, SCORE_WORDS
+from scgnn2_app.charts.across_runs import COUNTS, SCORE_WORDS
+from scgnn2_app.controls.fields import label_of
+from scgnn2_app.controls.wording import plain
 from scgnn2_app.session import Session
 from scgnn2_app.theme import TABLE
 from scgnn2_app.views.compare import CompareView
-from scgnn2_app.wording import plain
+from scgnn2_app.views.run_bar import LONGEST_NAME, duration, shortened
 from scgnn2_engine.params import every_parameter
 
 if TYPE_CHECKING:
     from scgnn2_app.context import ServerContext
-    from scgnn2_app.workspace import RunInfo
+    from scgnn2_app.runs.workspace import RunInfo
 
 SCORES = {
     "validation_error": "error at held-out entries (smaller is better)",

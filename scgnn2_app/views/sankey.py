@@ -11,11 +11,11 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.figure_files import ExportRow
-from scgnn2_app.label_sets import THIS, of_run, together
+from scgnn2_app.charts.sankey import SankeyChart
+from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.later import in_thread
-from scgnn2_app.run_data import RunData
-from scgnn2_app.sankey_chart import SankeyChart
+from scgnn2_app.results.label_sets import THIS, of_run, together
+from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots import sankey

@@ -9,21 +9,21 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.draft import Draft
+from scgnn2_app.charts.across_runs import history, importances, parallel_coordinates, slice_of
+from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.wording import plain
 from scgnn2_app.later import in_thread
-from scgnn2_app.run_bar import duration
-from scgnn2_app.run_charts import history, importances, parallel_coordinates, slice_of
-from scgnn2_app.search_space import Axis, may_vary
 from scgnn2_app.session import Session
-from scgnn2_app.sweep_records import SCORES
+from scgnn2_app.sweeps.records import SCORES
+from scgnn2_app.sweeps.search_space import Axis, may_vary
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON, TABLE
-from scgnn2_app.wording import plain
+from scgnn2_app.views.run_bar import duration
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from scgnn2_app.context import ServerContext
-    from scgnn2_app.data_picker import DataPicker
-    from scgnn2_app.sweep_records import SweepInfo, Trial
+    from scgnn2_app.sweeps.records import SweepInfo, Trial
+    from scgnn2_app.views.data_picker import DataPicker
     from scgnn2_engine.params import RunParams
 
 STRATEGIES = {

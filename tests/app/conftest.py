@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scgnn2_app import processes
-from scgnn2_app.jobs import JobManager
-from scgnn2_app.snapshots import save_data, save_iteration
-from scgnn2_app.sources import Source
+from scgnn2_app.runs import processes
+from scgnn2_app.runs.jobs import JobManager
+from scgnn2_app.runs.snapshots import save_data, save_iteration
+from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.graph import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write

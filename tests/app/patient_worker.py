@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scgnn2_app import worker
-from scgnn2_app.run_records import read_job
+from scgnn2_app.runs import worker
+from scgnn2_app.runs.records import read_job
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StopReason
 from scgnn2_engine.io.records import json_line

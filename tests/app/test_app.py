@@ -10,11 +10,11 @@ import pytest
 
 from scgnn2_app.app import App
 from scgnn2_app.context import ServerContext
-from scgnn2_app.data_picker import BY_PARAMETERS, ON_SERVER
-from scgnn2_app.export import FORMS, build
-from scgnn2_app.jobs import JobManager
-from scgnn2_app.sources import Source
-from scgnn2_app.sweeps import SweepManager
+from scgnn2_app.exports.export import FORMS, build
+from scgnn2_app.runs.jobs import JobManager
+from scgnn2_app.sources.source import Source
+from scgnn2_app.sweeps.sweeps import SweepManager
+from scgnn2_app.views.data_picker import BY_PARAMETERS, ON_SERVER
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError
 
@@ -412,7 +412,7 @@ def test_every_export_is_made(finished: ServerContext, form: str) -> None:
 def test_a_file_goes_to_the_browser_in_pieces(finished: ServerContext) -> None:
     import base64
 
-    from scgnn2_app.download import PIECE, Downloader
+    from scgnn2_app.exports.download import PIECE, Downloader
 
     sent: list[dict[str, Any]] = []
     downloader = Downloader()

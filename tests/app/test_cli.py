@@ -12,9 +12,9 @@ import urllib.request
 
 import pytest
 
-from scgnn2_app import processes
-from scgnn2_app.sources import Source
-from scgnn2_app.workspace import Workspace
+from scgnn2_app.runs import processes
+from scgnn2_app.runs.workspace import Workspace
+from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams
 from scgnn2_engine.cli import main
 
@@ -98,7 +98,7 @@ def test_ctrl_c_stops_a_sweep_which_goes_on_by_its_name(tmp_path, scripted_worke
     hold = workspace.folder / "hold"
     hold.touch()
     program = (
-        "import sys; from scgnn2_app import processes; processes.WORKER = (sys.argv.pop(1),);"
+        "import sys; from scgnn2_app.runs import processes; processes.WORKER = (sys.argv.pop(1),);"
         "from scgnn2_engine.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [
@@ -128,7 +128,7 @@ def test_serve_prints_its_address_serves_the_page_and_leaves_runs_going(tmp_path
     workspace = Workspace(tmp_path / "w")
     run = workspace.add(Source.demo(), RunParams(), name="wait")
     program = (
-        "import sys; from scgnn2_app import processes; processes.WORKER = (sys.argv.pop(1),);"
+        "import sys; from scgnn2_app.runs import processes; processes.WORKER = (sys.argv.pop(1),);"
         "from scgnn2_engine.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [

@@ -185,8 +185,8 @@ def own_server(tmp_path: Path, tiny_file: Path) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def finished(served: Served, tiny_file: Path) -> str:
     """Id of a finished run of that server."""
-    from scgnn2_app.sources import Source
-    from scgnn2_app.workspace import Workspace
+    from scgnn2_app.runs.workspace import Workspace
+    from scgnn2_app.sources.source import Source
 
     workspace = Workspace(served.workspace)
     params = QUICK.replace(evaluate_diagnostics=True)
@@ -199,8 +199,8 @@ def finished(served: Served, tiny_file: Path) -> str:
 @pytest.fixture
 def left_idle(served: Served) -> Iterator[None]:
     """Ends what a scene left running, so that the next does not wait for its turn behind it."""
-    from scgnn2_app.run_records import OVER
-    from scgnn2_app.workspace import Workspace
+    from scgnn2_app.runs.records import OVER
+    from scgnn2_app.runs.workspace import Workspace
 
     yield
     workspace = Workspace(served.workspace)

@@ -1,0 +1,124 @@
+"""The pictures of the Imputation tab: before, after, their difference, and the error at hidden entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_app.results.run_data import RunData
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.plots.blocks import Blocks, block_means, blocks, entry_means
+from scgnn2_engine.types import Floats
+
+BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
+HIDDEN = "error at hidden entries"
+MAX_ROWS, MAX_COLUMNS = 600, 1000
+ENTRIES_PER_BLOCK = 6
+"""Hidden entries that a block holds on average; a block with none says nothing."""
+
+MEANINGS = {
+    BEFORE: "observed, ln(1 + expression)",
+    AFTER: "imputed, ln(1 + expression)",
+    DIFFERENCE: "|imputed − observed|, ln(1 + expression)",
+    HIDDEN: "|imputed − true|, ln(1 + expression)",
+}
+
+
+@dataclass(frozen=True)
+class HeatmapPicture:
+    """One picture of cells by genes.
+
+    Attributes
+    ----------
+    kind
+        ``before``, ``after``, ``difference`` or ``error at hidden entries``.
+    values
+        (n_rows, n_columns) float32 block means, the first row at the top; NaN where there is nothing.
+    row_labels
+        (n_rows,) cluster of each row.
+    limit
+        Value of the darkest colour: the 99th percentile, for before and after together.
+    where
+        Which cells and genes make which block.
+    """
+
+    kind: str
+    values: npt.NDArray[np.float32]
+    row_labels: npt.NDArray[np.str_]
+    limit: float
+    where: Blocks
+
+    @property
+    def meaning(self) -> str:
+        """What a value is."""
+        return MEANINGS[self.kind]
+
+
+def kinds(run: RunData) -> list[str]:
+    """The pictures that a run has: the error at hidden entries first, where entries were hidden."""
+    if not run.finished:
+        return [BEFORE]
+    return ([HIDDEN] if run.hidden_positions is not None else []) + [DIFFERENCE, BEFORE, AFTER]
+
+
+def pictures(run: RunData) -> dict[str, HeatmapPicture]:
+    """All pictures of a run by kind; the genes stand in one order, largest mean difference first.
+
+    Raises
+    ------
+    InputError
+        The run is under way.
+    """
+    if not run.finished:
+        raise InputError("There is nothing imputed yet.", advice="Wait for the run to be done.")
+    imputed, expression = run.imputed(), run.expression
+
+    def before(cells: npt.NDArray[np.int64]) -> Floats:
+        chosen = expression[cells]
+        values: Floats = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
+        return values if run.scale == "logged" else np.log1p(values)
+
+    def difference(cells: npt.NDArray[np.int64]) -> Floats:
+        return np.abs(imputed[cells] - before(cells))
+
+    by_gene = np.zeros(run.n_vars)
+    for first in range(0, run.n_obs, 500):
+        by_gene += difference(np.arange(first, min(first + 500, run.n_obs))).sum(axis=0)
+    order = np.argsort(-by_gene, kind="stable")
+    where = blocks(run.labels, order, max_rows=MAX_ROWS, max_columns=MAX_COLUMNS)
+    found = {
+        BEFORE: block_means(before, where),
+        AFTER: block_means(lambda cells: imputed[cells], where),
+        DIFFERENCE: block_means(difference, where),
+    }
+    together = _limit(np.concatenate([found[BEFORE].ravel(), found[AFTER].ravel()]))
+    limits = {BEFORE: together, AFTER: together, DIFFERENCE: _limit(found[DIFFERENCE])}
+    made = {kind: HeatmapPicture(kind, values, where.row_labels, limits[kind], where) for kind, values in found.items()}
+    return made | ({HIDDEN: _hidden(run, order)} if run.hidden_positions is not None else {})
+
+
+def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> HeatmapPicture:
+    """Blocks so large that most hold hidden entries, of which there are few."""
+    assert run.hidden_positions is not None
+    rows, cols = run.hidden_positions
+    assert run.hidden_values is not None
+    true, imputed = run.hidden_values
+    errors = np.abs(imputed - true)
+    n_blocks = max(4, len(rows) // ENTRIES_PER_BLOCK)
+    shrink = min(1.0, (n_blocks / (min(run.n_obs, MAX_ROWS) * min(run.n_vars, MAX_COLUMNS))) ** 0.5)
+    groups = len(np.unique(run.labels))
+    max_rows = max(2 * groups, int(min(run.n_obs, MAX_ROWS) * shrink))
+    where = blocks(
+        run.labels, order, max_rows=max_rows + groups, max_columns=max(2, int(min(run.n_vars, MAX_COLUMNS) * shrink))
+    )
+    values = entry_means(rows, cols, errors, where)
+    return HeatmapPicture(HIDDEN, values, where.row_labels, _limit(values), where)
+
+
+def _limit(values: Floats) -> float:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 1.0
+    return float(np.quantile(finite, 0.99)) or float(finite.max()) or 1.0

@@ -1,0 +1,266 @@
+"""One card of widgets for each stage, generated from the engine's declarations: a new parameter appears by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from scgnn2_app.controls.draft import Draft, base
+from scgnn2_app.controls.fields import Field, field_for
+from scgnn2_app.controls.wording import plain
+from scgnn2_app.session import Session
+from scgnn2_engine.errors import ScgnnError
+from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sections
+
+NOT_HERE = frozenset({"preset", "output_dir"})
+"""Set elsewhere on the page: the preset by its own menu, the folder by the workspace."""
+
+DATA = frozenset(
+    {
+        "load_dataset_dir",
+        "load_dataset_name",
+        "load_use_benchmark",
+        "load_sc_dataset",
+        "load_cell_type_labels",
+        "load_bulk_dataset",
+        "load_from_10X",
+        "load_seurat_object",
+        "load_rdata",
+        "given_cell_type_labels",
+    }
+)
+"""Name the data; the data picker does, unless it leaves that to these parameters."""
+
+
+class StageCard(pn.viewable.Viewer):
+    """The widgets of one stage: the essentials, the rest folded, a reset. They are made when first looked at.
+
+    Parameters
+    ----------
+    draft
+        What they edit.
+    stage
+        The engine's class of parameters.
+    hidden
+        Keys that are not shown.
+    """
+
+    def __init__(self, draft: Draft, stage: type[StageParams], hidden: Callable[[str], bool]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
+        self.stage = stage
+        self._draft, self._hidden = draft, hidden
+        self._fields: dict[str, Field] = {}
+        self._wanted: frozenset[str] | None = None
+        self._all_shown = False
+        self._body: pmui.Column | None = None
+        self._card = pmui.Card(
+            collapsed=True, title=stage.title, sizing_mode="stretch_width", margin=(3, 8), outlined=True
+        )
+        self._card.param.watch(lambda _: self._build(), "collapsed")
+        draft.param.watch(lambda _: self._follow(), "values")
+        self._follow()
+
+    @property
+    def keys(self) -> list[str]:
+        """The flat keys that may be shown, in the order of their declaration."""
+        keys = [self.stage.flag(name) for name in self.stage.own_names()]
+        return [key for key in keys if key not in NOT_HERE and not self._hidden(key)]
+
+    def open(self) -> None:
+        """Unfold the card."""
+        self._card.collapsed = False
+
+    def field(self, key: str) -> Field:
+        """The field of a parameter; made if it is not there yet."""
+        if key not in self._fields:
+            name = key.removeprefix(f"{self.stage.group}_") if self.stage.group else key
+            self._fields[key] = field_for(self.stage, name, self._draft)
+        return self._fields[key]
+
+    def find(self, matches: Callable[[type[StageParams], str], bool] | None) -> int:
+        """Show only what matches and unfold, or with None everything as before; how many were found."""
+        if matches is None:
+            was_searching, self._wanted = self._wanted is not None, None
+            self._card.visible = bool(self.keys)
+            if was_searching:
+                self._card.collapsed = True
+            self._build()
+            return len(self.keys)
+        self._wanted = frozenset(key for key in self.keys if matches(self.stage, key))
+        self._card.visible = bool(self._wanted)
+        if self._wanted:
+            self._card.collapsed = False
+        self._build()
+        return len(self._wanted)
+
+    def refresh(self) -> None:
+        """Take up that other keys are hidden now."""
+        self._card.visible = bool(self.keys)
+        self._build()
+        self._follow()
+
+    @cached_property
+    def _more(self) -> pmui.Button:
+        return pmui.Button(variant="text", size="small", margin=(0, 5), on_click=self._toggle_more)
+
+    @cached_property
+    def _reset(self) -> pmui.Button:
+        return pmui.Button(
+            label="Reset", variant="text", size="small", margin=(0, 5), on_click=self._reset_values,
+            disabled=not self._changed(),
+        )  # fmt: skip
+
+    def _build(self) -> None:
+        if self._card.collapsed:
+            return
+        if self._body is None:
+            self._body = pmui.Column(sizing_mode="stretch_width", margin=0)
+            self._card[:] = [self._body]
+        essential = [key for key in self.keys if self._declared(key).precedence == ESSENTIAL]
+        folded = [key for key in self.keys if key not in essential]
+        if self._wanted is not None:
+            self._body[:] = [self.field(key) for key in self.keys if key in self._wanted]
+            return
+        if not essential:
+            essential, folded = folded, []
+        shown = essential + (folded if self._all_shown else [])
+        self._more.label = f"Fewer ({len(folded)})" if self._all_shown else f"{len(folded)} more"
+        self._more.visible = bool(folded)
+        self._body[:] = [*(self.field(key) for key in shown), pmui.Row(self._more, self._reset, margin=0)]
+
+    def _declared(self, key: str) -> Any:
+        return self.stage.param[key.removeprefix(f"{self.stage.group}_") if self.stage.group else key]
+
+    def _toggle_more(self, _: Any) -> None:
+        self._all_shown = not self._all_shown
+        self._build()
+
+    def _reset_values(self, _: Any) -> None:
+        self._draft.reset(self.keys)
+
+    def _follow(self) -> None:
+        mine = self._changed()
+        title = f"{self.stage.title} · {len(mine)} changed" if mine else self.stage.title
+        if self._card.title != title:
+            self._card.title = title
+        if self._body is not None:
+            self._reset.disabled = not mine
+
+    def _changed(self) -> list[str]:
+        changed = self._draft.changed()
+        return [key for key in self.keys if key in changed]
+
+    def __panel__(self) -> Any:
+        return self._card
+
+
+class Controls(pn.viewable.Viewer):
+    """The parameters of the next run: presets, a search, a card for every stage.
+
+    Parameters
+    ----------
+    draft
+        What is edited.
+    session
+        Is told what goes wrong.
+    """
+
+    data_by_parameters = param.Boolean(False, doc="Whether the load_* parameters name the data.")
+
+    def __init__(self, draft: Draft, session: Session) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
+        self.draft, self._session = draft, session
+        self.cards = [StageCard(draft, stage, self._is_hidden) for stage in sections()]
+        self._preset = pmui.Select(
+            label="Preset", options=list(PRESETS), value=draft.preset, size="small", sizing_mode="stretch_width",
+            description=RunParams.param["preset"].doc, margin=(5, 8),
+        )  # fmt: skip
+        self._preset.param.watch(lambda event: draft.use_preset(event.new), "value")
+        self._search = pmui.TextInput(
+            label="Find a parameter", size="small", sizing_mode="stretch_width", margin=(5, 8),
+            placeholder="epoch, resolution, …",
+        )  # fmt: skip
+        self._search.param.watch(lambda _: self._find(), "value_input")
+        self._found = pmui.Typography("", variant="caption", margin=(0, 12), visible=False)
+        self._reset = pmui.Button(
+            label="Reset all", variant="text", size="small", margin=(0, 8), on_click=lambda _: draft.reset()
+        )
+        self._problem = pmui.Alert("", severity="error", visible=False, margin=(5, 8), sizing_mode="stretch_width")
+        self._toml = pmui.FileInput(
+            label="Open TOML", accept=".toml", variant="text", size="small", margin=(0, 4), max_file_size=1_000_000
+        )
+        self._toml.param.watch(self._open_toml, "value")
+        draft.param.watch(lambda *_: self._follow(), ["values", "problem"])
+        self.param.watch(lambda _: self._refresh_cards(), "data_by_parameters")
+        self.cards[0].open()
+        self._refresh_cards()
+        self._follow()
+
+    def fields(self, keys: Iterable[str]) -> dict[str, Field]:
+        """The fields of some parameters, by key."""
+        found: dict[str, Field] = {}
+        for card in self.cards:
+            found |= {key: card.field(key) for key in card.keys if key in set(keys)}
+        return found
+
+    def _is_hidden(self, key: str) -> bool:
+        return key in DATA and not self.data_by_parameters
+
+    def _refresh_cards(self) -> None:
+        for card in self.cards:
+            card.refresh()
+
+    def _find(self) -> None:
+        words = self._search.value_input.lower().split()
+        if not words:
+            for card in self.cards:
+                card.find(None)
+            self.cards[0].open()
+            self._found.visible = False
+            return
+
+        def matches(stage: type[StageParams], key: str) -> bool:
+            name = key.removeprefix(f"{stage.group}_") if stage.group else key
+            text = f"{key} {key.replace('_', ' ')} {stage.title} {stage.param[name].doc}".lower()
+            return all(word in text for word in words)
+
+        found = sum(card.find(matches) for card in self.cards)
+        self._found.param.update(object=f"{found} found" if found else "No parameter has these words.", visible=True)
+
+    def _open_toml(self, event: Any) -> None:
+        if not event.new:
+            return
+        try:
+            self.draft.load_toml(event.new.decode("utf-8"))
+            self._session.say("Parameters taken from the file.", "success")
+        except (ScgnnError, UnicodeDecodeError) as error:
+            self._session.say(str(error), "error")
+
+    def _follow(self) -> None:
+        if self._preset.value != self.draft.preset:
+            self._preset.value = self.draft.preset
+        self._problem.param.update(object=plain(self.draft.problem), visible=bool(self.draft.problem))
+        changed = len([key for key in self.draft.changed() if key not in NOT_HERE])
+        self._reset.param.update(label=f"Reset all ({changed})" if changed else "Reset all", disabled=not changed)
+
+    def __panel__(self) -> Any:
+        return pmui.Column(
+            self._preset,
+            pmui.Row(self._reset, self._toml, margin=0),
+            self._problem,
+            self._search,
+            self._found,
+            *self.cards,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+def preset_value(draft: Draft, key: str) -> Any:
+    """What the chosen preset has for a parameter."""
+    return base(draft.preset)[key]

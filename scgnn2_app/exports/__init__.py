@@ -1,0 +1,1 @@
+"""A run as files: figures, tables, objects of R, one report."""

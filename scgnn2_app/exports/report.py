@@ -1,0 +1,111 @@
+"""A whole run as one HTML file that opens offline: figures inside, no script, no address."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scgnn2_app.exports.fragments import headed, parameters, sections, styled, table
+from scgnn2_app.results.run_data import RunData
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.records import json_text
+from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+body {{ font-family: system-ui, sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em; background: white; }}
+figure {{ margin: 1em 0; }} img {{ max-width: 100%; height: auto; }}
+figcaption {{ font-size: 13px; color: #595959; }} pre {{ overflow-x: auto; font-size: 12px; }}
+</style></head>
+<body><main>
+<h1>{title}</h1>
+{content}
+</main></body>
+</html>
+"""
+
+
+def report_html(run: RunData) -> str:
+    """Write a run down as one page: figures, scores, diagnostics, parameters and the record.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+
+    Returns
+    -------
+    str
+        HTML that asks for nothing: pictures are inside it, there is no script, and a policy in its head forbids both.
+
+    Raises
+    ------
+    InputError
+        The run is under way.
+    MissingPackageError
+        HoloViews is not installed.
+    """
+    if not run.finished:
+        raise InputError("This run has no result yet.", advice="Write its report when it is over.")
+    said = sections(run)
+    first = next(iter(said))
+    parts = {
+        "Summary": _summary(run),
+        first: said.pop(first),
+        "Figures": _figures(run),
+        "Scores of every iteration": table(run.metrics),
+        **said,
+        "Parameters": parameters(run),
+        "Record": f"<details><summary>run.json</summary><pre>{html.escape(json_text(run.record))}</pre></details>",
+    }
+    title = html.escape(f"scGNN 2.0: {run.name}")
+    return PAGE.format(title=title, content=styled(headed(parts)))
+
+
+def _summary(run: RunData) -> str:
+    clusters = len(set(run.labels.tolist()))
+    positive = int((run.weights > 0).sum())
+    chosen = f"Iteration {run.selected_iteration} of {len(run.metrics)} was returned. "
+    started = html.escape(str(run.record.get("started", "unknown")))
+    return (
+        f"<p>{run.n_obs:,} cells × {run.n_vars:,} genes, {clusters} clusters, {positive:,} edges in the cell graph. "
+        f"{chosen if run.selected_iteration else ''}Started {started}.</p>"
+    )
+
+
+def _figures(run: RunData) -> str:
+    history = sets_of_iterations(run.labels_history, run.selected_iteration)
+    benchmark = run.hidden_is_benchmark
+    drawings: dict[str, Callable[[], Any]] = {
+        "The cells on a map of the graph embedding, coloured by predicted cluster, joined where they are alike.": (
+            lambda: cell_graph(run.umap, run.edges, run.weights, run.labels, obs_names=run.obs_names)
+        ),
+        "What the imputation " + ("got wrong" if benchmark else "changed") + ", cells by cluster; darker is more.": (
+            lambda: error_heatmap(
+                run.imputed(), run.expression, run.labels, scale=run.scale, reference_is_truth=benchmark
+            )
+        ),
+        "Losses of every stage, and scores of every iteration.": lambda: curves(run.losses, run.metrics),
+    }
+    if run.truth_name:
+        sets = {run.truth_name: run.groups[run.truth_name], "predicted clusters": run.labels}
+        drawings["The given labels and the predicted clusters."] = lambda: sankey(sets)
+    if len(history) > 1:
+        drawings["The clusters from iteration to iteration."] = lambda: sankey(history)
+    return "".join(_figure(draw(), caption) for caption, draw in drawings.items())
+
+
+def _figure(element: Any, caption: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="scgnn2-report-") as folder:
+        content = save_figure(element, Path(folder) / "figure.png").read_bytes()
+    text = base64.b64encode(content).decode("ascii")
+    words = html.escape(caption)
+    return f'<figure><img src="data:image/png;base64,{text}" alt="{words}"><figcaption>{words}</figcaption></figure>'

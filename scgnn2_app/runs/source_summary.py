@@ -1,0 +1,207 @@
+"""What is known about a data set before a run: its size and scale, and what the run will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scgnn2_app.runs.workspace import RunInfo
+from scgnn2_app.sources.source import Source, opened
+from scgnn2_engine import expected_memory, require_size
+from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.memory import available_memory
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.types import Dataset
+
+MOST_LABELS = 100
+"""Columns of obs with more different values than this are no labels to colour by."""
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """A data set as a screen describes it.
+
+    Attributes
+    ----------
+    n_obs, n_vars
+        Cells and genes as read, before filtering.
+    scale
+        ``"counts"``, ``"normalised"`` or ``"logged"``.
+    orientation
+        What the rows of the file were: ``"cells-by-genes"`` or ``"genes-by-cells"``.
+    matrix
+        Which matrix of an AnnData was taken; empty for other formats.
+    zeros
+        Share of the entries that are zero.
+    memory, memory_free
+        Bytes the run is expected to need at its peak, and bytes that are free now.
+    seconds
+        What a run may take: if it stops after few iterations, and if it uses all of ``total_epoch``. Rough.
+    seconds_from
+        On what that estimate rests, a sentence.
+    labels
+        Where the labels come from, empty without any; for display only.
+    label_columns
+        Columns of obs that could serve as labels.
+    notes, warnings
+        What was detected while reading, and what the user should act on.
+    """
+
+    n_obs: int
+    n_vars: int
+    scale: str
+    orientation: str
+    matrix: str
+    zeros: float
+    memory: int
+    memory_free: int
+    seconds: tuple[float, float]
+    seconds_from: str
+    labels: str
+    label_columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the expected memory is free."""
+        return self.memory <= self.memory_free
+
+    @property
+    def text(self) -> str:
+        """One line: cells × genes, scale, orientation."""
+        parts = [f"{self.n_obs:,} cells × {self.n_vars:,} genes", self.scale]
+        return ", ".join([*parts, *([f"read as {self.orientation}"] if self.orientation else [])])
+
+
+def describe(source: Source, params: RunParams, earlier: Iterable[RunInfo] = ()) -> SourceSummary:
+    """Read a data set and say what it is and what a run on it would cost.
+
+    This reads the whole matrix, as the run will: call it from a thread where a page must stay quick.
+
+    Parameters
+    ----------
+    source, params
+        What the run would be.
+    earlier
+        Finished runs of this machine, by which the expected time is corrected.
+
+    Raises
+    ------
+    ScgnnError
+        The data cannot be read, or does not fit into memory.
+
+    Examples
+    --------
+    >>> summary = describe(Source.demo(), RunParams())
+    >>> summary.text, summary.labels
+    ('700 cells × 765 genes, logged, read as cells-by-genes', "obs['bulk_labels']")
+    """
+    data, params = opened(source, params)
+    dataset = read_dataset(params, data)
+    require_size(dataset.n_obs, dataset.n_vars)
+    facts = dataset.facts
+    n_vars = dataset.n_vars
+    if params.preprocess.top_gene_select > 0:
+        n_vars = min(n_vars, params.preprocess.top_gene_select)
+    stored, size = _stored(dataset)
+    memory = expected_memory(dataset.n_obs, n_vars, params, input_bytes=size, n_nonzero=stored)
+    seconds, seconds_from = expected_seconds(dataset.n_obs, n_vars, params, earlier)
+    return SourceSummary(
+        n_obs=dataset.n_obs,
+        n_vars=dataset.n_vars,
+        scale=dataset.scale,
+        orientation=str(facts.get("orientation", "")),
+        matrix=str(facts.get("matrix", "")),
+        zeros=1 - stored / max(1, dataset.n_obs * dataset.n_vars),
+        memory=memory,
+        memory_free=available_memory(),
+        seconds=seconds,
+        seconds_from=seconds_from,
+        labels=dataset.truth.source if dataset.truth is not None else "",
+        label_columns=_label_columns(dataset),
+        notes=dataset.notes,
+        warnings=dataset.warnings,
+    )
+
+
+def expected_seconds(
+    n_obs: int, n_vars: int, params: RunParams, earlier: Iterable[RunInfo] = ()
+) -> tuple[tuple[float, float], str]:
+    """What a run may take, and on what that estimate rests.
+
+    The model is a power law through the runs of ``benchmarks/scale.py`` (two cores): seconds grow with the genes and
+    with the cells to the power of 0.6. Finished runs of the same preset on this machine correct it by their median.
+
+    Returns
+    -------
+    seconds, basis
+        (few iterations, all of ``total_epoch``), and a sentence.
+
+    Examples
+    --------
+    >>> (few, most), basis = expected_seconds(700, 636, RunParams(total_epoch=3))
+    >>> round(few), round(most), basis
+    (24, 24, 'a rough model, measured on another machine with two cores')
+    """
+    ratios = []
+    for run in earlier:
+        if run.state == "done" and run.seconds and run.params.get("preset") == params.preset and run.iteration:
+            size = _kept(run)
+            if size is not None:
+                before, each = _model(*size)
+                ratios.append(run.seconds / (IMPORTING + before + each * run.iteration))
+    ratio = float(np.median(ratios)) if ratios else 1.0
+    before, each = _model(n_obs, n_vars)
+    most = max(1, params.total_epoch)
+    limits = [ratio * (IMPORTING + before + each * n) for n in (min(FEW, most), most)]
+    if params.max_seconds > 0:
+        limits = [min(limit, params.max_seconds + ratio * IMPORTING) for limit in limits]
+    basis = (
+        f"a rough model, corrected by {len(ratios)} earlier runs on this machine"
+        if ratios
+        else "a rough model, measured on another machine with two cores"
+    )
+    return (limits[0], limits[1]), basis
+
+
+FEW = 3
+"""Iterations after which a run that converges quickly has stopped."""
+
+IMPORTING = 4.0
+"""Seconds that a process needs to load its libraries."""
+
+
+def _model(n_obs: int, n_vars: int) -> tuple[float, float]:
+    """Seconds before the loop and of an iteration: 25 s and 18 s for 1,000 cells × 2,000 genes."""
+    growth = (n_obs / 1000) ** 0.6 * n_vars / 2000
+    return 25 * growth, 18 * growth
+
+
+def _kept(run: RunInfo) -> tuple[int, int] | None:
+    from scgnn2_app.runs.snapshots import load_shape
+
+    return load_shape(run.folder)
+
+
+def _stored(dataset: Dataset) -> tuple[int, int]:
+    """Entries that are not zero, and bytes of the matrix."""
+    x: Any = dataset.expression
+    if isinstance(x, np.ndarray):
+        return int(np.count_nonzero(x)), int(x.nbytes)
+    return int(x.nnz), int(x.data.nbytes + x.indices.nbytes + x.indptr.nbytes)
+
+
+def _label_columns(dataset: Dataset) -> tuple[str, ...]:
+    if dataset.obs is None:
+        return ()
+    found = []
+    for name, column in dataset.obs.items():
+        different = column.nunique()
+        is_name = column.dtype == object or str(column.dtype) in ("category", "bool", "string", "str")
+        if 1 < different <= MOST_LABELS and (is_name or different <= MOST_LABELS // 4):
+            found.append(str(name))
+    return tuple(found)

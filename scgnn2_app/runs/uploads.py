@@ -1,0 +1,199 @@
+"""Files that come through the browser: sizes and kinds enforced here, not in the browser."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from scgnn2_app.runs.workspace import Workspace
+from scgnn2_app.sources.server_files import READABLE
+from scgnn2_app.sources.source import Source
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.atomic import output_error
+
+MIB = 2**20
+MAX_UPLOAD = 2048 * MIB
+"""Largest file where nothing else is said, in bytes."""
+
+LARGER = "put it into a folder of the server that --root names and choose it there"
+"""What to do with a file that is larger."""
+
+
+class Upload:
+    """A file that arrives in pieces and is written to disk piece by piece.
+
+    Parameters
+    ----------
+    workspace, owner
+        Where it goes: the user's own folder.
+    name
+        As the browser gave it; only its last part and harmless characters are kept.
+    limit
+        Largest size in bytes.
+
+    Raises
+    ------
+    InputError
+        Files of that kind cannot be run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with Upload(Workspace(tempfile.mkdtemp()), "counts.csv", limit=100) as upload:
+    ...     upload.write(b"gene,a,b")
+    >>> upload.source.text
+    'counts.csv'
+    """
+
+    def __init__(self, workspace: Workspace, name: str, *, owner: str = "", limit: int = MAX_UPLOAD) -> None:
+        self.name = safe_name(name)
+        self.limit = limit
+        self.size = 0
+        self.source: Source | None = None
+        self._folder = folder_of(workspace, owner) / secrets.token_hex(6)
+        try:
+            self._folder.mkdir(parents=True)
+            self._file = open(self._folder / self.name, "xb")  # noqa: SIM115 - closed by finish() or abandon()
+        except OSError as error:
+            raise output_error(self._folder, error) from error
+
+    def write(self, piece: bytes) -> None:
+        """Append the next piece.
+
+        Raises
+        ------
+        InputError
+            The file grows beyond the limit; what was there of it is removed.
+        OutputError
+            It cannot be written, or the disk is full; likewise.
+        """
+        self.size += len(piece)
+        if self.size > self.limit:
+            self.abandon()
+            raise too_large(self.name, self.limit)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            self.abandon()
+            raise output_error(self._folder / self.name, error) from error
+
+    def finish(self) -> Source:
+        """The whole file is there.
+
+        Raises
+        ------
+        InputError
+            It is empty.
+        OutputError
+            The disk is full.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            self.abandon()
+            raise output_error(self._folder / self.name, error) from error
+        if self.size == 0:
+            self.abandon()
+            raise InputError(
+                f"{self.name} is empty.", expected="a file with data", advice="Export it again, and upload that."
+            )
+        self.source = Source("upload", str(self._folder / self.name), title=self.name)
+        return self.source
+
+    def abandon(self) -> None:
+        """Remove what has arrived; more than once does no harm."""
+        with suppress(OSError):
+            self._file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self.abandon()
+
+
+def store(
+    workspace: Workspace, name: str, pieces: Iterable[bytes], *, owner: str = "", limit: int = MAX_UPLOAD
+) -> Source:
+    """Write a file that came through the browser into the workspace, and return it as a source.
+
+    Parameters
+    ----------
+    workspace, name, owner, limit
+        As for :class:`Upload`.
+    pieces
+        The content.
+
+    Raises
+    ------
+    InputError
+        The kind cannot be run, or the file is empty or larger than ``limit``; nothing stays behind.
+    OutputError
+        The workspace cannot be written, or its disk is full; likewise.
+    """
+    with Upload(workspace, name, owner=owner, limit=limit) as upload:
+        for piece in pieces:
+            upload.write(piece)
+    if upload.source is None:
+        raise RuntimeError("an upload ended without its file")
+    return upload.source
+
+
+def uploads(workspace: Workspace, owner: str = "") -> list[Source]:
+    """A user's files, the newest first."""
+    files = [file for file in folder_of(workspace, owner).glob("*/*") if file.is_file()]
+    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    return [Source("upload", str(file), title=file.name) for file in files]
+
+
+def too_large(name: str, limit: int) -> InputError:
+    """The error for a file that is larger than ``limit`` bytes."""
+    return InputError(
+        f"{name} is larger than this server takes.",
+        expected=f"at most {limit / MIB:,.0f} MiB",
+        found=f"more than {limit / MIB:,.0f} MiB",
+        advice=f"Keep fewer cells or genes, or {LARGER}.",
+    )
+
+
+def folder_of(workspace: Workspace, owner: str = "") -> Path:
+    """The folder of a user's uploads; users are told apart by a hash, since names may hold anything."""
+    name = hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else "everyone"
+    return workspace.uploads / name
+
+
+def safe_name(name: str) -> str:
+    r"""The last part of a name without anything a file system or a page could misread.
+
+    Raises
+    ------
+    InputError
+        Its end is not that of a file a run can read.
+
+    Examples
+    --------
+    >>> safe_name("..\\..\\My counts (1).csv.gz")
+    'My_counts_1_.csv.gz'
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    clean = re.sub(r"[^\w.-]+", "_", last, flags=re.ASCII).lstrip(".-")
+    end = max((end for end in READABLE if clean.lower().endswith(end)), key=len, default="")
+    if not end or not clean[: -len(end)]:
+        raise InputError(
+            f"{last!r} cannot be used: files of that kind cannot be read.",
+            expected="a name that ends in " + ", ".join(READABLE),
+            advice="Export the data as h5ad or csv.",
+        )
+    return clean[: -len(end)][:100] + clean[-len(end) :]

@@ -1,0 +1,389 @@
+"""Which data: the demo, a file of the server, an upload; and what is known about it before a run."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from scgnn2_app.context import ServerContext
+from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.wording import on_page
+from scgnn2_app.later import in_thread
+from scgnn2_app.runs.source_summary import SourceSummary, describe, expected_seconds
+from scgnn2_app.runs.uploads import Upload, folder_of, too_large, uploads
+from scgnn2_app.session import Session
+from scgnn2_app.sources.server_files import READABLE, browse
+from scgnn2_app.sources.source import Source, require_allowed, require_inside
+from scgnn2_app.views.run_bar import duration
+from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.params import RunParams
+
+ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
+PICK = "choose …"
+READS_AGAIN = ("load_", "preprocess_top_gene_select")
+"""What a parameter's key begins with that changes what is read."""
+
+
+class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
+    """A file input that writes each piece to disk as it arrives, and refuses what is too large while it arrives.
+
+    The parent collects the whole file in memory, and leaves its limit to the browser.
+
+    Parameters
+    ----------
+    begin
+        Opens the place of a file by its name.
+    arrived, refused
+        Called with the source of a complete file, and with the error of one that was refused.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[str], Upload],
+        arrived: Callable[[Source], Any],
+        refused: Callable[[ScgnnError], Any],
+        **params: Any,
+    ) -> None:
+        super().__init__(**params)
+        self._begin, self._arrived, self._refused = begin, arrived, refused
+        self._under_way: dict[str, Upload] = {}
+        self._turned_away: set[str] = set()
+        self._heard = 0
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        status = msg.get("status")
+        if status == "initializing":
+            self._heard = 0
+        if status == "finished" and not self._heard:  # the browser has no piece to send of a file without content
+            self._refused(InputError("The file is empty.", expected="a file with data", advice="Export it again."))
+        if status != "error":
+            super()._handle_msg(msg)
+            return
+        # The browser looks first, and sends nothing of a file that is too large.
+        said = str(msg.get("error", "The upload failed.")).removeprefix("Error: ")
+        found = re.search(r'File "(.*)" \([^()]*\) exceeds maximum file size', said)
+        if found and self.max_file_size:
+            self._refused(too_large(found[1], int(self.max_file_size)))
+        else:
+            self._refused(InputError(said))
+
+    def _process_chunk(self, msg: dict[str, Any]) -> None:
+        self._heard += 1
+        name, piece = msg["name"], bytes(msg["data"])
+        if msg["chunk"] == 1:
+            self._turned_away.discard(name)
+            self._abandon(name)
+        if name in self._turned_away:
+            return
+        try:
+            if name not in self._under_way:
+                self._under_way[name] = self._begin(name)
+            self._under_way[name].write(piece)
+            if msg["chunk"] == msg["total_chunks"]:
+                self._arrived(self._under_way.pop(name).finish())
+        except ScgnnError as error:
+            self._turned_away.add(name)
+            self._abandon(name)
+            self._refused(error)
+
+    def _abandon(self, name: str) -> None:
+        if name in self._under_way:
+            self._under_way.pop(name).abandon()
+
+
+class DataPicker(pn.viewable.Viewer):
+    """Chooses the source of the next run.
+
+    Parameters
+    ----------
+    context
+        Which files may be read, and who asks.
+    draft
+        The parameters, which say how it is read.
+    session
+        Is told what goes wrong.
+
+    Attributes
+    ----------
+    source
+        The chosen data, None where the choice is not complete.
+    summary
+        What is known about it, None while it is being read or cannot be.
+    by_parameters
+        Whether the ``load_*`` parameters name the data.
+    """
+
+    source = param.Parameter(None)
+    summary = param.Parameter(None)
+    by_parameters = param.Boolean(False)
+
+    def __init__(self, context: ServerContext, draft: Draft, session: Session) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
+        self._context, self._draft, self._session = context, draft, session
+        self._asked = 0
+        self._tried: Source | None = None
+        self._read_with: dict[str, Any] = {}
+        wide: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width", "margin": (5, 8)}
+        self._choices = self._offered()
+        self._choice = pmui.Select(
+            label="Data", options=[*self._choices, *self._special()], value=next(iter(self._choices)), **wide
+        )
+        self._path = pmui.TextInput(label="Path on the server", placeholder="/data/counts.h5ad", visible=False, **wide)
+        self._entries = pmui.Select(label="In this folder", options=[PICK], value=PICK, visible=False, **wide)
+        self._places: dict[str, Path] = {}
+        limit = context.max_upload
+        self._upload = Uploader(
+            lambda name: Upload(context.manager.workspace, name, owner=context.user, limit=limit),
+            self._uploaded,
+            lambda error: session.say(str(error), "error"),
+            label=f"Upload (up to {limit / 2**20:,.0f} MiB)",
+            accept=",".join(READABLE), max_file_size=limit, chunk_size=512 * 1024, uploaded_label="Upload another",
+            variant="outlined", size="small", margin=(5, 8), sizing_mode="stretch_width",
+        )  # fmt: skip
+        self._labels = pmui.TextInput(
+            label="Labels, for display only", placeholder="column of obs, or a csv file", **wide
+        )
+        self._columns = pmui.Select(label="Labels in the data", options=[PICK], value=PICK, visible=False, **wide)
+        self._filling = False
+        self._bulk = pmui.TextInput(label="Bulk expression (optional)", placeholder="path of a csv or h5ad", **wide)
+        self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
+        self._choice.param.watch(lambda _: self._take_choice(), "value")
+        self._path.param.watch(lambda _: self._enter_path(), "value")
+        self._entries.param.watch(self._pick_entry, "value")
+        self._labels.param.watch(lambda _: self._choose(), "value")
+        self._columns.param.watch(lambda event: self._pick_column(event.new), "value")
+        self._bulk.param.watch(lambda _: self._set_bulk(), "value")
+        draft.param.watch(lambda _: self._parameters_changed(), "values")
+        self._take_choice()
+
+    def take(self, source: Source) -> None:
+        """Choose a source, for instance that of an earlier run."""
+        if source.kind == "flags":
+            self._choice.value = BY_PARAMETERS
+            return
+        name = next((name for name, known in self._choices.items() if _same(known, source)), source.text)
+        is_new = name not in self._choices
+        self._choices[name] = source
+        if is_new:
+            self._choice.options = [*self._choices, *self._special()]
+        if self._choice.value == name:
+            self._take_choice()
+        else:
+            self._choice.value = name
+
+    def _offered(self) -> dict[str, Source]:
+        mine = uploads(self._context.manager.workspace, self._context.user)
+        offered: dict[str, Source] = {}
+        for source in (*self._context.sources, Source.demo(), *mine):
+            offered.setdefault(source.text, source)
+        return offered
+
+    def _special(self) -> list[str]:
+        return [ON_SERVER, BY_PARAMETERS] if self._context.roots else [BY_PARAMETERS]
+
+    def _take_choice(self) -> None:
+        """Other data brings its own labels and bulk."""
+        source = self._choices.get(self._choice.value)
+        self._filling = True
+        try:
+            self._labels.value = source.labels if source is not None else ""
+            self._bulk.value = source.bulk if source is not None else ""
+        finally:
+            self._filling = False
+        self._choose()
+
+    def _pick_column(self, name: str) -> None:
+        if name != PICK:
+            self._labels.value = name
+
+    def _choose(self) -> None:
+        if self._filling:
+            return
+        choice = self._choice.value
+        on_server = choice == ON_SERVER
+        self._path.visible = on_server
+        self._entries.visible = on_server
+        self.by_parameters = choice == BY_PARAMETERS
+        self._labels.visible = self._bulk.visible = not self.by_parameters
+        self._columns.visible = False  # until the data is read
+        if on_server:
+            if not self._path.value and self._context.roots:
+                self._path.value = str(self._context.roots[0])
+            else:
+                self._enter_path()
+            return
+        self._become(Source("flags") if self.by_parameters else self._choices[choice])
+
+    def _become(self, source: Source | None) -> None:
+        if source is not None and source.kind != "flags":
+            source = source.with_labels(self._labels.value.strip()).with_bulk(self._bulk.value.strip())
+        self._tried = self.source = source
+        self._describe()
+
+    def _enter_path(self) -> None:
+        if self._choice.value != ON_SERVER:
+            return
+        self._tried = None
+        text = self._path.value.strip()
+        try:
+            path = require_inside(text, self._context.roots)
+            folder = path if path.is_dir() else path.parent
+            self._show_folder(folder)
+            is_data = path.is_file() or any((path / name).exists() for name in ("matrix.mtx", "matrix.mtx.gz"))
+        except ScgnnError as error:
+            self._problem(str(error))
+            return
+        if is_data:
+            self._become(Source.at(path))
+        elif path.is_dir():
+            self.param.update(source=None, summary=None)
+            self._says.object = _sentence("Choose a file or a folder.")
+        else:
+            self._problem(f"There is no file {path.name} in {path.parent}. Choose one from the list, or mend the path.")
+
+    def _show_folder(self, folder: Path) -> None:
+        places: dict[str, Path] = {}
+        if any(folder.parent.is_relative_to(root.resolve()) for root in self._context.roots):
+            places["↑ folder above"] = folder.parent
+        for entry in browse(folder, self._context.roots):
+            size = "" if entry.is_folder else f" ({entry.size / 2**20:,.1f} MiB)"
+            places[f"{entry.name}{'/' if entry.is_folder else ''}{size}"] = entry.path
+        self._places = places
+        self._entries.param.update(options=[PICK, *places], value=PICK, label=f"In {folder.name or folder}")
+
+    def _pick_entry(self, event: Any) -> None:
+        if event.new in self._places:
+            self._path.value = str(self._places[event.new])
+
+    def _uploaded(self, source: Source) -> None:
+        self._choices = {source.text: source, **self._choices}
+        self._choice.options = [*self._choices, *self._special()]
+        if self._choice.value == source.text:
+            self._take_choice()
+        else:
+            self._choice.value = source.text
+        self._session.say(f"{source.text} has arrived.", "success")
+
+    def _set_bulk(self) -> None:
+        self._draft.set("use_bulk", bool(self._bulk.value.strip()))
+        self._choose()
+
+    # ------------------------------------------------------------------------------------------------ what it is
+
+    def _parameters_changed(self) -> None:
+        reading = self._reading()
+        if reading != self._read_with:
+            self.source = self._tried  # what could not be read before may be read now
+            self._describe()
+        elif self.summary is not None:
+            self._show(self.summary)
+
+    def _reading(self) -> dict[str, Any]:
+        return {key: value for key, value in self._draft.values.items() if key.startswith(READS_AGAIN)}
+
+    def _describe(self) -> None:
+        self._asked += 1
+        asked, source = self._asked, self.source
+        self._read_with = self._reading()
+        if source is None or self._draft.problem:
+            return
+        params = self._draft.params()
+        earlier = self._context.manager.runs(self._context.owner)
+        self.summary = None
+        self._says.object = _sentence("Reading …")
+
+        def show(summary: SourceSummary) -> None:
+            if asked == self._asked:  # another choice may have been made meanwhile
+                self.summary = summary
+                columns = list(summary.label_columns) if not self.by_parameters else []
+                chosen = self._labels.value if self._labels.value in columns else PICK
+                self._columns.param.update(options=[PICK, *columns], value=chosen, visible=bool(columns))
+                self._show(summary)
+
+        def failed(error: Exception) -> None:
+            if asked == self._asked:
+                self._problem(str(error) if isinstance(error, ScgnnError) else f"{type(error).__name__}: {error}")
+
+        def work() -> SourceSummary:
+            _require_readable(source, params, self._context)
+            return describe(source, params, earlier)
+
+        in_thread(work, show, failed)
+
+    def _problem(self, text: str) -> None:
+        text = on_page(text, self._tried)
+        self.param.update(source=None, summary=None)
+        self._says.object = _sentence(text, "problem")
+
+    def _show(self, summary: SourceSummary) -> None:
+        seconds = summary.seconds
+        if not self._draft.problem:
+            params = self._draft.params()
+            n_vars = summary.n_vars
+            if params.preprocess.top_gene_select > 0:
+                n_vars = min(n_vars, params.preprocess.top_gene_select)
+            earlier = self._context.manager.runs(self._context.owner)
+            seconds, _ = expected_seconds(summary.n_obs, n_vars, params, earlier)
+        need, free = summary.memory / 2**30, summary.memory_free / 2**30
+        lines = [
+            f"<b>{html.escape(summary.text)}</b>",
+            f"needs about {need:.1f} GiB of {free:.1f} GiB free, about {_span(seconds)}",
+            f"labels: {html.escape(summary.labels)}" if summary.labels else "no labels",
+        ]
+        problems = "".join(_sentence(on_page(text, self.source), "problem") for text in _warnings(summary))
+        self._says.object = "<br>".join(lines) + problems + _folded(summary.notes, self.source)
+
+    def __panel__(self) -> Any:
+        return pmui.Column(
+            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns, self._bulk,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+
+def _require_readable(source: Source, params: RunParams, context: ServerContext) -> None:
+    """Before a file is described, the same rule as before a run."""
+    manager = context.manager
+    if manager.roots is not None:
+        own = (folder_of(manager.workspace, context.user), manager.workspace.data)
+        require_allowed(source, params, (*manager.roots, *own), shown=context.roots)
+
+
+def _warnings(summary: SourceSummary) -> Sequence[str]:
+    if summary.fits:
+        return summary.warnings
+    return (
+        f"This needs about {summary.memory / 2**30:.1f} GiB, and {summary.memory_free / 2**30:.1f} GiB are free: "
+        "keep fewer genes or cells.",
+        *summary.warnings,
+    )
+
+
+def _same(one: Source, other: Source) -> bool:
+    return one.kind == other.kind and one.path == other.path
+
+
+def _span(seconds: tuple[float, float]) -> str:
+    """A duration, or two where they differ."""
+    few, most = (duration(value) for value in seconds)
+    return few if few == most else f"{few} to {most}"
+
+
+def _folded(notes: Sequence[str], source: Source | None) -> str:
+    """What was noticed while reading, for those who want to know."""
+    lines = "".join(f"<li>{html.escape(on_page(text, source))}</li>" for text in notes)
+    if not lines:
+        return ""
+    style = "margin:4px 0;padding-left:18px;overflow-wrap:anywhere"
+    return f'<details><summary>What was found</summary><ul style="{style}">{lines}</ul></details>'
+
+
+def _sentence(text: str, kind: str = "") -> str:
+    style = "color: var(--mui-palette-error-main, #b00020)" if kind else ""
+    return f'<div role="status" style="overflow-wrap:anywhere;{style}">{html.escape(text)}</div>'

@@ -1,0 +1,224 @@
+"""The folder of all runs: ids, records, events by cursor, snapshots, hostile ids."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from scgnn2_app.runs.progress import Progress
+from scgnn2_app.runs.records import read_events
+from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration, load_shape, save_data, save_iteration
+from scgnn2_app.runs.workspace import Workspace
+from scgnn2_app.sources.source import Source
+from scgnn2_engine import RunParams
+from scgnn2_engine.errors import InputError, OutputError
+from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.types import CellGraph, Prepared
+
+DEMO = Source.demo()
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "w")
+
+
+def test_ids_sort_by_time_and_are_unique(workspace):
+    runs = [workspace.add(DEMO, RunParams()) for _ in range(20)]
+    assert len(set(runs)) == 20
+    assert workspace.run_ids() == sorted(runs) == runs
+
+
+def test_a_run_is_written_down_whole(workspace):
+    source = Source.at("/data/counts.h5ad", labels="cell_type", bulk="/data/bulk.csv")
+    run = workspace.add(source, RunParams(preset="paper", seed=4), name="n", owner="ada", sweep="s", trial=3)
+    job = Workspace(workspace.folder).job(run)
+    assert (job.source, job.name, job.owner, job.sweep, job.trial) == (source, "n", "ada", "s", 3)
+    assert RunParams.from_dict(job.params) == RunParams(preset="paper", seed=4)
+    assert job.changed == {"seed": 4}
+    assert RunParams.from_toml(workspace.run_folder(run) / "run.toml") == RunParams(preset="paper", seed=4)
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "..", "../x", "../../etc", "20261124T183712123456-3f9a2c", "a/b", "\0"])
+def test_an_id_leads_nowhere_else(workspace, run_id):
+    for action in (workspace.run_folder, workspace.job, workspace.events, workspace.delete, workspace.log):
+        with pytest.raises(InputError, match="There is no run"):
+            action(run_id)
+
+
+def test_a_workspace_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        Workspace(tmp_path / "file" / "workspace")
+
+
+def test_events_are_read_once_each_and_in_whole_lines(workspace):
+    run = workspace.add(DEMO, RunParams())
+    assert workspace.events(run) == ([], 0)
+    path = workspace.run_folder(run) / "events.jsonl"
+    path.write_bytes(b'{"event":"A","n":1}\n{"event":"B","t":"\xc3\xa4"}\n{"event":"C"')
+    events, cursor = workspace.events(run)
+    assert [event["event"] for event in events] == ["A", "B"]
+    assert workspace.events(run, cursor) == ([], cursor)
+    with path.open("a") as log:
+        log.write("}\nnot json\n[1]\n" + '{"event":"D"}\n')
+    events, cursor = workspace.events(run, cursor)
+    assert [event["event"] for event in events] == ["C", "D"]
+    path.write_text('{"event":"again"}\n')  # started anew: shorter than the cursor
+    assert workspace.events(run, cursor)[0] == [{"event": "again"}]
+
+
+def test_events_written_meanwhile_are_all_seen(tmp_path):
+    path = tmp_path / "events.jsonl"
+
+    def write():
+        with path.open("a") as log:
+            for number in range(3000):
+                log.write(json.dumps({"event": "E", "n": number}) + "\n")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    seen, cursor = [], 0
+    while thread.is_alive() or len(seen) < 3000:
+        events, cursor = read_events(path, cursor)
+        seen += [event["n"] for event in events]
+    thread.join()
+    assert seen == list(range(3000))
+
+
+def test_a_long_log_comes_in_parts_and_a_long_line_whole(tmp_path, monkeypatch):
+    from scgnn2_app.runs import records as run_records
+
+    monkeypatch.setattr(run_records, "_AT_ONCE", 64)
+    path = tmp_path / "events.jsonl"
+    lines = [{"event": "E", "n": number} for number in range(10)] + [{"event": "long", "text": "x" * 500}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seen, cursor, parts = [], 0, 0
+    while True:
+        events, after = read_events(path, cursor)
+        if after == cursor:
+            break
+        seen, cursor, parts = seen + events, after, parts + 1
+    assert seen == lines
+    assert parts > 3
+
+
+def test_the_log_is_read_from_its_end(workspace):
+    run = workspace.add(DEMO, RunParams())
+    assert workspace.log(run) == ""
+    (workspace.run_folder(run) / "log.txt").write_bytes(b"first\n" * 100 + b"\xff last")
+    assert workspace.log(run, last=7) == "\n� last"
+
+
+def test_deleting_leaves_nothing(workspace):
+    run = workspace.add(DEMO, RunParams())
+    workspace.delete(run)
+    assert workspace.run_ids() == []
+    assert list((workspace.folder / "runs").iterdir()) == []
+
+
+def prepared(expression, n_obs=4, n_vars=3):
+    return Prepared(
+        x=np.zeros((n_obs, n_vars), np.float32),
+        size_factors=np.ones(n_obs, np.float32),
+        expression=expression,
+        scale="counts",
+        obs_names=np.array([f"cell {number}" for number in range(n_obs)]),
+        var_names=np.array(["a", "b", "ç"]),
+        cells=np.array([0, 2, 3, 5]),
+        genes=np.arange(n_vars),
+    )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+def test_data_comes_back_as_it_was(tmp_path, kind):
+    values = np.array([[0, 1, 0], [2, 0, 0], [0, 0, 0], [0, 3, 4]], np.float32)
+    save_data(tmp_path, prepared(kind(values)))
+    data = load_data(tmp_path)
+    assert isinstance(data.expression, type(kind(values)))
+    np.testing.assert_array_equal(
+        data.expression.toarray() if sp.issparse(data.expression) else data.expression, values
+    )
+    assert (data.obs_names[3], data.var_names[2], data.scale) == ("cell 3", "ç", "counts")
+    assert data.cells.tolist() == [0, 2, 3, 5]
+    assert load_shape(tmp_path) == (4, 3)
+
+
+def test_every_iteration_keeps_its_graph(tmp_path):
+    graph = CellGraph(
+        np.array([[1], [0], [0], [2]]), np.ones((4, 1), np.float32), np.array([[0.5], [0.25], [1], [2]], np.float32)
+    )
+    for iteration in (1, 2, 10):
+        state = LoopState(
+            iteration, {}, np.zeros((4, 3), "f4"), np.ones((4, 2), "f4"), np.ones((4, 4), "f4"), graph,
+            labels=np.array([0, 0, 1, 1], np.int32),
+        )  # fmt: skip
+        save_iteration(tmp_path, state)
+    assert iterations(tmp_path) == [1, 2, 10]
+    snapshot = load_iteration(tmp_path, 10)
+    assert snapshot.edges.T.tolist() == [[0, 1], [0, 2], [2, 3]]
+    assert snapshot.weights.tolist() == [0.5, 1.0, 2.0]  # of the two directions the larger
+    assert snapshot.labels.tolist() == [0, 0, 1, 1]
+    with pytest.raises(InputError, match=r"no snapshot of iteration 3.*1, 2, 10"):
+        load_iteration(tmp_path, 3)
+
+
+def test_a_damaged_snapshot_is_named_and_none_is_a_pickle(tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "iteration_1.npz").write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(InputError, match="damaged"):
+        load_iteration(tmp_path, 1)
+    np.savez(tmp_path / "snapshots" / "iteration_2.npz", labels=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="damaged"):
+        load_iteration(tmp_path, 2)
+    assert load_shape(tmp_path) is None
+    with pytest.raises(InputError, match="not come that far"):
+        load_data(tmp_path)
+
+
+def event(kind, second, **fields):
+    return {"event": kind, "time": f"2026-01-01T00:00:{second:02d}+00:00", **fields}
+
+
+def test_the_time_left_comes_from_the_iterations_that_are_over():
+    progress = Progress()
+    progress.listen([event("RunStarted", 0, params={"total_epoch": 3})])
+    progress.listen([
+        event("StageStarted", 0, stage="feature_AE", iteration=0),
+        event("StageEnded", 10, stage="feature_AE", iteration=0, seconds=10),
+        event("StageEnded", 10, stage="graph_AE", iteration=0, seconds=0),
+    ])  # fmt: skip
+    first = progress.share
+    assert 0 < first < 0.5
+    progress.listen([
+        event("StageStarted", 10, stage="cluster_AE", iteration=1),
+        event("StageEnded", 20, stage="cluster_AE", iteration=1, seconds=10),
+        event("IterationEnded", 20, iteration=1, n_iterations=3, scores={"validation_error": 0.5}),
+    ])  # fmt: skip
+    assert progress.iteration == 1
+    assert progress.seconds_left == pytest.approx(2 * 10 + 0.3 * 10)  # two iterations and the output
+    assert progress.share == pytest.approx(20 / 43)
+    progress.listen([
+        event("StageStarted", 20, stage="cluster_AE", iteration=2),
+        event("EpochEnded", 25, stage="cluster_AE", iteration=2, epoch=1, n_epochs=2, losses={}),
+    ])  # fmt: skip
+    assert progress.seconds_left == pytest.approx(10 + 5 + 3)
+    before = progress.share
+    progress.listen([event("StageStarted", 30, stage="output", iteration=2)])
+    assert progress.seconds_left is None  # nothing is heard of it until it is over
+    progress.listen([event("RunEnded", 30, reason="graph_change", selected_iteration=1)])
+    assert (progress.share, progress.seconds_left, progress.scores) == (1.0, 0.0, {"validation_error": 0.5})
+    assert before < 1
+
+
+def test_a_time_budget_bounds_what_is_left():
+    progress = Progress()
+    progress.listen([
+        event("RunStarted", 0, params={"total_epoch": 100, "max_seconds": 30}),
+        event("StageEnded", 10, stage="feature_AE", iteration=0, seconds=10),
+    ])  # fmt: skip
+    assert progress.seconds_left <= 20 + 0.3 * 100

@@ -1,0 +1,116 @@
+"""The Genes tab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scgnn2_app.exports.figure_files import export_figure
+from scgnn2_app.session import Session
+from scgnn2_app.views.genes import SELECTED, GenesView
+from scgnn2_engine.plots.maps import density
+
+
+@pytest.fixture
+def session(made_run: Path) -> Session:
+    session = Session()
+    session.show_folder(made_run)
+    return session
+
+
+@pytest.fixture
+def view(session: Session) -> GenesView:
+    return GenesView(session)
+
+
+def test_a_gene_is_chosen_from_the_start_and_shared(view: GenesView, session: Session) -> None:
+    assert session.gene == "gene 0"
+    view.gene.field.value = "gene 3"
+    assert session.gene == "gene 3"
+    session.gene = "gene 1"
+    assert view.gene.field.value == "gene 1"
+
+
+def test_it_says_what_the_imputed_expression_is(view: GenesView, session: Session) -> None:
+    assert "to expect of a gene" not in view.note.object
+    assert session.run is not None
+    session.run.__dict__["imputed_is_expected"] = True
+    session.gene = "gene 1"
+    assert "what to expect of a gene" in view.note.object
+
+
+def test_both_maps_have_one_scale_of_colours(view: GenesView, session: Session) -> None:
+    left, right = (canvas.cells.data for canvas in view.maps)
+    np.testing.assert_allclose(right["value"], left["value"] + 0.5, rtol=1e-6)
+    assert left["index"][0] < right["index"][0]
+    assert view.key.high == f"{np.quantile(np.concatenate([left['value'], right['value']]), 0.99):.3g}"
+
+
+def test_violins_by_cluster_have_both_halves(view: GenesView) -> None:
+    data = view.violins._shapes.data
+    assert data["group"] == ["0", "0", "1", "1", "2", "2"]
+    assert data["set"] == ["observed", "imputed"] * 3
+    assert data["n"] == [12, 12, 8, 8, 4, 4]
+    np.testing.assert_allclose(data["median"], [np.log(6), np.log(6) + 0.5, 0, 0.5, 0, 0.5], rtol=1e-5)
+
+
+def test_selected_cells_against_the_rest(view: GenesView, session: Session) -> None:
+    view.groups.value = SELECTED
+    assert view.violins.figure.title.text.startswith("No cells are selected")
+    session.select([0, 1, 2])
+    assert view.violins._shapes.data["n"] == [3, 3, 21, 21]
+    view.find_markers()
+    assert set(view.markers.value["group"]) == {"selected"}
+    assert view.markers.value["gene"].iloc[0] == "gene 0"
+
+
+def test_markers_and_a_click_on_one(view: GenesView, session: Session) -> None:
+    view.find_markers()
+    table = view.markers.value
+    assert view.markers.visible
+    assert table[table["group"] == "0"]["gene"].iloc[0] == "gene 0"
+    session.gene = "gene 4"
+    view._marker_clicked(type("Click", (), {"row": 0})())
+    assert session.gene == "gene 0"
+
+
+def test_the_warning_about_imputed_values_is_there(view: GenesView) -> None:
+    import panel_material_ui as pmui
+
+    warnings = [part for part in view.__panel__() if isinstance(part, pmui.Alert)]
+    assert ["not valid" in part.objects[0].object for part in warnings] == [True]
+
+
+def test_labels_make_the_groups_too(view: GenesView) -> None:
+    view.groups.value = "kind"
+    assert set(view.violins._shapes.data["group"]) == {"B", "T", "(no label)"}
+
+
+def test_without_a_run() -> None:
+    view = GenesView(Session())
+    view.__panel__()
+    assert view._empty.visible
+    view.find_markers()
+
+
+def test_a_density_adds_up_and_peaks_where_the_values_are() -> None:
+    grid, heights = density(np.r_[np.zeros(50), np.full(50, 4.0)], 0.0, 4.0)
+    assert heights.sum() == pytest.approx(1.0)
+    assert heights[len(grid) // 2] < heights[0]
+    assert density(np.array([np.nan]), 0.0, 1.0)[1].sum() == 0
+
+
+def test_export(view: GenesView) -> None:
+    assert export_figure(view, "png").startswith(b"\x89PNG")
+
+
+def test_the_axis_of_the_violins_is_named_and_level_where_names_are_short(view: GenesView) -> None:
+    axis = view.violins.figure.xaxis[0]
+    assert axis.axis_label == "predicted cluster"
+    assert axis.major_label_orientation == "horizontal"
+    names = np.array([f"a long name of a type of cell, {number}" for number in range(8)])
+    view.violins.draw({"observed": np.arange(8.0)}, names, "", "", "kind")
+    assert axis.axis_label == "kind"
+    assert axis.major_label_orientation == 0.5

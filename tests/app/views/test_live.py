@@ -1,0 +1,299 @@
+"""A run is followed from its events: curves, scores, the strip of maps, the log, failures, comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bokeh.models import ColumnDataSource
+
+from scgnn2_app.charts.growing import LossChart, ScoreChart
+from scgnn2_app.charts.small_maps import picture, positions
+from scgnn2_app.results.baseline_levels import (
+    BEST_CLUSTERING,
+    BEST_IMPUTATION,
+    CLUSTERING,
+    IMPUTATION,
+    OPTIONAL,
+    Level,
+    baseline_levels,
+)
+from scgnn2_app.results.story import RunStory
+from scgnn2_app.runs.snapshots import Snapshot
+from scgnn2_app.session import Session
+from scgnn2_app.theme import cluster_colour, colours
+from scgnn2_app.views.live import NONE, LiveView
+from scgnn2_engine.evaluate import baselines as engine_baselines
+
+
+def epoch(stage: str, iteration: int, number: int, loss: float | None, cluster: int | None = None) -> dict[str, Any]:
+    losses = {"loss": loss, "validation": 0.5, "l1": 3.0}
+    return {"event": "EpochEnded", "time": "2026-01-31T12:00:00+00:00", "stage": stage, "iteration": iteration,
+            "epoch": number, "n_epochs": 2, "losses": losses, "cluster": cluster}  # fmt: skip
+
+
+def iteration(number: int, **scores: float | None) -> dict[str, Any]:
+    return {"event": "IterationEnded", "iteration": number, "n_iterations": 2, "scores": scores, "time": ""}
+
+
+class Jobs:
+    """Events that arrive when they are added; the cursor is their number."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, list[dict[str, Any]]] = {}
+        self.workspace = SimpleNamespace(log=lambda run_id, last: "the last words")
+
+    def events(self, run_id: str, cursor: int = 0) -> tuple[list[dict[str, Any]], int]:
+        told = self.told.get(run_id, [])
+        if cursor > len(told):
+            cursor = 0
+        return told[cursor:], len(told)
+
+
+def run(run_id: str = "a", state: str = "running", **fields: Any) -> Any:
+    return SimpleNamespace(
+        id=run_id, state=state, folder=Path("/nowhere"), title=run_id, reason="", traceback="", source=None,
+        over=state in ("done", "failed", "stopped"), **fields,
+    )  # fmt: skip
+
+
+def test_all_clusters_of_an_iteration_begin_at_the_same_epoch() -> None:
+    story = RunStory()
+    story.listen([epoch("cluster_AE", i, e, 4.0, cluster) for i in (1, 2) for cluster in (0, 1) for e in (1, 2)])
+    story.listen([epoch("cluster_AE", 2, 1, 4.0, 2)])
+    assert story.curves["cluster_AE", 1, "loss"].x == [1, 2, 2.5, 3, 4]
+    assert story.curves["cluster_AE", 2, "loss"].x == [3]  # a cluster that was not there before
+
+
+def test_the_mean_over_clusters_takes_those_that_still_train() -> None:
+    story = RunStory()
+    story.listen(
+        [epoch("cluster_AE", 1, 1, 2.0, 0), epoch("cluster_AE", 1, 1, 4.0, 1), epoch("cluster_AE", 1, 2, 1.0, 1)]
+    )
+    mean = story.mean("cluster_AE")
+    assert (mean.x, mean.y) == ([1.0, 2.0], [3.0, 1.0])
+
+
+def test_losses_that_a_logarithm_cannot_show_are_gaps() -> None:
+    story = RunStory()
+    story.listen([epoch("graph_AE", 0, 1, None), epoch("graph_AE", 0, 2, -1.0), epoch("graph_AE", 0, 3, 2.0)])
+    assert np.isnan(story.curves["graph_AE", None, "loss"].y[:2]).all()
+
+
+def test_scores_that_are_missing_are_left_out() -> None:
+    story = RunStory()
+    story.listen(
+        [iteration(1, ari_between_iterations=None, cluster_count=4.0), iteration(2, ari_between_iterations=0.5)]
+    )
+    assert story.column("ari_between_iterations") == ([2.0], [0.5])
+    assert "4 clusters" in story.log[0][2]
+
+
+def test_a_chart_is_streamed_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    chart, story = LossChart("graph_AE", "Graph"), RunStory()
+    story.listen([epoch("graph_AE", 0, 1, 4.0)])
+    chart.update(story)
+    (source, sent) = chart._lines[None]
+    streamed: list[Any] = []
+    monkeypatch.setattr(ColumnDataSource, "stream", lambda self, new: streamed.append((self, new)))
+    story.listen([epoch("graph_AE", 0, 2, 2.0)])
+    chart.update(story)
+    chart.update(story)
+    assert (sent, streamed) == (1, [(source, {"x": [2.0], "y": [2.0]})])
+
+
+def test_a_long_run_is_thinned_when_it_is_taken_up_but_keeps_its_end() -> None:
+    chart, story = LossChart("graph_AE", "Graph"), RunStory()
+    story.listen([epoch("graph_AE", 0, e, 1.0 + e) for e in range(1, 50_001)])
+    chart.update(story)
+    x = chart._lines[None][0].data["x"]
+    assert len(x) < 21_000
+    assert x[-1] == 50_000
+
+
+def test_the_held_out_line_has_no_colour_of_a_cluster() -> None:
+    chart = LossChart("cluster_AE", "Clusters")
+    for dark in (False, True):
+        chart.paint(dark)
+        colour = chart._held_out_line.glyph.line_color
+        assert colour == colours(dark)["ink"]
+        assert colour not in {cluster_colour(number) for number in range(30)}
+
+
+def test_the_returned_iteration_is_marked() -> None:
+    chart = ScoreChart("Clusters", "number", {"cluster_count": "clusters"}, {})
+    story = RunStory()
+    story.listen(
+        [iteration(1, cluster_count=4.0), {"event": "RunEnded", "selected_iteration": 1, "reason": "total_epoch"}]
+    )
+    chart.update(story)
+    assert (chart._selected.visible, chart._selected.location) == (True, 1)
+
+
+def test_scores_that_are_all_the_same_do_not_shrink_the_axis_to_nothing() -> None:
+    narrow, whole = ScoreChart("ARI", "index", {"ari": "labels"}, {}, 0.2), ScoreChart("Clusters", "n", {"n": "n"}, {})
+    assert narrow.figure.y_range.default_span == 0.2
+    assert narrow.figure.yaxis.ticker.min_interval == 0
+    assert whole.figure.yaxis.ticker.min_interval == 1
+
+
+def test_baselines_are_level_lines() -> None:
+    chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "best baseline"})
+    story = RunStory()
+    story.listen([iteration(1, error_median=0.4), iteration(2, error_median=0.3)])
+    chart.update(story)
+    assert chart._sources["baseline"].data == {"x": [], "y": [], "method": []}
+    story.levels = {"baseline": Level("kNN", 0.5)}
+    chart.update(story)
+    assert chart._sources["baseline"].data == {"x": [1, 2], "y": [0.5, 0.5], "method": ["kNN", "kNN"]}
+    assert [item.label.value for item in chart._legend.items] == ["ours", "best baseline"]
+
+
+def test_the_levels_are_of_the_best_baseline_of_each_kind(tmp_path: Path) -> None:
+    assert baseline_levels(tmp_path) == {}
+    write_evaluation(tmp_path)
+    best = {BEST_IMPUTATION: Level("soft SVD", 0.2), BEST_CLUSTERING: Level("PCA + Leiden .5", 0.7)}
+    assert baseline_levels(tmp_path) == best
+    (tmp_path / "evaluation.csv").write_text("method,entries,l1_median\ngene_mean,masked,.9\n")  # it was stopped
+    assert baseline_levels(tmp_path) == {BEST_CLUSTERING: best[BEST_CLUSTERING]}
+
+
+def test_the_names_of_the_baselines_are_all_of_the_engine() -> None:
+    assert {*IMPUTATION, "zeros"} == set(engine_baselines.IMPUTATION) | OPTIONAL
+    assert set(CLUSTERING) == set(engine_baselines.CLUSTERING)
+
+
+def write_evaluation(folder: Path) -> None:
+    errors = {
+        "scgnn2": 0.1,
+        "zeros": 0.01,
+        "gene_mean": 0.5,
+        "gene_median": 0.4,
+        "knn": 0.3,
+        "soft_svd": 0.2,
+        "alra": 0.6,
+    }
+    rows = [f"{name},masked,{error}\n{name},zero,0.001\n" for name, error in errors.items()]
+    (folder / "evaluation.csv").write_text("method,entries,l1_median\n" + "".join(rows) + "magic,masked,\n")
+    found = {"scgnn2": 0.8, "pca_kmeans": 0.6, "pca_leiden_0.5": 0.7, "pca_leiden_0.8": 0.5, "pca_leiden_1.0": 0.4}
+    rows = [f"{name},{ari}\n" for name, ari in found.items()]
+    (folder / "evaluation_clusters.csv").write_text("method,ari\n" + "".join(rows))
+
+
+def test_the_level_comes_with_the_end_of_the_run_and_goes_with_the_next(
+    live: LiveView, jobs: Jobs, tmp_path: Path
+) -> None:
+    write_evaluation(tmp_path)
+    jobs.told["a"] = [iteration(1, error_median=0.3, ari_against_ground_truth=0.5)]
+    under_way, done = run("a"), run("a", "done")
+    under_way.folder = done.folder = tmp_path
+    live.update(under_way)
+    source = live._scores[1]._sources[BEST_IMPUTATION]
+    assert source.data["y"] == []
+    live.update(done)
+    assert (source.data["y"], source.data["method"]) == ([0.2, 0.2], ["soft SVD", "soft SVD"])
+    jobs.told["b"] = [iteration(1, error_median=0.3)]
+    live.update(run("b"))
+    assert live._scores[1]._sources[BEST_IMPUTATION].data["y"] == []
+    assert source not in [one for chart in live._scores for one in chart._sources.values()]  # figures of its own
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs()
+
+
+@pytest.fixture
+def live(jobs: Jobs) -> LiveView:
+    return LiveView(Session(), jobs)  # type: ignore[arg-type]
+
+
+def test_nothing_is_shown_before_there_is_something(live: LiveView) -> None:
+    live.update(None)
+    assert live._hint.visible
+    assert len(live._grid) == 0
+    assert live._charts() == []  # none is made before it is needed
+    assert "press Run" in live._log.object
+
+
+def test_a_run_is_followed_and_another_one_begins_anew(live: LiveView, jobs: Jobs) -> None:
+    jobs.told["a"] = [epoch("graph_AE", 0, 1, 4.0)]
+    live.update(run("a"))
+    jobs.told["a"] += [epoch("graph_AE", 0, 2, 2.0), iteration(1, cluster_count=3.0)]
+    live.update(run("a"))
+    assert live.story.curves["graph_AE", None, "loss"].y == [4.0, 2.0]
+    assert len(live._grid) == 2
+    live.update(run("b"))
+    assert live.story.curves == {}
+    assert len(live._grid) == 0
+
+
+def test_a_log_that_begins_anew_is_read_anew(live: LiveView, jobs: Jobs) -> None:
+    jobs.told["a"] = [epoch("graph_AE", 0, 1, 4.0), epoch("graph_AE", 0, 2, 2.0)]
+    live.update(run("a"))
+    jobs.told["a"] = [epoch("graph_AE", 0, 1, 8.0)]
+    live.update(run("a"))
+    assert live.story.curves["graph_AE", None, "loss"].y == [8.0]
+
+
+def test_a_stage_nobody_foresaw_gets_a_chart(live: LiveView, jobs: Jobs) -> None:
+    jobs.told["a"] = [epoch("deconvolution", 1, 1, 4.0)]
+    live.update(run("a"))
+    assert "deconvolution" in live._losses
+    assert len(live._grid) == 1
+
+
+def test_a_crash_is_shown_with_its_traceback_as_text(live: LiveView) -> None:
+    failed = run("a", "failed")
+    failed.reason, failed.traceback = "It was killed.", "Traceback <b>"
+    live.update(failed)
+    assert (live._failure.visible, live._failure.object) == (True, "It was killed.")
+    assert "Traceback &lt;b&gt;" in live._trace.object
+    live.update(run("b"))
+    assert not live._failure.visible
+
+
+def test_the_log_cannot_bring_markup(live: LiveView, jobs: Jobs) -> None:
+    jobs.told["a"] = [
+        {"event": "Notice", "message": "<script>", "level": "warning", "time": "2026-01-31T12:00:00+00:00"}
+    ]
+    live.update(run("a"))
+    assert "Warning: &lt;script&gt;" in live._log.object
+
+
+def test_another_run_is_laid_beneath_and_taken_away(live: LiveView, jobs: Jobs) -> None:
+    jobs.told["b"] = [epoch("graph_AE", 0, 1, 4.0), iteration(1, cluster_count=3.0)]
+    live.update(run("a"))
+    live.offer([run("b", "done")])
+    live._compare.value = next(name for name in live._compare.options if name != NONE)
+    chart = live._losses["graph_AE"]
+    assert list(chart._earlier.data["y"]) == [4.0]
+    assert chart.has_data
+    live._compare.value = NONE
+    assert list(chart._earlier.data["y"]) == []
+
+
+# ---------------------------------------------------------------------------------------------------- small maps
+
+
+def snapshot(n_obs: int, dimensions: int = 3) -> Snapshot:
+    rng = np.random.default_rng(0)
+    edges = np.array([[0], [n_obs - 1]], dtype=np.int32)
+    embedding = rng.normal(size=(n_obs, dimensions)).astype(np.float32)
+    return Snapshot(1, np.zeros(n_obs, np.int32), embedding, embedding, edges, np.ones(1, np.float32))
+
+
+def test_positions_are_the_principal_components() -> None:
+    points = positions(np.array([[0, 0, 5], [10, 1, 5], [20, 0, 5]], dtype=np.float32))
+    np.testing.assert_allclose(points[:, 0], [0, 0.5, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_obs", [1, 2, 50])
+@pytest.mark.parametrize("dimensions", [1, 2, 16])
+def test_a_map_of_any_size_can_be_drawn(n_obs: int, dimensions: int) -> None:
+    image = picture(snapshot(n_obs, dimensions), side=40)
+    assert image.shape == (40, 40, 4)
+    assert (image[..., 3] == 255).sum() >= 4

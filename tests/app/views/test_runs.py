@@ -1,0 +1,241 @@
+"""The list of runs: what differs, which is best; and the charts over many runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bokeh.models import MultiLine
+
+from scgnn2_app.charts.across_runs import history, importances, overlaid, parallel_coordinates, slice_of
+from scgnn2_app.runs.workspace import RunInfo
+from scgnn2_app.sources.source import Source
+from scgnn2_app.theme import colours
+from scgnn2_app.views.compare import CompareView, short_name
+from scgnn2_app.views.run_bar import BAR_THEME, LONGEST_NAME, RunBar, sentence
+from scgnn2_app.views.runs import TITLES, best_runs, differing, table_of
+from scgnn2_engine import RunParams
+
+
+def run(number: int, state: Any = "done", scores: dict[str, float] | None = None, **values: Any) -> RunInfo:
+    params = RunParams(**values).to_dict()
+    return RunInfo(
+        id=f"run{number}", name=f"run {number}", owner="", state=state, created=datetime(2026, 1, number, tzinfo=UTC),
+        source=Source.demo(), params=params, changed={}, folder=Path("/nowhere"), scores=scores or {}, iteration=2,
+    )  # fmt: skip
+
+
+def test_only_what_differs_is_a_column() -> None:
+    runs = [run(1, seed=1, feature_AE_epoch=[5, 5]), run(2, seed=2, feature_AE_epoch=[6, 5])]
+    assert differing(runs) == ["seed", "feature_AE_epoch"]
+    table = table_of(runs, "validation_error")
+    assert table["feature_AE_epoch"].tolist() == ["5, 5", "6, 5"]
+    assert "alpha" not in table
+    assert differing(runs[:1]) == []
+
+
+def test_the_best_is_starred_and_nothing_that_still_runs() -> None:
+    runs = [
+        run(1, scores={"validation_error": 0.5, "ari_between_iterations": 0.9}),
+        run(2, scores={"validation_error": 0.4, "ari_between_iterations": 0.8}),
+        run(3, "running", scores={"validation_error": 0.1}),
+        run(4, "failed"),
+    ]
+    assert best_runs(runs, "validation_error") == {"run2"}
+    assert best_runs(runs, "ari_between_iterations") == {"run1"}
+    assert best_runs(runs, "graph_change") == set()
+    marks = table_of(runs, "validation_error", shown="run1")["★"].tolist()
+    assert [mark.strip() for mark in marks] == ["shown", "★", "", ""]
+
+
+def test_the_best_is_one_of_the_same_data() -> None:
+    other = Source.at("/data/pbmc.h5ad")
+    runs = [
+        run(1, scores={"validation_error": 0.5}),
+        run(2, scores={"validation_error": 0.4}),
+        replace(run(3, scores={"validation_error": 0.2}), source=other),
+        replace(run(4, scores={"validation_error": 0.1}), source=other.with_labels("kind")),
+        replace(run(5), source=Source.at("/data/without_scores.h5ad")),
+    ]
+    assert best_runs(runs, "validation_error") == {"run2", "run4"}
+    assert best_runs(runs, "validation_error", shown="run1") == {"run2"}
+    assert best_runs(runs, "validation_error", shown="run3") == {"run4"}
+    assert best_runs(runs, "validation_error", shown="run5") == set()
+    by_flags = [
+        replace(run(n, scores={"validation_error": error}, load_sc_dataset=name), source=Source("flags"))
+        for n, error, name in ((1, 0.1, "a.csv"), (2, 0.2, "b.csv"))
+    ]
+    assert best_runs(by_flags, "validation_error", shown="run2") == {"run2"}
+
+
+def test_scores_stand_before_what_matters_less_and_have_words() -> None:
+    scores = {"validation_error": 0.5, "cluster_count": 5.0, "ari_against_ground_truth": 0.25}
+    columns = list(table_of([run(1, scores=scores)], "validation_error"))
+    assert columns == ["id", "★", "run", "state", *scores, "iterations", "took", "data", "started"]
+    assert all("_" not in TITLES[name] for name in scores)
+
+
+def test_a_table_shows_at_most_so_much_of_a_name() -> None:
+    (name,) = table_of([replace(run(1), name="x" * 500)], "validation_error")["run"]
+    assert name == "x" * (LONGEST_NAME - 1) + "…"
+
+
+def test_a_workspace_without_runs_is_a_table_without_rows() -> None:
+    assert len(table_of([], "validation_error")) == 0
+
+
+def lines_of(plot: Any) -> dict[str, Any]:
+    (renderer,) = (renderer for renderer in plot.renderers if isinstance(renderer.glyph, MultiLine))
+    return dict(renderer.data_source.data)
+
+
+def test_parallel_coordinates_scale_every_axis_and_end_with_the_score() -> None:
+    axes = {"score": [0.5, 0.3, None], "seed": [1, 3, 2], "kind": ["b", "a", "a"]}
+    lines = lines_of(parallel_coordinates(["x", "y", "z"], axes, "score", dark=False))
+    assert lines["name"] == ["x", "y"]
+    np.testing.assert_allclose(lines["ys"], [[0, 1, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("values", [[1e-5, 1e-1], [True, False], [3, 3], [None, 2]])
+def test_any_kind_of_value_can_be_drawn(values: list[Any]) -> None:
+    lines = lines_of(parallel_coordinates(["x", "y"], {"p": values, "s": [1.0, 2.0]}, "s", dark=True))
+    assert np.isfinite(lines["ys"]).all()
+
+
+def test_charts_of_nothing_are_charts() -> None:
+    assert parallel_coordinates([], {"p": [], "s": []}, "s", dark=False).renderers
+    assert history([], [], "s", False, minimise=True).title.text
+    assert slice_of("p", [], [], [], "s", False, log=False).title.text == "p"
+    assert importances({}, False).title.text
+    assert overlaid({}, "t", "x", "y", False).title.text == "t"
+
+
+def test_history_shows_the_best_so_far() -> None:
+    plot = history([0, 1, 2], [3.0, 5.0, 1.0], "s", False, minimise=True)
+    best = plot.renderers[1].data_source.data
+    assert best["y"].tolist() if hasattr(best["y"], "tolist") else list(best["y"]) == [3.0, 3.0, 1.0]
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        shares = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+        linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("smaller", [False, True])
+def test_every_line_of_parallel_coordinates_is_seen(dark: bool, smaller: bool) -> None:
+    axes: dict[str, list[Any]] = {"p": [1, 2], "s": [1.0, 2.0]}
+    plot = parallel_coordinates(["x", "y"], axes, "s", dark, smaller_is_better=smaller)
+    (renderer,) = (renderer for renderer in plot.renderers if isinstance(renderer.glyph, MultiLine))
+    shades = renderer.glyph.line_color.transform.palette
+    paper = colours(dark)["paper"]
+    assert min(contrast(shade, paper) for shade in shades) >= 3
+    best, worst = (shades[0], shades[-1]) if smaller else (shades[-1], shades[0])
+    assert contrast(best, paper) > contrast(worst, paper)
+
+
+def test_the_names_of_overlaid_runs_stand_above_the_plot() -> None:
+    curves = {"one": ([1.0, 2.0], [5.0, 6.0]), "two": ([1.0], [5.0]), "none": ([1.0], [float("nan")])}
+    plot = overlaid(curves, "Clusters", "iteration", "clusters", False, whole=True)
+    (legend,) = plot.above
+    assert plot.legend[0] is legend
+    assert [item.label.value for item in legend.items] == ["one", "two"]
+    assert plot.xaxis.ticker.min_interval == plot.yaxis.ticker.min_interval == 1
+
+
+def test_names_in_a_legend_are_short_and_differ() -> None:
+    names = [short_name(replace(run(1), id=f"2026-{end}", name="the same long name " * 5)) for end in ("abcd", "abce")]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 28 and "…" in name for name in names)
+
+
+def test_compared_runs_have_axes_in_words() -> None:
+    from scgnn2_app.session import Session
+
+    rows = [{"validation_error": 0.5, "ari_between_iterations": 0.9, "cluster_count": 5}] * 2
+    events = [
+        {"event": "IterationEnded", "iteration": i + 1, "n_iterations": 2, "scores": s} for i, s in enumerate(rows)
+    ]
+    events += [
+        {"event": "EpochEnded", "stage": stage, "iteration": 1, "epoch": e, "cluster": None, "losses": {"loss": 1.0}}
+        for stage in ("feature_AE", "cluster_AE")
+        for e in (1, 2)
+    ]
+
+    class Jobs:
+        def events(self, run_id: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
+            return ([], cursor) if cursor else (events, 1)
+
+    view = CompareView(Session(), Jobs())  # type: ignore[arg-type]
+    view.choose([run(1), run(2)], "validation_error")
+    figures: list[Any] = [pane.object for pane in view._curves]  # type: ignore[attr-defined]
+    assert len(figures) == 5
+    for figure in figures:
+        assert "_" not in figure.title.text + figure.yaxis.axis_label
+        assert len(figure.title.text) <= 30
+    assert figures[-1].yaxis.ticker.min_interval == 1
+
+
+def test_charts_of_trials_have_axes_in_words() -> None:
+    assert history([], [], "validation_error", False, minimise=True).yaxis.axis_label == "held-out error"
+    assert slice_of("p", [], [], [], "validation_error", False, log=False).yaxis.axis_label == "held-out error"
+    axes: dict[str, list[Any]] = {"p": [1], "validation_error": [0.5]}
+    plot = parallel_coordinates(["x"], axes, "validation_error", dark=False)
+    assert plot.xaxis.major_label_overrides[1] == "held-out error"
+
+
+# --------------------------------------------------------------------------------------------------- the bar
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"iteration": 0}, "starting"),
+        ({"iteration": 0, "progress": 0.1}, "preparing"),
+        ({"stage": "graph_AE", "iteration": 1, "progress": 0.4, "seconds_left": 12.0},
+         "Graph autoencoder, iteration 1, about 12 s left"),
+        ({"iteration": 1, "progress": 0.4}, "training, iteration 1"),
+        ({"iteration": 3, "progress": 0.9, "scores": {"cluster_count": 5}}, "evaluating, iteration 3"),
+        ({"stage": "output", "iteration": 3, "progress": 0.95, "seconds_left": 0.2}, "writing the result"),
+        ({"iteration": 3, "progress": 1.0, "seconds_left": 0.0, "scores": {"cluster_count": 5}}, "finishing"),
+    ],
+)  # fmt: skip
+def test_what_a_run_does_is_said_also_between_its_stages(where: dict[str, Any], says: str) -> None:
+    assert sentence(replace(run(1, "running"), **where)) == f"run 1: {says}"
+
+
+def test_a_long_sentence_is_cut_and_whole_in_its_tooltip() -> None:
+    bar = RunBar(list, list, list)
+    reason = 'It says "no" <to>\n\nall of this. ' * 5
+    bar.follow(replace(run(1, "failed"), name="n" * 60, reason=reason))
+    text = bar._text.object
+    shown, title = re.sub("<span[^>]*>|</span>", "", text), text.partition('title="')[2].partition('"')[0]
+    assert shown.startswith("n" * 39 + "…: It says")
+    assert title.startswith("n" * 60 + ": It says &quot;no&quot; &lt;to&gt; all")
+    assert "\n" not in text
+    assert bar._text.sx["& > p"]["textOverflow"] == "ellipsis"
+
+
+def test_the_bar_is_as_wide_as_its_place_whatever_it_says() -> None:
+    column = RunBar(list, list, list).__panel__()[4]
+    assert column.styles["contain"] == "inline-size"
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_all_in_the_bar_can_be_read(mode: str) -> None:
+    assert RunBar(list, list, list).__panel__().theme_config is BAR_THEME
+    chosen = BAR_THEME[mode]["palette"]
+    for badge in ("default", "primary"):
+        assert contrast(chosen[badge]["main"], chosen[badge]["contrastText"]) >= 4.5
+    for ink in (chosen["text"]["primary"], chosen["primary"]["main"]):
+        assert contrast(ink, chosen["background"]["paper"]) >= 4.5
