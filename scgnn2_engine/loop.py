@@ -8,114 +8,42 @@ iterated.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
-import numpy.typing as npt
-
-from scgnn2_engine.bulk_steps import BulkData, iterate_bulk, match
+from scgnn2_engine.bulk_steps import match
 from scgnn2_engine.devices import resolve_device, threads
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.evaluate import evaluated, score_iteration
 from scgnn2_engine.events import (
     DataPrepared,
-    Event,
     IterationEnded,
     Notice,
     RunEnded,
     RunStarted,
     Stage,
-    StageEnded,
-    StageStarted,
     Stop,
     StopReason,
     drain,
     never,
 )
-from scgnn2_engine.gap_filling import Mean, answers, join, neighbours_of, settle, take_in, without_effect
-from scgnn2_engine.graph import build_graph, graph_change, neighbour_count, smoothed_graph
+from scgnn2_engine.gap_filling import answers, take_in, without_effect
+from scgnn2_engine.graph import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
+from scgnn2_engine.iteration import embed, one_iteration
+from scgnn2_engine.journey import GivenUpError, Journey, Steps, Watch
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.prepare import check_memory, iterate_ltmg, iterate_preprocess
 from scgnn2_engine.recorder import Recorder
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.selection import select_iteration, stop_reason
-from scgnn2_engine.stages import (
-    Observed,
-    check_method,
-    iterate_cluster_ae,
-    iterate_clustering,
-    iterate_denoising,
-    iterate_denoising_clusters,
-    iterate_feature_ae,
-    iterate_graph_ae,
-    plan_of,
-)
-from scgnn2_engine.types import CellGraph, Dataset, Floats, Prepared, Result, Truth
+from scgnn2_engine.stages import check_method
+from scgnn2_engine.types import CellGraph, Dataset, Prepared, Result, Truth
 
 if TYPE_CHECKING:
-    import torch
     from anndata import AnnData
-
-T = TypeVar("T")
-Matrix32 = npt.NDArray[np.float32]
-Weights = Mapping[str, Matrix32]
-Steps = Generator[Event, None, T]
-
-
-class _Watch:
-    """Asks the caller's stop and the time budget, and remembers whether a training was cut short."""
-
-    def __init__(self, stop: Stop, max_seconds: float) -> None:
-        self._stop = stop
-        self._deadline = time.monotonic() + max_seconds if max_seconds > 0 else float("inf")
-        self.reason: StopReason | None = None
-        self.nothing_to_lose = True  # until an iteration is complete
-
-    def __call__(self) -> bool:
-        if self.reason is None:
-            if self._stop():
-                self.reason = "stop_signal"
-            elif time.monotonic() >= self._deadline:
-                self.reason = "max_seconds"
-        return self.reason is not None
-
-
-class _GivenUpError(Exception):
-    """Leaves an iteration that a stop left unfinished, for the complete ones before it."""
-
-
-@dataclass(frozen=True)
-class _Journey:
-    """What stays the same along the whole run."""
-
-    params: RunParams
-    device: torch.device
-    watch: _Watch
-    memory: PeakMemory
-    n_neighbours: int = 0
-    bulk: BulkData | None = None
-    observed: Observed | None = None  # with objective denoise
-
-    def seed(self, stage: int, iteration: int) -> int:
-        """A seed of its own for each stage of each iteration, all from ``params.seed``."""
-        return int(np.random.SeedSequence([self.params.seed, stage, iteration]).generate_state(1)[0])
-
-    def timed(self, stage: Stage, iteration: int, steps: Steps[T], n_epochs: int | None = None) -> Steps[T]:
-        """Frame a stage with its start and its end (seconds, peak memory)."""
-        may_give_up = stage != "evaluate" and not self.watch.nothing_to_lose
-        if may_give_up and self.watch():
-            raise _GivenUpError
-        yield StageStarted(stage, iteration, n_epochs)
-        self.memory.take()
-        start = time.perf_counter()
-        value = yield from steps
-        yield StageEnded(stage, iteration, time.perf_counter() - start, self.memory.take())
-        return value
 
 
 def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | None = None) -> Result:
@@ -192,13 +120,13 @@ def iterate(
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):
-        journey = _Journey(params, device, _Watch(stop, params.max_seconds), memory)
+        journey = Journey(params, device, Watch(stop, params.max_seconds), memory)
         recorder = Recorder(params, str(device))
         result = yield from recorder.listen(_route(journey, data, recorder))
     return result
 
 
-def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recorder: Recorder) -> Steps[Result]:
+def _route(journey: Journey, data: AnnData | Dataset | str | Path | None, recorder: Recorder) -> Steps[Result]:
     params, watch = journey.params, journey.watch
     dataset = yield from journey.timed("load", 0, _load(data, params))
     recorder.describe(dataset)
@@ -214,18 +142,18 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
         journey = replace(journey, observed=observed)
     truth = dataset.truth.take(prepared.cells) if dataset.truth is not None else None
 
-    state = yield from _embed(journey, prepared, None, 0)
+    state = yield from embed(journey, prepared, None, 0)
     change = _GraphChange(state.graph, params)
     best: LoopState | None = None
     reason: StopReason | None = None
     for iteration in range(1, params.total_epoch + 1):
         start = time.perf_counter()
         try:
-            new = yield from _one_iteration(journey, prepared, state, iteration)
+            new = yield from one_iteration(journey, prepared, state, iteration)
             # Some training of this iteration was cut short; only without a complete one before it is that kept.
             if watch.reason is not None and best is not None:
-                raise _GivenUpError
-        except _GivenUpError:
+                raise GivenUpError
+        except GivenUpError:
             yield Notice(f"Stopped during iteration {iteration}: it is given up for the earlier ones.", "info")
             break
         except (TrainingError, InsufficientMemoryError) as error:
@@ -268,7 +196,7 @@ def _route(journey: _Journey, data: AnnData | Dataset | str | Path | None, recor
     return result
 
 
-def _evaluate(journey: _Journey, result: Result, truth: Truth | None) -> Steps[Result]:
+def _evaluate(journey: Journey, result: Result, truth: Truth | None) -> Steps[Result]:
     """The result beside its baselines; nothing of this is seen by what came before."""
     wanted, seed = journey.params.evaluate, journey.params.seed
     return evaluated(
@@ -291,7 +219,7 @@ class _GraphChange:
         return graph_change(self._smoothed, before, self._first)
 
 
-def _check(journey: _Journey, prepared: Prepared, dataset: Dataset) -> Steps[_Journey]:
+def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Journey]:
     """Find out before anything is trained what would fail only afterwards."""
     params = journey.params
     check_method(params.clustering, prepared.n_obs)
@@ -346,235 +274,3 @@ def _load(data: AnnData | Dataset | str | Path | None, params: RunParams) -> Ste
 def _preprocess(dataset: Dataset, params: RunParams) -> Steps[Prepared]:
     check_memory(dataset, params)
     return (yield from iterate_preprocess(dataset, params))
-
-
-def _embed(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
-    """Feature autoencoder, cell graph, graph autoencoder: what stands before the loop and ends every iteration."""
-    params = journey.params
-    state = yield from _features(journey, prepared, state, iteration)
-    points = state.feature_embedding
-    if "expression" in (params.graph_AE.graph_embed, params.clustering.embed):
-        mean = Mean(state.reconstruction, None) if state.latest is None else _mean(state, params)
-        components = mean.components(params, journey.seed(7, 0))
-        state = replace(state, components=components)
-        if params.graph_AE.graph_embed == "expression":
-            points = components
-    graph = yield from journey.timed("graph", iteration, _graph(points, journey, iteration))
-    if params.clustering.method == "consensus":
-        state = replace(state, member_neighbours=(*state.member_neighbours, _own_neighbours(journey, state, graph)))
-    embedded = yield from journey.timed(
-        "graph_AE",
-        iteration,
-        iterate_graph_ae(
-            points,
-            graph,
-            params=params.graph_AE,
-            gat=params.gat,
-            previous=state.graph_embedding if params.graph_AE.concat_prev_embed and iteration > 0 else None,
-            seed=journey.seed(2, iteration),
-            device=journey.device,
-            iteration=iteration,
-            stop=journey.watch,
-        ),
-        params.graph_AE.epoch,
-    )
-    return replace(state, iteration=iteration, graph=graph, graph_embedding=embedded.embedding)
-
-
-def _features(journey: _Journey, prepared: Prepared, state: LoopState | None, iteration: int) -> Steps[LoopState]:
-    """The feature autoencoder's part of the new state; graph and graph embedding are still those of the old one."""
-    params = journey.params
-    afresh = state is None or (journey.observed is not None and params.ensemble)
-    n_epochs = params.feature_AE.epoch[0 if afresh else 1]
-    if journey.observed is not None:
-        latest = yield from journey.timed(
-            "feature_AE",
-            iteration,
-            iterate_denoising(
-                journey.observed,
-                prepared.validation,
-                params.feature_AE,
-                plan=plan_of(
-                    params.feature_AE,
-                    "feature_AE",
-                    n_epochs,
-                    iteration=iteration,
-                    mixed_precision=params.mixed_precision,
-                ),
-                weights=None if state is None or afresh else state.feature_weights,
-                seed=journey.seed(1, iteration),
-                device=journey.device,
-                stop=journey.watch,
-            ),
-            n_epochs,
-        )
-        new = _with_features(state, latest.weights, latest.reconstruction, latest.embedding)
-        new = replace(new, latest=latest)
-        if state is None or not params.ensemble:
-            return new
-        mean = _mean(new, params)
-        return replace(new, imputed=mean.value, log_rate=mean.log_rate)
-    feature = yield from journey.timed(
-        "feature_AE",
-        iteration,
-        iterate_feature_ae(
-            prepared.x,
-            target=None if state is None else state.imputed,
-            states=prepared.states if state is None else None,
-            validation=prepared.validation,
-            previous=_previous(state, params),
-            weights=None if state is None else state.feature_weights,
-            params=params.feature_AE,
-            n_epochs=n_epochs,
-            seed=journey.seed(1, iteration),
-            device=journey.device,
-            iteration=iteration,
-            stop=journey.watch,
-            mixed_precision=params.mixed_precision,
-        ),
-        n_epochs,
-    )
-    return _with_features(state, feature.weights, feature.reconstruction, feature.embedding)
-
-
-def _with_features(
-    state: LoopState | None, weights: Weights, reconstruction: Matrix32, embedding: Matrix32
-) -> LoopState:
-    """A state with a newly trained feature autoencoder; the first one has no graph yet."""
-    if state is None:
-        n_obs = len(embedding)
-        none = np.empty((n_obs, 0), np.float32)
-        no_graph = CellGraph(np.empty((n_obs, 0), np.int64), none, none)
-        return LoopState(0, weights, reconstruction, embedding, none, no_graph)
-    return replace(state, feature_weights=weights, reconstruction=reconstruction, feature_embedding=embedding)
-
-
-def _mean(state: LoopState, params: RunParams) -> Mean:
-    """What all members say together, the one trained last as it is."""
-    if state.latest is None:
-        raise ValueError("expected a state with a trained member")
-    return join(state, state.latest, ensemble=params.ensemble)
-
-
-def _own_neighbours(journey: _Journey, state: LoopState, graph: CellGraph) -> npt.NDArray[np.int64]:
-    """Neighbours in what the newest member alone says; for a lone member, or another graph, those of the graph."""
-    lone = state.ensemble is None or not journey.params.ensemble
-    if state.latest is None or lone or journey.params.graph_AE.graph_embed != "expression":
-        return graph.neighbours
-    return neighbours_of(state.latest, journey.params, journey.n_neighbours, journey.seed(7, 0))
-
-
-def _previous(state: LoopState | None, params: RunParams) -> Floats | None:
-    """The embedding that stands beside the feature autoencoder's input, if any."""
-    if state is None or params.feature_AE.concat_prev_embed == "none":
-        return None
-    return state.feature_embedding if params.feature_AE.concat_prev_embed == "feature" else state.graph_embedding
-
-
-def _graph(embedding: Floats, journey: _Journey, iteration: int) -> Steps[CellGraph]:
-    yield from ()
-    return build_graph(
-        embedding,
-        construction=journey.params.graph_AE.graph_construction,
-        n_neighbours=journey.n_neighbours,
-        seed=journey.seed(3, iteration),
-    )
-
-
-def _one_iteration(journey: _Journey, prepared: Prepared, state: LoopState, iteration: int) -> Steps[LoopState]:
-    params = journey.params
-    clusters = yield from journey.timed(
-        "clustering",
-        iteration,
-        iterate_clustering(
-            state.graph,
-            state.graph_embedding,
-            state.feature_embedding,
-            params=params.clustering,
-            n_clusters_smoothed=state.n_clusters_smoothed,
-            components=state.components,
-            member_neighbours=state.member_neighbours,
-            expression=_mean(state, params).value if state.latest is not None else state.reconstruction,
-            seed=journey.seed(4, 0 if params.clustering.method == "consensus" else iteration),
-        ),
-    )
-    new = replace(
-        state,
-        labels=clusters.labels,
-        n_clusters_smoothed=clusters.n_clusters_smoothed,
-        clustering_embedding=clusters.embedding,
-    )
-    new = yield from _refine(journey, prepared, new, clusters.labels, iteration)
-    # The published fusion feeds the next training. With shares, or where gaps are filled and nothing is trained on an
-    # imputation, the bulk corrects what is returned.
-    feeds_back = params.deconv.method != "shares" and journey.observed is None
-    if journey.bulk is not None and feeds_back:
-        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
-    new = yield from _embed(journey, prepared, new, iteration)
-    if journey.bulk is not None and not feeds_back:
-        new = yield from _with_bulk(journey, journey.bulk, prepared, new, iteration)
-    return new
-
-
-def _refine(
-    journey: _Journey, prepared: Prepared, state: LoopState, labels: npt.NDArray[np.int32], iteration: int
-) -> Steps[LoopState]:
-    """One autoencoder for each cluster; the value is the state with what they impute."""
-    params = journey.params
-    if journey.observed is not None and state.latest is not None:
-        refined = yield from journey.timed(
-            "cluster_AE",
-            iteration,
-            iterate_denoising_clusters(
-                journey.observed,
-                state.latest,
-                labels,
-                prepared.validation,
-                params.cluster_AE,
-                params.feature_AE,
-                mixed_precision=params.mixed_precision,
-                seed=journey.seed(5, iteration),
-                device=journey.device,
-                iteration=iteration,
-                stop=journey.watch,
-            ),
-            params.cluster_AE.epoch,
-        )
-        return settle(state, Mean(refined.value, refined.log_rate), ensemble=params.ensemble)
-    fitted = yield from journey.timed(
-        "cluster_AE",
-        iteration,
-        iterate_cluster_ae(
-            prepared.x,
-            state.reconstruction,
-            labels,
-            state.graph.adjacency(weighted=params.graph_AE.retain_weights),
-            weights=state.feature_weights,
-            validation=prepared.validation,
-            previous=_previous(state, params),
-            params=params.cluster_AE,
-            mixed_precision=params.mixed_precision,
-            seed=journey.seed(5, iteration),
-            device=journey.device,
-            iteration=iteration,
-            stop=journey.watch,
-        ),
-        params.cluster_AE.epoch,
-    )
-    return replace(state, imputed=fitted.imputed)
-
-
-def _with_bulk(
-    journey: _Journey, bulk: BulkData, prepared: Prepared, state: LoopState, iteration: int
-) -> Steps[LoopState]:
-    steps = iterate_bulk(
-        bulk,
-        prepared,
-        state,
-        journey.params,
-        seed=journey.seed(6, iteration),
-        device=journey.device,
-        iteration=iteration,
-        stop=journey.watch,
-    )
-    return (yield from journey.timed("deconvolution", iteration, steps))

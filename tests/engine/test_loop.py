@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import scgnn2_engine.loop as loop
+import scgnn2_engine.iteration as one_iteration
 from scgnn2_engine import RunParams, fit, iterate, result_to_anndata, simulate
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.events import (
@@ -226,7 +226,9 @@ def breaking(original, at, name="cluster_AE"):
 
 
 def test_the_warning_names_the_stage_that_broke_down(data, monkeypatch):
-    monkeypatch.setattr(loop, "iterate_graph_ae", breaking(loop.iterate_graph_ae, at=2, name="graph_AE"))
+    monkeypatch.setattr(
+        one_iteration, "iterate_graph_ae", breaking(one_iteration.iterate_graph_ae, at=2, name="graph_AE")
+    )
     warnings = [
         event for event in iterate(data, RunParams(**QUICK)) if isinstance(event, Notice) and "NaN" in event.message
     ]
@@ -234,7 +236,9 @@ def test_the_warning_names_the_stage_that_broke_down(data, monkeypatch):
 
 
 def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatch):
-    monkeypatch.setattr(loop, "iterate_denoising_clusters", breaking(loop.iterate_denoising_clusters, at=2))
+    monkeypatch.setattr(
+        one_iteration, "iterate_denoising_clusters", breaking(one_iteration.iterate_denoising_clusters, at=2)
+    )
     events = list(iterate(data, RunParams(**QUICK)))
     assert events[-1].reason == "training_error"
     assert events[-1].result.metrics["iteration"].tolist() == [1]
@@ -244,14 +248,14 @@ def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatc
 
 
 def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeypatch):
-    original = loop.iterate_denoising_clusters
+    original = one_iteration.iterate_denoising_clusters
 
     def stage(*arguments, iteration, **options):
         if iteration == 2:
             raise InsufficientMemoryError("The device is full.")
         return (yield from original(*arguments, iteration=iteration, **options))
 
-    monkeypatch.setattr(loop, "iterate_denoising_clusters", stage)
+    monkeypatch.setattr(one_iteration, "iterate_denoising_clusters", stage)
     result = run(data)
     assert result.record["stopped_by"] == "out_of_memory"
     assert result.metrics["iteration"].tolist() == [1]
@@ -259,7 +263,9 @@ def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeyp
 
 
 def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
-    monkeypatch.setattr(loop, "iterate_denoising_clusters", breaking(loop.iterate_denoising_clusters, at=1))
+    monkeypatch.setattr(
+        one_iteration, "iterate_denoising_clusters", breaking(one_iteration.iterate_denoising_clusters, at=1)
+    )
     with pytest.raises(TrainingError) as raised:
         run(data)
     assert (raised.value.stage, raised.value.epoch) == ("cluster_AE", 3)
