@@ -187,9 +187,10 @@ def _by_consensus(
         few = reproducible_k_means(expression, embedding.shape[1], seed)
         chosen = better_separated(labels, few, embedding)
         if chosen is few:
+            communities = f"{labels.max() + 1} communities" if labels.max() else "one community"
             text = (
                 f"{few.max() + 1} clusters by k-means: of so few cells they are better separated than the "
-                f"{labels.max() + 1} communities of the cell graph."
+                f"{communities} of the cell graph."
             )
         labels = chosen
     return labels, Notice(text, "info", "clustering")

@@ -23,6 +23,13 @@ CELLS_OF_A_CLUSTER = 30
 
 N_SPLITS = 10
 
+N_STRUCTURELESS = 40
+"""Sets of normally distributed points with which the silhouette of the clusters is compared."""
+
+CLEARLY = 4.0
+"""Standard deviations by which it must exceed theirs. Cells of one kind reach about 3 at most, those of two sets of
+real cells 5 to 15."""
+
 
 def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -> Labels:
     """K-means with the largest number of clusters up to which halves of the genes agree.
@@ -30,6 +37,10 @@ def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -
     For k = 2, 3, … the genes are split at random in two halves, each half is clustered on its own principal
     components, and the adjusted Rand index between the two is averaged over ten splits. The search ends before the
     first k at which it falls by more than .05, or where clusters would have fewer than 30 cells on average.
+
+    K-means divides anything, and imputed genes agree on how to, since they are made of one another. The clusters count
+    only where their silhouette is clearly larger than that of as many clusters in normally distributed points with the
+    same variance along each component.
 
     Parameters
     ----------
@@ -42,12 +53,14 @@ def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -
 
     Returns
     -------
-    (n_obs,) int32 labels, numbered by falling size; all 0 for fewer than six cells.
+    (n_obs,) int32 labels, numbered by falling size; all 0 for fewer than six cells, and where points without any
+    structure would look as divided.
 
     Notes
     -----
     Stability as the criterion for the number of clusters: Ben-Hur et al. 2002, Lange et al. 2004. Genes are split
-    because noise of different genes is independent; cells cannot be spared where they are few.
+    because noise of different genes is independent; cells cannot be spared where they are few. A normal distribution
+    as what clusters are tested against: Liu et al. 2008 (SigClust), here by the silhouette.
     """
     n_obs, n_vars = expression.shape
     most = max(2, n_obs // CELLS_OF_A_CLUSTER)
@@ -71,18 +84,34 @@ def reproducible_k_means(expression: Floats, n_components: int, seed: int = 0) -
             if now < before - LARGEST_FALL:
                 break
             chosen, before = k, now
-        return by_size(_k_means(whole, chosen, seed, n_init=10))
+        labels = by_size(_k_means(whole, chosen, seed, n_init=10))
+        return labels if _is_divided(whole, labels, seed) else np.zeros(n_obs, np.int32)
 
 
 def better_separated(first: Labels, second: Labels, embedding: Floats) -> Labels:
     """The one of two clusterings with the larger mean silhouette; the first where neither has one."""
+    return second if _silhouette(embedding, second) > _silhouette(embedding, first) else first
+
+
+def _silhouette(embedding: Floats, labels: Ints) -> float:
+    """Mean silhouette; −1 for one cluster, which has none."""
     from sklearn.metrics import silhouette_score
 
-    def silhouette(labels: Labels) -> float:
-        n_clusters = int(labels.max()) + 1
-        return float(silhouette_score(embedding, labels)) if 2 <= n_clusters < len(labels) else -1.0
+    n_clusters = len(np.unique(labels))
+    return float(silhouette_score(embedding, labels)) if 2 <= n_clusters < len(labels) else -1.0
 
-    return second if silhouette(second) > silhouette(first) else first
+
+def _is_divided(embedding: Scores, labels: Labels, seed: int) -> bool:
+    """Whether the clusters are further apart than k-means makes them in points without structure."""
+    k = int(labels.max()) + 1
+    rng = np.random.default_rng([seed, N_STRUCTURELESS])
+    spread = embedding.std(axis=0, dtype=np.float64)
+    without = []
+    for draw in range(N_STRUCTURELESS):
+        points = (rng.standard_normal(embedding.shape) * spread).astype(np.float32)
+        without.append(_silhouette(points, _k_means(points, k, draw, n_init=3)))
+    found = _silhouette(embedding, labels)
+    return found > float(np.mean(without)) + CLEARLY * float(np.std(without, ddof=1))
 
 
 def _agreement(halves: list[tuple[Scores, Scores]], k: int, seed: int) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from anndata import AnnData
 
 from scgnn2_engine.graph import build_graph, jaccard_weights
+from scgnn2_engine.loop import fit
 from scgnn2_engine.loop_state import Ensemble
-from scgnn2_engine.params import ClusteringParams
+from scgnn2_engine.params import ClusteringParams, RunParams
 from scgnn2_engine.stages.clustering import cluster
 from scgnn2_engine.stages.components import principal_components
 from scgnn2_engine.stages.consensus import consensus, shared_neighbours
@@ -82,6 +84,20 @@ def test_k_means_of_few_cells_finds_as_many_as_halves_of_the_genes_agree_on(rng)
 @pytest.mark.parametrize("n_obs", [1, 2, 5])
 def test_too_few_cells_are_one_cluster(n_obs, rng):
     assert reproducible_k_means(rng.random((n_obs, 4)), 3).tolist() == [0] * n_obs
+
+
+@pytest.mark.parametrize("components", [1, 3, 10])
+def test_cells_of_one_kind_are_not_divided(components, rng):
+    scores = rng.normal(size=(150, components)) * np.geomspace(8, 2, components)
+    expression = scores @ rng.normal(size=(components, 200)) + rng.normal(size=(150, 200))
+    assert reproducible_k_means(expression, 10).max() == 0
+
+
+def test_a_run_of_cells_of_one_kind_gives_one_cluster():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(rng.gamma(1, 2, 300) * rng.gamma(2, 0.5, (120, 300)))
+    params = RunParams(total_epoch=1, device="cpu", evaluate_baselines=False, evaluate_diagnostics=False)
+    assert fit(AnnData(counts.astype(np.float32)), params).labels.max() == 0
 
 
 def test_the_better_separated_clustering_is_taken(blobs):
