@@ -36,13 +36,24 @@ OF_NORMALISED = (
 
 
 def without_effect(params: RunParams) -> dict[str, str]:
-    """Parameters that were set to something the objective does not use, and why.
+    """Parameters that were set to something the run does not use, and why.
 
     Examples
     --------
-    >>> list(without_effect(RunParams(feature_AE_concat_prev_embed="graph")))
-    ['feature_AE_concat_prev_embed']
+    >>> list(without_effect(RunParams(feature_AE_concat_prev_embed="graph", LTMG_mode="per_gene")))
+    ['LTMG_mode', 'feature_AE_concat_prev_embed']
     """
+    idle = {}
+    if params.LTMG.mode != "reference" and not params.run_LTMG:
+        idle["LTMG_mode"] = "LTMG is off (run_LTMG)"
+    clusters = params.clustering
+    if clusters.use_flexible_k and (clusters.louvain_only or clusters.method in ("Leiden", "consensus")):
+        idle["clustering_use_flexible_k"] = "the number of clusters is that of the communities"
+    return {**idle, **_idle_with(params)}
+
+
+def _idle_with(params: RunParams) -> dict[str, str]:
+    """Likewise, by the objective alone."""
     if params.feature_AE.objective == "reconstruct":
         rest = {"ensemble": params.ensemble, "imputation_target": params.imputation_target == "expected"}
         return {key: "it rests on feature_AE_objective = denoise" for key, is_set in rest.items() if is_set}

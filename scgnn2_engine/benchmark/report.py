@@ -149,7 +149,7 @@ def _about(cells: Sequence[Mapping[str, Any]]) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
         f"{when}; {'; '.join(machines)}; scgnn2 {', '.join(versions)}; seeds {', '.join(map(str, seeds))}. Medians over"
-        " seeds. In brackets the ratio to the best baseline of the table (printed bold), or the difference from it."
+        " seeds. In brackets the ratio to the best of those that a bar names (printed bold), or the difference from it."
     )
 
 

@@ -1,6 +1,6 @@
 """Scores of one iteration: agreement of clusters, error of the imputation.
 
-This is the only module that looks at ground-truth labels and at the values the benchmark hid.
+Labels and the values that a benchmark hid are looked at in this package only.
 """
 
 from __future__ import annotations
