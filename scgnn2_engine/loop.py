@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,7 @@ from scgnn2_engine.bulk_steps import match
 from scgnn2_engine.devices import resolve_device, threads
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
 from scgnn2_engine.evaluate import evaluated, score_iteration
+from scgnn2_engine.evaluate.null_genes import NullGenes
 from scgnn2_engine.events import (
     DataPrepared,
     IterationEnded,
@@ -35,12 +37,12 @@ from scgnn2_engine.iteration import embed, one_iteration
 from scgnn2_engine.journey import GivenUpError, Journey, Steps, Watch
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import ClusterAEParams, RunParams
-from scgnn2_engine.prepare import check_memory, iterate_ltmg, iterate_preprocess
+from scgnn2_engine.prepare import check_memory, expected_memory, iterate_ltmg, iterate_preprocess
 from scgnn2_engine.recorder import Recorder
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.selection import select_iteration, stop_reason
 from scgnn2_engine.stages import check_method
-from scgnn2_engine.types import CellGraph, Dataset, Prepared, Result, Truth
+from scgnn2_engine.types import CellGraph, Dataset, Floats, Prepared, Result, Truth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -198,10 +200,46 @@ def _route(journey: Journey, data: AnnData | Dataset | str | Path | None, record
 
 def _evaluate(journey: Journey, result: Result, truth: Truth | None) -> Steps[Result]:
     """The result beside its baselines; nothing of this is seen by what came before."""
-    wanted, seed = journey.params.evaluate, journey.params.seed
-    return evaluated(
-        result, truth, baselines=wanted.baselines, diagnostics=wanted.diagnostics, seed=seed, stop=journey.watch
+    params, prepared = journey.params, result.prepared
+    wanted = params.evaluate
+    null = NullGenes(
+        wanted.null_genes,
+        partial(_impute_again, journey, result.record["selected_iteration"]),
+        expected_memory(prepared.n_obs, prepared.n_vars + min(wanted.null_genes, prepared.n_vars), params),
     )
+    return evaluated(
+        result,
+        truth,
+        baselines=wanted.baselines,
+        diagnostics=wanted.diagnostics,
+        seed=params.seed,
+        stop=journey.watch,
+        null=null,
+    )
+
+
+def _impute_again(journey: Journey, n_iterations: int, prepared: Prepared) -> dict[str, Floats] | None:
+    """What the method makes of another matrix of the same cells after so many iterations; None if it is stopped.
+
+    With the run's parameters and seeds, so that of the run's own matrix it gives the run's own answer; without bulk
+    expression, which knows nothing of other genes. ``""`` is the imputed expression; other answers have names.
+    Its events are not the run's and are dropped.
+    """
+    params = journey.params
+    journey = replace(journey, bulk=None, memory=PeakMemory())  # the peak of the stage around it stays untaken
+    if params.feature_AE.objective == "denoise":
+        journey = replace(journey, observed=take_in(prepared, params)[0])
+    try:
+        state = drain(embed(journey, prepared, None, 0))
+        for iteration in range(1, n_iterations + 1):
+            state = drain(one_iteration(journey, prepared, state, iteration))
+    except GivenUpError:
+        return None
+    # The last training may have been cut short.
+    if journey.watch():
+        return None
+    found = answers(prepared, state, params)
+    return {"": found.imputed, **found.others}
 
 
 class _GraphChange:

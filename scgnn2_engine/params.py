@@ -475,6 +475,14 @@ class EvaluateParams(StageParams):
         "of gene-gene correlations, noise floor.",
         default=True,
     )
+    null_genes = _count(
+        0,
+        "Number of genes that are permuted over the cells and added, after which all is imputed once more by the same "
+        "method and the baselines: how related they look then is made up by the imputation (Andrews & Hemberg 2018). "
+        "Takes about as long as the run; the result stays as it is. Needs evaluate_diagnostics; 0 leaves it out.",
+        low=0,
+        soft=(0, 200),
+    )
 
 
 class OutputParams(StageParams):

@@ -43,6 +43,8 @@ from scgnn2_engine.types import Dataset, Prepared, Result
 if TYPE_CHECKING:
     from anndata import AnnData
 
+FIGURES_LEFT_OUT = "Stopped: figures that were not drawn by then are left out (scgnn2 plot draws them)."
+
 
 def iterate_to_folder(
     data: AnnData | Dataset | str | Path | None = None,
@@ -129,7 +131,7 @@ def _steps(
     with closing(iterate(data, params, stop=stop)) as run:
         for event in run:
             if isinstance(event, RunEnded):
-                yield from _output(event, params, folder)
+                yield from _output(event, params, folder, stop)
                 return
             if isinstance(event, RunStarted):
                 n_genes = event.n_vars
@@ -169,12 +171,12 @@ def _expected_size(prepared: Prepared, n_genes: int, params: RunParams) -> int:
     )
 
 
-def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event, None, None]:
+def _output(ended: RunEnded, params: RunParams, folder: Path, stop: Stop) -> Generator[Event, None, None]:
     start = time.perf_counter()
     yield StageStarted("output", 0)
     with PeakMemory() as memory:
         result = ended.result
-        if params.output.figures or params.output.seurat:
+        if (params.output.figures or params.output.seurat) and not stop():
             try:
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
             except Exception as error:  # a map must never cost the result
@@ -182,10 +184,12 @@ def _output(ended: RunEnded, params: RunParams, folder: Path) -> Generator[Event
         if params.output.seurat:
             yield from _renamed(result)
         write(result, folder, params=params, overwrite=True)
-        if params.output.figures:
+        if params.output.figures and not stop():
             try:
-                draw_figures(result, folder)
+                draw_figures(result, folder, stop=stop)
             except Exception as error:  # nor must a figure
                 yield Notice(f"No figures: {error}", "warning", "output")
+        if params.output.figures and stop():
+            yield Notice(FIGURES_LEFT_OUT, "info", "output")
         yield StageEnded("output", 0, time.perf_counter() - start, memory.take())
     yield RunEnded(result, ended.reason)

@@ -325,6 +325,9 @@ class Evaluation:
         ``variance_kept``, on ln(1 + library-normalised expression).
     notes
         What the reader should know, as sentences.
+    left_out
+        What was not computed because the run was stopped: names of baselines, ``diagnostics``, ``null_genes``. The
+        first of ``notes`` says so.
     """
 
     imputation: pd.DataFrame
@@ -332,6 +335,7 @@ class Evaluation:
     diagnostics: pd.DataFrame
     genes: pd.DataFrame
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def value(self, name: str) -> float:
         """A diagnostic by its name; NaN where it was not measured."""
@@ -345,6 +349,7 @@ class Evaluation:
             "clusters": self.clusters.to_dict("records"),
             "diagnostics": dict(zip(self.diagnostics["name"], self.diagnostics["value"], strict=True)),
             "notes": list(self.notes),
+            "left_out": list(self.left_out),
         }
 
 

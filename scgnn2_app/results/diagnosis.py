@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from scgnn2_app.results.baseline_levels import shown_name
+from scgnn2_app.results.baseline_levels import IMPUTATION, not_computed, shown_name
 from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.types import method_at_hidden
 
 Verdict = Literal["good", "look", "poor", ""]
 WORDS: Mapping[Verdict, str] = {"good": "good", "look": "take a look", "poor": "poor", "": ""}
 OWN = "scgnn2"
+NOT_COMPUTED = "not computed"
+"""The value of what a run was to measure and did not; what the run said tells why."""
+
 DE_WARNING = (
     "Tests of differential expression on imputed values are not valid: imputation makes cells alike, so differences "
     "look surer than they are. Test the observed values, which are kept beside the imputed ones."
@@ -149,8 +152,8 @@ RULES: Mapping[str, Rule] = {
          "Genes look more related than they did: check it in the observed values.",
          "Genes look far more related than they did: take no network or module from imputed values."),
     ),
-    "correlation_permuted": Rule(
-        "Correlation of genes", "Permuted", "Median |r| after every gene was permuted over the cells: no relation."
+    "correlation_chance": Rule(
+        "Correlation of genes", "By chance", "Median |r| of two genes without any relation, for so many cells."
     ),
     "pairs_only_imputed": Rule(
         "Correlation of genes", "False signals", "Share of the pairs of genes that stand out from permuted ones after "
@@ -170,7 +173,7 @@ def findings(run: RunData) -> list[Finding]:
     zeros, read = _zeros(run), _read(run.diagnostics)
     if zeros:  # which is the mean at zeros with a verdict: once is enough
         read = [one for one in read if one.name != RULES["mean_at_zeros"].name]
-    return [*_errors(run), *zeros, *read, *_agreement(run)]
+    return [*_errors(run), *zeros, *read, *_not_diagnosed(run), *_agreement(run)]
 
 
 def counted(found: list[Finding]) -> dict[Verdict, int]:
@@ -206,17 +209,25 @@ def _errors(run: RunData) -> list[Finding]:
     name = method_at_hidden(rows["method"])
     mine = rows.loc[rows["method"] == name, score]
     others = rows[~rows["method"].isin([OWN, name])]
-    if mine.empty or others.empty:
+    if mine.empty:
         return []
-    own, best = float(mine.iloc[0]), others.iloc[0]
+    own, missing = float(mine.iloc[0]), not_computed(IMPUTATION, set(others["method"]), run.record)
+    which = "" if name == OWN else " of the output value, which is what hidden entries are compared with"
+    if others.empty:
+        if not was_to("evaluate_baselines", run):
+            return []
+        said = "There is nothing to compare it with: the baselines were not computed."
+        return [Finding("Imputation", what.capitalize(), f"{own:.3g}", "", f"On ln(1 + x){which}. {said}")]
+    best = others.iloc[0]
     ratio = own / float(best[score]) if best[score] > 0 else math.inf
     verdict: Verdict = "good" if ratio < 1 else "look" if ratio < 1.05 else "poor"
-    said = (
-        f"Lower than that of every baseline; the next is {shown_name(best['method'])} with {best[score]:.3g}."
-        if verdict == "good"
-        else f"{shown_name(best['method'])} does better: {best[score]:.3g}."
-    )
-    which = "" if name == OWN else " of the output value, which is what hidden entries are compared with"
+    said = f"{shown_name(best['method'])} does better: {best[score]:.3g}."
+    if verdict == "good":
+        of = "the baselines that were computed" if missing else "every baseline"
+        said = f"Lower than that of {of}; the next is {shown_name(best['method'])} with {best[score]:.3g}."
+    if missing:  # one of them may do better still
+        verdict = "" if verdict == "good" else verdict
+        said += f" Not computed: {', '.join(missing)}."
     return [Finding("Imputation", what.capitalize(), f"{own:.3g}", verdict, f"On ln(1 + x){which}. {said}")]
 
 
@@ -247,6 +258,20 @@ def _read(table: pd.DataFrame | None) -> list[Finding]:
             found.append(Finding(rule.topic, rule.name, "–", "", f"{rule.means} Not to be had here."))
     order = [*dict.fromkeys(rule.topic for rule in RULES.values()), "Other"]
     return sorted(found, key=lambda finding: order.index(finding.topic))
+
+
+def was_to(switch: str, run: RunData) -> bool:
+    """Whether a run was to do what a switch of its parameters says."""
+    return bool(run.record.get("params", {}).get(switch))
+
+
+def _not_diagnosed(run: RunData) -> list[Finding]:
+    """A line for each topic where the diagnostics were asked for and are missing, so that none is taken for good."""
+    if not was_to("evaluate_diagnostics", run) or (run.diagnostics is not None and len(run.diagnostics)):
+        return []
+    topics = [topic for topic in dict.fromkeys(rule.topic for rule in RULES.values()) if topic != "Imputation"]
+    sentence = "The diagnostics are missing; why is said below, under What the run said."
+    return [Finding(topic, "Diagnostics", NOT_COMPUTED, "", sentence) for topic in topics]
 
 
 def _agreement(run: RunData) -> list[Finding]:

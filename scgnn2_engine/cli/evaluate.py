@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,29 @@ def add(commands: Any) -> None:
     evaluate.add_argument("results", nargs="+", metavar="RESULT", help="output folder of a run, h5ad, csv, 10x, .rds")
     evaluate.add_argument("--truth", metavar="MATRIX", help="expression with nothing hidden")
     evaluate.add_argument("--observed", metavar="MATRIX", help="what the tools were given: 0 where an entry was hidden")
-    evaluate.add_argument("--labels", metavar="CSV", help="known types of the cells (cell, label)")
-    evaluate.add_argument("--layer", metavar="NAME", default="", help="layer of an h5ad that holds the imputed values")
+    evaluate.add_argument("--labels", metavar="CSV", help="file of the known types of the cells (cell, label)")
+    evaluate.add_argument(
+        "--layer", "--load_layer", metavar="NAME", default="", help="layer of an h5ad that holds the imputed values"
+    )
     evaluate.add_argument("--clusters", metavar="COLUMN", default="", help="column of obs that holds the clusters")
     evaluate.add_argument(
         "--scale",
+        "--load_scale",
         choices=["auto", "counts", "normalised", "logged"],
         default="auto",
         help="of the imputed values; logged: natural logarithm of 1 + x",
     )
     evaluate.add_argument(
         "--orientation",
+        "--load_orientation",
         choices=["auto", "cells-by-genes", "genes-by-cells"],
         default="auto",
         help="what the rows of tables are",
     )
     evaluate.add_argument(
-        "--match_library", action="store_true", help="bring every cell to its observed library size before scoring"
+        "--match_library",
+        action="store_true",
+        help="bring every cell to the scale of what was seen of it before scoring (not runs of scgnn2)",
     )
     evaluate.add_argument(
         "--baselines", action=argparse.BooleanOptionalAction, default=True, help="score the baselines as well"
@@ -47,7 +54,8 @@ def add(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from scgnn2_engine.evaluate.outside import iterate_outputs, named_apart, read_output
+    from scgnn2_engine.evaluate.outputs import named_apart, read_output
+    from scgnn2_engine.evaluate.outside import iterate_outputs
     from scgnn2_engine.evaluate.tables import wide
     from scgnn2_engine.io import read
     from scgnn2_engine.params import LoadParams
@@ -56,10 +64,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     given = LoadParams(layer=arguments.layer, scale=arguments.scale, orientation=arguments.orientation)
     plain = LoadParams(orientation=arguments.orientation)
     outputs = named_apart([read_output(path, given, clusters=arguments.clusters) for path in arguments.results])
+    truth = read(arguments.truth, plain) if arguments.truth else None
+    observed = read(arguments.observed, plain) if arguments.observed else None
+    reading = _reading({"truth": truth, "observed": observed} | {output.name: output for output in outputs})
+    print("\n".join(reading))  # before scoring, so that it is there when that fails
     steps = iterate_outputs(
         outputs,
-        truth=read(arguments.truth, plain) if arguments.truth else None,
-        observed=read(arguments.observed, plain) if arguments.observed else None,
+        truth=truth,
+        observed=observed,
         labels=arguments.labels,
         match_library=arguments.match_library,
         baselines=arguments.baselines,
@@ -72,7 +84,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             comparison = end.value
             break
     evaluation = comparison.evaluation
-    print("Errors on ln(1 + x); at zero entries l1_mean is the mean imputed value.")
+    print("\nCompared: how many cells and genes each result has, how many of them and which entries are scored")
+    print(comparison.compared.loc[:, (comparison.compared != 0).any()].set_index("method").T.to_string())
+    print("\nErrors on ln(1 + x); at zero entries l1_mean is the mean imputed value.")
     print(_text(wide(evaluation.imputation)))
     if len(evaluation.clusters):
         print("\nClusters")
@@ -84,14 +98,27 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print("\nAdjusted Rand index between the clusters")
         print(_text(comparison.agreement))
     print()
-    for note in evaluation.notes:
+    for note in (*comparison.notes, *evaluation.notes, *_marked(comparison.warnings)):
         print(note)
     if files:
-        _write(comparison, files)
+        _write(comparison, reading, files)
     return 0
 
 
-TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagnostics_genes", "agreement")
+TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagnostics_genes", "agreement", "compared")
+
+
+def _reading(sources: Mapping[str, Any]) -> list[str]:
+    """What was detected in each file, a line each, and a line for each warning."""
+    lines = []
+    for name, found in sources.items():
+        if found is not None:
+            lines += [f"{name}: {' '.join(found.notes)}", *_marked(f"{name}: {warning}" for warning in found.warnings)]
+    return lines
+
+
+def _marked(warnings: Iterable[str]) -> list[str]:
+    return [f"Warning: {warning}" for warning in warnings]
 
 
 def _files(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -107,22 +134,29 @@ def _files(arguments: argparse.Namespace) -> dict[str, Path]:
     return files
 
 
-def _write(comparison: Any, files: dict[str, Path]) -> None:
+def _write(comparison: Any, reading: list[str], files: dict[str, Path]) -> None:
     from scgnn2_engine.evaluate.tables import record
     from scgnn2_engine.io.atomic import whole_file
     from scgnn2_engine.io.records import json_text
     from scgnn2_engine.io.result_tables import evaluation_frames
     from scgnn2_engine.io.tables import write_frame
 
-    tables = dict(evaluation_frames(comparison.evaluation))
+    tables = {**dict(evaluation_frames(comparison.evaluation)), "compared": comparison.compared}
     if comparison.agreement is not None:
         tables["agreement"] = comparison.agreement.rename_axis("method").reset_index()
     for name, table in tables.items():
         with whole_file(files[name]) as temporary:
             write_frame(temporary, table)
         print(files[name])
+    found = {
+        **record(comparison),
+        "reading": reading,
+        "compared": comparison.compared.to_dict("records"),
+        "notes": [*comparison.notes, *comparison.evaluation.notes],
+        "warnings": list(comparison.warnings),
+    }
     with whole_file(files["record"]) as temporary:
-        temporary.write_text(json_text(record(comparison)), encoding="utf-8")
+        temporary.write_text(json_text(found), encoding="utf-8")
     print(files["record"])
 
 

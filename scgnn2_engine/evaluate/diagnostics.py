@@ -153,11 +153,13 @@ def gene_correlations(imputed: Floats, observed: Floats, *, seed: int = 0) -> di
         Median of |r| over the pairs.
     ``correlation_inflation``
         The second over the first.
-    ``correlation_permuted``
-        The same after every gene of the imputation was permuted over the cells: what |r| is without any relation.
+    ``correlation_chance``
+        The same between genes without any relation, for that many cells: every gene of the imputation is permuted over
+        the cells. About .6745 / √n whatever the imputation did, so a level to read the others by, and no null of the
+        imputation: for that genes have to be permuted before it (:mod:`scgnn2_engine.evaluate.null_genes`).
     ``pairs_only_imputed``
-        Share of the pairs whose |r| is beyond the 99 % quantile of the permuted ones after imputation but not before:
-        relations that the imputation alone speaks for.
+        Share of the pairs whose |r| is beyond the 99 % quantile of chance after imputation but not before: relations
+        that the imputation alone speaks for.
 
     NaN where no pair of genes varies.
     """
@@ -165,7 +167,7 @@ def gene_correlations(imputed: Floats, observed: Floats, *, seed: int = 0) -> di
         "correlation_observed",
         "correlation_imputed",
         "correlation_inflation",
-        "correlation_permuted",
+        "correlation_chance",
         "pairs_only_imputed",
     )
     generator = np.random.default_rng(seed)
@@ -178,14 +180,14 @@ def gene_correlations(imputed: Floats, observed: Floats, *, seed: int = 0) -> di
     genes, positions = np.unique(np.concatenate([first, second]), return_inverse=True)
     first, second = positions[:N_PAIRS], positions[N_PAIRS:]
     before, after = (_standardised(matrix[np.ix_(cells, genes)]) for matrix in (observed, imputed))
-    permuted = generator.permuted(after, axis=1)
-    found = [np.abs(_pair_products(matrix, first, second)) for matrix in (before, after, permuted)]
+    by_chance = generator.permuted(after, axis=1)
+    found = [np.abs(_pair_products(matrix, first, second)) for matrix in (before, after, by_chance)]
     defined = np.isfinite(found[0]) & np.isfinite(found[1])
     if not defined.any():
         return dict.fromkeys(names, NAN)
-    r_before, r_after, r_permuted = (values[defined] for values in found)
-    limit = float(np.quantile(r_permuted, 0.99))
-    medians = [float(np.median(values)) for values in (r_before, r_after, r_permuted)]
+    r_before, r_after, r_chance = (values[defined] for values in found)
+    limit = float(np.quantile(r_chance, 0.99))
+    medians = [float(np.median(values)) for values in (r_before, r_after, r_chance)]
     inflation = medians[1] / medians[0] if medians[0] > 0 else NAN
     only = float(np.mean((r_after > limit) & (r_before <= limit)))
     return dict(zip(names, (medians[0], medians[1], inflation, medians[2], only), strict=True))

@@ -41,7 +41,7 @@ MEANINGS: Mapping[str, str] = {
     "correlation_observed": "median |r| of two genes before imputation",
     "correlation_imputed": "the same after imputation",
     "correlation_inflation": "after over before; well above 1: genes look more alike than they did",
-    "correlation_permuted": "median |r| after every gene was permuted over the cells: none at all",
+    "correlation_chance": "median |r| of two genes without any relation, for so many cells",
     "pairs_only_imputed": "share of gene pairs that stand out from permuted ones after imputation but not before",
     "technical_dispersion": "dispersion of the counting noise (variance μ + φμ²), from the steadiest genes",
     "noise_floor": "median error at hidden entries that is left if the best imputed values were the true rates",

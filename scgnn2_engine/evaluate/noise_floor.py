@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.imputers import FEW_COMPONENTS, gene_statistic, nearest, principal_components
 from scgnn2_engine.types import Prepared
 
@@ -21,8 +22,9 @@ def technical_dispersion(prepared: Prepared, *, seed: int = 0) -> float:
 
     Every count is compared with the mean of its cell's five nearest cells, brought to the cell's library size; what the
     squared differences exceed Poisson noise by gives every gene a φ. Where cells differ, that is in it too, so the
-    first decile of the genes is taken: the lower edge of the mean-variance relation (Brennecke et al. 2013). Hidden
-    values are not read.
+    first decile of the genes is taken: the lower edge of the mean-variance relation (Brennecke et al. 2013). Cells are
+    divided by their library sizes whether the run did that or not: the noise is that of the data, not of the run.
+    Hidden values are not read.
 
     Returns
     -------
@@ -31,21 +33,23 @@ def technical_dispersion(prepared: Prepared, *, seed: int = 0) -> float:
     """
     if prepared.scale != "counts" or prepared.n_obs < 2:
         return NAN
-    filled = np.where(prepared.x > 0, prepared.x, gene_statistic(prepared.x, "mean"))
+    visible = Visible.of(prepared, held_out=False)
+    filled = np.where(visible.y > 0, visible.y, gene_statistic(visible.y, "mean"))
     graph = nearest(principal_components(filled, FEW_COMPONENTS, seed=seed), _NEIGHBOURS, include_self=False)
-    seen = np.ones(prepared.x.shape, dtype=np.float32)
+    seen = np.ones(visible.y.shape, dtype=np.float32)
     for hidden in (prepared.hidden, prepared.validation):
         if hidden is not None:
             seen[hidden.rows, hidden.cols] = 0
-    counts = np.expm1(prepared.x)
+    counts = np.expm1(visible.y)
     telling = np.flatnonzero(counts.mean(axis=0) >= _EXPRESSED)
     if not len(telling):
         return NAN
-    counts, seen, factors = counts[:, telling], seen[:, telling], prepared.size_factors[:, None]
+    factors = (prepared.size_factors * visible.ratio)[:, None]
+    counts, seen = counts[:, telling], seen[:, telling]
     n_seen = graph @ seen
     usable = (n_seen > 0) & (seen > 0)
     n_seen = np.maximum(n_seen, 1)
-    rate = (graph @ counts) / n_seen * factors  # of hidden entries the count is 0, as in x
+    rate = (graph @ counts) / n_seen * factors  # of hidden entries the count is 0, as in y
     counts *= factors
     # The mean of k counts brings noise of its own: a k-th of theirs.
     excess = np.where(usable, np.square(counts - rate) - counts - rate * factors / n_seen, 0)

@@ -1,195 +1,27 @@
-"""Results of any tool, read and scored on the same entries: what ``scgnn2 evaluate`` does."""
+"""Results of any tool, scored on the same entries: what ``scgnn2 evaluate`` does."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.diagnostics import agreement_table
+from scgnn2_engine.evaluate.entries import Kind
+from scgnn2_engine.evaluate.matching import Names, common_names, made_unique, prepared_from, taken, visible_part
 from scgnn2_engine.evaluate.measurements import diagnose, gene_table
+from scgnn2_engine.evaluate.outputs import Output
 from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
-from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, is_run, read_run
+from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
 from scgnn2_engine.events import Event
-from scgnn2_engine.io import read
 from scgnn2_engine.io.labels import read_labels
-from scgnn2_engine.params import LoadParams
-from scgnn2_engine.prepare.normalise import log_matrix, logged_values
-from scgnn2_engine.types import (
-    VALUE_ROWS,
-    Dataset,
-    Evaluation,
-    Floats,
-    HiddenEntries,
-    Ints,
-    Matrix,
-    Prepared,
-    Truth,
-)
-
-Names = npt.NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a tool returned.
-
-    Attributes
-    ----------
-    name
-        For the tables.
-    imputed
-        (n_obs, n_vars) ln(1 + expression).
-    obs_names, var_names
-        Names of its cells and genes.
-    labels
-        (n_obs,) clusters, or None.
-    prepared
-        What it was made from, where the file tells.
-    value
-        (n_obs, n_vars) ln(1 + expression) of each gene where it is seen, where ``imputed`` is another answer.
-    knows_held_out
-        Whether ``imputed`` was made with the entries that were held out of the training.
-    """
-
-    name: str
-    imputed: Floats
-    obs_names: Names
-    var_names: Names
-    labels: npt.NDArray[Any] | None = None
-    prepared: Prepared | None = None
-    value: Floats | None = None
-    knows_held_out: bool = False
-
-    def at(self, cells: Ints, genes: Ints) -> dict[str, Candidate]:
-        """Its part at these positions, by the names of the rows."""
-        labels = None if self.labels is None else self.labels[cells]
-        part = np.ix_(cells, genes)
-        found = {self.name: Candidate(np.ascontiguousarray(self.imputed[part]), labels, self.knows_held_out)}
-        if self.value is not None:
-            found[self.name + VALUE_ROWS] = Candidate(np.ascontiguousarray(self.value[part]))
-        return found
-
-
-def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: str = "") -> Output:
-    """Read the result of a run, or of another tool.
-
-    Parameters
-    ----------
-    path
-        The output folder of a run or its ``result.h5ad``; or anything :func:`scgnn2_engine.read` takes, holding the
-        imputed expression.
-    load
-        ``layer``, ``scale`` and ``orientation`` of the imputed expression. With a layer of an h5ad that holds the
-        observed counts as well, those are what it is compared with; with a layer that a run wrote
-        (``scgnn2_value``), what that run was given.
-    clusters
-        A column of ``obs`` with the clusters of another tool.
-
-    Raises
-    ------
-    InputError
-        It cannot be read, or has no such layer or column.
-    """
-    path, load = Path(path).expanduser(), load or LoadParams()
-    if (not load.layer or load.layer.startswith(OWN_LAYERS)) and is_run(path):
-        run = read_run(path, load.layer)
-        own = run.prepared
-        return Output(
-            _name(path), run.imputed, own.obs_names, own.var_names, run.labels, own, run.value, run.knows_held_out
-        )
-    found = read(path, load)
-    return Output(
-        _name(path),
-        _logged(found.expression, found),
-        found.obs_names,
-        found.var_names,
-        _clusters(found, clusters, path) if clusters else None,
-        _observed_beside(path, found) if load.layer else None,
-    )
-
-
-def _observed_beside(path: Path, found: Dataset) -> Prepared | None:
-    """The observed expression of a file that holds it beside the layer of imputed values; None where there is none."""
-    try:
-        observed = read(path)
-    except InputError:  # X is scaled, for instance
-        return None
-    if observed.facts.get("matrix") == found.facts.get("matrix") or observed.n_vars < found.n_vars:
-        return None
-    observed = _taken(observed, found.obs_names, found.var_names)
-    return prepared_from(observed, observed)
-
-
-def _name(path: Path) -> str:
-    return path.parent.name if path.name == "result.h5ad" else path.name.removesuffix(".gz").rsplit(".", 1)[0]
-
-
-def _clusters(found: Dataset, column: str, path: Path) -> npt.NDArray[Any]:
-    if found.obs is None or column not in found.obs.columns:
-        there = [] if found.obs is None else [str(name) for name in found.obs.columns[:20]]
-        raise InputError(
-            f"{path} has no clusters {column!r}.",
-            expected="a column of obs",
-            found=", ".join(there) or "no columns",
-        )
-    labels: npt.NDArray[Any] = found.obs[column].astype(str).to_numpy()
-    return labels
-
-
-def _logged(expression: Matrix, dataset: Dataset) -> npt.NDArray[np.float32]:
-    return log_matrix(expression, dataset.scale, np.ones(expression.shape[0], dtype=np.float32))
-
-
-def prepared_from(truth: Dataset, observed: Dataset) -> Prepared:
-    """What was visible and what was hidden, from a whole matrix and the one that the tools were given.
-
-    Parameters
-    ----------
-    truth
-        Nothing hidden.
-    observed
-        The same cells and genes, 0 where an entry was hidden; ``truth`` itself, if nothing was.
-
-    Returns
-    -------
-    Prepared
-        Size factors 1: the scores are on ln(1 + x), x on the scale of the files.
-
-    Raises
-    ------
-    InputError
-        The two are on different scales.
-    """
-    if truth.scale != observed.scale:
-        raise InputError(
-            "The truth and the observed matrix are on different scales.",
-            expected="both counts, both normalised, or both logged",
-            found=f"{truth.scale} and {observed.scale}",
-            advice="Give the matrix that the entries were hidden in.",
-        )
-    n_obs, n_vars = truth.expression.shape
-    x = _logged(observed.expression, observed)
-    rows, cols = np.nonzero((_logged(truth.expression, truth) > 0) & (x == 0))
-    return Prepared(
-        x=x,
-        size_factors=np.ones(n_obs, dtype=np.float32),
-        expression=truth.expression,
-        scale=truth.scale,
-        obs_names=truth.obs_names,
-        var_names=truth.var_names,
-        cells=np.arange(n_obs),
-        genes=np.arange(n_vars),
-        hidden=HiddenEntries(rows, cols, logged_values(truth.expression, truth.scale, rows, cols))
-        if len(rows)
-        else None,
-    )
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.types import VALUE_ROWS, Dataset, Evaluation, Prepared, Truth
 
 
 @dataclass(frozen=True)
@@ -202,10 +34,42 @@ class Comparison:
         As of one run, with a row for each output; its ``diagnostics`` have the column ``method``.
     agreement
         Adjusted Rand index of every pair of clusterings, or None for fewer than two.
+    compared
+        One row for each output: ``method``, ``compared_with`` (in words), how many ``cells`` and ``genes`` it has of
+        the ``of_cells`` and ``of_genes`` there, ``scored_cells`` and ``scored_genes``, and ``n_masked`` and the like,
+        the scored entries of each kind.
+    notes, warnings
+        On what it was compared, and what may be wrong with that, as sentences.
     """
 
     evaluation: Evaluation
     agreement: pd.DataFrame | None
+    compared: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What outputs are compared with: in words, its cells and genes before any are lost, and what was lost."""
+
+    prepared: Prepared
+    words: str
+    obs_names: Names
+    var_names: Names
+    warnings: tuple[str, ...] = ()
+
+    def row(self, output: Output) -> dict[str, Any]:
+        return {
+            "method": output.name,
+            "compared_with": self.words,
+            "cells": int(np.isin(self.obs_names, output.obs_names).sum()),
+            "of_cells": len(self.obs_names),
+            "genes": int(np.isin(self.var_names, output.var_names).sum()),
+            "of_genes": len(self.var_names),
+            "scored_cells": self.prepared.n_obs,
+            "scored_genes": self.prepared.n_vars,
+        }
 
 
 def iterate_outputs(
@@ -223,7 +87,7 @@ def iterate_outputs(
     Parameters
     ----------
     outputs
-        As of :func:`read_output`.
+        As of :func:`~scgnn2_engine.evaluate.outputs.read_output`.
     truth
         The matrix with nothing hidden. Where it is expressed and ``observed`` is 0, an entry counts as masked.
     observed
@@ -231,7 +95,8 @@ def iterate_outputs(
     labels
         csv of cells and their known types.
     match_library
-        Bring every cell of the outputs to its observed library size first: for tools that return normalised values.
+        Bring every cell of the outputs to the scale of what was seen of it first: for tools that return normalised
+        values. Runs of scgnn2 are left as they are.
     baselines
         Score the baselines as well, in the first output's place.
     seed
@@ -244,65 +109,98 @@ def iterate_outputs(
     """
     shared = None
     if truth is not None or observed is not None:
-        shared = _shared_context(outputs, truth, observed)
+        shared = _shared_basis(outputs, truth, observed)
     tables: list[Evaluation] = []
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    warnings: list[str] = list(shared.warnings) if shared is not None else []
     score, best = None, float("nan")
     for number, output in enumerate(outputs):
-        prepared = shared or output.prepared
-        if prepared is None:
-            raise InputError(
-                f"Nothing says what {output.name} was made from.",
-                expected="a run of scgnn2, or the observed matrix",
-                found="imputed values alone",
-                advice="Add --observed MATRIX (what the tool was given) or --truth MATRIX.",
-            )
+        basis = shared or _own_basis(output)
+        prepared = basis.prepared
+        rows.append(basis.row(output))
         candidates = _fitted(prepared, output)
-        if match_library:
+        warnings += _scale_doubts(output, candidates, prepared)
+        if match_library and output.is_run:
+            notes.append(f"{output.name} is a run of scgnn2 and has the library sizes already: it is left as it is.")
+        elif match_library:
             candidates = {name: _with_library(candidate, prepared) for name, candidate in candidates.items()}
-        known = _known(labels, prepared) if labels else None
+        known = None
+        if labels:
+            known, said, doubts = _known(labels, prepared)
+            notes, warnings = [*notes, *said], [*warnings, *doubts]
         if score is None or shared is None:  # each on the entries of its own run
             score, best = Scorer.of(prepared), float("nan")
+        rows[-1] |= {f"n_{kind}": len(score.entries.get(kind, ())) for kind in get_args(Kind)}
         evaluation = yield from iterate_comparison(
             candidates, prepared, known, baselines=baselines and number == 0, seed=seed, score=score
         )
         best = best if np.isfinite(best) else best_baseline_error(evaluation.imputation)
         tables.append(_with_diagnostics(evaluation, output.name, candidates, prepared, score, best, seed))
-    return Comparison(_joined(tables), _agreement(outputs))
+    return Comparison(
+        _joined(tables),
+        _agreement(outputs),
+        pd.DataFrame(rows),
+        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys(warnings)),
+    )
 
 
-def _shared_context(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> Prepared:
+def _own_basis(output: Output) -> _Basis:
+    if output.prepared is None:
+        raise InputError(
+            f"Nothing says what {output.name} was made from.",
+            expected="a run of scgnn2, or the observed matrix",
+            found="imputed values alone",
+            advice="Add --observed MATRIX (what the tool was given) or --truth MATRIX.",
+        )
+    return _Basis(output.prepared, output.made_from, output.prepared.obs_names, output.prepared.var_names)
+
+
+def _shared_basis(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> _Basis:
     whole = truth if truth is not None else observed
     assert whole is not None
+    words = "observed" if truth is None else "truth, nothing hidden" if observed is None else "truth and observed"
     if truth is not None and observed is None:
-        own = next((output.prepared for output in outputs if output.prepared is not None), None)
-        if own is not None:
-            observed = _visible_part(own)
+        own = next((output for output in outputs if output.prepared is not None), None)
+        if own is not None and own.prepared is not None:
+            observed = visible_part(own.prepared)
+            words = f"truth, and {own.made_from} of {own.name}" if own.is_run else f"truth, and {own.made_from}"
     seen = observed if observed is not None else whole
-    names = [(output.obs_names, output.var_names) for output in outputs] + [(seen.obs_names, seen.var_names)]
-    cells, genes = whole.obs_names, whole.var_names
-    for obs_names, var_names in names:
-        cells, genes = cells[np.isin(cells, obs_names)], genes[np.isin(genes, var_names)]
+    others = {"the observed matrix": seen} | {output.name: output for output in outputs}
+    every: list[Dataset | Output] = [whole, *others.values()]
+    cells, unclear_cells = common_names(
+        [one.obs_names for one in every], [made_unique(one.notes, "cell") for one in every]
+    )
+    genes, unclear_genes = common_names(
+        [one.var_names for one in every], [made_unique(one.notes, "gene") for one in every]
+    )
     if not len(cells) or not len(genes):
         raise _nothing_in_common(outputs[0], whole)
-    return prepared_from(_taken(whole, cells, genes), _taken(seen, cells, genes))
-
-
-def _visible_part(prepared: Prepared) -> Dataset:
-    """What a run was given: its expression with the benchmark's hidden entries at 0."""
-    from scgnn2_engine.prepare.matrices import with_zeros_at
-
-    expression = prepared.expression
-    if prepared.hidden is not None:
-        expression = with_zeros_at(
-            expression, prepared.hidden.rows.astype(np.int64), prepared.hidden.cols.astype(np.int64)
+    warnings = [*_left_out(unclear_cells, "cells"), *_left_out(unclear_genes, "genes")]
+    lacking = [
+        f"{name} ({np.isin(whole.obs_names, one.obs_names).sum()} cells, "
+        f"{np.isin(whole.var_names, one.var_names).sum()} genes)"
+        for name, one in others.items()
+        if not (np.isin(whole.obs_names, one.obs_names).all() and np.isin(whole.var_names, one.var_names).all())
+    ]
+    if lacking:
+        warnings.insert(
+            0,
+            f"Every result, and the baselines, are scored on {len(cells)} of {whole.n_obs} cells and {len(genes)} of "
+            f"{whole.n_vars} genes: those that all have. Some have fewer: {listed(lacking)}.",
         )
-    return Dataset(expression, prepared.obs_names, prepared.var_names, prepared.scale)
+    prepared = prepared_from(taken(whole, cells, genes), taken(seen, cells, genes))
+    return _Basis(prepared, words, whole.obs_names, whole.var_names, tuple(warnings))
 
 
-def _taken(dataset: Dataset, cells: Names, genes: Names) -> Dataset:
-    rows = pd.Index(dataset.obs_names).get_indexer(cells)
-    cols = pd.Index(dataset.var_names).get_indexer(genes)
-    return Dataset(dataset.expression[rows][:, cols], cells, genes, dataset.scale)
+def _left_out(unclear: Names, kind: str) -> list[str]:
+    if not len(unclear):
+        return []
+    return [
+        f"{len(unclear)} {kind} are left out: their names were duplicated, and the files do not list them in the same "
+        f"order or number, so nothing tells which is which: {listed(unclear)}. Give them names of their own."
+    ]
 
 
 def _fitted(prepared: Prepared, output: Output) -> dict[str, Candidate]:
@@ -318,17 +216,22 @@ def _fitted(prepared: Prepared, output: Output) -> dict[str, Candidate]:
     return output.at(cells, genes)
 
 
+def _scale_doubts(output: Output, candidates: Mapping[str, Candidate], prepared: Prepared) -> list[str]:
+    imputed = candidates[output.name].imputed
+    assert imputed is not None
+    doubt = linear_doubt(imputed, prepared) if output.guessed_logged else ""
+    return [f"{output.name}: {doubt}"] if doubt else []
+
+
 def _with_library(candidate: Candidate, prepared: Prepared) -> Candidate:
     assert candidate.imputed is not None
-    expression = np.expm1(np.asarray(candidate.imputed, dtype=np.float64))
-    seen = np.expm1(prepared.to_output_scale(prepared.x).astype(np.float64)).sum(axis=1, keepdims=True)
-    totals = expression.sum(axis=1, keepdims=True)
-    expression *= np.where(totals > 0, seen / np.where(totals > 0, totals, 1), 1)
-    return replace(candidate, imputed=np.asarray(np.log1p(expression), dtype=np.float32))
+    return replace(candidate, imputed=with_library(candidate.imputed, prepared))
 
 
-def _known(path: str | Path, prepared: Prepared) -> Truth:
-    return read_labels(Path(path), prepared.obs_names)[0]
+def _known(path: str | Path, prepared: Prepared) -> tuple[Truth, list[str], list[str]]:
+    known, notes, warnings = read_labels(Path(path).expanduser(), prepared.obs_names)
+    n_known = int(np.count_nonzero(known.sealed_labels != ""))
+    return known, [f"Labels for {n_known} of {prepared.n_obs} cells from {path}.", *notes[1:]], warnings
 
 
 def _with_diagnostics(
@@ -377,15 +280,14 @@ def _joined(tables: Sequence[Evaluation]) -> Evaluation:
 
 
 def _agreement(outputs: Sequence[Output]) -> pd.DataFrame | None:
-    clustered = {
-        output.name: pd.Series(output.labels, index=output.obs_names) for output in outputs if output.labels is not None
-    }
+    clustered = [output for output in outputs if output.labels is not None]
     if len(clustered) < 2:
         return None
-    cells = next(iter(clustered.values())).index
-    for labels in clustered.values():
-        cells = cells.intersection(labels.index)
-    return agreement_table({name: labels.loc[cells].to_numpy() for name, labels in clustered.items()})
+    cells = common_names(
+        [output.obs_names for output in clustered], [made_unique(output.notes, "cell") for output in clustered]
+    )[0]
+    series = {output.name: pd.Series(output.labels, index=output.obs_names) for output in clustered}
+    return agreement_table({name: labels.loc[cells].to_numpy() for name, labels in series.items()})
 
 
 def _nothing_in_common(output: Output, whole: Dataset) -> InputError:
@@ -395,14 +297,3 @@ def _nothing_in_common(output: Output, whole: Dataset) -> InputError:
         found=f"cells such as {output.obs_names[0]} and genes such as {output.var_names[0]}",
         advice="Give the matrix that the tool was given; orientation says what the rows of a table are.",
     )
-
-
-def named_apart(outputs: Sequence[Output]) -> list[Output]:
-    """The outputs with names that are all different: a number is added to what comes again."""
-    seen: dict[str, int] = {}
-    named = []
-    for output in outputs:
-        seen[output.name] = seen.get(output.name, 0) + 1
-        again = seen[output.name] > 1
-        named.append(replace(output, name=f"{output.name}_{seen[output.name]}") if again else output)
-    return named

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from scgnn2_engine.evaluate.entries import (
 from scgnn2_engine.evaluate.imputers import principal_components
 from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table
 from scgnn2_engine.evaluate.metrics import agreement_with_truth
+from scgnn2_engine.evaluate.null_genes import NullGenes, iterate_null_genes
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
 from scgnn2_engine.io.memory import GIB, require_memory
 from scgnn2_engine.types import VALUE_ROWS, Evaluation, Floats, Prepared, Result, Truth
@@ -124,16 +125,18 @@ def evaluated(
     diagnostics: bool,
     seed: int,
     stop: Stop = never,
+    null: NullGenes | None = None,
 ) -> Generator[Event, None, Result]:
     """The last step of a run: its result with ``evaluation``, which is in ``record`` (``run.json``) as well.
 
     A run whose time is up, or that is stopped, gets its own scores only, with a notice. What goes wrong costs a row and
-    is said in a notice, never the result.
+    is said in a notice, never the result. With ``null`` and ``diagnostics`` all is imputed once more with null genes,
+    and what comes of it stands last among the diagnostics.
     """
     start = time.perf_counter()
+    max_memory = float(result.record.get("params", {}).get("max_memory", 0.0))
     try:
-        needed = EVALUATION_MATRICES * result.imputed.nbytes * (baselines or diagnostics)
-        _require(needed, float(result.record.get("params", {}).get("max_memory", 0.0)))
+        _require(EVALUATION_MATRICES * result.imputed.nbytes * (baselines or diagnostics), max_memory)
     except InsufficientMemoryError as error:
         yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
         baselines = diagnostics = False
@@ -144,9 +147,48 @@ def evaluated(
     except Exception as error:  # hours of training must not be lost to a score
         yield Notice(f"The result is not evaluated: {error}", "warning", "evaluate")
         return result
+    if null is not None and null.n_genes and diagnostics:
+        rows = pd.DataFrame()
+        if not stop():
+            rows = yield from _null_rows(null, result.prepared, baselines, seed, stop, max_memory)
+        if len(rows):
+            evaluation = replace(evaluation, diagnostics=pd.concat([evaluation.diagnostics, rows], ignore_index=True))
+        elif stop():
+            evaluation = replace(evaluation, left_out=(*evaluation.left_out, "null_genes"))
+    if evaluation.left_out:
+        said = cut_short(evaluation.left_out)
+        evaluation = replace(evaluation, notes=(said, *evaluation.notes))
+        yield Notice(said, "warning", "evaluate")
     seconds = result.record.get("seconds", 0.0) + time.perf_counter() - start
     record = {**result.record, "seconds": round(seconds, 3), "evaluation": evaluation.record()}
     return replace(result, evaluation=evaluation, record=record)
+
+
+def cut_short(left_out: Sequence[str]) -> str:
+    """What to say of scores that a stop left out, see :attr:`~scgnn2_engine.types.Evaluation.left_out`.
+
+    Examples
+    --------
+    >>> cut_short(["pca_leiden_1.0", "diagnostics"])
+    'Scoring was stopped: 1 of 11 baselines and the diagnostics were not computed (scgnn2 evaluate gives them).'
+    """
+    every = (*IMPUTATION, *CLUSTERING)
+    missing = sum(name in every for name in left_out)
+    parts = [f"{'the' if missing == len(every) else f'{missing} of {len(every)}'} baselines"] if missing else []
+    parts += [f"the {name.replace('_', ' ')}" for name in left_out if name not in every]
+    what = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return f"Scoring was stopped: {what} were not computed (scgnn2 evaluate gives them)."
+
+
+def _null_rows(
+    null: NullGenes, prepared: Prepared, baselines: bool, seed: int, stop: Stop, max_memory: float
+) -> Generator[Event, None, pd.DataFrame]:
+    try:
+        _require(null.needed, max_memory)
+    except InsufficientMemoryError as error:
+        yield Notice(f"Null genes are left out. {error}", "warning", "evaluate")
+        return pd.DataFrame(columns=list(DIAGNOSTICS))
+    return (yield from iterate_null_genes(null, prepared, method=METHOD, baselines=baselines, seed=seed, stop=stop))
 
 
 def _require(needed: int, max_memory: float) -> None:
@@ -179,8 +221,10 @@ def iterate_evaluation(
     )
     if value is not None and score.hidden is not None:
         evaluation = replace(evaluation, notes=(two_answers(METHOD), *evaluation.notes))
-    if not diagnostics or stop():
+    if not diagnostics:
         return evaluation
+    if stop():
+        return replace(evaluation, left_out=(*evaluation.left_out, "diagnostics"))
     table = diagnose(
         result.imputed,
         prepared,
@@ -230,6 +274,7 @@ def iterate_comparison(
     rows: list[dict[str, Any]] = []
     clusterings: list[tuple[str, Labels, float]] = []
     notes = [score.sentence] if not score.meaningful and score.hidden is not None else []
+    left_out: tuple[str, ...] = ()
     for name, candidate in candidates.items():
         if candidate.imputed is not None:
             rows += score(name, candidate.imputed, np.nan, at_held_out=not candidate.knows_held_out)
@@ -237,12 +282,10 @@ def iterate_comparison(
             clusterings.append((name, candidate.labels, np.nan))
     if baselines:
         own = [candidate.labels for candidate in candidates.values() if candidate.labels is not None]
-        for name in (*IMPUTATION, *CLUSTERING):
+        names = (*IMPUTATION, *CLUSTERING)
+        for number, name in enumerate(names):
             if stop():
-                notes.append(
-                    "The run was stopped: baselines and diagnostics are left out (scgnn2 evaluate gives them)."
-                )
-                yield Notice(notes[-1], "info", "evaluate")
+                left_out = names[number:]
                 break
             start = time.perf_counter()
             try:
@@ -263,6 +306,7 @@ def iterate_comparison(
         diagnostics=pd.DataFrame(columns=list(DIAGNOSTICS)),
         genes=pd.DataFrame(columns=["gene", "observed_in", "mean_observed", "mean_imputed", "variance_kept"]),
         notes=tuple(notes),
+        left_out=left_out,
     )
 
 

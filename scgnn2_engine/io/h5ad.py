@@ -92,7 +92,7 @@ def choose_matrix(
             raise InputError(
                 f"There is no layer {asked!r}.",
                 expected=f"one of {', '.join(known) or 'none'}",
-                advice="Name another one with --load_layer, or leave it out.",
+                advice="Name another one with --load_layer (of scgnn2 evaluate and convert: --layer), or leave it out.",
             )
         name, why = asked, "as asked (load_layer)"
     elif "counts" in named:

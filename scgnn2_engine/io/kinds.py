@@ -41,11 +41,7 @@ def kind_of(path: Path) -> Kind:
     if path.is_dir():
         return "10x folder"
     if not path.exists():
-        raise InputError(
-            f"{path} does not exist.",
-            expected=f"a file or folder: {READABLE}",
-            advice=f"The folder {path.parent} {_beside(path)}.",
-        )
+        raise missing(path, f"a file or folder: {READABLE}")
     if _PICKLE_NAME.fullmatch(path.name):
         raise _pickle_refused(path)
     start = _first_bytes(path)
@@ -76,8 +72,15 @@ def kind_of(path: Path) -> Kind:
     return "text"
 
 
+def missing(path: Path, expected: str) -> InputError:
+    """Name a path at which there is nothing, and what is beside it."""
+    return InputError(f"{path} does not exist.", expected=expected, advice=f"The folder {path.parent} {_beside(path)}.")
+
+
 def cannot_read(path: Path, error: BaseException) -> InputError:
-    """Name a file that is damaged or cut short."""
+    """Name a file that is damaged or cut short, or not there at all."""
+    if isinstance(error, FileNotFoundError):
+        return missing(path, "a file")
     return InputError(
         f"{path} cannot be read: it is damaged or truncated.",
         expected="a complete file",

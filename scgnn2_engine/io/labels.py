@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.kinds import BROKEN, cannot_read
+from scgnn2_engine.io.kinds import BROKEN, cannot_read, missing
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.text import not_utf8, separator_of, split_line
 from scgnn2_engine.types import Dataset, Truth
 
 _LABEL_COLUMNS = ("cell_type", "celltype", "cell.type", "cell type", "label", "labels", "type", "annotation")
+
+MISSING = frozenset({"", "NA", "NaN", "nan", "None"})
+"""What stands for no label, to the letter: R writes NA, pandas nan or nothing, Python None."""
 
 
 def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[str]]:
@@ -43,7 +46,8 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
     """Read a csv or tsv of cell names and labels, and match it to the cells by name, never by position.
 
     The first column holds the cell names. The label column is the only other one, or the one called ``cell_type``,
-    ``label`` or the like. The file may lack a header.
+    ``label`` or the like. The file may lack a header. An empty field, ``NA``, ``NaN``, ``nan`` and ``None``, written
+    just so and quoted or not, mean that the cell has no label (:data:`MISSING`).
 
     Parameters
     ----------
@@ -69,7 +73,7 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
         rows = [(1, header), *rows]
     labels: dict[str, str] = {}
     for number, row in rows:
-        name, label = row[0], row[column]
+        name, label = row[0], "" if row[column] in MISSING else row[column]
         if labels.setdefault(name, label) != label:
             raise InputError(
                 f"{path} gives the cell {name!r} two labels (line {number}).",
@@ -80,17 +84,17 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
     matched = known & labels.keys()
     if not matched:
         raise _none_match(path, labels, obs_names)
-    missing = [str(name) for name in obs_names if not labels.get(str(name))]
+    unlabelled = [str(name) for name in obs_names if not labels.get(str(name))]
     extra = [name for name in labels if name not in known]
-    notes = [f"Labels for {len(obs_names) - len(missing)} of {len(obs_names)} cells from {path}: for display only."]
+    notes = [f"Labels for {len(obs_names) - len(unlabelled)} of {len(obs_names)} cells from {path}: for display only."]
     if extra:
         notes.append(f"{len(extra)} labelled cells are not in the data: {listed(extra)}.")
-    warnings = [f"{len(missing)} cells have no label in {path}: {listed(missing)}."] if missing else []
+    warnings = [f"{len(unlabelled)} cells have no label in {path}: {listed(unlabelled)}."] if unlabelled else []
     return np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_), notes, warnings
 
 
 def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list[str]]:
-    """Take the labels from a column of the cell annotation.
+    """Take the labels from a column of the cell annotation; :data:`MISSING` texts are none, as in a file.
 
     Raises
     ------
@@ -106,17 +110,21 @@ def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list
             advice="Give the path of the file, or the name of a column.",
         )
     values = dataset.obs[column]
-    sealed = np.asarray(["" if pd.isna(value) else str(value) for value in values], dtype=np.str_)
-    missing = [str(name) for name, label in zip(dataset.obs_names, sealed, strict=True) if not label]
-    notes = [f"Labels for {len(sealed) - len(missing)} of {len(sealed)} cells from obs[{column!r}]: for display only."]
+    sealed = np.asarray(["" if pd.isna(value) or str(value) in MISSING else str(value) for value in values], np.str_)
+    unlabelled = [str(name) for name, label in zip(dataset.obs_names, sealed, strict=True) if not label]
+    notes = [
+        f"Labels for {len(sealed) - len(unlabelled)} of {len(sealed)} cells from obs[{column!r}]: for display only."
+    ]
     return (
         Truth(sealed, source=f"obs[{column!r}]"),
         notes,
-        ([f"{len(missing)} cells have no label in obs[{column!r}]: {listed(missing)}."] if missing else []),
+        ([f"{len(unlabelled)} cells have no label in obs[{column!r}]: {listed(unlabelled)}."] if unlabelled else []),
     )
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    if not path.exists():
+        raise missing(path, "a csv or tsv of cells and their labels, not a column of obs")
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"

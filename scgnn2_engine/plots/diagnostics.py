@@ -126,7 +126,7 @@ def _pair_panels(hv: Any, evaluation: Evaluation) -> list[Any]:
             {
                 "before": "correlation_observed",
                 "after imputation": "correlation_imputed",
-                "genes permuted": "correlation_permuted",
+                "chance": "correlation_chance",
             },
             "after imputation",
         ),

@@ -81,7 +81,9 @@ def save_both(element: Any, stem: str | Path) -> list[Path]:
     return [save_figure(element, Path(f"{stem}{suffix}")) for suffix in (".html", ".png")]
 
 
-def draw_figures(result: Result, directory: str | Path, *, seed: int = 1) -> list[Path]:
+def draw_figures(
+    result: Result, directory: str | Path, *, seed: int = 1, stop: Callable[[], bool] = lambda: False
+) -> list[Path]:
     """Draw the standard figures of a result into ``figures/``.
 
     Parameters
@@ -92,6 +94,8 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1) -> lis
         The output folder.
     seed
         Of the map, where it has to be computed.
+    stop
+        Asked before every figure; once it returns True, the others are left out.
 
     Returns
     -------
@@ -111,6 +115,8 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1) -> lis
     folder = Path(directory) / "figures"
     written: list[Path] = []
     for name, draw in _standard_figures(result, seed).items():
+        if stop():
+            break
         written += save_both(draw(), folder / name)
     return written
 

@@ -11,7 +11,8 @@ import pytest
 
 import scgnn2_engine as sc2
 from scgnn2_engine.cli import main
-from scgnn2_engine.evaluate.outside import iterate_outputs, named_apart, read_output
+from scgnn2_engine.evaluate.outputs import named_apart, read_output
+from scgnn2_engine.evaluate.outside import iterate_outputs
 from scgnn2_engine.evaluate.saved_run import read_run
 from scgnn2_engine.events import drain
 from scgnn2_engine.prepare import prepare
@@ -193,6 +194,33 @@ def test_match_library_takes_the_scale_out(other_tool, tmp_path):
     assert plain.evaluation.imputation["rmse"].max() > 1
 
 
+def test_runs_keep_their_library(run_folder):
+    run = read_output(run_folder)
+    plain = drain(iterate_outputs([run], baselines=False))
+    matched = drain(iterate_outputs([run], match_library=True, baselines=False))
+    assert matched.evaluation.imputation["rmse"].tolist() == plain.evaluation.imputation["rmse"].tolist()
+    assert "left as it is" in matched.notes[0]
+
+
+def test_what_was_read_and_compared_is_printed_and_written(other_tool, tmp_path, capsys):
+    part = pd.read_csv(other_tool / "perfect.csv", index_col=0).iloc[:40]
+    part.to_csv(tmp_path / "part.csv")
+    where = [str(tmp_path / "part.csv"), *(str(other_tool / name) for name in ("truth.csv", "observed.csv"))]
+    flags = ["--no-baselines", "--orientation", "cells-by-genes", "--output", str(tmp_path / "scores")]
+    assert main(["evaluate", where[0], "--truth", where[1], "--observed", where[2], *flags]) == 0
+    printed = capsys.readouterr().out
+    for name, path, size in zip(("part", "truth", "observed"), where, (40, 50, 50), strict=True):
+        assert f"{name}: {path}: {size} cells x 30 genes" in printed
+    assert "Scale counts" in printed
+    assert "Warning: Every result, and the baselines, are scored on 40 of 50 cells and 30 of 30 genes" in printed
+    row = pd.read_csv(tmp_path / "scores" / "compared.csv").iloc[0]
+    assert row[["method", "compared_with", "cells", "of_cells"]].tolist() == ["part", "truth and observed", 40, 50]
+    found = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
+    assert found["compared"][0]["scored_cells"] == 40
+    assert any("Scale counts" in line for line in found["reading"])
+    assert "40 of 50 cells" in found["warnings"][0]
+
+
 def test_names_are_told_apart(other_tool):
     one = read_output(other_tool / "truth.csv")
     assert [output.name for output in named_apart([one, one, one])] == ["truth", "truth_2", "truth_3"]
@@ -211,9 +239,18 @@ def test_errors_say_what_to_do(other_tool, run_folder, tmp_path, capsys):
     code, said = refused(str(tmp_path / "nowhere.csv"))
     assert code == 3
     assert "nowhere.csv" in said
-    code, said = refused(str(other_tool / "layered.h5ad"), "--layer", "magic", "--clusters", "louvain")
+    code, said = refused(str(other_tool / "layered.h5ad"), "--load_layer", "magic", "--clusters", "louvain")
     assert code == 3
     assert "leiden" in said
+    code, said = refused(str(other_tool / "layered.h5ad"), "--layer", "magick")
+    assert code == 3
+    assert "no layer 'magick'" in said
+    assert "evaluate and convert: --layer" in said
+    code, said = refused(str(run_folder), "--labels", str(tmp_path / "cell_type"))
+    assert code == 3
+    assert "cell_type does not exist" in said
+    assert "not a column of obs" in said
+    assert "damaged" not in said
     elsewhere = pd.read_csv(truth, index_col=0)
     elsewhere.index = "other_" + elsewhere.index
     elsewhere.to_csv(tmp_path / "elsewhere.csv")

@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-import scgnn2_engine.loop as loop
+import scgnn2_engine.iteration as iteration
 import scgnn2_engine.run_folder as run_folder
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
-from scgnn2_engine.events import IterationEnded, Notice, RunEnded
+from scgnn2_engine.events import IterationEnded, Notice, RunEnded, StageStarted
 from scgnn2_engine.io import claim_directory
+from scgnn2_engine.plots import files
 
 QUICK = {
     "total_epoch": 2,
@@ -60,7 +61,7 @@ def test_a_run_that_fails_says_so_in_its_log(data, tmp_path, monkeypatch):
         raise TrainingError("The loss became NaN.", stage="feature_AE", iteration=0, epoch=1)
         yield
 
-    monkeypatch.setattr(loop, "iterate_denoising", breaking)
+    monkeypatch.setattr(iteration, "iterate_denoising", breaking)
     with pytest.raises(TrainingError):
         list(iterate_to_folder(data, params(tmp_path)))
     assert logged(tmp_path)[-1]["event"] == "RunFailed"
@@ -86,6 +87,24 @@ def test_a_figure_never_costs_the_result(data, tmp_path, monkeypatch):
     assert sum("no such colour" in message for message in warnings) == 2
     assert (tmp_path / "imputed.csv").is_file()
     assert isinstance(events[-1], RunEnded)
+
+
+@pytest.mark.parametrize("drawn", [0, 1])
+def test_after_a_stop_no_more_figures_are_drawn(data, tmp_path, monkeypatch, drawn):
+    saved = []
+    monkeypatch.setattr(files, "save_both", lambda element, stem: saved.append(stem) or [stem])
+    monkeypatch.setattr(run_folder, "umap_positions", lambda embedding, seed: embedding[:, :2])
+    figures = params(tmp_path, output_figures=True, evaluate_baselines=False)
+    started = []
+    stop = lambda: bool(started) and len(saved) >= drawn  # noqa: E731
+    events = []
+    for event in iterate_to_folder(data, figures, stop=stop):
+        events.append(event)
+        started += [True] if isinstance(event, StageStarted) and event.stage == "output" else []
+    assert len(saved) == drawn
+    assert any(isinstance(event, Notice) and event.message == run_folder.FIGURES_LEFT_OUT for event in events)
+    assert (tmp_path / "result.h5ad").is_file()
+    assert events[-1].reason == "total_epoch"
 
 
 def test_too_small_a_disk_is_refused_before_training(data, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import scgnn2_engine as sc2
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.evaluate.diagnostics import (
     agreement_table,
@@ -21,7 +22,8 @@ from scgnn2_engine.evaluate.diagnostics import (
 from scgnn2_engine.evaluate.entries import scored_entries
 from scgnn2_engine.evaluate.measurements import MEANINGS, diagnose, gene_table, on_normalised_scale
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
-from scgnn2_engine.types import CellGraph
+from scgnn2_engine.prepare import prepare
+from scgnn2_engine.types import CellGraph, Dataset
 
 
 def test_effective_rank_is_the_number_of_equal_directions(rng):
@@ -71,13 +73,21 @@ def test_correlations_made_up_by_smoothing_are_seen(rng):
     found = gene_correlations(smoothed, observed)
     assert found["correlation_observed"] < 0.1 < 0.5 < found["correlation_imputed"]
     assert found["correlation_inflation"] > 5
-    assert found["correlation_permuted"] < 0.1
+    assert found["correlation_chance"] < 0.1
     assert found["pairs_only_imputed"] > 0.8
     same = gene_correlations(observed, observed)
     assert same["correlation_inflation"] == 1
     assert same["pairs_only_imputed"] == 0
     assert gene_correlations(smoothed, observed, seed=2) == gene_correlations(smoothed, observed, seed=2)
     assert np.isnan(gene_correlations(np.ones((5, 3)), np.ones((5, 3)))["correlation_imputed"])
+
+
+def test_chance_is_a_matter_of_the_number_of_cells_alone(rng):
+    for n_obs in (100, 700):
+        noise = rng.standard_normal((n_obs, 40))
+        for imputed in (noise, noise[:, :3] @ rng.standard_normal((3, 40))):
+            found = gene_correlations(imputed, noise)["correlation_chance"]
+            assert found == pytest.approx(0.6745 / np.sqrt(n_obs), rel=0.1)
 
 
 def test_stability_is_the_mean_over_pairs():
@@ -106,6 +116,24 @@ def test_dispersion_of_poisson_counts_is_nearly_zero_and_overdispersion_is_seen(
         0.08 < technical_dispersion(noisy) < 0.3
     )  # low rather than high: a decile, neighbours chosen by the same noise
     assert np.isnan(technical_dispersion(replace(noisy, scale="logged")))
+
+
+@pytest.mark.parametrize("dropout_prob", [0.0, 0.1])
+def test_the_dispersion_is_that_of_the_data_whether_the_run_normalises_or_not(dropout_prob):
+    generator = np.random.default_rng(4)
+    types = np.repeat([0, 1], 60)
+    rates = generator.gamma(2.0, 20.0, size=(2, 50))[types] * 4.0 ** generator.uniform(-1, 1, size=(120, 1))
+    counts = generator.poisson(rates * generator.gamma(20.0, 0.05, size=rates.shape)).astype(np.float32)
+    data = Dataset(counts, np.arange(120).astype(str), np.arange(50).astype(str), "counts")
+    params = sc2.RunParams(run_LTMG=False, seed=1, dropout_prob=dropout_prob)
+    one, other = (prepare(data, params.replace(preprocess_library_size=on)) for on in (True, False))
+    assert one.size_factors.std() > 0.5
+    assert (other.size_factors == 1).all()
+    dispersion = technical_dispersion(one)
+    assert 0.02 < dispersion < 0.08  # made with 1 / 20
+    assert technical_dispersion(other) == pytest.approx(dispersion, rel=1e-3)
+    logged = np.log1p(rates).ravel()
+    assert noise_floor(logged, technical_dispersion(other)) == pytest.approx(noise_floor(logged, dispersion), rel=1e-3)
 
 
 def test_noise_floor_falls_with_the_depth_and_rises_with_the_dispersion():

@@ -154,6 +154,38 @@ def test_a_stopped_run_is_not_held_up(groups):
     assert any("stopped" in note for note in evaluation.notes)
 
 
+@pytest.mark.parametrize(("until", "left_out", "said"), [
+    ("knn", [*list(IMPUTATION)[4:], *CLUSTERING, "diagnostics"], "7 of 11 baselines and the diagnostics were not"),
+    ("pca_leiden_1.0", ["diagnostics"], "the diagnostics were not computed"),
+])  # fmt: skip
+def test_a_stop_during_the_scoring_is_said(run, monkeypatch, until, left_out, said):
+    """The iterations are whole, and so is the reason that ended them; what is known of the result is not."""
+    assert len(run.evaluation.left_out) == 0
+    stopped = []
+
+    def counted(function):
+        def wrapped(name, *arguments, **options):
+            stopped.extend([True] if name == until else [])
+            return function(name, *arguments, **options)
+
+        return wrapped
+
+    for name in ("impute_baseline", "cluster_baseline"):
+        monkeypatch.setattr(report, name, counted(getattr(report, name)))
+    steps = report.evaluated(run, None, baselines=True, diagnostics=True, seed=1, stop=lambda: bool(stopped))
+    notices = []
+    while True:
+        try:
+            notices.append(next(steps))
+        except StopIteration as end:
+            result = end.value
+            break
+    assert result.record["stopped_by"] == run.record["stopped_by"] != "stop_signal"
+    assert list(result.evaluation.left_out) == left_out == result.record["evaluation"]["left_out"]
+    assert said in result.evaluation.notes[0]
+    assert (notices[-1].message, notices[-1].level) == (result.evaluation.notes[0], "warning")
+
+
 def test_an_evaluation_that_fails_leaves_the_result(run, monkeypatch):
     def broken(*arguments, **options):
         raise ValueError("no such number")

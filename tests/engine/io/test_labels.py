@@ -38,11 +38,25 @@ def test_names_decide_not_positions(tmp_path, text):
 
 
 def test_what_does_not_match_is_listed(tmp_path):
-    truth, notes, warnings = labels(tmp_path, "cell,cell_type\ncell_2,NA\ncell_9,x\n")
-    assert truth.sealed_labels.tolist() == ["", "NA", ""]
+    truth, notes, warnings = labels(tmp_path, "cell,cell_type\ncell_2,na\ncell_9,x\n")
+    assert truth.sealed_labels.tolist() == ["", "na", ""]
     assert "cell_9" in notes[1]
     assert warnings[0].startswith("2 cells have no label")
     assert "cell_1, cell_3" in warnings[0]
+
+
+@pytest.mark.parametrize("missing", ["NA", '"NA"', "NaN", "nan", "None", ""])
+def test_what_stands_for_no_label_is_no_type(tmp_path, missing):
+    truth, notes, warnings = labels(tmp_path, f"cell,cell_type\ncell_1,a\ncell_2,{missing}\ncell_3,NAN\n")
+    assert truth.sealed_labels.tolist() == ["a", "", "NAN"]
+    assert "Labels for 2 of 3 cells" in notes[0]
+    assert warnings == [f"1 cells have no label in {tmp_path / 'labels.csv'}: cell_2."]
+
+
+def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path):
+    (tmp_path / "types.csv").write_text("cell,cell_type\n")
+    with pytest.raises(InputError, match=r"labels\.csv does not exist.*not a column of obs.*holds types\.csv"):
+        read_labels(tmp_path / "labels.csv", CELLS)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +77,9 @@ def test_labels_that_cannot_be_used_are_refused(tmp_path, text, words):
     assert "holds no labels" not in words or error.value.advice
 
 
-def test_labels_from_an_obs_column():
-    obs = pd.DataFrame({"kind": pd.Categorical(["a", None, "b"])}, index=CELLS.astype(object))
+@pytest.mark.parametrize("missing", [None, "nan"])
+def test_labels_from_an_obs_column(missing):
+    obs = pd.DataFrame({"kind": pd.Categorical(["a", missing, "b"])}, index=CELLS.astype(object))
     data = Dataset(np.ones((3, 2), dtype=np.float32), CELLS, np.array(["Actb", "Gapdh"]), "counts", obs=obs)
     read_in = read_dataset(RunParams(load_cell_type_labels="kind"), data)
     assert read_in.truth.sealed_labels.tolist() == ["a", "", "b"]
