@@ -65,6 +65,9 @@ ALWAYS_IN_SIGHT = {"position": "sticky", "top": "0", "z-index": "10"}
 NOTICE_SECONDS = 8
 """Good news goes by itself; what went wrong stays until it is closed."""
 
+PRESSES_APART = 1.0
+"""Seconds within which a second press on Run is part of a double click."""
+
 TURNS_BETWEEN_LISTS = 3
 """Every so many polls the list of all runs is looked at, in between only the shown run."""
 
@@ -97,7 +100,7 @@ class App:
         self.draft = Draft()
         self.picker = DataPicker(context, self.draft, self.session)
         self.controls = Controls(self.draft, self.session)
-        self.run_bar = RunBar(self.run, self.stop, self.kill)
+        self.run_bar = RunBar(self._press_run, self.stop, self.kill)
         self.live = LiveView(self.session, context.manager)
         self._made: dict[str, Any] = {}
         self._builders: dict[str, Callable[[], Any]] = {
@@ -133,6 +136,7 @@ class App:
         self._turn = 0
         self._notice_until = math.inf
         self._last_state = ""
+        self._ran_at = -math.inf
         self.session.param.watch(lambda _: self._show_notice(), "noticed")
         self.picker.param.watch(self._by_parameters, "by_parameters")
         self.picker.param.watch(lambda _: self._allow(), "source")
@@ -161,6 +165,15 @@ class App:
         self._name.value = ""
         self.tabs.active = list(self._builders).index("Live")
         return submitted[0]
+
+    def _press_run(self) -> None:
+        """The button Run; a double click is one press, whose second half waits here until the first is through."""
+        if time.monotonic() - self._ran_at < PRESSES_APART:
+            return
+        try:
+            self.run()
+        finally:
+            self._ran_at = time.monotonic()
 
     def stop(self) -> None:
         """Ask the shown run to stop and keep what it has."""
@@ -229,6 +242,7 @@ class App:
         self.live.update(info)
         if info is not None and info.over and self._last_state != info.state:
             self.session.refresh()
+            self.picker.estimate()
         self._last_state = info.state if info is not None else ""
         if self._turn % TURNS_BETWEEN_LISTS == 0:
             self._show_lists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from scgnn2_engine.plots import palette
@@ -40,6 +41,9 @@ CHARTS = {"display": "grid", "grid-template-columns": "repeat(auto-fit, minmax(2
 
 TABLE = ".tabulator, .tabulator .tabulator-col, .tabulator-row .tabulator-cell { font-size: 13px !important; }"
 """Stylesheet of a table."""
+
+LEAST_CONTRAST = 3.0
+"""Of a line or a dot with what it is drawn on (WCAG 2, 1.4.11)."""
 
 SMALL = {"font-size": "12px"}
 """Style of a figure: panel-material-ui measures its text by it."""
@@ -83,6 +87,38 @@ def paint(plot: Any, dark: bool) -> None:
         legend.border_line_color = None
 
 
-def cluster_colour(cluster: int) -> str:
-    """The colour of a cluster's number, as in every figure of the engine."""
-    return palette(256)[cluster % 256]
+def cluster_colour(cluster: int, dark: bool = False) -> str:
+    """The colour of a cluster's number: on white as in every figure of the engine, on the dark page :func:`seen`."""
+    return seen(palette(256)[cluster % 256], dark)
+
+
+@cache
+def seen(colour: str, dark: bool) -> str:
+    """A group's colour on the page: on the dark one, what would vanish has so much white mixed in that it is seen.
+
+    White keeps the hue; brighter shades of the same strength would be like other colours of the palette.
+
+    Examples
+    --------
+    >>> seen("#332288", dark=False), seen("#332288", dark=True), seen("#e69f00", dark=True)
+    ('#332288', '#6a5ea8', '#e69f00')
+    """
+    paper = luminance(colours(dark)["paper"])
+    if not dark or contrast(luminance(colour), paper) >= LEAST_CONTRAST:
+        return colour
+    shares = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    mixed = ("#" + "".join(f"{round(share + (255 - share) * white / 100):02x}" for share in shares)
+             for white in range(101))  # fmt: skip
+    return next(shade for shade in mixed if contrast(luminance(shade), paper) >= LEAST_CONTRAST)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``, 0 to 1 (WCAG 2)."""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    """Contrast of two luminances, 1 to 21."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

@@ -1,4 +1,4 @@
-"""Charts over many runs or trials: curves overlaid, parallel coordinates, history, slices, importances."""
+"""Charts over many runs or trials: curves overlaid, history, slices, importances."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from bokeh import models as bokeh_models
 from bokeh import plotting as bokeh_plotting
 from bokeh.palettes import Viridis256
 
+from scgnn2_app.charts.axes import LOG_TICKS, with_room
 from scgnn2_app.charts.growing import LEGEND
-from scgnn2_app.theme import SMALL, colours, paint
+from scgnn2_app.theme import LEAST_CONTRAST, SMALL, colours, contrast, luminance, paint, seen
 from scgnn2_engine.plots import palette
 
 models: Any = bokeh_models  # its own types lack half of its classes
@@ -30,15 +31,19 @@ SCORE_WORDS = {
     "nmi_against_ground_truth": "NMI against labels",
     "graph_change": "graph change",
     "error_median": "median hidden error",
+    "error_mean": "mean hidden error",
+    "error_rmse": "root mean square hidden error",
+    "error_cosine": "cosine similarity at hidden entries",
+    "seconds": "seconds",
     "cluster_count": "clusters",
 }
 """What scores are called at axes and above columns."""
 
+LEAST_SHARE = 0.05
+"""Of the largest score: what an axis of scores spans at least."""
+
 COUNTS = frozenset({"cluster_count"})
 """Scores that are whole numbers."""
-
-LEAST_CONTRAST = 3.0
-"""Of a line with what it is drawn on (WCAG 2, 1.4.11)."""
 
 
 def score_words(score: str) -> str:
@@ -54,8 +59,8 @@ def score_words(score: str) -> str:
 
 def visible_shades(dark: bool) -> list[str]:
     """The part of the palette that is seen on the page, from its dark end to its bright one."""
-    paper = _luminance(colours(dark)["paper"])
-    return [shade for shade in Viridis256 if _contrast(_luminance(shade), paper) >= LEAST_CONTRAST]
+    paper = luminance(colours(dark)["paper"])
+    return [shade for shade in Viridis256 if contrast(luminance(shade), paper) >= LEAST_CONTRAST]
 
 
 def frame(title: str, x: str, y: str, dark: bool, **options: Any) -> Any:
@@ -100,12 +105,15 @@ def overlaid(
     plot = frame(title, x, y, dark, height=HEIGHT + LEGEND_ROW * len(curves), **options)
     plot.xaxis.ticker.update(min_interval=1)
     plot.y_range.default_span = 2.0 if whole else 0.1
+    if options.get("y_axis_type") == "log":
+        plot.yaxis.ticker = models.CustomJSTicker(major_code=LOG_TICKS)
     if whole:
         plot.yaxis.ticker.update(min_interval=1)
     items = []
     for (name, (xs, ys)), colour in zip(curves.items(), palette(len(curves)), strict=True):
         stride = max(1, len(xs) // 4000)
         source = models.ColumnDataSource({"x": list(xs[::stride]), "y": list(ys[::stride])})
+        colour = seen(colour, dark)
         line = plot.line("x", "y", source=source, color=colour, line_width=1.5)
         drawn = [line]
         plot.add_tools(
@@ -121,96 +129,23 @@ def overlaid(
     return plot
 
 
-def parallel_coordinates(
-    names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, dark: bool, *, smaller_is_better: bool = True
-) -> Any:
-    """A line for every run through its parameters to its score.
-
-    Parameters
-    ----------
-    names
-        (n,) of the runs.
-    axes
-        Parameter or score to its (n,) values; text and switches become steps. Missing values: None or NaN, and a run
-        without its score is left out.
-    score
-        Which of the axes colours the lines; drawn last.
-    dark
-        Whether the page is dark.
-    smaller_is_better
-        Which end of the colours stands out.
-    """
-    last = [_number(value) for value in axes[score]]
-    kept = [row for row, value in enumerate(last) if math.isfinite(value)]
-    order = [*(axis for axis in axes if axis != score), score]
-    scaled = {axis: _scaled([axes[axis][row] for row in kept]) for axis in order}
-    plot = frame(
-        "Parameters and score of every run",
-        "",
-        "",
-        dark,
-        tools="save,reset",
-        height=340,
-        x_range=(-0.3, len(order) - 0.7),
-    )
-    plot.yaxis.visible = False
-    plot.grid.visible = False
-    plot.y_range.update(start=-0.12, end=1.12)
-    plot.xaxis.ticker = models.FixedTicker(ticks=list(range(len(order))))
-    plot.xaxis.major_label_overrides = {
-        position: _wrapped(score_words(axis) if axis == score else axis) for position, axis in enumerate(order)
-    }
-    values = [last[row] for row in kept]
-    ink = colours(dark)
-    for position, axis in enumerate(order):
-        plot.line([position, position], [0, 1], color=ink["muted"], line_width=1)
-        marks = scaled[axis][1]
-        plot.text(
-            [position] * len(marks), [mark[0] for mark in marks], text=[mark[1] for mark in marks],
-            text_font_size="8pt", text_color=ink["ink"], text_baseline="middle", x_offset=4,
-            text_align=["right" if position == len(order) - 1 else "left"] * len(marks),
-        )  # fmt: skip
-    if kept:
-        shades = visible_shades(dark)
-        if smaller_is_better == dark:  # what is best has the colour that is furthest from the page's
-            shades = shades[::-1]
-        mapper = models.LinearColorMapper(shades, low=min(values), high=max(values) + 1e-12)
-        source = models.ColumnDataSource(
-            {
-                "xs": [list(range(len(order)))] * len(kept),
-                "ys": [[float(scaled[axis][0][row]) for axis in order] for row in range(len(kept))],
-                "score": values,
-                "name": [names[row] for row in kept],
-            }
-        )
-        lines = plot.multi_line(
-            "xs", "ys", source=source, line_color={"field": "score", "transform": mapper}, line_width=1.8,
-            line_alpha=0.85, hover_line_width=4, hover_line_color={"field": "score", "transform": mapper},
-        )  # fmt: skip
-        plot.add_tools(
-            models.HoverTool(renderers=[lines], tooltips=[("run", "@name"), (score_words(score), "@score{0.0000}")])
-        )
-        bar = models.ColorBar(color_mapper=mapper, width=8, title=None, background_fill_alpha=0, padding=2)
-        bar.major_label_text_color = ink["ink"]
-        plot.add_layout(bar, "right")
-    return plot
-
-
 def history(numbers: Sequence[int], scores: Sequence[float], score: str, dark: bool, *, minimise: bool) -> Any:
     """The score of every trial, and the best so far."""
     words = score_words(score)
     plot = frame("Score of every trial", "trial", words, dark)
     if numbers:
         best = np.minimum.accumulate(scores) if minimise else np.maximum.accumulate(scores)
-        points = plot.scatter(list(numbers), list(scores), size=7, color=palette(1)[0], legend_label="trial")
-        plot.step(
-            list(numbers), best.tolist(), mode="after", color=palette(2)[1], line_width=2, legend_label="best so far"
-        )
+        points = plot.scatter(list(numbers), list(scores), size=7, color=palette(1)[0])
+        line = plot.step(list(numbers), best.tolist(), mode="after", color=palette(2)[1], line_width=2)
+        named = {"trial": points, "best so far": line}
         plot.add_tools(
             models.HoverTool(renderers=[points], tooltips=[("trial", "@x"), (words, "@y{0.0000}")], visible=False)
         )
-        plot.legend.update(label_text_font_size="8pt", spacing=0, padding=2)
+        items = [models.LegendItem(label=name, renderers=[drawn]) for name, drawn in named.items()]
+        plot.add_layout(models.Legend(items=items, **LEGEND), "above")
         plot.xaxis.ticker.update(min_interval=1)
+        plot.x_range.update(start=min(numbers) - 0.5, end=max(numbers) + 0.5)
+        _make_room(plot.y_range, scores)
         paint(plot, dark)
     return plot
 
@@ -226,7 +161,7 @@ def slice_of(
     log: bool,
 ) -> Any:
     """The score of every trial against one parameter; later trials are darker."""
-    as_numbers = [_number(value) for value in values]
+    as_numbers = [number(value) for value in values]
     is_number = (
         bool(values)
         and all(math.isfinite(value) for value in as_numbers)
@@ -242,6 +177,10 @@ def slice_of(
     shown = as_numbers if is_number else [str(value) for value in values]
     source = models.ColumnDataSource({"x": shown, "y": list(scores), "trial": list(numbers)})
     if numbers:
+        _make_room(plot.y_range, scores)
+        if is_number and not log:
+            plot.x_range.default_span = 0.2 * abs(as_numbers[0]) or 1.0
+            plot.xaxis.ticker.desired_num_ticks = 4  # of more, the labels run together on a narrow page
         shades = visible_shades(dark)
         mapper = models.LinearColorMapper(shades if dark else shades[::-1], low=min(numbers), high=max(numbers) + 1)
         points = plot.scatter("x", "y", source=source, size=7, color={"field": "trial", "transform": mapper})
@@ -264,49 +203,16 @@ def importances(shares: Mapping[str, float], dark: bool) -> Any:
     return plot
 
 
-def _number(value: Any) -> float:
+def _make_room(y_range: Any, scores: Sequence[float]) -> None:
+    """Show at least so much of an axis that trials that are as good as the same look so."""
+    low, high = with_room(scores, LEAST_SHARE, relative=True)
+    edge = 0.1 * (high - low) or 0.5
+    y_range.update(start=low - edge, end=high + edge)
+
+
+def number(value: Any) -> float:
+    """A value as a number, NaN where it is none."""
     try:
         return float(value)
     except (TypeError, ValueError):
         return math.nan
-
-
-def _scaled(values: Sequence[Any]) -> tuple[np.ndarray[Any, Any], list[tuple[float, str]]]:
-    """Values of one axis as heights from 0 to 1, and what to write at which height."""
-    numbers = np.array([_number(value) for value in values])
-    if len(values) == 0:
-        return numbers, []
-    if any(isinstance(value, bool) for value in values) or not np.isfinite(numbers).all():
-        kinds = sorted({str(value) for value in values})
-        at = {kind: (index / (len(kinds) - 1) if len(kinds) > 1 else 0.5) for index, kind in enumerate(kinds)}
-        return np.array([at[str(value)] for value in values]), [(height, kind) for kind, height in at.items()]
-    low, high = float(numbers.min()), float(numbers.max())
-    if low == high:
-        return np.full(len(values), 0.5), [(0.5, f"{low:.4g}")]
-    spread = numbers
-    if low > 0 and high / low >= 100:
-        spread = np.log10(numbers)
-    height = (spread - spread.min()) / np.ptp(spread)
-    return height, [(-0.05, f"{low:.4g}"), (1.05, f"{high:.4g}")]
-
-
-def _wrapped(text: str) -> str:
-    """A long key, or words, on two lines."""
-    between, end = (" ", "") if " " in text else ("_", "_")
-    parts = text.split(between)
-    if len(text) < 16 or len(parts) < 3:
-        return text
-    half = len(parts) // 2
-    return between.join(parts[:half]) + end + "\n" + between.join(parts[half:])
-
-
-def _luminance(colour: str) -> float:
-    """Relative luminance of ``#rrggbb``, 0 to 1 (WCAG 2)."""
-    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _contrast(one: float, other: float) -> float:
-    """Contrast of two luminances, 1 to 21."""
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

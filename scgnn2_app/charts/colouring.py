@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from scgnn2_app.charts.shading import FAINT, LEVELS, quantised
 from scgnn2_app.results.run_data import RunData
+from scgnn2_app.theme import seen
 from scgnn2_engine.plots import cluster_colours
 from scgnn2_engine.plots.style import natural_order
 from scgnn2_engine.types import Floats
@@ -22,7 +23,7 @@ UNKNOWN = "(no label)"
 
 @dataclass(frozen=True)
 class Group:
-    """One group of cells: its name, colour, and number of cells."""
+    """One group of cells: its name, its colour on white, and number of cells."""
 
     name: str
     colour: str
@@ -76,7 +77,7 @@ class Colouring:
     def palette(self, dark: bool) -> list[str]:
         """256 colours: none, faint, then those of the groups or of the numbers."""
         faint = "#8e97a526" if dark else "#6b728022"
-        colours = [group.colour for group in self.groups] or list(ramp(dark))
+        colours = [seen(group.colour, dark) for group in self.groups] or list(ramp(dark))
         return ["#00000000", faint, *(colours[index % len(colours)] for index in range(LEVELS))]
 
     def isolated(self, names: Sequence[str]) -> Colouring:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bokeh import models as bokeh_models
 from bokeh import plotting as bokeh_plotting
 
+from scgnn2_app.charts.axes import LOG_TICKS
 from scgnn2_app.results.story import Curve, RunStory
 from scgnn2_app.theme import SMALL, cluster_colour, colours, paint
 from scgnn2_engine.plots import palette
@@ -39,7 +39,16 @@ LEGEND: dict[str, Any] = {
 }
 """Above the plot, so that it hides nothing; a click hides its line."""
 
+CLUSTER_LEGEND: dict[str, Any] = LEGEND | {"ncols": 5, "label_width": 12}
+"""One of numbers only, so that a chart of many clusters keeps its height."""
+
+LEGEND_ROW = 22
+"""Pixels of a row of it."""
+
 HELD_OUT = "held out"
+
+
+HEIGHT = 230
 
 
 class LossChart:
@@ -56,7 +65,7 @@ class LossChart:
     def __init__(self, stage: str, title: str, dark: bool = False) -> None:
         self.stage = stage
         self.figure = plotting.figure(
-            height=230,
+            height=HEIGHT,
             sizing_mode="stretch_width",
             title=title,
             y_axis_type="log",
@@ -70,17 +79,19 @@ class LossChart:
         self.figure.toolbar.logo = None
         self.figure.toolbar.autohide = True
         self.figure.yaxis.formatter = models.NumeralTickFormatter(format="0.[00]a")
-        self.figure.yaxis.ticker = models.LogTicker(mantissas=[1, 2, 5])
+        self.figure.yaxis.ticker = models.CustomJSTicker(major_code=LOG_TICKS)
         self._lines: dict[int | None, tuple[Any, int]] = {}
-        self._items: list[Any] = []
+        self._drawn: dict[int | None, Any] = {}
+        self._dark = dark
         self._held_out = models.ColumnDataSource({"x": [], "y": []})
         self._held_out_length = 0
         self._earlier = models.ColumnDataSource({"x": [], "y": []})
         self._earlier_line = self.figure.line(
             "x", "y", source=self._earlier, line_dash=[4, 3], line_width=1.5, color=colours(dark)["muted"]
         )
-        self._legend = models.Legend(**LEGEND)
-        self.figure.add_layout(self._legend, "above")
+        self._legend, self._clusters = models.Legend(**LEGEND), models.Legend(**CLUSTER_LEGEND | {"visible": False})
+        for legend in (self._clusters, self._legend):
+            self.figure.add_layout(legend, "above")
         self._add_right_axis()
         self.paint(dark)
 
@@ -91,7 +102,10 @@ class LossChart:
 
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""
+        self._dark = dark
         paint(self.figure, dark)
+        for cluster, line in self._drawn.items():
+            line.glyph.line_color = _line_colour(cluster, dark)
         self._earlier_line.glyph.line_color = colours(dark)["muted"]
         self._held_out_line.glyph.line_color = colours(dark)["ink"]  # every other colour may be a cluster's
 
@@ -127,14 +141,25 @@ class LossChart:
 
     def _new_line(self, cluster: int | None) -> Any:
         source = models.ColumnDataSource({"x": [], "y": []})
-        colour = palette(1)[0] if cluster is None else cluster_colour(cluster)
-        line = self.figure.line("x", "y", source=source, color=colour, line_width=1.5)
+        line = self.figure.line("x", "y", source=source, color=_line_colour(cluster, self._dark), line_width=1.5)
+        self._drawn[cluster] = line
+        self._name_clusters()
         self.figure.y_range.renderers = [*self.figure.y_range.renderers, line]  # that of the other axis is none of it
         name = "loss" if cluster is None else f"cluster {cluster}"
         self.figure.add_tools(
             models.HoverTool(renderers=[line], tooltips=[(name, "@y{0.0000a}"), ("epoch", "@x{0}")], visible=False)
         )
         return source
+
+    def _name_clusters(self) -> None:
+        numbers = sorted(cluster for cluster in self._drawn if cluster is not None)
+        if numbers:
+            self._clusters.items = [
+                models.LegendItem(label=str(cluster), renderers=[self._drawn[cluster]]) for cluster in numbers
+            ]
+            rows = -(-len(numbers) // self._clusters.ncols)
+            self.figure.height = HEIGHT + LEGEND_ROW * (rows - 1)
+            self._clusters.visible = True
 
     def _add_right_axis(self) -> None:
         """Hidden until it is needed: one that is added to a figure on the screen is measured before it is drawn."""
@@ -164,122 +189,8 @@ class LossChart:
         self._legend.items = [*others, models.LegendItem(label=text, renderers=[line])] if shown else others
 
 
-class ScoreChart:
-    """Scores by iteration.
-
-    Parameters
-    ----------
-    title, unit
-        What stands above, and beside the y axis.
-    lines
-        Name of a score to its name in the legend.
-    baselines
-        Likewise for what is drawn as level lines, from ``RunStory.levels``.
-    span
-        How much the y axis shows where all scores are the same; of 1 and more its marks are whole numbers.
-    dark
-        Whether the page is dark.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        unit: str,
-        lines: Mapping[str, str],
-        baselines: Mapping[str, str],
-        span: float = 2.0,
-        *,
-        dark: bool = False,
-    ) -> None:
-        self._lines, self._baselines = dict(lines), dict(baselines)
-        self.figure = plotting.figure(
-            height=230,
-            sizing_mode="stretch_width",
-            title=title,
-            tools=TOOLS,
-            toolbar_location="above",
-            styles=SMALL,
-            x_axis_label="iteration",
-            y_axis_label=unit,
-        )
-        self.figure.toolbar.logo = None
-        self.figure.toolbar.autohide = True
-        self.figure.xaxis.ticker.update(min_interval=1)
-        self.figure.y_range.default_span = span
-        if span >= 1:
-            self.figure.yaxis.ticker.update(min_interval=1)
-        self._sources: dict[str, Any] = {}
-        self._drawn = (-1, 0)
-        colour_of = dict(zip([*lines, *baselines], palette(len(lines) + len(baselines)), strict=True))
-        items = []
-        for name, text in {**lines, **baselines}.items():
-            level = name in baselines
-            source = self._sources[name] = models.ColumnDataSource(
-                {"x": [], "y": []} | ({"method": []} if level else {})
-            )
-            line = self.figure.line(
-                "x", "y", source=source, color=colour_of[name], line_width=1.6, line_dash=[6, 3] if level else []
-            )
-            drawn = [line]
-            if not level:
-                other = self._sources[f"other {name}"] = models.ColumnDataSource({"x": [], "y": []})
-                self.figure.line("x", "y", source=other, color=colour_of[name], line_width=1.2, line_dash=[2, 3])
-                drawn.append(self.figure.scatter("x", "y", source=source, color=colour_of[name], size=6))
-            self.figure.add_tools(
-                models.HoverTool(
-                    renderers=[drawn[-1]],
-                    tooltips=[(text, "@method @y{0.0000}" if level else "@y{0.0000}"), ("iteration", "@x{0}")],
-                    visible=False,
-                )
-            )
-            items.append((name, models.LegendItem(label=text, renderers=drawn)))
-        self._items = items
-        self._legend = models.Legend(**LEGEND)
-        self.figure.add_layout(self._legend, "above")
-        self._selected = models.Span(location=0, dimension="height", line_dash="dashed", line_width=1, visible=False)
-        self.figure.add_layout(self._selected)
-        self.paint(dark)
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there is anything to see."""
-        return any(len(source.data["x"]) for source in self._sources.values())
-
-    def paint(self, dark: bool) -> None:
-        """Take the colours of a light or dark page."""
-        paint(self.figure, dark)
-        self._selected.line_color = colours(dark)["muted"]
-
-    def update(self, story: RunStory) -> None:
-        """Take up what has come since."""
-        now = (len(story.scores), len(story.levels))
-        if now != self._drawn:
-            self._drawn = now
-            self._fill("", story)
-        if story.selected is not None:
-            self._selected.update(location=story.selected, visible=True)
-        elif self._selected.visible:
-            self._selected.visible = False
-
-    def compare(self, story: RunStory | None) -> None:
-        """Lay the scores of another run beneath, or with None of none."""
-        self._fill("other ", story or RunStory())
-
-    def _fill(self, prefix: str, story: RunStory) -> None:
-        for name in self._lines:
-            x, y = story.column(name)
-            self._sources[prefix + name].data = {"x": x, "y": y}
-        if prefix:
-            return
-        last = [row["iteration"] for row in story.scores]
-        for name in self._baselines:
-            there = name in story.levels and any(story.column(line)[0] for line in self._lines)
-            ends: Sequence[float] = [min(last), max(max(last), min(last) + 1)] if there else []
-            method, score = story.levels[name] if there else ("", 0.0)
-            n_ends = len(ends)
-            self._sources[name].data = {"x": list(ends), "y": [score] * n_ends, "method": [method] * n_ends}
-        named = [item for name, item in self._items if self._sources[name].data["x"]]
-        self._legend.items = named if len(self._items) > 1 else []
+def _line_colour(cluster: int | None, dark: bool) -> str:
+    return palette(1)[0] if cluster is None else cluster_colour(cluster, dark)
 
 
 def _thinned(curve: Curve, stride: int) -> dict[str, list[float]]:

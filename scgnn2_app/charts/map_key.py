@@ -8,6 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from scgnn2_app.charts.colouring import Colouring
+from scgnn2_app.theme import seen
 
 
 class MapKey(JSComponent):
@@ -96,7 +97,9 @@ class MapKey(JSComponent):
 
     def describe(self, colouring: Colouring, dark: bool) -> None:
         """Describe what the colours of a map stand for."""
-        entries: list[list[str]] = [[group.name, group.colour, f"{group.n_cells:,}"] for group in colouring.groups]
+        entries: list[list[str]] = [
+            [group.name, seen(group.colour, dark), f"{group.n_cells:,}"] for group in colouring.groups
+        ]
         values: dict[str, Any] = {"title": colouring.title, "entries": entries, "gradient": [], "low": "", "high": ""}
         if not colouring.is_groups:
             colours = colouring.palette(dark)[2:]

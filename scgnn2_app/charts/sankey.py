@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
 from bokeh.plotting import figure
 
-from scgnn2_app.theme import colours, paint
+from scgnn2_app.theme import colours, paint, seen
 from scgnn2_engine.plots.sankey import BAR, bar_colours, outline, sankey_layout
 
 Chosen = Callable[[npt.NDArray[np.int64]], Any]
@@ -33,7 +33,8 @@ class SankeyChart:
     """
 
     def __init__(self, on_choose: Chosen, dark: bool = False) -> None:
-        self._on_choose = on_choose
+        self._on_choose, self._dark = on_choose, dark
+        self._fills: dict[ColumnDataSource, list[str]] = {}
         self._cells: dict[ColumnDataSource, list[npt.NDArray[np.int64]]] = {}
         plot: Any = figure(
             height=520, sizing_mode="stretch_width", title="", tools="reset", toolbar_location=None,
@@ -64,7 +65,10 @@ class SankeyChart:
 
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""
+        self._dark = dark
         paint(self.figure, dark)
+        for source, fills in self._fills.items():
+            source.patch({"fill": [(slice(len(fills)), [seen(fill, dark) for fill in fills])]})
         self.figure.outline_line_color = None
         for layer in self._text_layers:
             layer.glyph.text_color = colours(dark)["ink"]
@@ -73,7 +77,7 @@ class SankeyChart:
         """Draw nothing, and say why."""
         self._ribbons.data, self._bars.data = RIBBONS, RIBBONS
         self._texts.data, self._heads.data = TEXTS, TEXTS
-        self._cells = {}
+        self._cells, self._fills = {}, {}
         self.figure.title.text = reason
 
     def draw(
@@ -110,20 +114,24 @@ class SankeyChart:
             ],
             self._bars: [_here(cells, columns[bar.column] == bar.name) for bar in bars],
         }
+        self._fills = {
+            self._ribbons: [fill[ribbon.column, ribbon.source] for ribbon in ribbons],
+            self._bars: [fill[bar.column, bar.name] for bar in bars],
+        }
         shapes = [outline(ribbon) for ribbon in ribbons]
         self._ribbons.data = {
             "x": [shape["x"].astype(np.float32) for shape in shapes],
             "y": [shape["y"].astype(np.float32) for shape in shapes],
             "tip": [f"{names[r.column]} {r.source} → {names[r.column + 1]} {r.target}" for r in ribbons],
             "n": [ribbon.n_cells for ribbon in ribbons],
-            "fill": [fill[ribbon.column, ribbon.source] for ribbon in ribbons],
+            "fill": [seen(fill, self._dark) for fill in self._fills[self._ribbons]],
         }
         self._bars.data = {
             "x": [bar.column + BAR / 2 * np.array([-1, 1, 1, -1], dtype=np.float32) for bar in bars],
             "y": [np.array([bar.low, bar.low, bar.high, bar.high], dtype=np.float32) for bar in bars],
             "tip": [f"{names[bar.column]} {bar.name}" for bar in bars],
             "n": [bar.n_cells for bar in bars],
-            "fill": [fill[bar.column, bar.name] for bar in bars],
+            "fill": [seen(fill, self._dark) for fill in self._fills[self._bars]],
         }
         self._write(bars, names)
         self.figure.title.text = f"Flow of {len(cells):,} cells between groups"

@@ -18,7 +18,7 @@ SIDE = 132  # pixels
 MOST_EDGES, STEPS = 4000, 64
 
 
-def picture(snapshot: Snapshot, side: int = SIDE) -> npt.NDArray[np.uint8]:
+def picture(snapshot: Snapshot, side: int = SIDE, dark: bool = False) -> npt.NDArray[np.uint8]:
     """(side, side, 4) RGBA: edges grey, cells in the colour of their cluster, transparent elsewhere."""
     margin = 4
     pixels = np.rint(positions(snapshot.graph_embedding) * (side - 1 - 2 * margin)).astype(int) + margin
@@ -32,7 +32,7 @@ def picture(snapshot: Snapshot, side: int = SIDE) -> npt.NDArray[np.uint8]:
         shown = passed > 0
         image[shown, :3] = 140
         image[shown, 3] = np.minimum(150, 25 + 30 * np.log1p(passed[shown])).astype(np.uint8)
-    colours = np.array([_rgb(cluster_colour(int(cluster))) for cluster in snapshot.labels], dtype=np.uint8)
+    colours = np.array([_rgb(cluster_colour(int(cluster), dark)) for cluster in snapshot.labels], dtype=np.uint8)
     for dx in (0, 1):
         for dy in (0, 1):
             x, y = np.minimum(pixels[:, 0] + dx, side - 1), np.minimum(pixels[:, 1] + dy, side - 1)
@@ -42,8 +42,8 @@ def picture(snapshot: Snapshot, side: int = SIDE) -> npt.NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=256)
-def as_data_uri(folder: Path, iteration: int) -> tuple[str, int]:
-    """The picture of an iteration as a ``data:`` address of a PNG, and its number of clusters.
+def as_data_uri(folder: Path, iteration: int, dark: bool = False) -> tuple[str, int]:
+    """The picture of an iteration for a light or dark page as a ``data:`` address, and its number of clusters.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def as_data_uri(folder: Path, iteration: int) -> tuple[str, int]:
 
     snapshot = load_iteration(folder, iteration)
     file = io.BytesIO()
-    Image.fromarray(picture(snapshot), "RGBA").save(file, format="PNG", optimize=True)
+    Image.fromarray(picture(snapshot, dark=dark), "RGBA").save(file, format="PNG", optimize=True)
     text = base64.b64encode(file.getvalue()).decode("ascii")
     return f"data:image/png;base64,{text}", len(np.unique(snapshot.labels))
 

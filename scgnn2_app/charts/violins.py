@@ -9,7 +9,7 @@ import numpy.typing as npt
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from scgnn2_app.theme import colours, paint
+from scgnn2_app.theme import colours, paint, seen
 from scgnn2_engine.plots import cluster_colours
 from scgnn2_engine.plots.maps import violin_shapes
 from scgnn2_engine.types import Floats
@@ -33,6 +33,8 @@ class ViolinChart:
     """
 
     def __init__(self, dark: bool = False) -> None:
+        self._dark = dark
+        self._fills: list[str] = []
         plot: Any = figure(
             height=260, sizing_mode="stretch_width", title="",
             x_range=Range1d(start=-0.6, end=0.6), y_range=Range1d(start=0, end=1),
@@ -57,12 +59,15 @@ class ViolinChart:
 
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""
+        self._dark = dark
         paint(self.figure, dark)
+        if self._fills:
+            self._shapes.patch({"fill": [(slice(len(self._fills)), [seen(fill, dark) for fill in self._fills])]})
         self._lines.glyph.line_color = colours(dark)["ink"]
 
     def clear(self, reason: str = "") -> None:
         """Draw nothing, and say why."""
-        self._shapes.data, self._medians.data = EMPTY, LINES
+        self._shapes.data, self._medians.data, self._fills = EMPTY, LINES, []
         self.figure.title.text = reason
 
     def draw(
@@ -80,6 +85,7 @@ class ViolinChart:
         shapes, medians, order = violin_shapes(sets, groups)
         count = dict(zip(names.tolist(), sizes.tolist(), strict=True))
         fill = cluster_colours(order)
+        self._fills = [fill[group] for group, _, _, _ in shapes]
         alpha = dict(zip(sets, (0.35, 0.9), strict=False))
         self._shapes.data = {
             "x": [x.astype(np.float32) for _, _, x, _ in shapes],
@@ -88,7 +94,7 @@ class ViolinChart:
             "set": [name for _, name, _, _ in shapes],
             "n": [count[group] for group, _, _, _ in shapes],
             "median": [height for _, _, height in medians],
-            "fill": [fill[group] for group, _, _, _ in shapes],
+            "fill": [seen(colour, self._dark) for colour in self._fills],
             "alpha": [alpha[name] for _, name, _, _ in shapes],
         }
         self._medians.data = {

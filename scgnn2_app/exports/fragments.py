@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from scgnn2_app.results.baseline_levels import shown_name
+from scgnn2_app.results.baseline_levels import CLUSTERING, IMPUTATION, not_computed, shown_name
 from scgnn2_app.results.diagnosis import (
     DE_WARNING,
+    NOT_COMPUTED,
     OWN,
     WORDS,
     Finding,
@@ -19,6 +20,7 @@ from scgnn2_app.results.diagnosis import (
     findings,
     scores_at_hidden,
     stage_costs,
+    was_to,
 )
 from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.params import every_parameter
@@ -91,9 +93,10 @@ def verdicts(found: Sequence[Finding]) -> str:
     if not found:
         return "<p>This run measured no diagnostics.</p>"
     count = counted(list(found))
-    parts = [
-        '<p role="status">' + ", ".join(f"{count[kind]} {WORDS[kind]}" for kind in ("good", "look", "poor")) + "</p>"
-    ]
+    counts = [f"{count[kind]} {WORDS[kind]}" for kind in ("good", "look", "poor")]
+    missing = sum(one.value == NOT_COMPUTED for one in found)
+    counts += [f"{missing} {NOT_COMPUTED}"] if missing else []
+    parts = ['<p role="status">' + ", ".join(counts) + "</p>"]
     for topic in dict.fromkeys(finding.topic for finding in found):
         rows = "".join(
             f'<tr><td style="width:17em">{_text(one.name)}</td><td class="number" style="width:5em">{one.value}</td>'
@@ -126,7 +129,19 @@ def baselines(run: RunData) -> str:
         parts.append("<h3>Clusterings beside the baselines</h3>" + table(_readable(run.evaluation_clusters), own=OWN))
         if "silhouette" in run.evaluation_clusters:
             parts.append(f'<p class="muted">{_text(SILHOUETTE)}</p>')
+    parts.append(_missing_baselines(run))
     return "".join(parts) or "<p>This run was not compared with baselines.</p>"
+
+
+def _missing_baselines(run: RunData) -> str:
+    """Which baselines the run was to compute and did not."""
+    if not was_to("evaluate_baselines", run):
+        return ""
+    missing = []
+    for names, scores in ((IMPUTATION, run.evaluation), (CLUSTERING, run.evaluation_clusters)):
+        there = set(scores["method"]) if scores is not None and "method" in scores else set()
+        missing += not_computed(names, there, run.record)
+    return f"<p>{NOT_COMPUTED.capitalize()}: {_text(', '.join(missing))}.</p>" if missing else ""
 
 
 def _readable(scores: pd.DataFrame) -> pd.DataFrame:

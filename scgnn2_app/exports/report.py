@@ -66,7 +66,7 @@ def report_html(run: RunData) -> str:
         "Parameters": parameters(run),
         "Record": f"<details><summary>run.json</summary><pre>{html.escape(json_text(run.record))}</pre></details>",
     }
-    title = html.escape(f"scGNN 2.0: {run.name}")
+    title = html.escape(f"scGNN 2.0: {run.title}")
     return PAGE.format(title=title, content=styled(headed(parts)))
 
 
@@ -74,9 +74,11 @@ def _summary(run: RunData) -> str:
     clusters = len(set(run.labels.tolist()))
     positive = int((run.weights > 0).sum())
     chosen = f"Iteration {run.selected_iteration} of {len(run.metrics)} was returned. "
+    data = f"Data: {html.escape(run.source_text)}. " if run.source_text else ""
     started = html.escape(str(run.record.get("started", "unknown")))
     return (
-        f"<p>{run.n_obs:,} cells × {run.n_vars:,} genes, {clusters} clusters, {positive:,} edges in the cell graph. "
+        f"<p>{data}{run.n_obs:,} cells × {run.n_vars:,} genes, {clusters} clusters, "
+        f"{positive:,} edges in the cell graph. "
         f"{chosen if run.selected_iteration else ''}Started {started}.</p>"
     )
 

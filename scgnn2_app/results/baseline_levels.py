@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -65,6 +65,28 @@ def shown_name(method: str) -> str:
     ('soft SVD', 'scgnn2 (value)')
     """
     return METHODS.get(method, method)
+
+
+def not_computed(names: Mapping[str, str], there: Collection[str], record: Mapping[str, Any]) -> list[str]:
+    """What people call the baselines of a kind that have no score, the run having been stopped or they having failed.
+
+    Parameters
+    ----------
+    names
+        :data:`IMPUTATION` or :data:`CLUSTERING`.
+    there
+        Methods that have a score.
+    record
+        The content of ``run.json``.
+
+    Examples
+    --------
+    >>> not_computed(IMPUTATION, ["gene_mean", "gene_median", "knn", "alra"], {})
+    ['soft SVD']
+    """
+    stopped = (record.get("evaluation") or {}).get("left_out", ())
+    # Without a stop, an optional one that is missing is not installed.
+    return [shown for name, shown in names.items() if name not in there and (name not in OPTIONAL or name in stopped)]
 
 
 def _best(table: pd.DataFrame, score: str, names: Mapping[str, str], *, largest: bool) -> Level | None:

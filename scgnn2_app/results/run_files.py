@@ -12,6 +12,7 @@ import h5py
 import pandas as pd
 
 from scgnn2_app.runs import snapshots
+from scgnn2_app.runs.records import read_job, title_of
 from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
@@ -55,6 +56,21 @@ class RunFiles:
     def name(self) -> str:
         """The name the run was given, as it is now; without one what its folder is called."""
         return str(self._job().get("name") or self.folder.resolve().name)
+
+    @property
+    def title(self) -> str:
+        """What the run bar calls it; a run of the command line is called by its folder."""
+        try:
+            job = read_job(self.folder)
+        except InputError:
+            return self.name
+        return title_of(job.name, job.source, job.created)
+
+    @property
+    def source_text(self) -> str:
+        """What the data is called; of a run of the command line the file that it read, empty where that is unknown."""
+        source = self._source
+        return Path(str(self.record.get("data", {}).get("source", ""))).name if source is None else source.text
 
     # --- tables ------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from scgnn2_app.runs.progress import Progress
@@ -52,6 +53,9 @@ class RunInfos:
         if shown == "running" and (folder / STOP).exists():
             shown = "stopping"
         over = shown in OVER
+        share, seconds_left = (progress.share, None) if over else progress.by(datetime.now(UTC))
+        if shown == "stopping":  # it leaves out much of what was to come
+            seconds_left = None
         return RunInfo(
             id=run_id,
             name=job.name,
@@ -70,8 +74,8 @@ class RunInfos:
             traceback=state.traceback,
             stage="" if over else progress.stage,
             iteration=progress.iteration,
-            progress=1.0 if shown == "done" else progress.share,
-            seconds_left=None if over else progress.seconds_left,
+            progress=1.0 if shown == "done" else share,
+            seconds_left=seconds_left,
             scores=progress.scores,
             has_result=(folder / "run.json").exists(),
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from scgnn2_app.runs.costs import ending, loop_seconds
+
 BEFORE = ("load", "preprocess", "LTMG", "feature_AE", "graph", "graph_AE")
 """The stages before the loop, in order."""
 
@@ -22,9 +24,15 @@ SHARE: Mapping[str, float] = {
     "cluster_AE": 0.4,
     "deconvolution": 0.1,
     "evaluate": 0.02,
-    "output": 0.3,
 }
-"""Rough lengths of the stages relative to an iteration, until the run has measured its own."""
+"""Rough lengths of the stages relative to an iteration, until the run has measured its own.
+
+What comes after the iterations is not among them, the final scoring (stage ``evaluate`` of iteration 0) and the output:
+it hangs on other things (:func:`~scgnn2_app.runs.costs.ending`).
+"""
+
+MOST_SLOWER = 3.0
+"""How much slower than the model the end of a run is taken to be: long trainings make slow iterations as well."""
 
 
 @dataclass
@@ -38,7 +46,9 @@ class Progress:
     scores
         The newest iteration's, or once the run is over the selected one's.
     share
-        0 to 1; never falls.
+        0 to 1; never falls. As of the newest event, see :meth:`by`.
+    seconds_left
+        Likewise; None where there is no estimate.
 
     Examples
     --------
@@ -55,6 +65,10 @@ class Progress:
     seconds_left: float | None = None
     _by_iteration: dict[int, Mapping[str, float]] = field(default_factory=dict)
     _n_iterations: int = 0
+    _params: Mapping[str, Any] = field(default_factory=dict)
+    _size: tuple[int, int] = (0, 0)  # cells and genes as far as they are known
+    _looped: bool = False  # the iterations are over
+    _scored: bool = False
     _budget: float = 0.0
     _done: float = 0.0  # seconds of the stages that are over
     _first: datetime | None = None
@@ -75,15 +89,28 @@ class Progress:
             self._take(event)
         self._estimate()
 
+    def by(self, now: datetime) -> tuple[float, float | None]:
+        """:attr:`share` and :attr:`seconds_left` at a moment: within long stages nothing is heard, but time passes."""
+        if self.seconds_left is None or self._now is None or self._first is None or self.share >= 1:
+            return self.share, self.seconds_left
+        left = max(0.0, self.seconds_left - max(0.0, (now - self._now).total_seconds()))
+        self._advance((now - self._first).total_seconds(), left)
+        return self.share, left
+
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event.get("event")
         if kind == "RunStarted":
             params = event.get("params") or {}
             self._n_iterations = int(params.get("total_epoch") or 0)
             self._budget = float(params.get("max_seconds") or 0)
+            n_vars = int(event.get("n_vars") or 0)
+            kept = min(n_vars, int(params.get("preprocess_top_gene_select") or n_vars))
+            self._params, self._size = params, (int(event.get("n_obs") or 0), kept)
         elif kind == "StageStarted":
             self.stage, self.iteration, self._within = event["stage"], max(self.iteration, event["iteration"]), 0.0
             self._cluster = (None, 0.0)
+            # Numbered 0, these come before the iterations or after them.
+            self._looped |= self.stage == "output" or (self.stage == "evaluate" and event["iteration"] == 0)
         elif kind == "EpochEnded":
             self._within = self._epoch(event)
         elif kind == "StageEnded":
@@ -111,17 +138,21 @@ class Progress:
         self._done += seconds
         self._within = 0.0
         self.stage = ""
-        if iteration == 0:
+        if self._looped:
+            self._scored = True
+        elif iteration == 0:
             self._before[stage] = seconds
         else:
             self._of_iteration[stage] += seconds
             self._measured[stage].append(seconds)
 
     def _scale(self) -> float:
-        """Seconds of a unit of :data:`SHARE`, from the stages that are over."""
+        """Seconds of a unit of :data:`SHARE`, from the stages that are over; a guess until something is trained."""
         known = {stage: times[-1] for stage, times in self._measured.items()} | self._before
         units = sum(SHARE.get(stage, 0.1) for stage in known)
-        return sum(known.values()) / units if units else 0.0
+        if units < SHARE["LTMG"]:
+            return loop_seconds(*self._size)[1]
+        return sum(known.values()) / units
 
     def _seconds(self, stage: str, scale: float) -> float:
         times = self._measured.get(stage)
@@ -131,10 +162,23 @@ class Progress:
         if not self._n_iterations:
             return
         scale = self._scale()
-        if scale <= 0:
-            return
-        ended = len(self._by_iteration)
         one = sum(self._seconds(stage, scale) for stage in self._usual)
+        if one <= 0:
+            return
+        expected = loop_seconds(*self._size)[1]
+        slower = min(MOST_SLOWER, max(1.0, one / expected)) if expected > 0 else 1.0
+        scoring, output = (slower * seconds for seconds in ending(*self._size, self._params, self._n_iterations))
+        left = 0.0 if self._scored else scoring
+        if not self._looped:
+            left += self._left_of_loop(one, scale)
+        passed = (self._now - self._first).total_seconds() if self._first and self._now else self._done
+        if self._budget:
+            left = min(left, max(0.0, self._budget - passed))
+        self.seconds_left = left + output
+        self._advance(passed, self.seconds_left)
+
+    def _left_of_loop(self, one: float, scale: float) -> float:
+        ended = len(self._by_iteration)
         left = one * max(0, self._n_iterations - ended)
         left -= min(one, sum(self._of_iteration.values()))
         if self.iteration == 0 and not ended:
@@ -142,10 +186,8 @@ class Progress:
         if self.stage:
             length = SHARE.get(self.stage, 0.1) * scale if self.iteration == 0 else self._seconds(self.stage, scale)
             left -= self._within * length
-        if self._budget and self._first and self._now:
-            left = min(left, max(0.0, self._budget - (self._now - self._first).total_seconds()))
-        left = max(0.0, left) + SHARE["output"] * one
-        self.seconds_left = None if self.stage == "output" else left  # nothing is heard of it until it is over
-        passed = (self._now - self._first).total_seconds() if self._first and self._now else self._done
+        return max(0.0, left)
+
+    def _advance(self, passed: float, left: float) -> None:
         if passed + left > 0:
             self.share = max(self.share, min(0.99, passed / (passed + left)))

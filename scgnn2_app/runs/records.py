@@ -148,7 +148,7 @@ class RunInfo:
     @property
     def title(self) -> str:
         """The name, or where none was given the data and the time."""
-        return self.name or f"{self.source.text}, {self.created.astimezone():%d %b %H:%M}"
+        return title_of(self.name, self.source, self.created)
 
     @property
     def over(self) -> bool:
@@ -161,6 +161,11 @@ class RunInfo:
         if self.started is None:
             return None
         return ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
+
+
+def title_of(name: str, source: Source, created: datetime) -> str:
+    """What a run is called: its name, or where none was given the data and the time."""
+    return name or f"{source.text}, {created.astimezone():%d %b %H:%M}"
 
 
 def write_json(path: Path, record: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from scgnn2_app.runs.costs import IMPORTING, SWITCHES, ending, loop_seconds
 from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.sources.source import Source, opened
 from scgnn2_engine import expected_memory, require_size
@@ -133,8 +134,8 @@ def expected_seconds(
 ) -> tuple[tuple[float, float], str]:
     """What a run may take, and on what that estimate rests.
 
-    The model is a power law through the runs of ``benchmarks/scale.py`` (two cores): seconds grow with the genes and
-    with the cells to the power of 0.6. Finished runs of the same preset on this machine correct it by their median.
+    The model is that of :mod:`scgnn2_app.runs.costs`. Finished runs of the same preset on this machine that scored and
+    drew the same correct it by their median.
 
     Returns
     -------
@@ -145,21 +146,22 @@ def expected_seconds(
     --------
     >>> (few, most), basis = expected_seconds(700, 636, RunParams(total_epoch=3))
     >>> round(few), round(most), basis
-    (24, 24, 'a rough model, measured on another machine with two cores')
+    (71, 71, 'a rough model, measured on another machine with two cores')
     """
     ratios = []
+    wanted = params.to_dict()
     for run in earlier:
-        if run.state == "done" and run.seconds and run.params.get("preset") == params.preset and run.iteration:
+        if run.state == "done" and run.seconds and run.iteration and _alike(run.params, wanted):
             size = _kept(run)
             if size is not None:
-                before, each = _model(*size)
-                ratios.append(run.seconds / (IMPORTING + before + each * run.iteration))
+                ratios.append(run.seconds / _model(*size, run.params, run.iteration))
     ratio = float(np.median(ratios)) if ratios else 1.0
-    before, each = _model(n_obs, n_vars)
     most = max(1, params.total_epoch)
-    limits = [ratio * (IMPORTING + before + each * n) for n in (min(FEW, most), most)]
+    limits = [ratio * _model(n_obs, n_vars, wanted, n) for n in (min(FEW, most), most)]
     if params.max_seconds > 0:
-        limits = [min(limit, params.max_seconds + ratio * IMPORTING) for limit in limits]
+        # It bounds the iterations and the scoring, not the loading before and the writing after them.
+        beside = ratio * (IMPORTING + ending(n_obs, n_vars, wanted, most).output)
+        limits = [min(limit, params.max_seconds + beside) for limit in limits]
     basis = (
         f"a rough model, corrected by {len(ratios)} earlier runs on this machine"
         if ratios
@@ -171,14 +173,15 @@ def expected_seconds(
 FEW = 3
 """Iterations after which a run that converges quickly has stopped."""
 
-IMPORTING = 4.0
-"""Seconds that a process needs to load its libraries."""
+
+def _model(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int) -> float:
+    before, each = loop_seconds(n_obs, n_vars)
+    return IMPORTING + before + each * n_iterations + sum(ending(n_obs, n_vars, params, n_iterations))
 
 
-def _model(n_obs: int, n_vars: int) -> tuple[float, float]:
-    """Seconds before the loop and of an iteration: 25 s and 18 s for 1,000 cells × 2,000 genes."""
-    growth = (n_obs / 1000) ** 0.6 * n_vars / 2000
-    return 25 * growth, 18 * growth
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs are of one preset, and after their iterations compute the same."""
+    return all(one.get(key) == other.get(key) for key in ("preset", *SWITCHES))
 
 
 def _kept(run: RunInfo) -> tuple[int, int] | None:

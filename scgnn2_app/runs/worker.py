@@ -99,18 +99,18 @@ def work(folder: Path, *, threads: int = 0, asked: Callable[[], bool] = lambda: 
         try:
             if state != before:
                 write_json(folder / "state.json", state)
-            reason, warning = _run(folder, threads, lambda: asked() or stop_file.exists())
+            reason, said = _run(folder, threads, lambda: asked() or stop_file.exists())
         except BaseException as error:  # whatever it is, the folder must say so
             ended = _failed(state, error)
         else:
-            ended = _ended(state, reason, warning)
+            ended = _ended(state, reason, said)
         _write_last(folder, ended)
     return ended.state
 
 
 def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReason, str]:
-    """Why the run ended, and the last warning it gave."""
-    from scgnn2_engine.run_folder import iterate_to_folder
+    """Why the run ended, and what to say of it: the last warning it gave, or what a stop after the loop left out."""
+    from scgnn2_engine.run_folder import FIGURES_LEFT_OUT, iterate_to_folder
 
     job = read_job(folder)
     params = RunParams.from_dict(job.params).replace(output_dir=str(folder))
@@ -118,7 +118,7 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
         params = params.replace(threads=min(params.threads or threads, threads))
     data, params = opened(job.source, params)
     reason: StopReason | None = None
-    warning = ""
+    warning = stopped = ""
     for event in iterate_to_folder(data, params, overwrite=True, stop=stop):
         if isinstance(event, DataPrepared):
             save_data(folder, event.prepared)
@@ -127,19 +127,27 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
             _note(folder, "SnapshotSaved", iteration=event.iteration)
         elif isinstance(event, Notice) and event.level == "warning":
             warning = event.message
+        elif isinstance(event, Notice) and event.message == FIGURES_LEFT_OUT:
+            stopped = event.message
         elif isinstance(event, RunEnded):
             reason = event.reason
+            evaluation = event.result.evaluation
+            if evaluation is not None and evaluation.left_out and stop():  # not by max_seconds
+                stopped = evaluation.notes[0]
     if reason is None:
         raise RuntimeError("the run ended without a result")
-    return reason, warning
+    if reason == "stop_signal":
+        return reason, ""
+    # The iterations had come to their end: the result is complete, what is known about it is not.
+    return ("stop_signal", stopped) if stopped and reason not in BROKEN_OFF else (reason, warning)
 
 
-def _ended(state: RunState, reason: StopReason, warning: str) -> RunState:
+def _ended(state: RunState, reason: StopReason, said: str) -> RunState:
     now = datetime.now(UTC)
     if reason == "stop_signal":
-        return replace(state, state="stopped", ended=now, reason="Stopped; what was there is kept.")
+        return replace(state, state="stopped", ended=now, reason=said or "Stopped; what was there is kept.")
     if reason in BROKEN_OFF:
-        return replace(state, state="failed", ended=now, reason=warning or reason)
+        return replace(state, state="failed", ended=now, reason=said or reason)
     return replace(state, state="done", ended=now)
 
 

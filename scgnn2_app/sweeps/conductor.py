@@ -103,7 +103,7 @@ class Conductor:
             run_id = runs.submit(
                 sweep.source,
                 params,
-                name=f"{sweep.name or 'sweep'} #{trial.number + 1}",
+                name=trial_name(sweep.name, self.folder.name, trial.number),
                 owner=sweep.owner,
                 sweep=self.folder.name,
                 trial=trial.number,
@@ -148,11 +148,22 @@ class Conductor:
     def _note(self, state: SweepState, reason: str) -> None:
         """Write down how far it is; ``interrupted`` is what a running sweep is called whose conductor is gone."""
         told: SweepState = "running" if state == "interrupted" else state
-        progress = replace(self._progress, state=told, reason=reason, seconds=self._used())
+        progress = replace(self._progress, state=told, reason=reason, seconds=self._used(), noted=time.time())
         if state == "interrupted":
             progress = replace(progress, pid=0, birth="")
         with suppress(OutputError, OSError):
             write_json(self.folder / "state.json", progress)
+
+
+def trial_name(sweep_name: str, sweep_id: str, number: int) -> str:
+    """What the run of a trial is called; trials are counted from 1, and the end of its id stands for a sweep's name.
+
+    Examples
+    --------
+    >>> trial_name("size", "20261124T183712123456-3f9a2c", 0), trial_name("", "20261124T183712123456-3f9a2c", 1)
+    ('size #1', 'sweep 3f9a2c #2')
+    """
+    return f"{sweep_name or f'sweep {sweep_id[-6:]}'} #{number + 1}"
 
 
 def _tell(study: Any, number: int, info: RunInfo | None, sweep: Sweep) -> None:

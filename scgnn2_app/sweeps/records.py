@@ -84,8 +84,8 @@ class SweepProgress:
         ``running``, ``stopped``, ``failed`` or ``done``.
     reason
         Why it stopped or failed.
-    seconds
-        Time it has used, over all its restarts.
+    seconds, noted
+        Time it had used, over all its restarts, and when that was noted (seconds since 1970; 0: not known).
     pid, birth, host
         Who conducts it.
     """
@@ -96,6 +96,17 @@ class SweepProgress:
     pid: int = 0
     birth: str = ""
     host: str = ""
+    noted: float = 0.0
+
+    def used(self, now: float) -> float:
+        """Seconds used by now, if it is conducted: it is written down only when a trial ends.
+
+        Examples
+        --------
+        >>> SweepProgress(seconds=10.0, noted=1000.0).used(1012.0)
+        22.0
+        """
+        return self.seconds + (max(0.0, now - self.noted) if self.noted else 0.0)
 
 
 @dataclass(frozen=True)

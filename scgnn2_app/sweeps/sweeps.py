@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -189,13 +190,14 @@ class SweepManager:
         folder = self.folder(sweep_id)
         sweep, progress = read_sweep(folder), read_progress(folder)
         found = studies.trials(studies.open_study(folder, sweep))
+        state = _shown(folder, progress)
         return SweepInfo(
             id=sweep_id,
             sweep=sweep,
-            state=_shown(folder, progress),
+            state=state,
             folder=folder,
             reason=progress.reason,
-            seconds=progress.seconds,
+            seconds=progress.used(time.time()) if state in ("running", "stopping") else progress.seconds,
             trials=tuple(found),
             best=studies.best_of(found, sweep.direction),
         )
@@ -275,7 +277,7 @@ class SweepManager:
         (folder / STOP).unlink(missing_ok=True)
         me = os.getpid()
         before = read_progress(folder)
-        progress = SweepProgress("running", "", before.seconds, me, processes.birth(me), processes.HOST)
+        progress = SweepProgress("running", "", before.seconds, me, processes.birth(me), processes.HOST, time.time())
         write_json(folder / "state.json", progress)
         self._conductors[sweep_id] = Conductor(folder, self._places, progress)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.across_runs import COUNTS, overlaid, parallel_coordinates, score_words
+from scgnn2_app.charts.across_runs import COUNTS, overlaid, score_words
+from scgnn2_app.charts.parallel import parallel_coordinates
+from scgnn2_app.controls.wording import plain
 from scgnn2_app.later import in_thread
 from scgnn2_app.results.story import RunStory
 from scgnn2_app.session import Session
@@ -25,6 +27,8 @@ STAGES = {
     "cluster_AE": "Cluster autoencoders, mean",
 }
 MOST_RUNS = 8
+
+HINT = "Tick two or more runs to lay their curves over each other."
 
 LONGEST_NAME = 28
 """Characters of a run's name above a chart, so that it is no wider than the plot."""
@@ -51,15 +55,18 @@ class CompareView(pn.viewable.Viewer):
         self._drawn: Any = None
         self._curves = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._hint = pmui.Typography(
-            "Tick two or more runs to lay their curves over each other.", variant="body2", margin=(4, 8)
-        )
+        self._hint = pmui.Typography(HINT, variant="body2", margin=(4, 8))
+        self._said = pmui.Typography("", variant="body2", margin=(4, 8), visible=False)
+        self._cut = ""
         session.param.watch(lambda _: self._draw_again(), "dark")
         self._last_rows: tuple[Sequence[str], Mapping[str, Sequence[Any]], str, bool] | None = None
 
     def choose(self, runs: Sequence[RunInfo], score: str) -> None:
         """Lay the curves of these runs over each other."""
-        runs = runs[:MOST_RUNS]
+        n_runs, runs = len(runs), runs[:MOST_RUNS]
+        # Before what is known is left as it is: a ninth run changes this and nothing else.
+        self._cut = f"The first {MOST_RUNS} of the {n_runs} ticked runs are drawn." if n_runs > MOST_RUNS else ""
+        self._say()
         wanted = tuple(run.id for run in runs)
         if wanted == self._chosen and score == self._score:
             return
@@ -80,8 +87,11 @@ class CompareView(pn.viewable.Viewer):
 
         in_thread(work, show, lambda error: self._session.say(str(error), "error"))
 
-    def rows(self, names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, *, smaller: bool) -> None:
-        """Draw the parallel coordinates of all runs, if there is something to compare."""
+    def rows(
+        self, names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, *, smaller: bool, said: str = ""
+    ) -> None:
+        """Draw the parallel coordinates of runs, if there is something to compare, and say which are not there."""
+        self._said.param.update(object=plain(said), visible=bool(said))
         now = (list(names), {key: list(values) for key, values in axes.items()}, score, smaller)
         if now == self._last_rows:
             return
@@ -102,7 +112,7 @@ class CompareView(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         stories = {self._titles[run]: self._stories[run] for run in self._chosen if run in self._stories}
-        self._hint.visible = not stories
+        self._say()
         if not stories:
             self._curves[:] = []
             return
@@ -121,6 +131,11 @@ class CompareView(pn.viewable.Viewer):
                 figures.append(overlaid(columns, title, "iteration", words, dark, whole=score in COUNTS))
         self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
 
+    def _say(self) -> None:
+        drawn = any(run in self._stories for run in self._chosen)
+        text = self._cut or ("" if drawn else HINT)
+        self._hint.param.update(object=text, visible=bool(text))
+
     def _draw_parallel(self) -> None:
         if self._last_rows is None:
             return
@@ -132,7 +147,7 @@ class CompareView(pn.viewable.Viewer):
         self._parallel[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)]
 
     def __panel__(self) -> Any:
-        return pmui.Column(self._hint, self._curves, self._parallel, sizing_mode="stretch_width", margin=0)
+        return pmui.Column(self._hint, self._curves, self._said, self._parallel, sizing_mode="stretch_width", margin=0)
 
 
 def short_name(run: RunInfo) -> str:

@@ -285,6 +285,11 @@ class DataPicker(pn.viewable.Viewer):
         elif self.summary is not None:
             self._show(self.summary)
 
+    def estimate(self) -> None:
+        """Say anew what a run will cost: one more is over, by which that is estimated."""
+        if self.summary is not None:
+            self._show(self.summary)
+
     def _reading(self) -> dict[str, Any]:
         return {key: value for key, value in self._draft.values.items() if key.startswith(READS_AGAIN)}
 

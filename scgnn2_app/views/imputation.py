@@ -20,7 +20,7 @@ from scgnn2_app.exports.fragments import baselines, styled
 from scgnn2_app.later import in_thread
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
-from scgnn2_app.theme import colours, paint
+from scgnn2_app.theme import colours, paint, seen
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.heatmap import block_heatmap
@@ -165,7 +165,7 @@ class ImputationView(pn.viewable.Viewer):
             sample = np.sort(np.random.default_rng(0).choice(len(true), MOST_POINTS, replace=False))
             true, imputed, rows = true[sample], imputed[sample], rows[sample]
         groups = by_groups(run.labels, "").groups
-        colour_of = {group.name: group.colour for group in groups}
+        colour_of = {group.name: seen(group.colour, self._session.dark) for group in groups}
         self._points.data = {
             "true": true,
             "imputed": imputed,
@@ -186,6 +186,7 @@ class ImputationView(pn.viewable.Viewer):
         self.key.dark = dark
         if self._session.run is not None:
             self.scores.object = styled(baselines(self._session.run), dark)
+        self._show_points()
 
     def _show_body(self, there: bool) -> None:
         self._empty.visible = not there

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.growing import LossChart, ScoreChart
+from scgnn2_app.charts.growing import LossChart
+from scgnn2_app.charts.score_chart import ScoreChart
 from scgnn2_app.charts.small_maps import as_data_uri
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
@@ -28,22 +29,24 @@ STAGES = {
     "graph_AE": "Graph autoencoder",
     "cluster_AE": "Cluster autoencoders, a line each",
 }
-SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str], float], ...] = (
+SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str], float, bool], ...] = (
     (
         "Agreement of clusters with",
         "adjusted Rand index",
         {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
         {BEST_CLUSTERING: "best baseline"},
         0.2,
+        False,
     ),
     (
         "Imputation error",
         "error, ln(1 + expression)",
         {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
         {BEST_IMPUTATION: "best baseline"},
-        0.02,
+        0.05,
+        True,
     ),
-    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}, 2.0),
+    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}, 2.0, False),
 )
 NONE = "no other run"
 LINES_SHOWN = 400
@@ -65,6 +68,7 @@ class LiveView(pn.viewable.Viewer):
         self._session, self._jobs = session, jobs
         self.story = RunStory()
         self._run_id, self._cursor, self._compared = "", 0, ""
+        self._info: RunInfo | None = None
         self._losses: dict[str, LossChart] = {}
         self._scores: list[ScoreChart] = []
         self._other: RunStory | None = None
@@ -77,7 +81,7 @@ class LiveView(pn.viewable.Viewer):
         self._trace = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
-        self._logged, self._mapped, self._levels_read = -1, (-1, False), False
+        self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
         self._panes: dict[int, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
@@ -89,6 +93,7 @@ class LiveView(pn.viewable.Viewer):
 
     def update(self, info: RunInfo | None) -> None:
         """Pull what has come since; called again and again from the page."""
+        self._info = info
         run_id = info.id if info is not None else ""
         if run_id != self._run_id:
             self._begin(run_id)
@@ -120,7 +125,7 @@ class LiveView(pn.viewable.Viewer):
 
     def _begin(self, run_id: str) -> None:
         self._run_id, self._cursor, self.story = run_id, 0, RunStory()
-        self._logged, self._mapped, self._levels_read = -1, (-1, False), False
+        self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
         # New charts: the ranges of a figure keep to what it showed when it was last on the screen.
         self._losses, self._scores, self._panes = {}, [], {}
         self._show_charts()
@@ -197,6 +202,7 @@ class LiveView(pn.viewable.Viewer):
     def _paint(self) -> None:
         for chart in self._charts():
             chart.paint(self._session.dark)
+        self._show_strip(self._info)
 
     def _show_failure(self, info: RunInfo) -> None:
         failed = info.state == "failed"
@@ -217,7 +223,7 @@ class LiveView(pn.viewable.Viewer):
 
     def _show_strip(self, info: RunInfo | None) -> None:
         story = self.story
-        now = (len(story.scores), story.selected is not None)
+        now = (len(story.scores), story.selected is not None, self._session.dark)
         if info is None or not story.scores:
             text = '<p style="opacity:.75;margin:4px 0">A small map of the cells appears here after each iteration.</p>'
             if self._strip.object != text:
@@ -227,7 +233,8 @@ class LiveView(pn.viewable.Viewer):
             return
         self._mapped = now
         pictures = "".join(
-            _figure(info, int(row["iteration"]), story.selected == row["iteration"]) for row in story.scores
+            _figure(info, int(row["iteration"]), story.selected == row["iteration"], self._session.dark)
+            for row in story.scores
         )
         self._strip.object = (
             '<div role="group" aria-label="Cell graph after each iteration" tabindex=0 '
@@ -265,9 +272,9 @@ def _pane(chart: LossChart | ScoreChart) -> Any:
     return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2)
 
 
-def _figure(info: RunInfo, iteration: int, selected: bool) -> str:
+def _figure(info: RunInfo, iteration: int, selected: bool, dark: bool) -> str:
     try:
-        address, clusters = as_data_uri(info.folder, iteration)
+        address, clusters = as_data_uri(info.folder, iteration, dark)
     except ScgnnError:
         return ""
     mark = ", returned" if selected else ""

@@ -9,15 +9,17 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.across_runs import history, importances, parallel_coordinates, slice_of
+from scgnn2_app.charts.across_runs import score_words
 from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.fields import label_of
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.sweeps.records import SCORES
 from scgnn2_app.sweeps.search_space import Axis, may_vary
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON, TABLE
-from scgnn2_app.views.run_bar import duration
+from scgnn2_app.views.sweep_axis import AxisField
+from scgnn2_app.views.sweep_charts import STRATEGIES, charts_of, menu_text, state_of, table_of, title_of
 from scgnn2_engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -26,10 +28,9 @@ if TYPE_CHECKING:
     from scgnn2_app.views.data_picker import DataPicker
     from scgnn2_engine.params import RunParams
 
-STRATEGIES = {
-    "TPE: draws where earlier trials were good": "tpe",
-    "Random: independent draws": "random",
-    "Grid: every combination": "grid",
+SCORE_OPTIONS = {
+    f"{score_words(name)} ({'smaller' if way == 'minimize' else 'larger'} is better)": name
+    for name, way in SCORES.items()
 }
 USUAL = ("clustering_resolution", "graph_AE_embedding_size")
 NONE = "no sweep yet"
@@ -64,13 +65,13 @@ class SweepView(pn.viewable.Viewer):
         self._drawn: tuple[Any, ...] = ()
         small: dict[str, Any] = {"size": "small", "margin": (5, 6)}
         self.keys = pmui.MultiChoice(
-            label="Parameters to vary", options=list(may_vary()), value=list(USUAL), sizing_mode="stretch_width",
-            margin=(12, 6, 5, 6),
+            label="Parameters to vary", options={label_of(key): key for key in may_vary()}, value=list(USUAL),
+            sizing_mode="stretch_width", margin=(12, 6, 5, 6),
         )  # fmt: skip
         self._axes = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._ranges: dict[str, Any] = {}
+        self._ranges: dict[str, AxisField] = {}
         self.strategy = pmui.Select(label="Strategy", options=STRATEGIES, value="tpe", width=300, **small)
-        self.score = pmui.Select(label="Score", options=list(SCORES), value="validation_error", width=200, **small)
+        self.score = pmui.Select(label="Score", options=SCORE_OPTIONS, value="validation_error", width=330, **small)
         self.trials = pmui.IntInput(label="Trials", value=10, start=1, end=10_000, width=120, **small)
         self.minutes = pmui.FloatInput(
             label="At most minutes (0: no limit)", value=0.0, start=0.0, step=5.0, width=200, **small
@@ -120,12 +121,12 @@ class SweepView(pn.viewable.Viewer):
         """
         if not self.keys.value:
             raise ParameterError("Nothing is varied.", advice="Choose at least one parameter.")
-        return [Axis.parse(f"{key}={self._ranges[key].value}") for key in self.keys.value]
+        return [self._ranges[key].axis() for key in self.keys.value]
 
     def update(self) -> None:
         """Show how far the sweeps are; called by the page again and again."""
         sweeps = self._context.sweeps.sweeps(self._context.owner)
-        known = {f"{_title(info)} ({info.state}) {info.id[-6:]}": info.id for info in sweeps}
+        known = {menu_text(info): info.id for info in sweeps}
         if known != self._known:
             shown = self.sweep_id
             self._known = known
@@ -140,21 +141,10 @@ class SweepView(pn.viewable.Viewer):
         fields = []
         for key in self.keys.value:
             if key not in self._ranges:
-                self._ranges[key] = self._field(key)
+                self._ranges[key] = AxisField(key, self._draft.values[key])
             fields.append(self._ranges[key])
         self._axes[:] = fields
         self.trials.disabled = self.strategy.value == "grid"
-
-    def _field(self, key: str) -> Any:
-        try:
-            text = Axis.of(key).text.partition("=")[2]
-        except ParameterError:
-            value = self._draft.values[key]
-            text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-        return pmui.TextInput(
-            label=f"{key}: low:high, low:high:log, or A,B,C", value=text, size="small", margin=(5, 6),
-            sizing_mode="stretch_width",
-        )  # fmt: skip
 
     def _start(self) -> None:
         def begin() -> None:
@@ -196,7 +186,7 @@ class SweepView(pn.viewable.Viewer):
             )
         ]
         keep = pmui.Button(label="Keep", variant="outlined", on_click=lambda _: self._close(), **look)
-        text = f"{plain(_title(info))} with its history. Its {len(info.trials)} runs may stay among the runs."
+        text = f"{plain(title_of(info))} with its history. Its {len(info.trials)} runs may stay among the runs."
         self._sure[:] = [pmui.Column(pmui.Typography(text), pmui.FlexBox(*answers, keep))]
         self._sure.open = True
 
@@ -230,11 +220,7 @@ class SweepView(pn.viewable.Viewer):
         if info is None:
             text = "Choose parameters and ranges, then start: the trials take the data and parameters of the controls."
         else:
-            text = f"{info.state}: {info.n_done} of {info.sweep.n_trials} trials in {duration(info.seconds)}"
-            if info.best is not None:
-                text += f"; best {info.sweep.score} {info.best.score:.4g} in trial {info.best.number}"
-            if info.reason:
-                text += f". {info.reason}"
+            text = state_of(info)
         allowed = {
             self.stop: info is not None and info.state == "running",
             self.resume: info is not None and info.may_resume,
@@ -258,34 +244,13 @@ class SweepView(pn.viewable.Viewer):
         if now == self._drawn:
             return
         self._drawn = now
-        dark, score = self._session.dark, info.sweep.score
-        done = [trial for trial in info.trials if trial.score is not None]
-        numbers, scores = [trial.number for trial in done], [trial.score or 0.0 for trial in done]
-        minimise = info.sweep.direction == "minimize"
-        figures = [history(numbers, scores, score, dark, minimise=minimise)]
         shares, why_not = self._context.sweeps.importances(info.id)
-        if shares:
-            figures.append(importances(shares, dark))
-        for axis in info.sweep.axes:
-            values = [trial.values.get(axis.key) for trial in done]
-            figures.append(slice_of(axis.key, values, scores, numbers, score, dark, log=axis.log))
-        panes: list[Any] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
-        if why_not and done:
+        figures, parallel = charts_of(info, shares, self._session.dark)
+        panes: list[Any] = [_pane(plot) for plot in figures]
+        if why_not and panes:
             panes.insert(1, pmui.Typography(why_not, variant="body2", margin=8))
-        self._charts[:] = panes if done else []
-        axes = {axis.key: [trial.values.get(axis.key) for trial in done] for axis in info.sweep.axes}
-        names = [f"trial {number}" for number in numbers]
-        self._parallel[:] = (
-            [
-                pn.pane.Bokeh(
-                    parallel_coordinates(names, axes | {score: scores}, score, dark, smaller_is_better=minimise),
-                    sizing_mode="stretch_width",
-                    margin=2,
-                )
-            ]
-            if len(done) > 1
-            else []
-        )  # fmt: skip
+        self._charts[:] = panes
+        self._parallel[:] = [] if parallel is None else [_pane(parallel)]
         self._table.param.update(value=table_of(info), visible=bool(info.trials))
 
     def __panel__(self) -> Any:
@@ -309,21 +274,5 @@ class SweepView(pn.viewable.Viewer):
         )
 
 
-def table_of(info: SweepInfo) -> pd.DataFrame:
-    """The trials of a sweep as a table, newest first."""
-    rows = [
-        {
-            "trial": trial.number,
-            "state": trial.state,
-            info.sweep.score: None if trial.score is None else round(trial.score, 5),
-            **trial.values,
-            "took": "" if trial.seconds is None else duration(trial.seconds),
-            "why": trial.reason,
-        }
-        for trial in reversed(info.trials)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _title(info: SweepInfo) -> str:
-    return info.sweep.name or f"{info.sweep.strategy} over {', '.join(axis.key for axis in info.sweep.axes)[:50]}"
+def _pane(plot: Any) -> Any:
+    return pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)

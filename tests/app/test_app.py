@@ -91,6 +91,28 @@ def test_a_press_on_run_runs_the_chosen_data_to_its_end(
     assert not app.exports.button.disabled
 
 
+def test_a_double_click_starts_one_run(app: App, scripted_worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app._name.value = "wait"
+    press(app.run_bar.run)
+    press(app.run_bar.run)
+    assert len(app.context.manager.runs()) == 1
+    monkeypatch.setattr("scgnn2_app.app.PRESSES_APART", 0.0)
+    press(app.run_bar.run)
+    assert len(app.context.manager.runs()) == 2
+
+
+def test_a_run_that_is_over_corrects_the_expected_time(
+    app: App, scripted_worker: Path, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_until(lambda: app.picker.summary)
+    monkeypatch.setattr("scgnn2_app.views.data_picker.expected_seconds", lambda *_: ((4321.0, 4321.0), ""))
+    app._name.value = "quick"
+    press(app.run_bar.run)
+    wait_until(lambda: (app.tick(), app.run_bar._state.label == "done")[1])
+    app.tick()
+    assert "1 h 12 min" in app.picker._says.object
+
+
 def test_stop_keeps_what_is_there(app: App, scripted_worker: Path, wait_until: Callable[..., Any]) -> None:
     app._name.value = "wait"
     press(app.run_bar.run)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from scgnn2_app.exports.report import report_html
 from scgnn2_app.results.run_data import RunData
+from scgnn2_app.runs.records import Job, write_json
+from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
 
 LOADS = re.compile(
@@ -39,6 +42,21 @@ def test_it_holds_figures_scores_parameters_and_record(page: str) -> None:
     ):
         assert words in page
     assert "Look <here>" not in page
+
+
+def test_it_is_called_what_the_run_bar_calls_it(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "20261125T160000000000-abcdef")
+    created = datetime(2026, 11, 25, 16, 0, tzinfo=UTC)
+    for name in ("with bulk", ""):
+        job = Job(Source.demo(), {}, {}, created, name=name)
+        write_json(copy / "job.json", job)
+        page = report_html(RunData(copy))
+        title = name or f"demo (700 blood cells), {created.astimezone():%d %b %H:%M}"
+        assert f"<h1>scGNN 2.0: {title}</h1>" in page
+        assert f"<title>scGNN 2.0: {title}</title>" in page
+        assert "Data: demo (700 blood cells). 24 cells" in page
+    (copy / "job.json").unlink()  # a run of the command line
+    assert RunData(copy).title == copy.name
 
 
 def test_a_browser_opens_it_without_a_network(page: str, tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from scgnn2_app.runs import processes
+from scgnn2_app.runs import processes, worker
 from scgnn2_app.runs.jobs import JobManager, QueueFullError, manager_for
+from scgnn2_app.runs.records import read_state
 from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration
 from scgnn2_app.runs.workspace import RunState, Workspace
 from scgnn2_app.sources.source import Source
-from scgnn2_engine import RunParams
+from scgnn2_engine import RunParams, run_folder
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.events import StageStarted
 
 DEMO = Source.demo()
 
@@ -72,6 +74,42 @@ def test_stopping_a_real_run_keeps_what_it_has(tmp_path, tiny_source, tiny_param
     assert time.monotonic() - asked < 30
     assert (info.folder / "result.h5ad").exists()
     manager.close()
+
+
+@pytest.mark.parametrize(("heard", "stage", "state", "reason"), [
+    (True, "evaluate", "stopped", "Scoring was stopped: the baselines and the diagnostics were not computed"),
+    (True, "output", "stopped", run_folder.FIGURES_LEFT_OUT),
+    (False, "evaluate", "done", ""),  # the time was up
+])  # fmt: skip
+def test_a_stop_after_the_iterations_is_no_result_like_any_other(
+    tmp_path, monkeypatch, tiny_source, tiny_params, heard, stage, state, reason
+):
+    params = tiny_params.replace(evaluate_baselines=True, evaluate_diagnostics=True, output_figures=True)
+    workspace = Workspace(tmp_path)
+    folder = workspace.run_folder(workspace.add(tiny_source, params))
+    began, drawn = [], []
+    original = run_folder.iterate_to_folder
+
+    def steps(data, params, *, overwrite, stop):
+        for event in original(data, params, overwrite=overwrite, stop=lambda: stop() or bool(began)):
+            if isinstance(event, StageStarted) and (event.stage, event.iteration) == (stage, 0):
+                began.append(event)
+            elif isinstance(event, StageStarted) and event.stage == "output" and not heard:
+                began.clear()
+            yield event
+
+    monkeypatch.setattr(run_folder, "iterate_to_folder", steps)
+    monkeypatch.setattr(run_folder, "draw_figures", lambda *_, **__: drawn.append("all"))
+    assert worker.work(folder, asked=lambda: heard and bool(began)) == state
+    ended = read_state(folder)
+    assert drawn == ([] if heard else ["all"])
+    assert ended.reason.startswith(reason)
+    assert bool(ended.reason) == bool(reason)
+    assert (folder / "result.h5ad").exists()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["stopped_by"] == "total_epoch"
+    said = [one["message"] for one in record["notices"] if one["level"] == "warning"]
+    assert any("Scoring was stopped" in one for one in said) == (stage == "evaluate")
 
 
 def test_done_with_the_scores_of_the_selected_iteration(jobs, wait_until):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from scgnn2_app.runs.costs import ending
 from scgnn2_app.runs.progress import Progress
 from scgnn2_app.runs.records import read_events
 from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration, load_shape, save_data, save_iteration
@@ -200,25 +202,66 @@ def test_the_time_left_comes_from_the_iterations_that_are_over():
         event("IterationEnded", 20, iteration=1, n_iterations=3, scores={"validation_error": 0.5}),
     ])  # fmt: skip
     assert progress.iteration == 1
-    assert progress.seconds_left == pytest.approx(2 * 10 + 0.3 * 10)  # two iterations and the output
-    assert progress.share == pytest.approx(20 / 43)
+    assert progress.seconds_left == pytest.approx(2 * 10 + 0.5)  # two iterations and the output
+    assert progress.share == pytest.approx(20 / 40.5)
     progress.listen([
         event("StageStarted", 20, stage="cluster_AE", iteration=2),
         event("EpochEnded", 25, stage="cluster_AE", iteration=2, epoch=1, n_epochs=2, losses={}),
     ])  # fmt: skip
-    assert progress.seconds_left == pytest.approx(10 + 5 + 3)
+    assert progress.seconds_left == pytest.approx(10 + 5 + 0.5)
     before = progress.share
-    progress.listen([event("StageStarted", 30, stage="output", iteration=2)])
-    assert progress.seconds_left is None  # nothing is heard of it until it is over
     progress.listen([event("RunEnded", 30, reason="graph_change", selected_iteration=1)])
     assert (progress.share, progress.seconds_left, progress.scores) == (1.0, 0.0, {"validation_error": 0.5})
     assert before < 1
 
 
+def after_the_loop(**switches):
+    """A run of 700 cells × 636 genes whose one iteration took 10 s, about to be scored."""
+    progress = Progress()
+    progress.listen([
+        event("RunStarted", 0, n_obs=700, n_vars=636, params={"total_epoch": 1, **switches}),
+        event("StageEnded", 0, stage="feature_AE", iteration=0, seconds=0),
+        event("StageStarted", 0, stage="cluster_AE", iteration=1),
+        event("StageEnded", 10, stage="cluster_AE", iteration=1, seconds=10),
+        event("IterationEnded", 10, iteration=1, n_iterations=1, scores={}),
+        event("StageStarted", 10, stage="evaluate", iteration=0),
+    ])  # fmt: skip
+    return progress
+
+
+def test_the_final_scoring_and_the_figures_count_as_long_as_they_take():
+    bare = after_the_loop()
+    assert bare.seconds_left < 3
+    scored = after_the_loop(evaluate_baselines=True, evaluate_diagnostics=True)
+    drawn = after_the_loop(output_figures=True)
+    whole = after_the_loop(evaluate_baselines=True, evaluate_diagnostics=True, output_figures=True)
+    slower = 10 / (18 * 0.7**0.6 * 636 / 2000)  # than the model of an iteration, as is the end of the run
+    assert whole.seconds_left == pytest.approx(slower * sum(ending(700, 636, whole._params, 1)))
+    assert whole.seconds_left - drawn.seconds_left > 25
+    assert whole.seconds_left - scored.seconds_left > 60
+    assert whole.share < 0.15
+    whole.listen([event("StageEnded", 40, stage="evaluate", iteration=0, seconds=30)])
+    assert whole.seconds_left == pytest.approx(drawn.seconds_left, abs=3)
+    whole.listen([event("StageStarted", 40, stage="output", iteration=0)])
+    assert whole.seconds_left == pytest.approx(drawn.seconds_left, abs=3)
+
+
+def test_time_passes_within_a_stage_of_which_nothing_is_heard():
+    progress = after_the_loop(output_figures=True)
+    share, left = progress.by(datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC))
+    later = progress.by(datetime(2026, 1, 1, 0, 0, 40, tzinfo=UTC))
+    assert later[1] == pytest.approx(left - 30)
+    assert later[0] > share + 0.2
+    share, left = progress.by(datetime(2026, 1, 1, 1, 0, 0, tzinfo=UTC))
+    assert (share, left) == (0.99, 0.0)  # longer than was thought
+    progress.listen([event("RunEnded", 50, reason="total_epoch", selected_iteration=1)])
+    assert progress.by(datetime(2026, 1, 1, 1, 0, 0, tzinfo=UTC)) == (1.0, 0.0)
+
+
 def test_a_time_budget_bounds_what_is_left():
     progress = Progress()
     progress.listen([
-        event("RunStarted", 0, params={"total_epoch": 100, "max_seconds": 30}),
+        event("RunStarted", 0, params={"total_epoch": 100, "max_seconds": 30, "evaluate_baselines": True}),
         event("StageEnded", 10, stage="feature_AE", iteration=0, seconds=10),
     ])  # fmt: skip
-    assert progress.seconds_left <= 20 + 0.3 * 100
+    assert progress.seconds_left == pytest.approx(20 + 0.5)  # the output comes after it

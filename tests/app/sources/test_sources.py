@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 
+from scgnn2_app.runs.records import RunInfo
 from scgnn2_app.runs.source_summary import describe, expected_seconds
 from scgnn2_app.sources.server_files import browse
 from scgnn2_app.sources.source import Source, keep_anndata, opened, require_allowed, require_inside
@@ -60,7 +63,37 @@ def test_more_cells_and_iterations_take_longer():
     small, _ = expected_seconds(1000, 2000, RunParams(total_epoch=10))
     large, _ = expected_seconds(8000, 2000, RunParams(total_epoch=10))
     assert small[0] < small[1] < large[1]
-    assert expected_seconds(8000, 2000, RunParams(max_seconds=20))[0][1] < 30
+    bounded = RunParams(max_seconds=20, output_figures=False)
+    assert expected_seconds(8000, 2000, bounded)[0][1] < 30
+
+
+def test_scoring_and_figures_are_counted_where_they_are_on():
+    bare = {"evaluate_baselines": False, "evaluate_diagnostics": False, "output_figures": False}
+    whole = RunParams(total_epoch=3)
+    (seconds, _), _ = expected_seconds(700, 636, whole)
+    for switch in bare:
+        assert expected_seconds(700, 636, whole.replace(**{switch: False}))[0][0] < seconds
+    assert expected_seconds(700, 636, whole.replace(evaluate_null_genes=50))[0][0] > seconds + 20
+    assert expected_seconds(700, 636, whole.replace(**bare))[0][0] < seconds / 2
+
+
+def test_only_runs_that_compute_the_same_correct_the_estimate(made_run):
+    """Six trials of a sweep, which score and draw nothing, say little of the next run."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def earlier(seconds, **switches):
+        return RunInfo(
+            "a", "", "", "done", began, Source.demo(), whole.replace(**switches).to_dict(), {}, made_run, iteration=3,
+            started=began, ended=began + timedelta(seconds=seconds),
+        )  # fmt: skip
+
+    whole = RunParams(total_epoch=3)
+    (plain, _), basis = expected_seconds(24, 6, whole)
+    trials = [earlier(1, evaluate_baselines=False, evaluate_diagnostics=False, output_figures=False)] * 6
+    assert expected_seconds(24, 6, whole, trials) == ((plain, plain), basis)
+    (corrected, _), basis = expected_seconds(24, 6, whole, [*trials, earlier(2 * plain)])
+    assert corrected == pytest.approx(2 * plain)
+    assert "1 earlier run" in basis
 
 
 @pytest.fixture

@@ -102,6 +102,12 @@ def test_a_grid_tries_every_combination_once(sweeps):
     assert sum(found.values()) == pytest.approx(1)
 
 
+def test_the_runs_of_sweeps_without_a_name_are_told_apart(sweeps):
+    infos = [finished(sweeps, start(sweeps, n_trials=2)) for _ in range(2)]
+    expected = {f"sweep {info.id[-6:]} #{number}" for info in infos for number in (1, 2)}
+    assert {run.name for run in sweeps.manager.runs()} == expected
+
+
 @pytest.mark.parametrize("strategy", ["random", "tpe"])
 def test_the_same_seed_asks_the_same_first_questions(sweeps, strategy):
     asked = []
@@ -176,6 +182,21 @@ def test_a_sweep_survives_the_end_of_its_server(tmp_path, scripted_worker, wait_
     assert len(set(values)) > 1
     sweeps.close()
     manager.close(kill=True)
+
+
+def test_the_clock_runs_while_the_first_trial_does(sweeps, wait_until):
+    hold = sweeps.workspace.folder / "hold"
+    hold.touch()
+    sweep_id = start(sweeps, strategy="grid", axes=[Axis.parse("graph_AE_embedding_size=4,6")], at_once=1)
+    wait_until(lambda: sweeps.sweep(sweep_id).trials)
+    first = sweeps.sweep(sweep_id).seconds
+    time.sleep(0.3)
+    assert sweeps.sweep(sweep_id).seconds >= first + 0.25
+    sweeps.stop(sweep_id)
+    info = finished(sweeps, sweep_id)
+    time.sleep(0.1)
+    assert sweeps.sweep(sweep_id).seconds == info.seconds >= 0.3
+    hold.unlink()
 
 
 def test_a_time_budget_ends_it(sweeps):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from scgnn2_app.exports.fragments import baselines, table
+from scgnn2_app.exports.fragments import baselines, sections, table
 from scgnn2_app.results.baseline_levels import METHODS
-from scgnn2_app.results.diagnosis import RULES, counted, findings, scores_at_hidden, stage_costs
+from scgnn2_app.results.diagnosis import NOT_COMPUTED, RULES, counted, findings, scores_at_hidden, stage_costs
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.diagnostics import DiagnosticsView
@@ -36,10 +37,41 @@ def test_the_best_of_all_is_good(made_run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(made_run, tmp_path / "run")
     scores = pd.read_csv(copy / "evaluation.csv")
     scores.loc[0, "l1_median"] = 0.1
-    scores.to_csv(copy / "evaluation.csv", index=False)
+    others = [name for name in IMPUTATION if name not in ("zeros", "knn", "magic")]
+    more = pd.DataFrame({"method": others, "entries": "masked", "l1_median": 0.9})
+    pd.concat([scores, more]).to_csv(copy / "evaluation.csv", index=False)
     run = RunData(copy)
-    assert findings(run)[0].verdict == "good"
-    assert scores_at_hidden(run)[0]["method"].tolist() == ["scgnn2", "knn", "magic"]
+    found = findings(run)[0]
+    assert found.verdict == "good"
+    assert "every baseline" in found.sentence
+    assert scores_at_hidden(run)[0]["method"].tolist() == ["scgnn2", "knn", "magic", *others]
+
+
+def test_what_a_stop_left_out_is_not_taken_for_good(made_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made_run, tmp_path / "run")
+    scores = pd.read_csv(copy / "evaluation.csv")
+    scores = scores[scores["method"] != "magic"]
+    scores.loc[0, "l1_median"] = 0.1
+    scores.to_csv(copy / "evaluation.csv", index=False)
+    (copy / "diagnostics.csv").unlink()
+    record = json.loads((copy / "run.json").read_text())
+    record["params"] |= {"evaluate_baselines": True, "evaluate_diagnostics": True}
+    record["evaluation"] = {"left_out": ["soft_svd", "alra", "magic", "diagnostics"]}
+    (copy / "run.json").write_text(json.dumps(record))
+    run = RunData(copy)
+    found = findings(run)
+    assert found[0].verdict == ""
+    assert "every" not in found[0].sentence
+    assert "Lower than that of the baselines that were computed; the next is kNN" in found[0].sentence
+    assert "Not computed: gene mean, gene median, soft SVD, ALRA-like, MAGIC." in found[0].sentence
+    missing = [one.topic for one in found if one.value == NOT_COMPUTED]
+    assert missing == ["Zeros", "Smoothing", "Embeddings", "Clusters", "Stability", "Correlation of genes"]
+    assert counted(found)["good"] == 0
+    said = "".join(sections(run).values())
+    assert "0 good, 0 take a look, 0 poor, 6 not computed" in said
+    assert "Not computed: gene mean, gene median, soft SVD, ALRA-like, MAGIC, PCA + k-means" in said
+    scores[scores["method"] == "scgnn2"].to_csv(copy / "evaluation.csv", index=False)
+    assert "the baselines were not computed" in findings(RunData(copy))[0].sentence
 
 
 def test_values_answer_for_entries_that_were_hidden(made_run: Path, tmp_path: Path) -> None:
@@ -50,7 +82,7 @@ def test_values_answer_for_entries_that_were_hidden(made_run: Path, tmp_path: Pa
     pd.concat([scores, values]).to_csv(copy / "evaluation.csv", index=False)
     run = RunData(copy)
     found = findings(run)[0]
-    assert (found.value, found.verdict) == ("0.1", "good")
+    assert (found.value, found.verdict) == ("0.1", "")  # of all baselines only two
     assert "next is kNN" in found.sentence
     assert "output value" in found.sentence
     assert '<tr class=own><td style="width:12em">scgnn2 (value)</td>' in baselines(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 
-from scgnn2_app.charts.growing import LossChart, ScoreChart
+from scgnn2_app.charts.growing import LossChart
+from scgnn2_app.charts.score_chart import ScoreChart
 from scgnn2_app.charts.small_maps import picture, positions
 from scgnn2_app.results.baseline_levels import (
     BEST_CLUSTERING,
@@ -114,6 +116,20 @@ def test_a_long_run_is_thinned_when_it_is_taken_up_but_keeps_its_end() -> None:
     assert x[-1] == 50_000
 
 
+def test_clusters_are_named_beside_their_lines_and_have_the_colours_of_the_map() -> None:
+    chart, story = LossChart("cluster_AE", "Clusters"), RunStory()
+    assert not chart._clusters.visible
+    story.listen([epoch("cluster_AE", 1, e, 4.0 / e, cluster) for e in (1, 2) for cluster in range(9)])
+    chart.update(story)
+    assert chart._clusters.visible
+    assert [item.label.value for item in chart._clusters.items] == [str(number) for number in range(9)]
+    assert chart.figure.height > LossChart("graph_AE", "Graph").figure.height  # a second row of them
+    for dark in (True, False):
+        chart.paint(dark)
+        (line,) = chart._clusters.items[7].renderers
+        assert line.glyph.line_color == cluster_colour(7, dark)
+
+
 def test_the_held_out_line_has_no_colour_of_a_cluster() -> None:
     chart = LossChart("cluster_AE", "Clusters")
     for dark in (False, True):
@@ -135,9 +151,24 @@ def test_the_returned_iteration_is_marked() -> None:
 
 def test_scores_that_are_all_the_same_do_not_shrink_the_axis_to_nothing() -> None:
     narrow, whole = ScoreChart("ARI", "index", {"ari": "labels"}, {}, 0.2), ScoreChart("Clusters", "n", {"n": "n"}, {})
-    assert narrow.figure.y_range.default_span == 0.2
+    story = RunStory()
+    story.listen([iteration(1, ari=0.9), iteration(2, ari=0.901)])
+    narrow.update(story)
+    low, high = narrow._room.data["y"]
+    assert (round(low, 4), round(high, 4)) == (0.8005, 1.0005)
     assert narrow.figure.yaxis.ticker.min_interval == 0
     assert whole.figure.yaxis.ticker.min_interval == 1
+
+
+def test_a_small_change_of_an_error_does_not_fill_the_axis() -> None:
+    chart, story = ScoreChart("Error", "error", {"error_median": "ours"}, {}, 0.05, relative=True), RunStory()
+    story.listen([iteration(1, error_median=0.3004), iteration(2, error_median=0.3)])
+    chart.update(story)
+    low, high = chart._room.data["y"]
+    assert high - low > 10 * 0.0004
+    story.listen([iteration(3, error_median=0.2)])
+    chart.update(story)
+    assert chart._room.data["y"] == [0.2, 0.3004]
 
 
 def test_baselines_are_level_lines() -> None:
@@ -289,6 +320,14 @@ def snapshot(n_obs: int, dimensions: int = 3) -> Snapshot:
 def test_positions_are_the_principal_components() -> None:
     points = positions(np.array([[0, 0, 5], [10, 1, 5], [20, 0, 5]], dtype=np.float32))
     np.testing.assert_allclose(points[:, 0], [0, 0.5, 1], atol=1e-6)
+
+
+def test_a_map_has_the_colours_of_its_page() -> None:
+    seventh = replace(snapshot(3), labels=np.full(3, 7, np.int32))
+    for dark in (False, True):
+        image = picture(seventh, side=40, dark=dark)
+        shown = {f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue, alpha in image.reshape(-1, 4) if alpha == 255}
+        assert shown == {cluster_colour(7, dark)}
 
 
 @pytest.mark.parametrize("n_obs", [1, 2, 50])

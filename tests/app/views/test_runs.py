@@ -6,19 +6,23 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import MultiLine
+from bokeh.models import MultiLine, Text
 
-from scgnn2_app.charts.across_runs import history, importances, overlaid, parallel_coordinates, slice_of
+from scgnn2_app.charts.across_runs import history, importances, overlaid, slice_of
+from scgnn2_app.charts.parallel import MOST_LINES, parallel_coordinates
 from scgnn2_app.runs.workspace import RunInfo
+from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.theme import colours
-from scgnn2_app.views.compare import CompareView, short_name
+from scgnn2_app.views.compare import MOST_RUNS, CompareView, short_name
 from scgnn2_app.views.run_bar import BAR_THEME, LONGEST_NAME, RunBar, sentence
-from scgnn2_app.views.runs import TITLES, best_runs, differing, table_of
+from scgnn2_app.views.runs import RunsView
+from scgnn2_app.views.runs_table import MOST_PARAMETERS, TITLES, best_runs, differing, table_of
 from scgnn2_engine import RunParams
 
 
@@ -37,6 +41,11 @@ def test_only_what_differs_is_a_column() -> None:
     assert table["feature_AE_epoch"].tolist() == ["5, 5", "6, 5"]
     assert "alpha" not in table
     assert differing(runs[:1]) == []
+
+
+def test_what_a_sweep_switches_off_for_its_trials_is_no_difference() -> None:
+    off = {"evaluate_baselines": False, "evaluate_diagnostics": False, "output_figures": False, "output_rdata": True}
+    assert differing([run(1), run(2, alpha=0.2, **off)]) == ["alpha"]
 
 
 def test_the_best_is_starred_and_nothing_that_still_runs() -> None:
@@ -107,6 +116,24 @@ def test_any_kind_of_value_can_be_drawn(values: list[Any]) -> None:
     assert np.isfinite(lines["ys"]).all()
 
 
+def test_what_stands_at_an_axis_lies_over_the_lines_on_the_paper() -> None:
+    for dark in (False, True):
+        plot = parallel_coordinates(["x", "y"], {"p": [True, False], "s": [1.0, 2.0]}, "s", dark)
+        kinds = [type(renderer.glyph) for renderer in plot.renderers]
+        assert kinds.index(Text) > kinds.index(MultiLine)
+        texts = [renderer.glyph for renderer in plot.renderers if isinstance(renderer.glyph, Text)]
+        assert {text.background_fill_color for text in texts} == {colours(dark)["paper"]}
+
+
+def test_names_of_many_axes_do_not_run_together() -> None:
+    keys = ["cluster_AE_reconstruction_weight", "graph_AE_concat_prev_embed", "preprocess_top_gene_select"] * 4
+    axes: dict[str, list[Any]] = {f"{TITLES[key]} {place}": [1, 2] for place, key in enumerate(keys)}
+    plot = parallel_coordinates(["x", "y"], axes | {"validation_error": [0.1, 0.2]}, "validation_error", dark=False)
+    lines = [label.split("\n") for label in plot.xaxis.major_label_overrides.values()]
+    assert max(map(len, lines)) <= MOST_LINES
+    assert max(len(line) for label in lines for line in label) <= 14
+
+
 def test_charts_of_nothing_are_charts() -> None:
     assert parallel_coordinates([], {"p": [], "s": []}, "s", dark=False).renderers
     assert history([], [], "s", False, minimise=True).title.text
@@ -119,6 +146,17 @@ def test_history_shows_the_best_so_far() -> None:
     plot = history([0, 1, 2], [3.0, 5.0, 1.0], "s", False, minimise=True)
     best = plot.renderers[1].data_source.data
     assert best["y"].tolist() if hasattr(best["y"], "tolist") else list(best["y"]) == [3.0, 3.0, 1.0]
+
+
+def test_a_history_has_its_names_above_and_a_span_that_suits_its_scores() -> None:
+    one = history([1], [0.25], "s", False, minimise=True)
+    (legend,) = one.above
+    assert [item.label.value for item in legend.items] == ["trial", "best so far"]
+    assert one.legend == [legend]
+    assert 0.2 < one.y_range.start < 0.25 < one.y_range.end < 0.3
+    alike = history([1, 2], [0.2500, 0.2501], "s", False, minimise=True)
+    assert alike.y_range.end - alike.y_range.start > 0.01
+    assert history([1], [0.0], "s", False, minimise=True).y_range.start < 0
 
 
 def contrast(one: str, other: str) -> float:
@@ -160,8 +198,6 @@ def test_names_in_a_legend_are_short_and_differ() -> None:
 
 
 def test_compared_runs_have_axes_in_words() -> None:
-    from scgnn2_app.session import Session
-
     rows = [{"validation_error": 0.5, "ari_between_iterations": 0.9, "cluster_count": 5}] * 2
     events = [
         {"event": "IterationEnded", "iteration": i + 1, "n_iterations": 2, "scores": s} for i, s in enumerate(rows)
@@ -192,6 +228,61 @@ def test_charts_of_trials_have_axes_in_words() -> None:
     axes: dict[str, list[Any]] = {"p": [1], "validation_error": [0.5]}
     plot = parallel_coordinates(["x"], axes, "validation_error", dark=False)
     assert plot.xaxis.major_label_overrides[1] == "held-out error"
+
+
+# ------------------------------------------------------------------------------------------- what is left out
+
+
+class NoEvents:
+    """Jobs that tell nothing."""
+
+    def events(self, run_id: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
+        return [], cursor
+
+
+@pytest.fixture
+def view() -> RunsView:
+    context: Any = SimpleNamespace(manager=NoEvents(), owner=None)
+    return RunsView(Session(), context, list)
+
+
+def drawn(view: RunsView) -> list[str]:
+    rows = view.compare._last_rows
+    return list(rows[0]) if rows else []
+
+
+def test_parallel_coordinates_are_of_runs_on_the_same_data(view: RunsView) -> None:
+    other = Source.at("/data/pbmc.h5ad")
+    runs = [run(n, scores={"validation_error": 0.1 * n}, seed=n) for n in (1, 2)]
+    runs += [replace(run(n, scores={"validation_error": 0.1 * n}, seed=n), source=other) for n in (3, 4, 5)]
+    view.update(runs)
+    assert drawn(view) == ["run 1", "run 2"]
+    assert "the 2 runs on" in view.compare._said.object
+    assert "the newest run; 3 on other data" in view.compare._said.object
+    view.table.selection = [2]
+    assert drawn(view) == ["run 3", "run 4", "run 5"]
+    assert "pbmc.h5ad, the data of the first ticked run; 2 on other data" in view.compare._said.object
+    view._session.run_id = "run1"
+    view.update(runs)
+    assert drawn(view) == ["run 1", "run 2"]
+    assert "the shown run" in view.compare._said.object
+    view.update(runs[:2])
+    assert not view.compare._said.visible
+
+
+def test_what_is_not_drawn_is_said(view: RunsView) -> None:
+    runs = [run(n) for n in range(1, 12)]
+    view.update(runs)
+    assert not view._cut.visible
+    view.table.selection = list(range(11))
+    assert view.compare._hint.object == f"The first {MOST_RUNS} of the 11 ticked runs are drawn."
+    view.table.selection = list(range(MOST_RUNS))
+    assert "ticked" not in view.compare._hint.object
+    changed = {key: value / 2 for key, value in run(1).params.items() if isinstance(value, float) and value > 0}
+    many = [replace(one, params=one.params | changed, scores={"validation_error": 0.1}) for one in runs[:1]]
+    view.update([*many, replace(runs[1], scores={"validation_error": 0.2})])
+    assert f"Of the {len(changed)} parameters that differ the first {MOST_PARAMETERS}" in view._cut.object
+    assert f"{MOST_PARAMETERS} of the {len(changed)} parameters that differ" in view.compare._said.object
 
 
 # --------------------------------------------------------------------------------------------------- the bar

@@ -14,7 +14,9 @@ from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.records import Sweep, SweepInfo, Trial
 from scgnn2_app.sweeps.search_space import Axis
-from scgnn2_app.views.sweep import NONE, SweepView, table_of
+from scgnn2_app.views.sweep import NONE, SweepView
+from scgnn2_app.views.sweep_axis import BY_DECADES, AxisField
+from scgnn2_app.views.sweep_charts import table_of
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import ParameterError
 
@@ -95,7 +97,8 @@ def test_without_a_sweep_nothing_can_be_stopped_or_taken(view: SweepView) -> Non
 
 def test_what_stands_in_the_fields_is_what_is_asked_for(view: SweepView, sweeps: Sweeps, tiny_source: Source) -> None:
     view.keys.value = ["clustering_resolution"]
-    view._ranges["clustering_resolution"].value = "0.1:0.9"
+    field = view._ranges["clustering_resolution"]
+    field.low.value, field.high.value = "0.1", "0.9"
     view.strategy.value, view.score.value, view.trials.value, view.minutes.value = "random", "seconds", 7, 2.0
     view.called.value = " mine "
     press(view.start)
@@ -130,7 +133,7 @@ def test_a_sweep_is_deleted_once_that_is_confirmed(
 
 
 def test_a_range_that_is_none_is_said_and_nothing_begins(view: SweepView, sweeps: Sweeps) -> None:
-    view._ranges["clustering_resolution"].value = "much"
+    view._ranges["clustering_resolution"].low.value = "much"
     press(view.start)
     assert view._session.notice_level == "error"
     view.keys.value = []
@@ -152,7 +155,8 @@ def test_a_sweep_under_way_shows_its_trials_and_its_best(
     sweeps.shown = [info_of("a", source=tiny_source)]
     view.update()
     assert "2 of 3 trials" in view._state.object
-    assert "best validation_error 0.2 in trial 1" in view._state.object
+    assert view.chosen.value == "sweep a (running), TPE over Clustering resolution"
+    assert "best held-out error 0.2 in trial 2" in view._state.object
     assert (view.stop.disabled, view.best.disabled) == (False, False)
     assert view._table.visible
     assert len(view._charts) == 3  # history, why there are no importances, one slice
@@ -176,9 +180,45 @@ def test_what_has_not_changed_is_not_drawn_again(view: SweepView, sweeps: Sweeps
 
 def test_the_table_has_the_newest_trial_first(tiny_source: Source) -> None:
     table = table_of(info_of("a", source=tiny_source))
-    assert table["trial"].tolist() == [2, 1, 0]
+    assert table["trial"].tolist() == [3, 2, 1]
     assert table["took"].tolist()[2] == "1 min 1 s"
     assert table["why"].tolist()[0] == "no memory"
+    assert list(table)[:4] == ["trial", "state", "held-out error", "Clustering resolution"]
+
+
+def test_menus_speak_in_words(view: SweepView) -> None:
+    assert view.score.options["held-out error (smaller is better)"] == "validation_error"
+    assert view.keys.options["Clustering resolution"] == "clustering_resolution"
+    for words in (*view.score.options, *view.keys.options):
+        assert "_" not in words
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("clustering_resolution", "clustering_resolution=0.01:3"),
+        ("graph_AE_learning_rate", "graph_AE_learning_rate=1e-05:0.1:log"),
+        ("graph_AE_pair_samples", "graph_AE_pair_samples=0:1e+06"),
+        ("graph_AE_use_GAT", "graph_AE_use_GAT=False,True"),
+        ("clustering_embed", "clustering_embed=graph,feature,both,expression"),
+        ("feature_AE_epoch", "feature_AE_epoch=500 300"),
+    ],
+)
+def test_a_field_offers_what_is_usual(key: str, text: str) -> None:
+    assert AxisField(key, [500, 300]).axis().text == text
+
+
+def test_a_field_takes_ranges_and_single_values() -> None:
+    field = AxisField("graph_AE_embedding_size", 16)
+    field.low.value, field.high.value, field.spread.value = "8", "64", BY_DECADES
+    assert field.axis() == Axis.parse("graph_AE_embedding_size=8:64:log")
+    field.values.value = "8, 16, 32"
+    assert field.axis().choices == (8, 16, 32)
+    switch = AxisField("graph_AE_use_GAT", value=False)
+    assert list(switch.choices.options) == ["off", "on"]
+    switch.choices.value = []
+    with pytest.raises(ParameterError, match="nothing to choose"):
+        switch.axis()
 
 
 def test_the_chosen_sweep_stays_when_another_comes(view: SweepView, sweeps: Sweeps, tiny_source: Source) -> None:
