@@ -192,8 +192,9 @@ class Controls(pn.viewable.Viewer):
         )
         self._problem = pmui.Alert("", severity="error", visible=False, margin=(5, 8), sizing_mode="stretch_width")
         self._toml = pmui.FileInput(
-            label="Open TOML", accept=".toml", variant="text", size="small", margin=(0, 4), max_file_size=1_000_000
-        )
+            label="Open TOML", uploaded_label="Open TOML", accept=".toml", variant="text", size="small", margin=(0, 4),
+            max_file_size=1_000_000,
+        )  # fmt: skip
         self._toml.param.watch(self._open_toml, "value")
         draft.param.watch(lambda *_: self._follow(), ["values", "problem"])
         self.param.watch(lambda _: self._refresh_cards(), "data_by_parameters")
@@ -240,6 +241,8 @@ class Controls(pn.viewable.Viewer):
             self._session.say("Parameters taken from the file.", "success")
         except (ScgnnError, UnicodeDecodeError) as error:
             self._session.say(str(error), "error")
+        finally:
+            self._toml.clear()  # or the same file, opened again, would be no change
 
     def _follow(self) -> None:
         if self._preset.value != self.draft.preset:

@@ -31,6 +31,8 @@ class Field(pn.viewable.Viewer):
         From the widget's value to the parameter's, and back.
     source
         The widget's attribute that is watched.
+    extra, show_extra
+        What stands beneath it, and how that follows a value.
     soft
         Of a slider: the range that it shows unless the value lies outside.
     """
@@ -45,11 +47,13 @@ class Field(pn.viewable.Viewer):
         write: Callable[[Any], Any] = lambda value: value,
         source: str = "value",
         extra: Any = None,
+        show_extra: Callable[[Any], None] = lambda value: None,
         soft: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.key, self.widget, self.label = key, widget, widget.label
         self._draft, self._read, self._write, self._soft = draft, read, write, soft
+        self._show_extra = show_extra
         self._following = False
         self._layout = pmui.Column(widget, extra, margin=0, sizing_mode="stretch_width") if extra else widget
         widget.param.watch(self._edited, source)
@@ -68,6 +72,7 @@ class Field(pn.viewable.Viewer):
                     self.widget.param.update(start=low, end=high)
             if self.widget.value != shown:
                 self.widget.value = shown
+            self._show_extra(value)
             changed = value != base(self._draft.preset)[self.key]
             label = f"{self.label} (changed)" if changed else self.label
             if self.widget.label != label:
@@ -131,19 +136,27 @@ def _logarithmic(draft: Draft, key: str, value: float, soft: tuple[float, float]
     """A number to type, and beneath it a slider over its decades."""
     widget = pmui.FloatInput(value=value, step=soft[0], format="0.[00000000]", **look)
     start, end = math.log10(soft[0]), math.log10(soft[1])
+
+    def power(value: float) -> float:
+        return min(end, max(start, math.log10(value))) if value > 0 else start
+
+    def show(value: Any) -> None:
+        if isinstance(value, int | float) and slider.value != power(value):
+            slider.value = power(value)
+
     slider = pmui.FloatSlider(
         label=f"{look['label']}, power of ten",
         start=start,
         end=end,
         step=0.1,
-        value=min(end, max(start, math.log10(value))) if value > 0 else start,
+        value=power(value),
         margin=(0, 12),
         size="small",
         show_value=False,
         sizing_mode="stretch_width",
     )
     slider.param.watch(lambda event: draft.set(key, _rounded(10**event.new)), "value_throttled")
-    return Field(draft, key, widget, extra=slider)
+    return Field(draft, key, widget, extra=slider, show_extra=show)
 
 
 def _step(span: float, whole: bool) -> float | int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 
 from scgnn2_app.controls.fields import label_of
 from scgnn2_app.sources.source import Source
@@ -38,7 +39,8 @@ def on_page(text: str, source: Source | None = None) -> str:
     text
         A message of the engine.
     source
-        The data it speaks of: an upload is called by its name, for where it lies tells a user nothing.
+        The data it speaks of: an upload is called by its name, for where it lies tells a user nothing, and so are
+        files of labels and of bulk.
 
     Examples
     --------
@@ -49,4 +51,7 @@ def on_page(text: str, source: Source | None = None) -> str:
     """
     if source is not None and source.kind in ("upload", "memory"):
         text = text.replace(source.path, source.text)
+    for beside in (source.labels, source.bulk) if source is not None else ():
+        if Path(beside).is_absolute():
+            text = text.replace(beside, Path(beside).name)
     return _FLAG.sub(lambda found: _NAMES.get(found[1], found[0]), text)

@@ -21,6 +21,9 @@ MIB = 2**20
 MAX_UPLOAD = 2048 * MIB
 """Largest file where nothing else is said, in bytes."""
 
+BESIDE = "beside"
+"""Folder, one level deeper than those of data, of what goes with data."""
+
 LARGER = "put it into a folder of the server that --root names and choose it there"
 """What to do with a file that is larger."""
 
@@ -36,6 +39,8 @@ class Upload:
         As the browser gave it; only its last part and harmless characters are kept.
     limit
         Largest size in bytes.
+    beside
+        Whether it goes with other data, as labels do: then it is not offered as data.
 
     Raises
     ------
@@ -51,12 +56,14 @@ class Upload:
     'counts.csv'
     """
 
-    def __init__(self, workspace: Workspace, name: str, *, owner: str = "", limit: int = MAX_UPLOAD) -> None:
+    def __init__(
+        self, workspace: Workspace, name: str, *, owner: str = "", limit: int = MAX_UPLOAD, beside: bool = False
+    ) -> None:
         self.name = safe_name(name)
         self.limit = limit
         self.size = 0
         self.source: Source | None = None
-        self._folder = folder_of(workspace, owner) / secrets.token_hex(6)
+        self._folder = folder_of(workspace, owner) / (BESIDE if beside else "") / secrets.token_hex(6)
         try:
             self._folder.mkdir(parents=True)
             self._file = open(self._folder / self.name, "xb")  # noqa: SIM115 - closed by finish() or abandon()

@@ -109,7 +109,9 @@ class SweepManager:
             The workspace cannot be written.
         """
         check_axes(axes)
-        params = params.replace(output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False)
+        params = params.replace(
+            output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False, evaluate_null_genes=0
+        )
         check_score(score, params)
         if n_trials < 1:
             raise ParameterError("A sweep needs trials.", expected="n_trials of at least 1", found=str(n_trials))

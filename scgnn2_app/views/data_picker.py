@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,85 +16,21 @@ from scgnn2_app.controls.draft import Draft
 from scgnn2_app.controls.wording import on_page
 from scgnn2_app.later import in_thread
 from scgnn2_app.runs.source_summary import SourceSummary, describe, expected_seconds
-from scgnn2_app.runs.uploads import Upload, folder_of, too_large, uploads
+from scgnn2_app.runs.uploads import Upload, folder_of, uploads
 from scgnn2_app.session import Session
 from scgnn2_app.sources.server_files import READABLE, browse
 from scgnn2_app.sources.source import Source, require_allowed, require_inside
 from scgnn2_app.views.run_bar import duration
-from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_app.views.uploader import Uploader
+from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import RunParams
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
 PICK = "choose …"
+LABEL_FILES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+BULK_FILES = (*LABEL_FILES, ".h5ad")
 READS_AGAIN = ("load_", "preprocess_top_gene_select")
 """What a parameter's key begins with that changes what is read."""
-
-
-class Uploader(pmui.FileInput):  # type: ignore[misc]  # panel carries no types
-    """A file input that writes each piece to disk as it arrives, and refuses what is too large while it arrives.
-
-    The parent collects the whole file in memory, and leaves its limit to the browser.
-
-    Parameters
-    ----------
-    begin
-        Opens the place of a file by its name.
-    arrived, refused
-        Called with the source of a complete file, and with the error of one that was refused.
-    """
-
-    def __init__(
-        self,
-        begin: Callable[[str], Upload],
-        arrived: Callable[[Source], Any],
-        refused: Callable[[ScgnnError], Any],
-        **params: Any,
-    ) -> None:
-        super().__init__(**params)
-        self._begin, self._arrived, self._refused = begin, arrived, refused
-        self._under_way: dict[str, Upload] = {}
-        self._turned_away: set[str] = set()
-        self._heard = 0
-
-    def _handle_msg(self, msg: dict[str, Any]) -> None:
-        status = msg.get("status")
-        if status == "initializing":
-            self._heard = 0
-        if status == "finished" and not self._heard:  # the browser has no piece to send of a file without content
-            self._refused(InputError("The file is empty.", expected="a file with data", advice="Export it again."))
-        if status != "error":
-            super()._handle_msg(msg)
-            return
-        # The browser looks first, and sends nothing of a file that is too large.
-        said = str(msg.get("error", "The upload failed.")).removeprefix("Error: ")
-        found = re.search(r'File "(.*)" \([^()]*\) exceeds maximum file size', said)
-        if found and self.max_file_size:
-            self._refused(too_large(found[1], int(self.max_file_size)))
-        else:
-            self._refused(InputError(said))
-
-    def _process_chunk(self, msg: dict[str, Any]) -> None:
-        self._heard += 1
-        name, piece = msg["name"], bytes(msg["data"])
-        if msg["chunk"] == 1:
-            self._turned_away.discard(name)
-            self._abandon(name)
-        if name in self._turned_away:
-            return
-        try:
-            if name not in self._under_way:
-                self._under_way[name] = self._begin(name)
-            self._under_way[name].write(piece)
-            if msg["chunk"] == msg["total_chunks"]:
-                self._arrived(self._under_way.pop(name).finish())
-        except ScgnnError as error:
-            self._turned_away.add(name)
-            self._abandon(name)
-            self._refused(error)
-
-    def _abandon(self, name: str) -> None:
-        if name in self._under_way:
-            self._under_way.pop(name).abandon()
 
 
 class DataPicker(pn.viewable.Viewer):
@@ -138,21 +73,29 @@ class DataPicker(pn.viewable.Viewer):
         self._path = pmui.TextInput(label="Path on the server", placeholder="/data/counts.h5ad", visible=False, **wide)
         self._entries = pmui.Select(label="In this folder", options=[PICK], value=PICK, visible=False, **wide)
         self._places: dict[str, Path] = {}
-        limit = context.max_upload
-        self._upload = Uploader(
-            lambda name: Upload(context.manager.workspace, name, owner=context.user, limit=limit),
-            self._uploaded,
-            lambda error: session.say(str(error), "error"),
-            label=f"Upload (up to {limit / 2**20:,.0f} MiB)",
-            accept=",".join(READABLE), max_file_size=limit, chunk_size=512 * 1024, uploaded_label="Upload another",
-            variant="outlined", size="small", margin=(5, 8), sizing_mode="stretch_width",
-        )  # fmt: skip
+        most = f"{context.max_upload / 2**20:,.0f} MiB"
+        self._upload = self._uploader(f"Upload (up to {most})", "Upload another", READABLE, self._uploaded)
+        # Uploads that go with data, by the names that the fields show.
+        self._label_files: dict[str, str] = {}
+        self._bulk_files: dict[str, str] = {}
         self._labels = pmui.TextInput(
             label="Labels, for display only", placeholder="column of obs, or a csv file", **wide
         )
         self._columns = pmui.Select(label="Labels in the data", options=[PICK], value=PICK, visible=False, **wide)
         self._filling = False
         self._bulk = pmui.TextInput(label="Bulk expression (optional)", placeholder="path of a csv or h5ad", **wide)
+        self._upload_labels = self._uploader(
+            "Upload labels",
+            "Upload other labels",
+            LABEL_FILES,
+            lambda source: self._put_beside(source, self._labels, self._label_files),
+        )
+        self._upload_bulk = self._uploader(
+            "Upload bulk",
+            "Upload other bulk",
+            BULK_FILES,
+            lambda source: self._put_beside(source, self._bulk, self._bulk_files),
+        )
         self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
         self._choice.param.watch(lambda _: self._take_choice(), "value")
         self._path.param.watch(lambda _: self._enter_path(), "value")
@@ -162,6 +105,19 @@ class DataPicker(pn.viewable.Viewer):
         self._bulk.param.watch(lambda _: self._set_bulk(), "value")
         draft.param.watch(lambda _: self._parameters_changed(), "values")
         self._take_choice()
+
+    def _uploader(self, label: str, again: str, kinds: Sequence[str], arrived: Callable[[Source], None]) -> Uploader:
+        context, is_data = self._context, kinds is READABLE
+        return Uploader(
+            lambda name: Upload(
+                context.manager.workspace, name, owner=context.user, limit=context.max_upload, beside=not is_data
+            ),
+            arrived,
+            lambda error: self._session.say(str(error), "error"),
+            label=label, uploaded_label=again, accept=",".join(kinds), max_file_size=context.max_upload,
+            chunk_size=512 * 1024, variant="outlined" if is_data else "text", size="small", margin=(5, 8),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
 
     def take(self, source: Source) -> None:
         """Choose a source, for instance that of an earlier run."""
@@ -193,8 +149,8 @@ class DataPicker(pn.viewable.Viewer):
         source = self._choices.get(self._choice.value)
         self._filling = True
         try:
-            self._labels.value = source.labels if source is not None else ""
-            self._bulk.value = source.bulk if source is not None else ""
+            self._labels.value = self._shown(source.labels, self._label_files) if source is not None else ""
+            self._bulk.value = self._shown(source.bulk, self._bulk_files) if source is not None else ""
         finally:
             self._filling = False
         self._choose()
@@ -211,7 +167,8 @@ class DataPicker(pn.viewable.Viewer):
         self._path.visible = on_server
         self._entries.visible = on_server
         self.by_parameters = choice == BY_PARAMETERS
-        self._labels.visible = self._bulk.visible = not self.by_parameters
+        for field in (self._labels, self._upload_labels, self._bulk, self._upload_bulk):
+            field.visible = not self.by_parameters
         self._columns.visible = False  # until the data is read
         if on_server:
             if not self._path.value and self._context.roots:
@@ -223,7 +180,10 @@ class DataPicker(pn.viewable.Viewer):
 
     def _become(self, source: Source | None) -> None:
         if source is not None and source.kind != "flags":
-            source = source.with_labels(self._labels.value.strip()).with_bulk(self._bulk.value.strip())
+            labels, bulk = self._labels.value.strip(), self._bulk.value.strip()
+            source = source.with_labels(self._label_files.get(labels, labels)).with_bulk(
+                self._bulk_files.get(bulk, bulk)
+            )
         self._tried = self.source = source
         self._describe()
 
@@ -269,7 +229,24 @@ class DataPicker(pn.viewable.Viewer):
             self._take_choice()
         else:
             self._choice.value = source.text
-        self._session.say(f"{source.text} has arrived.", "success")
+        self._session.say(f"{source.text} has arrived.", "info")
+
+    def _put_beside(self, source: Source, field: pmui.TextInput, files: dict[str, str]) -> None:
+        """Take an upload as the labels or the bulk of the chosen data."""
+        files[source.text] = source.path
+        if field.value == source.text:  # another file of that name
+            field.param.trigger("value")
+        else:
+            field.value = source.text
+        self._session.say(f"{source.text} has arrived.", "info")
+
+    def _shown(self, text: str, files: dict[str, str]) -> str:
+        """A column, or a path; an upload by its name, for where it lies tells a user nothing."""
+        path = Path(text)
+        if not path.is_relative_to(folder_of(self._context.manager.workspace, self._context.user)):
+            return text
+        files[path.name] = text
+        return path.name
 
     def _set_bulk(self) -> None:
         self._draft.set("use_bulk", bool(self._bulk.value.strip()))
@@ -340,14 +317,15 @@ class DataPicker(pn.viewable.Viewer):
         lines = [
             f"<b>{html.escape(summary.text)}</b>",
             f"needs about {need:.1f} GiB of {free:.1f} GiB free, about {_span(seconds)}",
-            f"labels: {html.escape(summary.labels)}" if summary.labels else "no labels",
+            f"labels: {html.escape(on_page(summary.labels, self.source))}" if summary.labels else "no labels",
         ]
         problems = "".join(_sentence(on_page(text, self.source), "problem") for text in _warnings(summary))
         self._says.object = "<br>".join(lines) + problems + _folded(summary.notes, self.source)
 
     def __panel__(self) -> Any:
         return pmui.Column(
-            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns, self._bulk,
+            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns,
+            self._upload_labels, self._bulk, self._upload_bulk,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 

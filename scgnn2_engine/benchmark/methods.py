@@ -140,12 +140,13 @@ def read_variants(path: str | Path) -> dict[str, dict[str, Any]]:
 
 def run_params(method: Method, seed: int, **values: Any) -> RunParams:
     """The parameters of one run, or of the preparation before a baseline."""
-    return RunParams(**{**method.values, **dict.fromkeys(_evaluation(), False), "seed": seed, **values})
+    return RunParams(**{**method.values, **_without_evaluation(), "seed": seed, **values})
 
 
-def _evaluation() -> list[str]:
-    """What a run measures at its own end: the benchmark does that itself."""
-    return [owner.flag(name) for owner, name in every_parameter() if owner.group == "evaluate"]
+def _without_evaluation() -> dict[str, bool | int]:
+    """Nothing of what a run measures at its own end: the benchmark does that itself."""
+    of_runs = [(owner, name) for owner, name in every_parameter() if owner.group == "evaluate"]
+    return {owner.flag(name): type(owner.param[name].default)() for owner, name in of_runs}
 
 
 def _check_key(key: str) -> None:

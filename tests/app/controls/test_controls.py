@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scgnn2_app.controls.cards import DATA, NOT_HERE, Controls
@@ -77,6 +78,28 @@ def test_a_slider_comes_back_from_a_number_far_out(controls: Controls) -> None:
     assert (field.widget.value, field.widget.end) == (5000, 5000)
     controls.draft.reset()
     assert (field.widget.start, field.widget.end) == usual
+
+
+def test_the_slider_of_powers_follows_the_number_above_it(controls: Controls) -> None:
+    field = next(card for card in controls.cards if card.stage.group == "feature_AE").field("feature_AE_learning_rate")
+    slider = field._layout[1]
+    controls.draft.set("feature_AE_learning_rate", 0.01)
+    assert slider.value == pytest.approx(-2)
+    slider.value_throttled = -3.5
+    assert controls.draft.values["feature_AE_learning_rate"] == pytest.approx(0.00032)
+    controls.draft.reset()
+    assert slider.value == pytest.approx(np.log10(field.widget.value))
+    controls.draft.set("feature_AE_learning_rate", 1e9)
+    assert slider.value == slider.end
+
+
+def test_the_same_file_of_parameters_can_be_opened_again(controls: Controls) -> None:
+    for _ in range(2):
+        controls._toml.value = b"total_epoch = 7"
+        assert controls.draft.values["total_epoch"] == 7
+        assert controls._toml.value is None
+        controls.draft.reset()
+        assert controls.draft.values["total_epoch"] != 7
 
 
 def test_without_data_there_is_no_command_to_copy(controls: Controls) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from scgnn2_app.runs.uploads import Upload, folder_of, safe_name, store, uploads
 from scgnn2_app.runs.workspace import Workspace
-from scgnn2_app.views.data_picker import Uploader
+from scgnn2_app.views.uploader import Uploader
 from scgnn2_engine.errors import InputError, OutputError
 
 

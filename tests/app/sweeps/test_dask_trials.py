@@ -19,7 +19,7 @@ from scgnn2_app.sweeps.search_space import Axis
 from scgnn2_app.sweeps.sweeps import SweepManager
 from scgnn2_engine import RunParams
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture

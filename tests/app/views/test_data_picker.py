@@ -9,11 +9,14 @@ import pytest
 
 from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.wording import on_page
 from scgnn2_app.runs.jobs import JobManager
+from scgnn2_app.runs.uploads import uploads
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.sweeps import SweepManager
 from scgnn2_app.views.data_picker import ON_SERVER, DataPicker
+from scgnn2_app.views.uploader import Uploader
 
 
 @pytest.fixture
@@ -39,3 +42,55 @@ def test_folders_of_the_workspace_are_not_named(picker: DataPicker, tmp_path: Pa
     assert f"a path inside {tmp_path / 'root'}." in picker._says.object
     assert "uploads" not in picker._says.object
     assert picker.source is None
+
+
+COUNTS = "gene,a,b,c\ng1,1,0,3\ng2,0,2,1\n"
+TYPES = "cell,type\na,T\nb,B\nc,T\n"
+
+
+def arrive(uploader: Uploader, name: str, text: str) -> None:
+    piece = {"name": name, "chunk": 1, "total_chunks": 1, "data": list(text.encode()), "mime_type": "text/csv"}
+    uploader._process_chunk(piece)
+
+
+def test_uploads_of_labels_and_bulk_go_with_the_data(picker: DataPicker) -> None:
+    workspace = picker._context.manager.workspace
+    arrive(picker._upload, "counts.csv", COUNTS)
+    arrive(picker._upload_labels, "types.csv", TYPES)
+    arrive(picker._upload_bulk, "tissue.csv", "gene,s1\ng1,4\ng2,2\n")
+    assert "uploads" not in picker._says.object
+    labels = picker.source.labels
+    arrive(picker._upload_bulk, "types.csv", "gene,s1\ng1,4\ng2,2\n")  # the name of the labels
+    assert picker.source.labels == labels != picker.source.bulk
+    arrive(picker._upload_bulk, "tissue.csv", "gene,s1\ng1,4\ng2,2\n")
+    assert picker.source.text == "counts.csv"
+    assert picker._labels.value == "types.csv"
+    assert Path(picker.source.labels).read_text().startswith("cell,type")
+    assert picker._bulk.value == "tissue.csv"
+    assert Path(picker.source.bulk).read_text().startswith("gene,s1")
+    assert picker._draft.values["use_bulk"]
+    picker._context.manager.require_allowed(picker.source, picker._draft.params())
+    assert [source.text for source in uploads(workspace)] == ["counts.csv"]  # what goes with data is no data
+
+
+def test_another_upload_of_the_same_name_takes_the_place_of_the_first(picker: DataPicker) -> None:
+    arrive(picker._upload, "counts.csv", COUNTS)
+    arrive(picker._upload_labels, "types.csv", TYPES)
+    first = picker.source.labels
+    arrive(picker._upload_labels, "types.csv", TYPES.replace("a,T", "a,B"))
+    assert picker._labels.value == "types.csv"
+    assert picker.source.labels != first
+    assert Path(picker.source.labels).read_text() == TYPES.replace("a,T", "a,B")
+
+
+def test_uploads_of_an_earlier_run_are_shown_by_name(picker: DataPicker) -> None:
+    arrive(picker._upload, "counts.csv", COUNTS)
+    arrive(picker._upload_labels, "types.csv", TYPES)
+    earlier, labels = picker.source, picker.source.labels
+    picker._labels.value = ""
+    assert picker.source.labels == ""
+    picker._choices.clear()  # as on a page that was opened later
+    picker.take(earlier)
+    assert picker._labels.value == "types.csv"
+    assert picker.source.labels == labels
+    assert on_page(f"Labels from {labels}.", picker.source) == "Labels from types.csv."
