@@ -325,7 +325,7 @@ class DataPicker(pn.viewable.Viewer):
     def __panel__(self) -> Any:
         return pmui.Column(
             self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns,
-            self._upload_labels, self._bulk, self._upload_bulk,
+            self._bulk, pmui.Row(self._upload_labels, self._upload_bulk, margin=0, sizing_mode="stretch_width"),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 

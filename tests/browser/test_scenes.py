@@ -120,7 +120,7 @@ def test_labels_are_typed_and_stay(served: Any, open_page: Open, act: Any) -> No
 
 def test_an_empty_upload_is_refused(served: Any, open_page: Open) -> None:
     page = open_page(served.url)
-    field = page.locator('input[type="file"][accept*=".h5ad"]')
+    field = page.locator('input[type="file"][accept*=".rdata"]')
     field.set_input_files({"name": "empty.csv", "mimeType": "text/csv", "buffer": b""})
     page.get_by_role("alert").get_by_text("The file is empty").wait_for()
 
@@ -192,7 +192,7 @@ def test_an_upload_ten_times_too_large_is_refused_and_a_small_one_is_taken(
     served: Any, open_page: Open, act: Any, tiny_file: Path, watch: Any
 ) -> None:
     page = open_page(served.url)
-    field = page.locator('input[type="file"][accept*=".h5ad"]')
+    field = page.locator('input[type="file"][accept*=".rdata"]')
     field.set_input_files(
         {"name": "big.csv", "mimeType": "text/csv", "buffer": b"x" * (10 * act.MAX_UPLOAD_MIB * 2**20)}
     )
