@@ -14,7 +14,7 @@ from scgnn2_engine.events import Notice
 from scgnn2_engine.graph import build_graph
 from scgnn2_engine.loop_state import DenoisingFit, Ensemble, LoopState
 from scgnn2_engine.params import FeatureAEParams, RunParams
-from scgnn2_engine.prepare.matrices import stored, with_zeros_at
+from scgnn2_engine.prepare.matrices import stored, visible_expression
 from scgnn2_engine.stages import (
     Observed,
     fewest_neighbours,
@@ -74,7 +74,7 @@ def median_count(prepared: Prepared) -> float:
     """Median of the visible non-zero counts; NaN where the data are not counts or nothing is visible."""
     if prepared.scale != "counts":
         return float("nan")
-    values = stored(_visible(prepared, with_held_out=False))
+    values = stored(visible_expression(prepared, with_held_out=False))
     values = values[values > 0]
     return float(np.median(values)) if len(values) else float("nan")
 
@@ -218,7 +218,8 @@ def answers(prepared: Prepared, state: LoopState, params: RunParams) -> Answers:
     if state.log_rate is not None:
         found |= _by_rate(prepared, state.log_rate, value, params.feature_AE)
     if by_share or params.keep_zeros > 0:
-        seen = sp.csr_matrix(_visible(prepared, with_held_out=is_expected) > 0, dtype=np.float32)  # nothing is shared
+        # A new matrix: nothing is shared with the input.
+        seen = sp.csr_matrix(visible_expression(prepared, with_held_out=is_expected) > 0, dtype=np.float32)
         is_seen, k = seen.nonzero(), state.graph.k
         counts = seen_by_neighbours(seen, state.graph.neighbours)
         at_seen = np.bincount(counts[is_seen], minlength=k + 1)
@@ -249,7 +250,7 @@ def _is_expected(prepared: Prepared, params: RunParams, *, has_rates: bool) -> t
         return True, [Notice(f"{said} imputation_target = value takes the other.", "warning", "output")]
     if target == "expected":
         return True, []
-    visible = _visible(prepared, with_held_out=True)
+    visible = visible_expression(prepared, with_held_out=True)
     if l1_verdict(visible)[0]:
         if prepared.scale != "counts" and ties_within_cells(visible) >= LARGEST_TIE:
             return False, [Notice(OF_NORMALISED, "info", "output")]
@@ -278,7 +279,7 @@ def _said_of_zeros(n_kept: int, n_zeros: int, fewest: int, k: int, keep_zeros: f
 def _by_rate(
     prepared: Prepared, log_rate: npt.NDArray[np.float32], value: npt.NDArray[np.float32], settings: FeatureAEParams
 ) -> dict[str, npt.NDArray[np.float32]]:
-    counts = _dense(_visible(prepared, with_held_out=True))
+    counts = _dense(visible_expression(prepared, with_held_out=True))
     rate = np.exp(log_rate)
     rate *= prepared.size_factors[:, None]
     dispersion = gene_dispersions(rate, counts) if settings.gene_dispersion else settings.dispersion
@@ -304,12 +305,3 @@ def _by_share(
 
 def _dense(matrix: Matrix) -> npt.NDArray[np.float32]:
     return np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, np.float32)
-
-
-def _visible(prepared: Prepared, *, with_held_out: bool) -> Matrix:
-    """The kept expression with the benchmark's hidden entries at 0, and the held-out ones unless they are wanted."""
-    visible = prepared.expression
-    for entries in (prepared.hidden, None if with_held_out else prepared.validation):
-        if entries is not None and len(entries):
-            visible = with_zeros_at(visible, entries.rows, entries.cols)
-    return visible

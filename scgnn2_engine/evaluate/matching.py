@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.prepare.matrices import with_zeros_at
+from scgnn2_engine.prepare.matrices import visible_expression
 from scgnn2_engine.prepare.normalise import log_matrix, logged_values
 from scgnn2_engine.types import Dataset, HiddenEntries, Matrix, Prepared, Scale
 
@@ -93,11 +93,7 @@ def taken(dataset: Dataset, cells: Names, genes: Names) -> Dataset:
 
 def visible_part(prepared: Prepared) -> Dataset:
     """What a run was given: its expression with the benchmark's hidden entries at 0."""
-    expression = prepared.expression
-    if prepared.hidden is not None:
-        expression = with_zeros_at(
-            expression, prepared.hidden.rows.astype(np.int64), prepared.hidden.cols.astype(np.int64)
-        )
+    expression = visible_expression(prepared, with_held_out=True)
     return Dataset(expression, prepared.obs_names, prepared.var_names, prepared.scale)
 
 

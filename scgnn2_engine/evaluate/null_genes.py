@@ -19,7 +19,7 @@ from scgnn2_engine.evaluate.baselines import IMPUTATION, Visible, impute_baselin
 from scgnn2_engine.evaluate.diagnostics import gene_correlations
 from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, on_normalised_scale
 from scgnn2_engine.events import Event, Notice, Stop, never
-from scgnn2_engine.prepare.matrices import column_nonzeros, is_sparse, with_zeros_at
+from scgnn2_engine.prepare.matrices import column_nonzeros, is_sparse, visible_expression
 from scgnn2_engine.prepare.normalise import log_matrix
 from scgnn2_engine.types import Floats, Ints, Matrix, Prepared
 
@@ -82,10 +82,7 @@ def with_null_genes(prepared: Prepared, n_genes: int, *, seed: int = 0) -> Prepa
     >>> with_null_genes(prepared, 3).n_vars - prepared.n_vars
     3
     """
-    visible = prepared.expression
-    for entries in (prepared.hidden, prepared.validation):
-        if entries is not None:
-            visible = with_zeros_at(visible, entries.rows, entries.cols)
+    visible = visible_expression(prepared)
     generator = np.random.default_rng([seed, NULL_STREAM])
     genes = _spread(column_nonzeros(visible), n_genes, generator)
     columns = visible[:, genes]

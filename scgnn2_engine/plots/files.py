@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import OutputError
+from scgnn2_engine.events import Stop, never
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.plots.cell_graph import cell_graph, umap_positions
 from scgnn2_engine.plots.curves import curves
@@ -81,9 +82,7 @@ def save_both(element: Any, stem: str | Path) -> list[Path]:
     return [save_figure(element, Path(f"{stem}{suffix}")) for suffix in (".html", ".png")]
 
 
-def draw_figures(
-    result: Result, directory: str | Path, *, seed: int = 1, stop: Callable[[], bool] = lambda: False
-) -> list[Path]:
+def draw_figures(result: Result, directory: str | Path, *, seed: int = 1, stop: Stop = never) -> list[Path]:
     """Draw the standard figures of a result into ``figures/``.
 
     Parameters

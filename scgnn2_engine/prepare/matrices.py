@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.types import Floats, Ints, Matrix, Scale
+from scgnn2_engine.types import Floats, Ints, Matrix, Prepared, Scale
 
 BLOCK_ELEMENTS = 4_000_000  # of a dense block: 32 MB in float64
 
@@ -95,6 +95,15 @@ def with_zeros_at(expression: Matrix, rows: Ints, cols: Ints) -> Matrix:
         hidden = np.asarray(rows, dtype=np.int64) * width + cols
         sparse.data[np.searchsorted(places, hidden)] = 0
     return sparse
+
+
+def visible_expression(prepared: Prepared, *, with_held_out: bool = False) -> Matrix:
+    """The kept expression with the benchmark's hidden entries at 0, and the held-out ones unless they are wanted."""
+    visible = prepared.expression
+    for entries in (prepared.hidden, None if with_held_out else prepared.validation):
+        if entries is not None and len(entries):
+            visible = with_zeros_at(visible, entries.rows, entries.cols)
+    return visible
 
 
 def unlogged(expression: Matrix, scale: Scale) -> Matrix:
