@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scgnn2_app.runs.jobs import JobManager, manager_for
-from scgnn2_app.runs.uploads import MAX_UPLOAD
+from scgnn2_app.runs.uploads import MAX_UPLOAD, remove
 from scgnn2_app.runs.workspace import DEFAULT
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.sweeps import SweepManager
@@ -58,6 +58,32 @@ class ServerContext:
             return not self.user or self.manager.workspace.job(run_id).owner == self.user
         except InputError:
             return False
+
+    def remove_uploads(self, paths: Sequence[str]) -> None:
+        """Remove files that this user has uploaded; the results of runs that read them stay.
+
+        Raises
+        ------
+        InputError
+            A run or a sweep that is not over reads one of them, or it is no upload of this user; all of them stay.
+        OutputError
+            One cannot be removed.
+        """
+        at_work = [(run.title, run.source) for run in self.manager.runs(self.owner) if not run.over]
+        at_work += [
+            (info.sweep.name or "a sweep", info.sweep.source)
+            for info in self.sweeps.sweeps(self.owner)
+            if info.state in ("running", "stopping")
+        ]
+        for title, source in at_work:
+            if not {source.path, source.labels, source.bulk}.isdisjoint(paths):
+                raise InputError(
+                    f"{title} reads it and is not over.",
+                    expected="an upload that nothing reads",
+                    advice="Wait until it is over, or stop it, then remove the upload.",
+                )
+        for path in paths:
+            remove(self.manager.workspace, path, self.user)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,10 @@ MAX_UPLOAD = 2048 * MIB
 BESIDE = "beside"
 """Folder, one level deeper than those of data, of what goes with data."""
 
+LABEL_FILES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+BULK_FILES = (*LABEL_FILES, ".h5ad")
+"""How names end of files that go with data."""
+
 LARGER = "put it into a folder of the server that --root names and choose it there"
 """What to do with a file that is larger."""
 
@@ -39,13 +43,15 @@ class Upload:
         As the browser gave it; only its last part and harmless characters are kept.
     limit
         Largest size in bytes.
+    kinds
+        How its name may end.
     beside
         Whether it goes with other data, as labels do: then it is not offered as data.
 
     Raises
     ------
     InputError
-        Files of that kind cannot be run.
+        It is a file of another kind.
 
     Examples
     --------
@@ -57,9 +63,16 @@ class Upload:
     """
 
     def __init__(
-        self, workspace: Workspace, name: str, *, owner: str = "", limit: int = MAX_UPLOAD, beside: bool = False
+        self,
+        workspace: Workspace,
+        name: str,
+        *,
+        owner: str = "",
+        limit: int = MAX_UPLOAD,
+        kinds: Sequence[str] = READABLE,
+        beside: bool = False,
     ) -> None:
-        self.name = safe_name(name)
+        self.name = safe_name(name, kinds)
         self.limit = limit
         self.size = 0
         self.source: Source | None = None
@@ -165,6 +178,39 @@ def uploads(workspace: Workspace, owner: str = "") -> list[Source]:
     return [Source("upload", str(file), title=file.name) for file in files]
 
 
+def remove(workspace: Workspace, path: str | Path, owner: str = "") -> None:
+    """Remove a user's file and its folder; what has gone already is no error.
+
+    Parameters
+    ----------
+    workspace, owner
+        As for :class:`Upload`.
+    path
+        Of a source that :meth:`Upload.finish` or :func:`uploads` gave.
+
+    Raises
+    ------
+    InputError
+        It is no file that this user has uploaded.
+    OutputError
+        It cannot be removed.
+    """
+    file = Path(path).resolve()
+    own = folder_of(workspace, owner).resolve()
+    if file.parent.parent not in (own, own / BESIDE) or file.parent == own / BESIDE:
+        raise InputError(
+            f"{file.name} is no file that you have uploaded.",
+            expected="an upload of your own",
+            advice="Remove files of the server where they lie.",
+        )
+    try:
+        shutil.rmtree(file.parent)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise output_error(file, error) from error
+
+
 def too_large(name: str, limit: int) -> InputError:
     """The error for a file that is larger than ``limit`` bytes."""
     return InputError(
@@ -181,13 +227,13 @@ def folder_of(workspace: Workspace, owner: str = "") -> Path:
     return workspace.uploads / name
 
 
-def safe_name(name: str) -> str:
+def safe_name(name: str, kinds: Sequence[str] = READABLE) -> str:
     r"""The last part of a name without anything a file system or a page could misread.
 
     Raises
     ------
     InputError
-        Its end is not that of a file a run can read.
+        It ends in none of ``kinds``.
 
     Examples
     --------
@@ -196,11 +242,11 @@ def safe_name(name: str) -> str:
     """
     last = re.split(r"[/\\]", name)[-1]
     clean = re.sub(r"[^\w.-]+", "_", last, flags=re.ASCII).lstrip(".-")
-    end = max((end for end in READABLE if clean.lower().endswith(end)), key=len, default="")
+    end = max((end for end in kinds if clean.lower().endswith(end)), key=len, default="")
     if not end or not clean[: -len(end)]:
         raise InputError(
-            f"{last!r} cannot be used: files of that kind cannot be read.",
-            expected="a name that ends in " + ", ".join(READABLE),
-            advice="Export the data as h5ad or csv.",
+            f"{last!r} cannot be used: files of that kind cannot be read here.",
+            expected="a name that ends in " + ", ".join(kinds),
+            advice="Export it as csv, or data as h5ad." if ".h5ad" in kinds else "Export it as csv.",
         )
     return clean[: -len(end)][:100] + clean[-len(end) :]

@@ -13,22 +13,21 @@ import param
 
 from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.draft import Draft
-from scgnn2_app.controls.wording import on_page
+from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
 from scgnn2_app.runs.source_summary import SourceSummary, describe, expected_seconds
-from scgnn2_app.runs.uploads import Upload, folder_of, uploads
+from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, uploads
 from scgnn2_app.session import Session
 from scgnn2_app.sources.server_files import READABLE, browse
 from scgnn2_app.sources.source import Source, require_allowed, require_inside
-from scgnn2_app.views.run_bar import duration
+from scgnn2_app.views.question import Question
+from scgnn2_app.views.run_bar import LONGEST_NAME, duration, shortened
 from scgnn2_app.views.uploader import Uploader
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import RunParams
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
 PICK = "choose …"
-LABEL_FILES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-BULK_FILES = (*LABEL_FILES, ".h5ad")
 READS_AGAIN = ("load_", "preprocess_top_gene_select")
 """What a parameter's key begins with that changes what is read."""
 
@@ -75,6 +74,11 @@ class DataPicker(pn.viewable.Viewer):
         self._places: dict[str, Path] = {}
         most = f"{context.max_upload / 2**20:,.0f} MiB"
         self._upload = self._uploader(f"Upload (up to {most})", "Upload another", READABLE, self._uploaded)
+        self._remove = pmui.Button(
+            label="Remove this upload", variant="text", color="error", size="small", margin=(0, 8), visible=False,
+            on_click=lambda _: self._ask_remove(),
+        )  # fmt: skip
+        self._sure = Question("Remove?")
         # Uploads that go with data, by the names that the fields show.
         self._label_files: dict[str, str] = {}
         self._bulk_files: dict[str, str] = {}
@@ -110,7 +114,8 @@ class DataPicker(pn.viewable.Viewer):
         context, is_data = self._context, kinds is READABLE
         return Uploader(
             lambda name: Upload(
-                context.manager.workspace, name, owner=context.user, limit=context.max_upload, beside=not is_data
+                context.manager.workspace, name, owner=context.user, limit=context.max_upload, kinds=kinds,
+                beside=not is_data,
             ),
             arrived,
             lambda error: self._session.say(str(error), "error"),
@@ -170,6 +175,8 @@ class DataPicker(pn.viewable.Viewer):
         for field in (self._labels, self._upload_labels, self._bulk, self._upload_bulk):
             field.visible = not self.by_parameters
         self._columns.visible = False  # until the data is read
+        chosen = self._choices.get(choice)
+        self._remove.visible = chosen is not None and chosen.kind == "upload"
         if on_server:
             if not self._path.value and self._context.roots:
                 self._path.value = str(self._context.roots[0])
@@ -239,6 +246,33 @@ class DataPicker(pn.viewable.Viewer):
         else:
             field.value = source.text
         self._session.say(f"{source.text} has arrived.", "info")
+
+    def _ask_remove(self) -> None:
+        """The chosen upload with earlier ones of its name, which the menu hides, and what was uploaded with it."""
+        source = self._choices.get(self._choice.value)
+        if source is None:
+            return
+        mine = uploads(self._context.manager.workspace, self._context.user)
+        namesakes = [known.path for known in mine if known.text == source.text]
+        fields = ((self._label_files, self._labels), (self._bulk_files, self._bulk))
+        beside = [files[field.value] for files, field in fields if field.value in files]
+        paths = list(dict.fromkeys([source.path, *namesakes, *beside]))
+        names = ", ".join(dict.fromkeys(plain(shortened(Path(path).name, LONGEST_NAME)) for path in paths))
+        self._sure.ask(
+            f"{names} on the server; your own file stays. Results of runs stay too, but what they read is gone.",
+            {"Remove": lambda: self._session.attempt(lambda: self._forget(source, paths))},
+        )
+
+    def _forget(self, source: Source, paths: Sequence[str]) -> None:
+        self._context.remove_uploads(paths)
+        for files in (self._label_files, self._bulk_files):
+            for name in [name for name, path in files.items() if path in paths]:
+                del files[name]
+        self._choices = {name: known for name, known in self._choices.items() if known.path not in paths}
+        offered = [*self._choices, *self._special()]
+        self._choice.param.update(options=offered, value=offered[0])
+        self._take_choice()
+        self._session.say(f"{source.text} is removed.", "info")
 
     def _shown(self, text: str, files: dict[str, str]) -> str:
         """A column, or a path; an upload by its name, for where it lies tells a user nothing."""
@@ -324,9 +358,10 @@ class DataPicker(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return pmui.Column(
-            self._choice, self._path, self._entries, self._says, self._upload, self._labels, self._columns,
-            self._bulk, pmui.Row(self._upload_labels, self._upload_bulk, margin=0, sizing_mode="stretch_width"),
-            sizing_mode="stretch_width", margin=0,
+            self._choice, self._path, self._entries, self._says, self._upload, self._remove, self._labels,
+            self._columns, self._bulk,
+            pmui.Row(self._upload_labels, self._upload_bulk, margin=0, sizing_mode="stretch_width"),
+            self._sure, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from scgnn2_app.controls.wording import plain
 from scgnn2_app.session import Session
 from scgnn2_app.theme import TABLE
 from scgnn2_app.views.compare import CompareView
+from scgnn2_app.views.question import Question
 from scgnn2_app.views.run_bar import LONGEST_NAME, shortened
 from scgnn2_app.views.runs_table import (
     EXPLAINED,
@@ -78,7 +79,7 @@ class RunsView(pn.viewable.Viewer):
             label="New name", size="small", width=190, margin=(0, 4), disabled=True, max_length=LONGEST_NAME
         )
         self._rename = pmui.Button(label="Rename", on_click=lambda _: self._act(self._rename_run), **look)
-        self._sure = pmui.Dialog(title="Delete?", show_close_button=True, close_on_click=True, width_option="xs")
+        self._sure = Question()
         self._state = pmui.Typography("", variant="body2", margin=(18, 8, 4, 8))
         self._cut = pmui.Typography("", variant="body2", margin=(0, 8), visible=False)
         self.compare = CompareView(session, context.manager)
@@ -180,15 +181,9 @@ class RunsView(pn.viewable.Viewer):
         text = f"{len(chosen)} runs and all their files: {names}." if len(chosen) > 1 else f"{names} and all its files."
         if going:
             text += f" {going} of them go on and will be killed."
-        yes = pmui.Button(
-            label="Delete", color="error", variant="contained", on_click=lambda _: self._delete_runs(chosen)
-        )
-        no = pmui.Button(label="Keep", variant="outlined", on_click=lambda _: self._sure.param.update(open=False))
-        self._sure.objects = [pmui.Column(pmui.Typography(text), pmui.Row(yes, no))]
-        self._sure.open = True
+        self._sure.ask(text, {"Delete": lambda: self._delete_runs(chosen)})
 
     def _delete_runs(self, runs: Iterable[RunInfo]) -> None:
-        self._sure.open = False
         for run in runs:
             if self._session.attempt(lambda run=run: self._context.manager.delete(run.id)):  # type: ignore[misc]
                 if run.id == self._session.run_id:

@@ -18,6 +18,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.sweeps.records import SCORES
 from scgnn2_app.sweeps.search_space import Axis, may_vary
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON, TABLE
+from scgnn2_app.views.question import Question
 from scgnn2_app.views.sweep_axis import AxisField
 from scgnn2_app.views.sweep_charts import STRATEGIES, charts_of, menu_text, state_of, table_of, title_of
 from scgnn2_engine.errors import InputError, ParameterError
@@ -86,7 +87,7 @@ class SweepView(pn.viewable.Viewer):
         self.best = pmui.Button(label="Best trial into the controls", variant="outlined", disabled=True, **small)
         self.show_best = pmui.Button(label="Show best trial", variant="outlined", disabled=True, **small)
         self.delete = pmui.Button(label="Delete", color="error", variant="outlined", disabled=True, **small)
-        self._sure = pmui.Dialog(title="Delete?", show_close_button=True, close_on_click=True, width_option="xs")
+        self._sure = Question()
         self._state = pmui.Typography("", variant="body2", margin=(6, 8))
         self._charts = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._parallel = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -177,22 +178,16 @@ class SweepView(pn.viewable.Viewer):
         self._session.attempt(lambda: self._ask_about(self._context.sweeps.sweep(self.sweep_id)))
 
     def _ask_about(self, info: SweepInfo) -> None:
-        look: dict[str, Any] = {"size": "small", "margin": (4, 6)}
-        answers = [
-            pmui.Button(label=label, on_click=lambda _, runs=runs: self._delete(info.id, runs=runs), **style, **look)
-            for label, runs, style in (
-                ("The sweep and its runs", True, {"color": "error", "variant": "contained"}),
-                ("The sweep alone", False, {"color": "error", "variant": "outlined"}),
-            )
-        ]
-        keep = pmui.Button(label="Keep", variant="outlined", on_click=lambda _: self._close(), **look)
-        text = f"{plain(title_of(info))} with its history. Its {len(info.trials)} runs may stay among the runs."
-        self._sure[:] = [pmui.Column(pmui.Typography(text), pmui.FlexBox(*answers, keep))]
-        self._sure.open = True
+        self._sure.ask(
+            f"{plain(title_of(info))} with its history. Its {len(info.trials)} runs may stay among the runs.",
+            {
+                "The sweep and its runs": lambda: self._delete(info.id, runs=True),
+                "The sweep alone": lambda: self._delete(info.id, runs=False),
+            },
+        )
 
     def _delete(self, sweep_id: str, *, runs: bool) -> None:
         """In a thread: a sweep under way is stopped first."""
-        self._close()
         self._session.say("The sweep is being deleted.", "info")
 
         def done(_: None) -> None:
@@ -204,9 +199,6 @@ class SweepView(pn.viewable.Viewer):
             done,
             lambda error: self._session.say(str(error), "error"),
         )
-
-    def _close(self) -> None:
-        self._sure.open = False
 
     def _with_best(self, action: Callable[[str, Trial], Any]) -> None:
         def act() -> None:

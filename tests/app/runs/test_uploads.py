@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scgnn2_app.runs.uploads import Upload, folder_of, safe_name, store, uploads
+from scgnn2_app.runs.uploads import LABEL_FILES, Upload, folder_of, remove, safe_name, store, uploads
 from scgnn2_app.runs.workspace import Workspace
 from scgnn2_app.views.uploader import Uploader
 from scgnn2_engine.errors import InputError, OutputError
@@ -111,3 +111,28 @@ def test_what_the_browser_refuses_as_too_large_is_said_with_a_way_out():
     assert "--root" in refused[0].advice
     uploader._handle_msg({"status": "error", "error": "something else"})
     assert str(refused[1]) == "something else"
+
+
+def test_only_own_uploads_can_be_removed(workspace, tmp_path):
+    mine, yours = (store(workspace, "counts.csv", [b"x"], owner=owner) for owner in ("ada", "bob"))
+    (tmp_path / "server.csv").write_text("x")
+    folder = folder_of(workspace, "ada")
+    (folder / "beside").mkdir()
+    for path in (yours.path, tmp_path / "server.csv", folder, folder / "beside", folder / "beside" / "x", ""):
+        with pytest.raises(InputError, match="no file that you have uploaded"):
+            remove(workspace, path, "ada")
+    remove(workspace, mine.path, "ada")
+    remove(workspace, mine.path, "ada")  # gone is gone
+    assert uploads(workspace, "ada") == []
+    assert uploads(workspace, "bob") == [yours]
+    assert (tmp_path / "server.csv").exists()
+
+
+def test_what_goes_with_data_is_of_its_own_kinds(workspace):
+    with Upload(workspace, "types.csv.gz", limit=9, kinds=LABEL_FILES, beside=True) as upload:
+        upload.write(b"x")
+    assert uploads(workspace) == []
+    with pytest.raises(InputError, match=r"ends in \.csv.*Export it as csv\."):
+        Upload(workspace, "types.rds", kinds=LABEL_FILES, beside=True)
+    remove(workspace, upload.source.path)
+    assert files(workspace) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,10 @@ COUNTS = "gene,a,b,c\ng1,1,0,3\ng2,0,2,1\n"
 TYPES = "cell,type\na,T\nb,B\nc,T\n"
 
 
+def press(button: Any) -> None:
+    button.clicks += 1
+
+
 def arrive(uploader: Uploader, name: str, text: str) -> None:
     piece = {"name": name, "chunk": 1, "total_chunks": 1, "data": list(text.encode()), "mime_type": "text/csv"}
     uploader._process_chunk(piece)
@@ -81,6 +86,46 @@ def test_another_upload_of_the_same_name_takes_the_place_of_the_first(picker: Da
     assert picker._labels.value == "types.csv"
     assert picker.source.labels != first
     assert Path(picker.source.labels).read_text() == TYPES.replace("a,T", "a,B")
+
+
+def test_an_upload_can_be_removed_with_what_went_with_it(picker: DataPicker) -> None:
+    workspace = picker._context.manager.workspace
+    elsewhere = Source.at(picker._context.roots[0] / "other.csv")
+    picker.take(elsewhere)  # stays in the menu
+    assert not picker._remove.visible
+    for text in ("", COUNTS):
+        arrive(picker._upload, "counts.csv", text or "nothing that could be read")
+    arrive(picker._upload_labels, "types.csv", TYPES)
+    assert picker._remove.visible
+    press(picker._remove)
+    assert "counts.csv, types.csv" in picker._sure.text
+    press(picker._sure.answers["Keep"])
+    assert not picker._sure.is_open
+    assert picker._choice.value == "counts.csv"
+    press(picker._remove)
+    press(picker._sure.answers["Remove"])
+    assert [path for path in workspace.uploads.rglob("*") if path.is_file()] == []
+    assert "counts.csv" not in picker._choice.options
+    assert elsewhere.text in picker._choice.options
+    assert picker._labels.value == ""
+    assert not picker._remove.visible
+    arrive(picker._upload, "counts.csv", COUNTS)  # a new one is new
+    assert Path(picker.source.path).read_text() == COUNTS
+
+
+def test_an_upload_that_a_run_waits_for_stays(picker: DataPicker) -> None:
+    manager = picker._context.manager
+    arrive(picker._upload, "counts.csv", COUNTS)
+    manager.at_once = 0  # it waits
+    run = manager.submit(picker.source, picker._draft.params(), name="mine")
+    press(picker._remove)
+    press(picker._sure.answers["Remove"])
+    assert "mine reads it and is not over" in picker._session.notice
+    assert Path(picker.source.path).exists()
+    manager.stop(run)
+    press(picker._remove)
+    press(picker._sure.answers["Remove"])
+    assert uploads(manager.workspace) == []
 
 
 def test_uploads_of_an_earlier_run_are_shown_by_name(picker: DataPicker) -> None:

@@ -330,3 +330,20 @@ def test_all_in_the_bar_can_be_read(mode: str) -> None:
         assert contrast(chosen[badge]["main"], chosen[badge]["contrastText"]) >= 4.5
     for ink in (chosen["text"]["primary"], chosen["primary"]["main"]):
         assert contrast(ink, chosen["background"]["paper"]) >= 4.5
+
+
+def test_runs_are_deleted_once_that_is_confirmed(view: RunsView) -> None:
+    deleted: list[str] = []
+    manager: Any = view._context.manager
+    manager.delete, manager.runs = deleted.append, lambda owner: [run(3)]
+    view.update([run(3), run(2), run(1, "running")])
+    view.table.selection = [1, 2]
+    view._delete.clicks += 1
+    assert "2 runs and all their files: run 2, run 1. 1 of them go on" in view._sure.text
+    view._sure.answers["Keep"].clicks += 1
+    assert (view._sure.is_open, deleted) == (False, [])
+    view._delete.clicks += 1
+    assert view._sure.is_open
+    view._sure.answers["Delete"].clicks += 1
+    assert (view._sure.is_open, deleted) == (False, ["run2", "run1"])
+    assert view.table.value["run"].tolist() == ["run 3"]

@@ -117,17 +117,19 @@ def test_what_stands_in_the_fields_is_what_is_asked_for(view: SweepView, sweeps:
     assert "begun" in view._session.notice
 
 
-@pytest.mark.parametrize(("answer", "asked"), [(0, [True]), (1, [False]), (2, [])])
+@pytest.mark.parametrize(
+    ("answer", "asked"), [("The sweep and its runs", [True]), ("The sweep alone", [False]), ("Keep", [])]
+)
 def test_a_sweep_is_deleted_once_that_is_confirmed(
-    view: SweepView, sweeps: Sweeps, tiny_source: Source, answer: int, asked: list[bool]
+    view: SweepView, sweeps: Sweeps, tiny_source: Source, answer: str, asked: list[bool]
 ) -> None:
     sweeps.shown = [info_of("old", source=tiny_source, state="done")]
     view.update()
     press(view.delete)
-    assert view._sure.open
+    assert view._sure.is_open
     assert sweeps.asked == []
-    press(view._sure[0][1][answer])
-    assert not view._sure.open
+    press(view._sure.answers[answer])
+    assert not view._sure.is_open
     assert sweeps.asked == [("delete", "old", runs) for runs in asked]
     assert (view.sweep_id == "") == bool(asked)
 
