@@ -317,7 +317,8 @@ class Evaluation:
         ``entries``, ``n``, the errors on ln(1 + x), and ``seconds`` of the method.
     clusters
         One row for each clustering: ``method``, ``n_clusters``, ``silhouette`` (all on the same principal components),
-        ``ari``, ``nmi``, ``ami`` against the given labels (NaN without), ``seconds``.
+        ``depth_between_clusters`` (share of the variance of log(genes seen)), ``ari``, ``nmi``, ``ami`` against the
+        given labels (NaN without), ``seconds``.
     diagnostics
         ``name``, ``value``, ``meaning``; read from the result alone.
     genes

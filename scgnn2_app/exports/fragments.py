@@ -32,15 +32,16 @@ NAMES_SHOWN = 40
 COLUMNS = {
     "n": "number", "l1_median": "median |error|", "l1_mean": "mean |error|", "rmse": "RMSE", "pearson": "Pearson's r",
     "pearson_gene": "r within genes", "pearson_cell": "r within cells", "zeros_kept": "zeros kept near 0",
-    "n_clusters": "clusters", "ari": "ARI", "nmi": "NMI", "ami": "AMI",
+    "n_clusters": "clusters", "depth_between_clusters": "depth between", "ari": "ARI", "nmi": "NMI", "ami": "AMI",
 }  # fmt: skip
 """What people call the columns of the tables of scores."""
 
 ENTRIES = {"masked": "hidden", "held_out": "held out", "untouched": "seen", "zero": "zeros"}
 
-SILHOUETTE = (
+OF_CLUSTERINGS = (
     "Silhouette: of all clusterings on the same principal components of the observed values. The one among the "
-    "diagnostics is in the embedding that was clustered, and so another number."
+    "diagnostics is in the embedding that was clustered, and so another number. Depth between: share of the "
+    "differences in how many genes a cell shows that lies between the clusters."
 )
 
 STYLE = """
@@ -128,7 +129,7 @@ def baselines(run: RunData) -> str:
     if run.evaluation_clusters is not None and len(run.evaluation_clusters):
         parts.append("<h3>Clusterings beside the baselines</h3>" + table(_readable(run.evaluation_clusters), own=OWN))
         if "silhouette" in run.evaluation_clusters:
-            parts.append(f'<p class="muted">{_text(SILHOUETTE)}</p>')
+            parts.append(f'<p class="muted">{_text(OF_CLUSTERINGS)}</p>')
     parts.append(_missing_baselines(run))
     return "".join(parts) or "<p>This run was not compared with baselines.</p>"
 

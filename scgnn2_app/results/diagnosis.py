@@ -134,6 +134,12 @@ RULES: Mapping[str, Rule] = {
         ("The clusters follow the graph.", "They follow the graph only in part: check them by marker genes (Genes).",
          "They do not follow the graph: do not rely on them."),
     ),
+    "depth_between_clusters": Rule(
+        "Clusters", "Depth between clusters", "Share of the differences in how many genes a cell shows that lies "
+        "between the clusters; other clusterings of the same cells stand below.", 0.3, 1.01,
+        ("", "Clusters differ in depth. Types may, but so do libraries, donors and damaged cells: look at the batches "
+         "and at marker genes (Genes).", ""),
+    ),
     "stability_of_iterations": Rule(
         "Stability", "Agreement of iterations", "Mean adjusted Rand index between the clusters of the iterations.",
         0.9, 0.7, ("The clusters have settled.", "They still change: try more iterations (total_epoch).",

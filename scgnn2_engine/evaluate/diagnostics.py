@@ -102,6 +102,40 @@ def silhouette(points: Floats, labels: npt.NDArray[Any], *, seed: int = 0) -> fl
     return float(silhouette_score(points, labels))
 
 
+def depth_between_clusters(genes_seen: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Share of the variance of log(genes seen in a cell) that lies between the clusters.
+
+    How many genes a cell shows tells how deeply it was sequenced, whatever the scale of the data. Types differ in it
+    too, so a large share is no error, but a reason to look whether clusters are of libraries or of quality.
+
+    Parameters
+    ----------
+    genes_seen
+        (n_obs,) number of genes with an observed value above 0; cells with none count as one.
+    labels
+        (n_obs,) clusters.
+
+    Returns
+    -------
+    From 0 to 1 (the squared correlation ratio η²); by chance (k − 1) / (n_obs − 1) for k clusters. NaN where all cells
+    show the same number.
+
+    Examples
+    --------
+    >>> round(depth_between_clusters(np.array([100, 100, 200, 200]), np.array([0, 0, 1, 1])), 12)
+    1.0
+    >>> round(depth_between_clusters(np.array([100, 200, 100, 200]), np.array([0, 0, 1, 1])), 12)
+    0.0
+    """
+    depth = np.log(np.maximum(genes_seen, 1).astype(np.float64))
+    depth -= depth.mean()
+    total = float(np.square(depth).sum())
+    if total <= 1e-12 * len(depth):
+        return NAN
+    groups, sizes = np.unique(labels, return_inverse=True, return_counts=True)[1:]
+    return float(np.square(np.bincount(groups, depth)) @ (1 / sizes)) / total
+
+
 def graph_purity(graph: CellGraph, labels: npt.NDArray[Any], *, seed: int = 0) -> dict[str, float]:
     """Share of the cell graph's edges that stay within a cluster, beside the share by chance.
 

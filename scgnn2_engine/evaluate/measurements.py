@@ -11,6 +11,7 @@ import pandas as pd
 
 from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.diagnostics import (
+    depth_between_clusters,
     effective_rank,
     gene_correlations,
     graph_purity,
@@ -38,6 +39,7 @@ MEANINGS: Mapping[str, str] = {
     "purity": "share of the cell graph's edges within clusters",
     "purity_by_chance": "the same with the clusters permuted over the cells",
     "purity_z": "standard deviations between the two",
+    "depth_between_clusters": "share of the variance of log(genes seen in a cell) that lies between the clusters",
     "correlation_observed": "median |r| of two genes before imputation",
     "correlation_imputed": "the same after imputation",
     "correlation_inflation": "after over before; well above 1: genes look more alike than they did",
@@ -116,6 +118,8 @@ def diagnose(
         if kind in embeddings:
             found[f"{kind}_effective_rank"] = effective_rank(embeddings[kind])
             found[f"{kind}_mean_cosine"] = mean_cosine(embeddings[kind])
+    if labels is not None:
+        found["depth_between_clusters"] = depth_between_clusters(genes_seen(prepared), labels)
     if labels is not None and "clustering" in embeddings:
         found["silhouette"] = silhouette(embeddings["clustering"], labels, seed=seed)
     if labels is not None and graph is not None:
@@ -144,6 +148,15 @@ def _floor(
         error = entry_errors(imputed, hidden)["l1_median"]
         found["gap_closed"] = (best_baseline - error) / (best_baseline - floor)
     return found
+
+
+def genes_seen(prepared: Prepared) -> npt.NDArray[np.int64]:
+    """(n_obs,) number of genes that each cell shows, what the run held out among them."""
+    seen: npt.NDArray[np.int64] = np.count_nonzero(prepared.x, axis=1)
+    if prepared.validation is not None:
+        held_out = prepared.validation.rows[prepared.validation.values > 0]
+        seen = seen + np.bincount(held_out, minlength=prepared.n_obs)
+    return seen
 
 
 def gene_table(imputed: Floats, prepared: Prepared) -> pd.DataFrame:

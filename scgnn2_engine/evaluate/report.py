@@ -19,7 +19,7 @@ from scgnn2_engine.evaluate.baselines import (
     cluster_baseline,
     impute_baseline,
 )
-from scgnn2_engine.evaluate.diagnostics import DE_WARNING, silhouette
+from scgnn2_engine.evaluate.diagnostics import DE_WARNING, depth_between_clusters, silhouette
 from scgnn2_engine.evaluate.entries import (
     SCORES,
     Entries,
@@ -31,7 +31,7 @@ from scgnn2_engine.evaluate.entries import (
     scored_entries,
 )
 from scgnn2_engine.evaluate.imputers import principal_components
-from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table
+from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table, genes_seen
 from scgnn2_engine.evaluate.metrics import agreement_with_truth
 from scgnn2_engine.evaluate.null_genes import NullGenes, iterate_null_genes
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
@@ -340,21 +340,22 @@ class Scorer:
 def _cluster_table(
     clusterings: list[tuple[str, Labels, float]], prepared: Prepared, truth: Truth | None, seed: int
 ) -> pd.DataFrame:
-    points = principal_components(Visible.of(prepared, held_out=True).y, seed=seed) if clusterings else None
-    return pd.DataFrame(
-        [
-            {
-                "method": name,
-                "n_clusters": len(np.unique(labels)),
-                "silhouette": silhouette(points, labels, seed=seed),
-                **agreement_with_truth(labels, truth),
-                "seconds": seconds,
-            }
-            for name, labels, seconds in clusterings
-            if points is not None
-        ],
-        columns=["method", "n_clusters", "silhouette", "ari", "nmi", "ami", "seconds"],
-    )
+    columns = ["method", "n_clusters", "silhouette", "depth_between_clusters", "ari", "nmi", "ami", "seconds"]
+    if not clusterings:
+        return pd.DataFrame(columns=columns)
+    points, seen = principal_components(Visible.of(prepared, held_out=True).y, seed=seed), genes_seen(prepared)
+    rows = [
+        {
+            "method": name,
+            "n_clusters": len(np.unique(labels)),
+            "silhouette": silhouette(points, labels, seed=seed),
+            "depth_between_clusters": depth_between_clusters(seen, labels),
+            **agreement_with_truth(labels, truth),
+            "seconds": seconds,
+        }
+        for name, labels, seconds in clusterings
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def best_baseline_error(imputation: pd.DataFrame) -> float:

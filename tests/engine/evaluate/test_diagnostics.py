@@ -11,6 +11,7 @@ import scgnn2_engine as sc2
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.evaluate.diagnostics import (
     agreement_table,
+    depth_between_clusters,
     effective_rank,
     gene_correlations,
     graph_purity,
@@ -20,7 +21,7 @@ from scgnn2_engine.evaluate.diagnostics import (
     variance_kept,
 )
 from scgnn2_engine.evaluate.entries import scored_entries
-from scgnn2_engine.evaluate.measurements import MEANINGS, diagnose, gene_table, on_normalised_scale
+from scgnn2_engine.evaluate.measurements import MEANINGS, diagnose, gene_table, genes_seen, on_normalised_scale
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 from scgnn2_engine.prepare import prepare
 from scgnn2_engine.types import CellGraph, Dataset
@@ -165,7 +166,31 @@ def test_the_table_holds_what_was_measured_with_its_meaning(masked):
     assert np.isfinite(table["value"].to_numpy(float)).all()
     assert values["variance_kept"] == pytest.approx(0, abs=1e-6)  # every cell alike
     assert values["zeros_kept"] == 0
-    assert not {"purity", "silhouette", "stability_of_iterations", "graph_mean_cosine"} & set(values)
+    assert not {"depth_between_clusters", "purity", "silhouette", "stability_of_iterations", "graph_mean_cosine"} & set(
+        values
+    )
+
+
+def test_depth_between_clusters_is_that_of_an_analysis_of_variance():
+    generator = np.random.default_rng(5)
+    labels = generator.choice(["a", "b", "c"], 300)
+    seen = generator.poisson(np.where(labels == "a", 150, 100))
+    depth = np.log(seen)
+    groups = [depth[labels == one] for one in "abc"]
+    between = sum(len(group) * (group.mean() - depth.mean()) ** 2 for group in groups)
+    assert depth_between_clusters(seen, labels) == pytest.approx(between / (300 * depth.var()), abs=1e-12)
+    by_chance = [depth_between_clusters(seen, generator.permutation(labels)) for _ in range(200)]
+    assert np.mean(by_chance) == pytest.approx(2 / 299, rel=0.3)
+    assert depth_between_clusters(seen, np.zeros(300)) == pytest.approx(0, abs=1e-12)
+    assert np.isnan(depth_between_clusters(np.full(300, 7), labels))
+    assert np.isnan(depth_between_clusters(np.zeros(3), np.arange(3)))
+
+
+def test_genes_seen_are_those_of_the_input_without_what_a_benchmark_hides(masked):
+    there = np.count_nonzero(masked.expression, axis=1)
+    hidden = np.bincount(masked.hidden.rows, minlength=masked.n_obs)
+    assert genes_seen(masked).tolist() == (there - hidden).tolist()
+    assert masked.validation is not None
 
 
 def test_the_gene_table_has_a_row_for_every_gene(masked):

@@ -41,6 +41,9 @@ def test_every_baseline_stands_beside_the_result(run):
     assert set(methods[1:]) <= set(IMPUTATION)
     assert len(methods) >= len(IMPUTATION)  # all of them, but for MAGIC where it is not installed
     assert evaluation.clusters["method"].tolist() == [METHOD, *CLUSTERING]
+    mine = evaluation.clusters.set_index("method")["depth_between_clusters"]
+    assert mine.between(0, 1).all()
+    assert mine[METHOD] == evaluation.value("depth_between_clusters")  # one number in both tables
     kinds = evaluation.imputation.groupby("method")["entries"].apply(list)
     assert all(kind == ["masked", "untouched", "zero"] for kind in kinds)
 
