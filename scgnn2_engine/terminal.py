@@ -60,11 +60,14 @@ def duration(seconds: float) -> str:
 def iteration_line(event: IterationEnded) -> str:
     """One iteration as a line: clusters, agreement, errors, time."""
     scores = event.scores
+    has_median = not math.isnan(scores["error_median"])
     parts = [f"iteration {event.iteration}/{event.n_iterations}", f"{scores['cluster_count']:.0f} clusters"]
     for key, text in (
         ("ari_against_ground_truth", "ARI against labels {:.3f}"),
         ("ari_between_iterations", "ARI to the one before {:.3f}"),
-        ("error_median", "median error at hidden entries {:.4f}"),
+        ("error_median", "median error at hidden entries {:.4f}")
+        if has_median
+        else ("error_rmse", "RMSE at hidden entries {:.4f}"),
         ("validation_error", "error at held-out entries {:.4f}"),
         ("graph_change", "graph change {:.4f}"),
     ):

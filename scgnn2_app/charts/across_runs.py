@@ -29,6 +29,7 @@ SCORE_WORDS = {
     "ari_between_iterations": "ARI to iteration before",
     "ari_against_ground_truth": "ARI against labels",
     "nmi_against_ground_truth": "NMI against labels",
+    "ami_against_ground_truth": "AMI against labels",
     "graph_change": "graph change",
     "error_median": "median hidden error",
     "error_mean": "mean hidden error",

@@ -135,6 +135,8 @@ class RunStory:
             "validation_error": "error at held-out entries {:.4f}",
             "error_median": "median error at hidden entries {:.4f}",
         }
+        if "error_median" not in scores:  # where it would mean nothing
+            texts["error_rmse"] = "RMSE at hidden entries {:.4f}"
         said = [text.format(scores[name]) for name, text in texts.items() if name in scores]
         self._say(event, ", ".join([f"Iteration {event['iteration']} of {event['n_iterations']}", *said]), "success")
 

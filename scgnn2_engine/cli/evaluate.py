@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from scgnn2_engine.errors import OutputError, ParameterError
 
 
 def add(commands: Any) -> None:
@@ -60,6 +63,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.io import read
     from scgnn2_engine.params import LoadParams
 
+    if arguments.seed < 0:
+        raise ParameterError(f"--seed cannot be {arguments.seed}.", expected="0 or more")
     files = _files(arguments)
     given = LoadParams(layer=arguments.layer, scale=arguments.scale, orientation=arguments.orientation)
     plain = LoadParams(orientation=arguments.orientation)
@@ -128,9 +133,23 @@ def _files(arguments: argparse.Namespace) -> dict[str, Path]:
     if not arguments.output:
         return {}
     folder = Path(arguments.output).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(
+            f"{folder} is a file.", expected="a folder for the tables", advice="Name another folder with --output."
+        )
     files = {name: folder / f"{name}.csv" for name in TABLES} | {"record": folder / "evaluation.json"}
     for file in files.values():
         refuse_existing(file, overwrite=arguments.overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror}.",
+            expected="a folder this user may write to",
+            advice="Name another folder with --output.",
+        ) from error
     return files
 
 
@@ -144,6 +163,9 @@ def _write(comparison: Any, reading: list[str], files: dict[str, Path]) -> None:
     tables = {**dict(evaluation_frames(comparison.evaluation)), "compared": comparison.compared}
     if comparison.agreement is not None:
         tables["agreement"] = comparison.agreement.rename_axis("method").reset_index()
+    for name in TABLES:
+        if name not in tables:  # of an earlier evaluation, which --overwrite replaces
+            files[name].unlink(missing_ok=True)
     for name, table in tables.items():
         with whole_file(files[name]) as temporary:
             write_frame(temporary, table)

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.types import CellGraph, Floats
+from scgnn2_engine.types import Floats
 
 NAN = float("nan")
 DE_WARNING = (
@@ -136,13 +136,13 @@ def depth_between_clusters(genes_seen: npt.NDArray[Any], labels: npt.NDArray[Any
     return float(np.square(np.bincount(groups, depth)) @ (1 / sizes)) / total
 
 
-def graph_purity(graph: CellGraph, labels: npt.NDArray[Any], *, seed: int = 0) -> dict[str, float]:
+def graph_purity(adjacency: sp.spmatrix, labels: npt.NDArray[Any], *, seed: int = 0) -> dict[str, float]:
     """Share of the cell graph's edges that stay within a cluster, beside the share by chance.
 
     Parameters
     ----------
-    graph
-        The cell graph.
+    adjacency
+        (n_obs, n_obs) symmetric, sparse (:meth:`~scgnn2_engine.types.CellGraph.adjacency`); what is stored is an edge.
     labels
         (n_obs,) clusters.
     seed
@@ -153,7 +153,7 @@ def graph_purity(graph: CellGraph, labels: npt.NDArray[Any], *, seed: int = 0) -
     ``purity``; ``purity_by_chance``, its mean over 20 permutations of the labels; and ``purity_z``, how many standard
     deviations of those lie between the two (NaN for a single cluster).
     """
-    edges = sp.triu(graph.adjacency(), k=1).tocoo()
+    edges = sp.triu(adjacency, k=1).tocoo()
     if not edges.nnz:
         return {"purity": NAN, "purity_by_chance": NAN, "purity_z": NAN}
     generator = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.diagnostics import (
@@ -22,7 +23,7 @@ from scgnn2_engine.evaluate.diagnostics import (
 )
 from scgnn2_engine.evaluate.entries import Entries, Kind, Zeros, entry_errors, l1_verdict, largest_zero
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
-from scgnn2_engine.types import CellGraph, Floats, Prepared
+from scgnn2_engine.types import Floats, Prepared
 
 NAN = float("nan")
 DIAGNOSTICS = ("name", "value", "meaning")
@@ -60,7 +61,7 @@ def diagnose(
     entries: Mapping[Kind, Entries | Zeros],
     *,
     labels: npt.NDArray[Any] | None = None,
-    graph: CellGraph | None = None,
+    adjacency: sp.spmatrix | None = None,
     embeddings: Mapping[str, Floats] | None = None,
     history: Sequence[npt.NDArray[Any]] = (),
     best_baseline: float = NAN,
@@ -78,8 +79,10 @@ def diagnose(
         What was visible.
     entries
         As of :func:`~scgnn2_engine.evaluate.entries.scored_entries`.
-    labels, graph
-        Clusters and cell graph, where there are.
+    labels
+        (n_obs,) clusters, where there are.
+    adjacency
+        (n_obs, n_obs) sparse, of the cell graph, where there is one.
     embeddings
         ``feature``, ``graph``, ``clustering``: (n_obs, d).
     history
@@ -122,8 +125,8 @@ def diagnose(
         found["depth_between_clusters"] = depth_between_clusters(genes_seen(prepared), labels)
     if labels is not None and "clustering" in embeddings:
         found["silhouette"] = silhouette(embeddings["clustering"], labels, seed=seed)
-    if labels is not None and graph is not None:
-        found |= graph_purity(graph, labels, seed=seed)
+    if labels is not None and adjacency is not None:
+        found |= graph_purity(adjacency, labels, seed=seed)
     rows = [(name, found[name], meaning) for name, meaning in MEANINGS.items() if np.isfinite(found.get(name, NAN))]
     return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.evaluate.entries import l1_verdict
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.selection import ari_between
 from scgnn2_engine.types import HiddenEntries, Prepared, Truth
@@ -104,7 +105,9 @@ def score_iteration(
 ) -> Mapping[str, float]:
     """The scores of one iteration: its row of ``metrics.csv`` but for time and stopping.
 
-    With bulk expression the errors of the single-cell and of the bulk imputation stand beside those of the fused one.
+    The absolute errors at hidden entries (``error_median``, ``error_mean``) are NaN where they mean nothing
+    (:func:`~scgnn2_engine.evaluate.entries.l1_verdict`). With bulk expression the errors of the single-cell and of the
+    bulk imputation stand beside those of the fused one.
 
     Raises
     ------
@@ -114,12 +117,18 @@ def score_iteration(
     if state.labels is None or state.imputed is None:
         raise ValueError("expected the state of an iteration, found the state before the loop")
     agreement = agreement_with_truth(state.labels, truth)
-    error = hidden_error(state.imputed, prepared.hidden, prepared.size_factors)
+    means_something = prepared.hidden is not None and l1_verdict(prepared.expression)[0]
+
+    def errors(imputed: npt.NDArray[np.float32]) -> dict[str, float]:
+        found = hidden_error(imputed, prepared.hidden, prepared.size_factors)
+        return found if means_something else {**found, "median": NAN, "mean": NAN}
+
+    error = errors(state.imputed)
     before_fusion = {
         f"{score}_{name}": value
         for name, imputed in state.unfused.items()
         for score, value in (
-            ("error_median", hidden_error(imputed, prepared.hidden, prepared.size_factors)["median"]),
+            ("error_median", errors(imputed)["median"]),
             ("validation_error", validation_error(imputed, prepared.validation)),
         )
     }
@@ -128,6 +137,7 @@ def score_iteration(
     return {
         "ari_against_ground_truth": agreement["ari"],
         "nmi_against_ground_truth": agreement["nmi"],
+        "ami_against_ground_truth": agreement["ami"],
         "ari_between_iterations": ari_between(state.labels, previous_labels),
         "error_median": error["median"],
         "error_mean": error["mean"],

@@ -11,12 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.evaluate.matching import Names, logged, prepared_from, taken
+from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
+from scgnn2_engine.evaluate.matching import Names, logged, taken
 from scgnn2_engine.evaluate.report import Candidate
-from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, is_run, read_run
+from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, SavedRun, is_run, read_run
 from scgnn2_engine.io import read
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import VALUE_ROWS, Dataset, Floats, Ints, Prepared
+from scgnn2_engine.types import VALUE_ROWS, Dataset, Ints, Matrix, Scale
+
+RESERVED = frozenset({*IMPUTATION, *CLUSTERING})
+"""Names of the baselines, which no output may have."""
 
 
 @dataclass(frozen=True)
@@ -27,49 +31,51 @@ class Output:
     ----------
     name
         For the tables.
-    imputed
-        (n_obs, n_vars) ln(1 + expression).
+    expression
+        (n_obs, n_vars) the imputed expression as it was read, dense or sparse.
+    scale
+        Of ``expression``.
     obs_names, var_names
         Names of its cells and genes.
     labels
         (n_obs,) clusters, or None.
-    prepared
-        What it was made from, where the file tells.
+    run
+        What a run of scgnn2 left, whose cells have their own library sizes; None for another tool.
+    observed
+        What another tool was given, where its file tells: the same cells and genes.
     made_from
-        What ``prepared`` is, in words.
-    value
-        (n_obs, n_vars) ln(1 + expression) of each gene where it is seen, where ``imputed`` is another answer.
-    knows_held_out
-        Whether ``imputed`` was made with the entries that were held out of the training.
-    is_run
-        Whether it is a run of scgnn2, whose cells have their own library sizes.
+        What it was made from, in words.
     guessed_logged
         Whether nobody said that the values are logged: they look so.
+    layers
+        Layers of the file, where no one of them was asked for.
     notes, warnings
         What was detected while reading, as sentences.
     """
 
     name: str
-    imputed: Floats
+    expression: Matrix
+    scale: Scale
     obs_names: Names
     var_names: Names
     labels: npt.NDArray[Any] | None = None
-    prepared: Prepared | None = None
+    run: SavedRun | None = None
+    observed: Dataset | None = None
     made_from: str = ""
-    value: Floats | None = None
-    knows_held_out: bool = False
-    is_run: bool = False
     guessed_logged: bool = False
+    layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def at(self, cells: Ints, genes: Ints) -> dict[str, Candidate]:
-        """Its part at these positions, by the names of the rows."""
+        """Its part at these positions, dense, by the names of the rows."""
         labels = None if self.labels is None else self.labels[cells]
-        part = np.ix_(cells, genes)
-        found = {self.name: Candidate(np.ascontiguousarray(self.imputed[part]), labels, self.knows_held_out)}
-        if self.value is not None:
-            found[self.name + VALUE_ROWS] = Candidate(np.ascontiguousarray(self.value[part]))
+        knows = self.run is not None and self.run.knows_held_out
+        part = logged(self.expression[cells][:, genes], self.scale)
+        found = {self.name: Candidate(np.ascontiguousarray(part), labels, knows)}
+        if self.run is not None and self.run.value is not None:
+            value = self.run.value[cells][:, genes]
+            found[self.name + VALUE_ROWS] = Candidate(np.ascontiguousarray(value))
         return found
 
 
@@ -100,14 +106,12 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
         return Output(
             _name(path),
             run.imputed,
+            "logged",
             own.obs_names,
             own.var_names,
             run.labels,
-            own,
-            "what the run was given",
-            run.value,
-            run.knows_held_out,
-            is_run=True,
+            run,
+            made_from="what the run was given",
             notes=(f"{path}: run of scgnn2, {own.n_obs} cells x {own.n_vars} genes.",),
         )
     found = read(path, load)
@@ -115,13 +119,15 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
     beside = "" if observed is None else f"{observed.facts['matrix']} of the same file ({observed.scale})"
     return Output(
         _name(path),
-        logged(found.expression, found.scale),
+        found.expression,
+        found.scale,
         found.obs_names,
         found.var_names,
         _clusters(found, clusters, path) if clusters else None,
-        None if observed is None else _made_from(observed, found),
-        beside,
+        observed=None if observed is None else taken(observed, found.obs_names, found.var_names),
+        made_from=beside,
         guessed_logged=load.scale == "auto" and found.scale == "logged",
+        layers=() if load.layer else layers_of(path),
         notes=found.notes,
         warnings=(*found.warnings, *([] if observed is None else _doubts(observed, beside))),
     )
@@ -137,11 +143,6 @@ def _observed_beside(path: Path, found: Dataset) -> Dataset | None:
     return None if same or not np.isin(found.var_names, observed.var_names).all() else observed
 
 
-def _made_from(observed: Dataset, found: Dataset) -> Prepared:
-    observed = taken(observed, found.obs_names, found.var_names)
-    return prepared_from(observed, observed)
-
-
 def _doubts(observed: Dataset, beside: str) -> list[str]:
     """What to say where the file holds no counts: what a tool was given may be somewhere else."""
     if observed.scale == "counts":
@@ -152,7 +153,18 @@ def _doubts(observed: Dataset, beside: str) -> list[str]:
     ]
 
 
+def layers_of(path: Path) -> tuple[str, ...]:
+    """Names of the layers of an h5ad; none of any other file."""
+    import h5py
+
+    if path.suffix != ".h5ad" or not path.is_file():
+        return ()
+    with h5py.File(path) as file:
+        return tuple(file["layers"]) if "layers" in file else ()
+
+
 def _name(path: Path) -> str:
+    path = path.resolve()
     return path.parent.name if path.name == "result.h5ad" else path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
@@ -169,11 +181,18 @@ def _clusters(found: Dataset, column: str, path: Path) -> npt.NDArray[Any]:
 
 
 def named_apart(outputs: Sequence[Output]) -> list[Output]:
-    """The outputs with names that are all different: a number is added to what comes again."""
-    seen: dict[str, int] = {}
+    """The outputs with names that are all different, and none that of a baseline.
+
+    A baseline's name gets "(file)" behind it, what comes again a number.
+    """
+    taken_names: set[str] = set()
     named = []
     for output in outputs:
-        seen[output.name] = seen.get(output.name, 0) + 1
-        again = seen[output.name] > 1
-        named.append(replace(output, name=f"{output.name}_{seen[output.name]}") if again else output)
+        plain = f"{output.name} (file)" if output.name in RESERVED else output.name
+        name, number = plain, 1
+        while name in taken_names:
+            number += 1
+            name = f"{plain}_{number}"
+        taken_names |= {name, name + VALUE_ROWS}
+        named.append(replace(output, name=name))
     return named

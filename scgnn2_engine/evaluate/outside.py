@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.evaluate.bases import Basis, bases_of
 from scgnn2_engine.evaluate.diagnostics import agreement_table
 from scgnn2_engine.evaluate.entries import Kind
-from scgnn2_engine.evaluate.matching import Names, common_names, made_unique, prepared_from, taken, visible_part
+from scgnn2_engine.evaluate.matching import common_names, made_unique
 from scgnn2_engine.evaluate.measurements import diagnose, gene_table
-from scgnn2_engine.evaluate.outputs import Output
+from scgnn2_engine.evaluate.outputs import RESERVED, Output
 from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
 from scgnn2_engine.events import Event
 from scgnn2_engine.io.labels import read_labels
-from scgnn2_engine.io.names import listed
 from scgnn2_engine.types import VALUE_ROWS, Dataset, Evaluation, Prepared, Truth
 
 
@@ -49,29 +49,6 @@ class Comparison:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Basis:
-    """What outputs are compared with: in words, its cells and genes before any are lost, and what was lost."""
-
-    prepared: Prepared
-    words: str
-    obs_names: Names
-    var_names: Names
-    warnings: tuple[str, ...] = ()
-
-    def row(self, output: Output) -> dict[str, Any]:
-        return {
-            "method": output.name,
-            "compared_with": self.words,
-            "cells": int(np.isin(self.obs_names, output.obs_names).sum()),
-            "of_cells": len(self.obs_names),
-            "genes": int(np.isin(self.var_names, output.var_names).sum()),
-            "of_genes": len(self.var_names),
-            "scored_cells": self.prepared.n_obs,
-            "scored_genes": self.prepared.n_vars,
-        }
-
-
 def iterate_outputs(
     outputs: Sequence[Output],
     *,
@@ -98,7 +75,7 @@ def iterate_outputs(
         Bring every cell of the outputs to the scale of what was seen of it first: for tools that return normalised
         values. Runs of scgnn2 are left as they are.
     baselines
-        Score the baselines as well, in the first output's place.
+        Score the baselines as well, once for each matrix that outputs were made from.
     seed
         Of baselines and samples.
 
@@ -106,104 +83,82 @@ def iterate_outputs(
     ------
     InputError
         Nothing tells what the outputs were made from, or they have no cell or gene in common with it.
+    InsufficientMemoryError
+        What is to be compared does not fit.
     """
-    shared = None
-    if truth is not None or observed is not None:
-        shared = _shared_basis(outputs, truth, observed)
+    bases = bases_of(outputs, truth, observed)
     tables: list[Evaluation] = []
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
-    warnings: list[str] = list(shared.warnings) if shared is not None else []
-    score, best = None, float("nan")
-    for number, output in enumerate(outputs):
-        basis = shared or _own_basis(output)
-        prepared = basis.prepared
-        rows.append(basis.row(output))
-        candidates = _fitted(prepared, output)
-        warnings += _scale_doubts(output, candidates, prepared)
-        if match_library and output.is_run:
-            notes.append(f"{output.name} is a run of scgnn2 and has the library sizes already: it is left as it is.")
-        elif match_library:
-            candidates = {name: _with_library(candidate, prepared) for name, candidate in candidates.items()}
+    warnings = _apart(bases) + [warning for basis in bases for warning in basis.warnings]
+    for basis in bases:
         known = None
         if labels:
-            known, said, doubts = _known(labels, prepared)
+            known, said, doubts = _known(labels, basis.prepared)
             notes, warnings = [*notes, *said], [*warnings, *doubts]
-        if score is None or shared is None:  # each on the entries of its own run
-            score, best = Scorer.of(prepared), float("nan")
-        rows[-1] |= {f"n_{kind}": len(score.entries.get(kind, ())) for kind in get_args(Kind)}
-        evaluation = yield from iterate_comparison(
-            candidates, prepared, known, baselines=baselines and number == 0, seed=seed, score=score
-        )
-        best = best if np.isfinite(best) else best_baseline_error(evaluation.imputation)
-        tables.append(_with_diagnostics(evaluation, output.name, candidates, prepared, score, best, seed))
+        score = Scorer.of(basis.prepared)
+        for output in basis.outputs:
+            entries = {f"n_{kind}": len(score.entries.get(kind, ())) for kind in get_args(Kind)}
+            rows[output.name] = basis.row(output) | entries
+            warnings += _value_doubts(output, basis.prepared)
+        found = yield from _on(basis, score, known, match_library=match_library, baselines=baselines, seed=seed)
+        tables += found if basis is bases[0] else [_for_basis(table, basis) for table in found]
+    if match_library:
+        left = [output.name for output in outputs if output.run is not None]
+        notes += [f"{name} is a run of scgnn2 and has the library sizes already: it is left as it is." for name in left]
     return Comparison(
         _joined(tables),
         _agreement(outputs),
-        pd.DataFrame(rows),
+        pd.DataFrame([rows[output.name] for output in outputs]),
         tuple(dict.fromkeys(notes)),
         tuple(dict.fromkeys(warnings)),
     )
 
 
-def _own_basis(output: Output) -> _Basis:
-    if output.prepared is None:
-        raise InputError(
-            f"Nothing says what {output.name} was made from.",
-            expected="a run of scgnn2, or the observed matrix",
-            found="imputed values alone",
-            advice="Add --observed MATRIX (what the tool was given) or --truth MATRIX.",
+def _on(
+    basis: Basis, score: Scorer, known: Truth | None, *, match_library: bool, baselines: bool, seed: int
+) -> Generator[Event, None, list[Evaluation]]:
+    """The scores of each output of a basis; those of the baselines are with the first."""
+    scored: list[Evaluation] = []
+    for output in basis.outputs:
+        candidates = _fitted(output, basis.prepared, match_library=match_library)
+        first = not scored
+        evaluation = yield from iterate_comparison(
+            candidates, basis.prepared, known, baselines=baselines and first, seed=seed, score=score
         )
-    return _Basis(output.prepared, output.made_from, output.prepared.obs_names, output.prepared.var_names)
+        scored.append(evaluation)
+    best = best_baseline_error(scored[0].imputation)
+    # Only now is known what is best at the hidden entries, from which the noise is estimated: the same for all.
+    found = []
+    for output, evaluation in zip(basis.outputs, scored, strict=True):
+        candidates = _fitted(output, basis.prepared, match_library=match_library)
+        found.append(_with_diagnostics(evaluation, output, candidates, basis.prepared, score, best, seed))
+    return found
 
 
-def _shared_basis(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> _Basis:
-    whole = truth if truth is not None else observed
-    assert whole is not None
-    words = "observed" if truth is None else "truth, nothing hidden" if observed is None else "truth and observed"
-    if truth is not None and observed is None:
-        own = next((output for output in outputs if output.prepared is not None), None)
-        if own is not None and own.prepared is not None:
-            observed = visible_part(own.prepared)
-            words = f"truth, and {own.made_from} of {own.name}" if own.is_run else f"truth, and {own.made_from}"
-    seen = observed if observed is not None else whole
-    others = {"the observed matrix": seen} | {output.name: output for output in outputs}
-    every: list[Dataset | Output] = [whole, *others.values()]
-    cells, unclear_cells = common_names(
-        [one.obs_names for one in every], [made_unique(one.notes, "cell") for one in every]
-    )
-    genes, unclear_genes = common_names(
-        [one.var_names for one in every], [made_unique(one.notes, "gene") for one in every]
-    )
-    if not len(cells) or not len(genes):
-        raise _nothing_in_common(outputs[0], whole)
-    warnings = [*_left_out(unclear_cells, "cells"), *_left_out(unclear_genes, "genes")]
-    lacking = [
-        f"{name} ({np.isin(whole.obs_names, one.obs_names).sum()} cells, "
-        f"{np.isin(whole.var_names, one.var_names).sum()} genes)"
-        for name, one in others.items()
-        if not (np.isin(whole.obs_names, one.obs_names).all() and np.isin(whole.var_names, one.var_names).all())
-    ]
-    if lacking:
-        warnings.insert(
-            0,
-            f"Every result, and the baselines, are scored on {len(cells)} of {whole.n_obs} cells and {len(genes)} of "
-            f"{whole.n_vars} genes: those that all have. Some have fewer: {listed(lacking)}.",
-        )
-    prepared = prepared_from(taken(whole, cells, genes), taken(seen, cells, genes))
-    return _Basis(prepared, words, whole.obs_names, whole.var_names, tuple(warnings))
-
-
-def _left_out(unclear: Names, kind: str) -> list[str]:
-    if not len(unclear):
+def _apart(bases: Sequence[Basis]) -> list[str]:
+    """What to say where not all were made from the same."""
+    if len(bases) < 2:
         return []
+    groups = [", ".join(output.name for output in basis.outputs) for basis in bases]
     return [
-        f"{len(unclear)} {kind} are left out: their names were duplicated, and the files do not list them in the same "
-        f"order or number, so nothing tells which is which: {listed(unclear)}. Give them names of their own."
+        f"Not all were made from the same visible entries ({'; '.join(groups)}), so their errors cannot be compared "
+        f"with each other. The baselines are computed for each: without a name behind them for {groups[0]}. With "
+        "--truth or --observed all are compared with one matrix."
     ]
 
 
-def _fitted(prepared: Prepared, output: Output) -> dict[str, Candidate]:
+def _for_basis(evaluation: Evaluation, basis: Basis) -> Evaluation:
+    """The tables with the rows of the baselines named after the output that they belong to."""
+
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        of = f" (for {basis.outputs[0].name})"
+        return table.assign(method=[name + of if name in RESERVED else name for name in table["method"]])
+
+    return replace(evaluation, imputation=named(evaluation.imputation), clusters=named(evaluation.clusters))
+
+
+def _fitted(output: Output, prepared: Prepared, *, match_library: bool = False) -> dict[str, Candidate]:
     """The output in the order of the cells and genes of ``prepared``."""
     cells = pd.Index(output.obs_names).get_indexer(prepared.obs_names)
     genes = pd.Index(output.var_names).get_indexer(prepared.var_names)
@@ -213,14 +168,24 @@ def _fitted(prepared: Prepared, output: Output) -> dict[str, Candidate]:
             expected=f"{prepared.n_obs} cells and {prepared.n_vars} genes",
             found=f"{int((cells >= 0).sum())} and {int((genes >= 0).sum())} of them",
         )
-    return output.at(cells, genes)
+    found = output.at(cells, genes)
+    if match_library and output.run is None:
+        return {name: _with_library(candidate, prepared) for name, candidate in found.items()}
+    return found
 
 
-def _scale_doubts(output: Output, candidates: Mapping[str, Candidate], prepared: Prepared) -> list[str]:
-    imputed = candidates[output.name].imputed
+def _value_doubts(output: Output, prepared: Prepared) -> list[str]:
+    """What to say where the values of another tool look as if they were not what they are taken for."""
+    if output.run is not None:
+        return []
+    imputed = _fitted(output, prepared)[output.name].imputed
     assert imputed is not None
+    said = []
+    if np.allclose(imputed, prepared.x, atol=1e-5):
+        layers = f" (--layer; the file has {', '.join(output.layers)})" if output.layers else ""
+        said.append(f"the values are the observed ones, so nothing was imputed, or it is elsewhere{layers}.")
     doubt = linear_doubt(imputed, prepared) if output.guessed_logged else ""
-    return [f"{output.name}: {doubt}"] if doubt else []
+    return [f"{output.name}: {one}" for one in (*said, *([doubt] if doubt else []))]
 
 
 def _with_library(candidate: Candidate, prepared: Prepared) -> Candidate:
@@ -236,27 +201,34 @@ def _known(path: str | Path, prepared: Prepared) -> tuple[Truth, list[str], list
 
 def _with_diagnostics(
     evaluation: Evaluation,
-    name: str,
+    output: Output,
     candidates: Mapping[str, Candidate],
     prepared: Prepared,
     score: Scorer,
     best_baseline: float,
     seed: int,
 ) -> Evaluation:
-    imputed = candidates[name].imputed
-    assert imputed is not None
+    name, candidate = output.name, candidates[output.name]
+    assert candidate.imputed is not None
     values = candidates.get(name + VALUE_ROWS)
+    run = output.run
+    # Of other cells than the run's, its graph and its embeddings would be those of a part.
+    whole = run is not None and np.array_equal(run.prepared.obs_names, prepared.obs_names)
     table = diagnose(
-        imputed,
+        candidate.imputed,
         prepared,
         score.entries,
+        labels=candidate.labels,
+        adjacency=run.adjacency if run is not None and whole else None,
+        embeddings=run.embeddings if run is not None and whole else None,
+        history=run.history if run is not None and whole else (),
         best_baseline=best_baseline,
         best_rates=score.best_rates,
         value=None if values is None else values.imputed,
         seed=seed,
     )
     table.insert(0, "method", name)
-    genes = gene_table(imputed, prepared)
+    genes = gene_table(candidate.imputed, prepared)
     genes.insert(0, "method", name)
     notes = evaluation.notes
     if values is not None and score.hidden is not None:
@@ -288,12 +260,3 @@ def _agreement(outputs: Sequence[Output]) -> pd.DataFrame | None:
     )[0]
     series = {output.name: pd.Series(output.labels, index=output.obs_names) for output in clustered}
     return agreement_table({name: labels.loc[cells].to_numpy() for name, labels in series.items()})
-
-
-def _nothing_in_common(output: Output, whole: Dataset) -> InputError:
-    return InputError(
-        f"{output.name} and the matrix it is compared with have no cell or no gene in common.",
-        expected=f"cells such as {whole.obs_names[0]} and genes such as {whole.var_names[0]}",
-        found=f"cells such as {output.obs_names[0]} and genes such as {output.var_names[0]}",
-        advice="Give the matrix that the tool was given; orientation says what the rows of a table are.",
-    )

@@ -171,13 +171,17 @@ def cut_short(left_out: Sequence[str]) -> str:
     --------
     >>> cut_short(["pca_leiden_1.0", "diagnostics"])
     'Scoring was stopped: 1 of 11 baselines and the diagnostics were not computed (scgnn2 evaluate gives them).'
+    >>> cut_short(["null_genes"])
+    'Scoring was stopped: the null genes were not computed (a run with --evaluate_null_genes gives them).'
     """
     every = (*IMPUTATION, *CLUSTERING)
     missing = sum(name in every for name in left_out)
     parts = [f"{'the' if missing == len(every) else f'{missing} of {len(every)}'} baselines"] if missing else []
-    parts += [f"the {name.replace('_', ' ')}" for name in left_out if name not in every]
-    what = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return f"Scoring was stopped: {what} were not computed (scgnn2 evaluate gives them)."
+    parts += ["the diagnostics"] if "diagnostics" in left_out else []
+    said = [f"{' and '.join(parts)} were not computed (scgnn2 evaluate gives them)"] if parts else []
+    if "null_genes" in left_out:
+        said.append("the null genes were not computed (a run with --evaluate_null_genes gives them)")
+    return f"Scoring was stopped: {'; '.join(said)}."
 
 
 def _null_rows(
@@ -230,7 +234,7 @@ def iterate_evaluation(
         prepared,
         entries,
         labels=result.labels,
-        graph=result.graph,
+        adjacency=result.graph.adjacency(),
         embeddings={
             "feature": result.feature_embedding,
             "graph": result.graph_embedding,
@@ -359,6 +363,6 @@ def _cluster_table(
 
 
 def best_baseline_error(imputation: pd.DataFrame) -> float:
-    """The smallest ``l1_median`` of a baseline at the hidden entries; NaN without one."""
+    """The smallest ``l1_median`` of a baseline at the hidden entries, known by its name; NaN without one."""
     hidden = imputation[imputation["entries"].isin(["masked", "held_out"]) & imputation["method"].isin(IMPUTATION)]
     return float(hidden["l1_median"].min()) if hidden["l1_median"].notna().any() else float("nan")

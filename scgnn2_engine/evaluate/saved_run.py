@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.saved import read_embedding
 from scgnn2_engine.prepare.normalise import log_matrix, logged_values
 from scgnn2_engine.types import HiddenEntries, Matrix, Prepared, Scale
 
@@ -51,6 +55,12 @@ class SavedRun:
         and no layer was asked for.
     knows_held_out
         Whether ``imputed`` was made with the entries that were held out of the training.
+    embeddings
+        ``feature``, ``graph`` and, of a whole output folder, ``clustering``: (n_obs, d) float32.
+    adjacency
+        (n_obs, n_obs) sparse weights of the cell graph.
+    history
+        (n_obs,) clusters of every iteration; none without the whole folder.
     """
 
     prepared: Prepared
@@ -58,6 +68,9 @@ class SavedRun:
     labels: npt.NDArray[Any]
     value: npt.NDArray[np.float32] | None
     knows_held_out: bool
+    embeddings: Mapping[str, npt.NDArray[np.float32]]
+    adjacency: sp.csr_matrix
+    history: tuple[npt.NDArray[Any], ...]
 
 
 def read_run(path: Path, layer: str = "") -> SavedRun:
@@ -86,6 +99,8 @@ def read_run(path: Path, layer: str = "") -> SavedRun:
         layers = {name: matrix for name, matrix in adata.layers.items() if name.startswith(OWN_LAYERS)}
         imputed = np.asarray(layers[IMPUTED], dtype=np.float32)
         labels = adata.obs["scgnn2_cluster"].astype(str).to_numpy()
+        embeddings = {kind: np.asarray(adata.obsm[f"X_scgnn2_{kind}"]) for kind in ("feature", "graph")}
+        adjacency = sp.csr_matrix(adata.obsp["scgnn2_connectivities"])
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{file} is not the result of a run: {error}.",
@@ -109,13 +124,34 @@ def read_run(path: Path, layer: str = "") -> SavedRun:
         hidden=hidden,
         validation=validation,
     )
+    names = prepared.obs_names
     return SavedRun(
         prepared,
         np.asarray(layers[layer], dtype=np.float32) if layer else imputed,
         labels,
         value if layer in ("", IMPUTED) else None,
         layer in KNOW_HELD_OUT or (layer in ("", IMPUTED) and value is not None),
+        embeddings | _clustering_embedding(file.parent, names),
+        adjacency,
+        _history(file.parent, names),
     )
+
+
+def _clustering_embedding(folder: Path, names: npt.NDArray[np.str_]) -> dict[str, npt.NDArray[np.float32]]:
+    """What was clustered, which stands in a file of its own; empty where that is not there, or of other cells."""
+    if not (folder / "clustering_embedding.csv").is_file():
+        return {}
+    found = read_embedding(folder, "clustering")
+    return {"clustering": found.to_numpy(np.float32)} if np.array_equal(found.index, names) else {}
+
+
+def _history(folder: Path, names: npt.NDArray[np.str_]) -> tuple[npt.NDArray[Any], ...]:
+    """The clusters of every iteration; none where their file is not there, or of other cells."""
+    file = folder / "labels_history.csv"
+    if not file.is_file():
+        return ()
+    found = pd.read_csv(file, dtype=str, index_col=0, keep_default_na=False)
+    return tuple(found[column].to_numpy() for column in found) if np.array_equal(found.index, names) else ()
 
 
 def _entries(

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from scgnn2_engine.types import Floats, Prepared
 
 _FEWEST_CELLS, _FEWEST_GENES, _FEWEST_ENTRIES = 3, 10, 10
-_MARGIN = 0.05
-"""By how much the linear reading must fit better, in ln(slope), before anything is said."""
+_REPRODUCED = 0.02
+"""Largest spread around the observed values, on a logarithm, of a result that keeps them."""
+_ALIKE = 0.1
+"""Readings whose spreads differ by less fit alike."""
+_NEAR, _FAR = 0.15, 0.5
+"""What |ln(slope)| of the means is near 1, and what is clearly not."""
 
 
 def linear_doubt(imputed: Floats, prepared: Prepared) -> str:
     """A sentence where values that were taken for logged look as if they were not; empty else.
 
-    The means of the genes tell. On a logarithmic axis those of the result rise with the observed ones at slope 1,
-    whatever the library sizes, if the values are read on the right scale; where values that are not logged are taken
-    for exponents, the slope is above 1, and where logged ones are left as they are, below. Totals of the cells do not
-    tell: logged values that are normalised to 10,000 have other totals than the counts on either scale.
+    Many tools keep what was observed. If the values as they stand lie along the observed ones at the seen entries, but
+    for a factor for each cell (its library), they are not logged; if their exponentials do, they are. Of tools that
+    keep nothing the means of the genes tell, and only where they tell clearly: on a logarithmic axis they rise with the
+    observed ones at slope 1 if the values are read on the right scale, whatever the library sizes; taken for exponents
+    they rise more steeply. Totals of the cells do not tell: logged values that are normalised to 10,000 have other
+    totals than the counts on either scale. Small values are the same on both scales, and say nothing.
 
     Parameters
     ----------
@@ -28,17 +35,38 @@ def linear_doubt(imputed: Floats, prepared: Prepared) -> str:
         What was visible.
     """
     seen = prepared.x > 0
-    observed = np.expm1(prepared.to_output_scale(prepared.x)).mean(axis=0, dtype=np.float64)
+    observed = np.expm1(prepared.to_output_scale(prepared.x))
+    readings = {"logged": np.expm1(np.minimum(imputed, 60.0)), "linear": np.asarray(imputed)}
+    spreads = {name: _spread(values, observed, seen) for name, values in readings.items()}
+    if not all(map(np.isfinite, spreads.values())) or spreads["logged"] <= _REPRODUCED:
+        return ""
+    if spreads["linear"] <= _REPRODUCED and spreads["logged"] > _REPRODUCED + _ALIKE:
+        return (
+            "The values were taken for logged, but as they stand they are the observed ones where something was "
+            "observed, but for a factor for each cell: add --scale normalised."
+        )
+    if spreads["logged"] - spreads["linear"] <= _ALIKE:
+        return ""
     told = seen.sum(axis=0) >= _FEWEST_CELLS
-    as_logged = _slope(observed, np.expm1(imputed).mean(axis=0, dtype=np.float64), told)
-    as_linear = _slope(observed, imputed.mean(axis=0, dtype=np.float64), told)
-    if not (as_logged > 0 and as_linear > 0 and abs(np.log(as_linear)) + _MARGIN < abs(np.log(as_logged))):
+    means = observed.mean(axis=0, dtype=np.float64)
+    slopes = {name: _slope(means, values.mean(axis=0, dtype=np.float64), told) for name, values in readings.items()}
+    if not (min(slopes.values()) > 0 and abs(np.log(slopes["linear"])) <= _NEAR and np.log(slopes["logged"]) >= _FAR):
         return ""
     return (
         "The values were taken for logged, but the means of the genes follow the observed ones better if they are not "
-        f"(slope {as_linear:.2f}, and {as_logged:.2f} if they are; 1 fits): if they are not logged, add "
+        f"(slope {slopes['linear']:.2f}, and {slopes['logged']:.2f} if they are; 1 fits): if they are not logged, add "
         "--scale normalised."
     )
+
+
+def _spread(values: Floats, observed: Floats, seen: npt.NDArray[np.bool_]) -> float:
+    """Median distance of ln(values) from ln(observed) at seen entries, each cell brought to its median first."""
+    at = seen & (values > 0)
+    if at.sum() < _FEWEST_ENTRIES:
+        return float("nan")
+    rows = np.nonzero(at)[0]
+    ratios = pd.Series(np.log(values[at], dtype=np.float64) - np.log(observed[at], dtype=np.float64))
+    return float(np.median(np.abs(ratios - ratios.groupby(rows).transform("median"))))
 
 
 def _slope(observed: npt.NDArray[np.float64], found: npt.NDArray[np.float64], told: npt.NDArray[np.bool_]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import anndata
 import numpy as np
@@ -82,16 +83,26 @@ def test_a_run_read_back_is_what_it_was(data, run_folder):
 
 
 def test_a_run_gets_the_scores_it_gave_itself(run_folder, tmp_path, capsys):
-    assert main(["evaluate", str(run_folder), "--output", str(tmp_path / "scores")]) == 0
+    scores = tmp_path / "scores"
+    assert main(["evaluate", str(run_folder), "--output", str(scores)]) == 0
     printed = capsys.readouterr().out
     assert "masked" in printed
     assert "soft_svd" in printed
     assert "differential expression" in printed
-    found = pd.read_csv(tmp_path / "scores" / "evaluation.csv").query("method == 'mine'")
+    found = pd.read_csv(scores / "evaluation.csv").query("method == 'mine'")
     own = pd.read_csv(run_folder / "evaluation.csv")
     assert found["l1_median"].to_numpy() == pytest.approx(own["l1_median"].to_numpy(), rel=1e-5, nan_ok=True)
-    record = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
+    record = json.loads((scores / "evaluation.json").read_text())
     assert {row["method"] for row in record["diagnostics"]} == {"mine"}
+    mine, whole = (pd.read_csv(place / "diagnostics.csv").set_index("name")["value"] for place in (scores, run_folder))
+    assert set(mine.index) - {"gap_closed"} == set(whole.index)
+    unlike = {
+        "technical_dispersion",
+        "noise_floor",
+        "noise_floor_counting",
+    }  # of the best, which are other methods here
+    same = [name for name in whole.index if name not in unlike and not name.startswith("correlation")]
+    assert mine[same].to_numpy() == pytest.approx(whole[same].to_numpy(), rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +183,33 @@ def test_several_results_get_a_column_each_and_their_agreement(run_folder, other
     assert "Adjusted Rand index between the clusters" in capsys.readouterr().out
 
 
+def test_runs_of_other_entries_get_baselines_of_their_own(data, run_folder, tmp_path, capsys):
+    params = sc2.RunParams(dropout_prob=0.3, seed=2, evaluate_baselines=False, **FAST)
+    sc2.write(sc2.fit(data, params), tmp_path / "other", params=params)
+    arguments = ["evaluate", str(run_folder), str(tmp_path / "other"), str(run_folder)]
+    assert main([*arguments, "--output", str(tmp_path / "scores")]) == 0
+    assert "Not all were made from the same visible entries (mine, mine_2; other)" in capsys.readouterr().out
+    scores = pd.read_csv(tmp_path / "scores" / "evaluation.csv")
+    masked = scores[scores["entries"] == "masked"].set_index("method")
+    assert {"knn", "knn (for other)"} <= set(masked.index)
+    assert masked.loc["knn", "n"] == masked.loc["mine", "n"] == masked.loc["mine_2", "n"]
+    assert masked.loc["knn (for other)", "n"] == masked.loc["other", "n"] > 2 * masked.loc["mine", "n"]
+    assert {"pca_kmeans", "pca_kmeans (for other)"} <= set(
+        pd.read_csv(tmp_path / "scores" / "evaluation_clusters.csv")["method"]
+    )
+    found = pd.read_csv(tmp_path / "scores" / "diagnostics.csv").pivot(index="name", columns="method", values="value")
+    assert found.loc["gap_closed"].notna().all()
+
+
+def test_tables_of_an_earlier_evaluation_do_not_stay(run_folder, other_tool, tmp_path):
+    flags = ["--no-baselines", "--output", str(tmp_path / "scores")]
+    assert main(["evaluate", str(run_folder), str(run_folder), *flags]) == 0
+    assert (tmp_path / "scores" / "agreement.csv").exists()
+    truth = str(other_tool / "truth.csv")
+    assert main(["evaluate", str(other_tool / "perfect.csv"), "--truth", truth, *flags, "--overwrite"]) == 0
+    assert not (tmp_path / "scores" / "agreement.csv").exists()
+
+
 def test_order_of_cells_does_not_matter(other_tool):
     outputs = [read_output(other_tool / "perfect.csv", sc2.RunParams(load_scale="counts").load)]
     truth, observed = (sc2.read(other_tool / name) for name in ("truth.csv", "observed.csv"))
@@ -223,7 +261,14 @@ def test_what_was_read_and_compared_is_printed_and_written(other_tool, tmp_path,
 
 def test_names_are_told_apart(other_tool):
     one = read_output(other_tool / "truth.csv")
-    assert [output.name for output in named_apart([one, one, one])] == ["truth", "truth_2", "truth_3"]
+    named = [replace(one, name=name) for name in ("x", "x", "x_2", "magic", "magic", "x (value)")]
+    apart = ["x", "x_2", "x_2_2", "magic (file)", "magic (file)_2", "x (value)_2"]
+    assert [output.name for output in named_apart(named)] == apart
+
+
+def test_a_folder_is_named_wherever_one_stands(run_folder, monkeypatch):
+    monkeypatch.chdir(run_folder)
+    assert read_output(".").name == read_output("result.h5ad").name == "mine"
 
 
 def test_errors_say_what_to_do(other_tool, run_folder, tmp_path, capsys):
@@ -266,6 +311,13 @@ def test_errors_say_what_to_do(other_tool, run_folder, tmp_path, capsys):
     assert code == 4
     assert "--overwrite" in said
     assert (tmp_path / "evaluation.csv").read_text() == "mine"
+    code, said = refused(str(run_folder), "--output", str(tmp_path / "logged.csv"))
+    assert code == 4
+    assert "logged.csv is a file" in said
+    assert "--output" in said
+    code, said = refused(str(run_folder), "--seed", "-1")
+    assert code == 2
+    assert "--seed" in said
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "result.h5ad").write_bytes(b"no HDF5 file")
     code, said = refused(str(tmp_path / "broken"))

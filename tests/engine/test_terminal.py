@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -15,6 +16,7 @@ SCORES = {
     "ari_against_ground_truth": NAN,
     "ari_between_iterations": 0.5,
     "error_median": NAN,
+    "error_rmse": NAN,
     "validation_error": 0.25,
     "graph_change": 0.125,
     "cluster_count": 7.0,
@@ -67,6 +69,10 @@ def test_scores_that_are_not_known_are_not_shown():
     assert "labels" not in line
     assert "hidden" not in line
     assert "0.2500" in line
+    assert "RMSE at hidden entries 0.7500" in iteration_line(replace(EVENTS[-1], scores={**SCORES, "error_rmse": 0.75}))
+    both = {**SCORES, "error_rmse": 0.75, "error_median": 0.5}
+    assert "median error at hidden entries 0.5000" in iteration_line(replace(EVENTS[-1], scores=both))
+    assert "RMSE" not in iteration_line(replace(EVENTS[-1], scores=both))
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,12 @@ def test_purity_of_two_cliques(cell_ring):
     cells = np.arange(6)
     neighbours = np.array([[other for other in cells if other // 3 == cell // 3 and other != cell] for cell in cells])
     ones = np.ones(neighbours.shape, dtype=np.float32)
-    found = graph_purity(CellGraph(neighbours, ones, ones), cells // 3)
+    found = graph_purity(CellGraph(neighbours, ones, ones).adjacency(), cells // 3)
     assert found["purity"] == 1
     assert found["purity_by_chance"] < 0.8
     assert found["purity_z"] > 1
-    assert graph_purity(cell_ring, np.zeros(12))["purity"] == 1
-    assert np.isnan(graph_purity(cell_ring, np.zeros(12))["purity_z"])
+    assert graph_purity(cell_ring.adjacency(), np.zeros(12))["purity"] == 1
+    assert np.isnan(graph_purity(cell_ring.adjacency(), np.zeros(12))["purity_z"])
 
 
 def test_correlations_made_up_by_smoothing_are_seen(rng):

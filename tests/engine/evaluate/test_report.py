@@ -55,6 +55,13 @@ def test_the_row_of_the_result_is_that_of_the_selected_iteration(run):
         assert row[score] == pytest.approx(chosen[column], rel=1e-4)
 
 
+def test_the_absolute_error_of_an_iteration_is_left_out_where_it_means_nothing(groups):
+    ones = replace(groups, expression=np.minimum(groups.expression, 1))
+    metrics = sc2.fit(ones, sc2.RunParams(dropout_prob=0.1, evaluate_baselines=False, **SMALL)).metrics
+    assert metrics[["error_median", "error_mean"]].isna().all(axis=None)
+    assert metrics[["error_rmse", "error_cosine"]].notna().all(axis=None)
+
+
 def test_values_stand_beside_what_is_to_be_expected(run, groups):
     other = sc2.fit(groups, sc2.RunParams(dropout_prob=0.1, keep_zeros=0.0, imputation_target="expected", **SMALL))
     columns = ["entries", "n", "l1_median", "rmse", "cosine", "zeros_kept"]
