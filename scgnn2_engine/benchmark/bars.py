@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
 from scgnn2_engine.benchmark.tables import METRICS, Metric, Scores
 
@@ -12,8 +13,12 @@ ARI_WORST = -0.03
 ARI_ABOVE_PAPER = 0.05
 ARI_SPREAD = 0.03
 
+Outcome = Literal["met", "missed", "no bar", "not measured"]
+_Value = TypeVar("_Value")
+
 _BY_NAME = {metric.name: metric for metric in METRICS}
 _ROUNDING = 1e-12  # a difference of medians that are equal on paper
+_NO_SCORE = "no score"
 
 
 @dataclass(frozen=True)
@@ -24,26 +29,84 @@ class Bar:
     ----------
     requirement
         What is asked.
-    met
-        Whether; None where it was not measured.
+    outcome
+        ``met``, ``missed``, ``no bar`` (a number to know) or ``not measured``.
     found
-        The numbers, data set by data set.
+        The numbers, data set by data set, and why data sets have none.
+    against
+        Where not all of those have a score that the bar names: which, and on which data sets; else empty.
     """
 
     requirement: str
-    met: bool | None
+    outcome: Outcome
     found: str
+    against: str = ""
 
     @property
     def verdict(self) -> str:
-        """``met``, ``missed``, ``no bar`` (a number to know) or ``not measured``."""
-        if self.met is None:
-            return "no bar" if self.found else "not measured"
-        return "met" if self.met else "missed"
+        """The outcome, and what it is worth where it was not measured against all that the bar names."""
+        if not self.against:
+            return self.outcome
+        return f"{self.outcome}{', ' if self.outcome == 'no bar' else ' '}{self.against}"
+
+
+@dataclass
+class _Found:
+    """What a bar is about on each data set that counts.
+
+    Attributes
+    ----------
+    values
+        The number, where there is one.
+    without
+        Why there is none, where the others are.
+    rivals
+        Those that the bar names.
+    lacking
+        Those of them that have no score, for each data set where the method has one.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    without: dict[str, str] = field(default_factory=dict)
+    rivals: tuple[str, ...] = ()
+    lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def bar(self, requirement: str, numbers: str, *, met: bool | None) -> Bar:
+        """The bar with its numbers; ``met`` is None where there is nothing to meet."""
+        if not self.values:
+            return Bar(requirement, "not measured", self._why())
+        outcome: Outcome = "no bar" if met is None else "met" if met else "missed"
+        return Bar(requirement, outcome, "; ".join(filter(None, (numbers, self._why()))), self._against())
+
+    def _why(self) -> str:
+        groups = _grouped(self.without)
+        if len(groups) == 1 and not self.values:
+            return next(iter(groups))
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in groups.items())
+
+    def _against(self) -> str:
+        groups = _grouped(self.lacking)
+        if len(groups) == 1:  # the same on every data set
+            (lacking,) = groups
+            there = ", ".join(name for name in self.rivals if name not in lacking)
+            return f"against {there} only ({_NO_SCORE} of {', '.join(lacking)})" if lacking else ""
+        some = [f"of {', '.join(lacking)} on {', '.join(names)}" for lacking, names in groups.items() if lacking]
+        return f"without a score {'; '.join(some)}" if some else ""
+
+
+def _grouped(values: Mapping[str, _Value]) -> dict[_Value, list[str]]:
+    """The names that have one value in common."""
+    groups: dict[_Value, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(value, []).append(name)
+    return groups
 
 
 def bars(scores: Scores, method: str, marks: Mapping[str, Mapping[str, bool]]) -> list[Bar]:
     """Hold a run of scGNN 2.0 to the bars.
+
+    A bar is only as good as those that it was measured against: the verdict names those that the bar is about and that
+    have no score, and what was found the data sets on which the method has none.
 
     Parameters
     ----------
@@ -85,40 +148,69 @@ def bars(scores: Scores, method: str, marks: Mapping[str, Mapping[str, bool]]) -
     ]
 
 
-def _compared(scores: Scores, method: str, metric: Metric, data_sets: Sequence[str]) -> dict[str, float]:
-    compared = {name: scores.against_best(name, method, metric) for name in data_sets}
-    return {name: value for name, value in compared.items() if value is not None}
-
-
-def _gap_closed(scores: Scores, method: str, data_sets: Sequence[str]) -> Bar:
-    metric, found = _BY_NAME["masked_l1_median"], []
+def _compared(scores: Scores, method: str, metric: Metric, data_sets: Sequence[str]) -> _Found:
+    found = _Found(rivals=metric.rivals)
     for name in data_sets:
         seeds = scores.seeds(name, method, metric.name)
-        mine, best = scores.median(name, method, metric.name), scores.best(name, metric, seeds)
-        floor = scores.noise_floor(name, seeds)
-        if mine is not None and best is not None and floor is not None and best[1] > floor:
-            found.append(f"{name} {(best[1] - mine) / (best[1] - floor):.0%}")
-    return Bar("share closed of the gap from the best baseline to the noise floor", None, ", ".join(found))
-
-
-def _above_paper(scores: Scores, method: str) -> dict[str, float]:
-    found = {}
-    for name in scores.data_sets if method != "paper" else ():
-        seeds = scores.seeds(name, method, "ari") & scores.seeds(name, "paper", "ari")
-        mine, published = (scores.median(name, each, "ari", seeds) for each in (method, "paper"))
-        if mine is not None and published is not None:
-            found[name] = mine - published
+        if not seeds:
+            found.without[name] = _NO_SCORE
+            continue
+        found.lacking[name] = scores.lacking(name, metric, seeds)
+        value = scores.against_best(name, method, metric)
+        if value is not None:
+            found.values[name] = value
+        elif found.lacking[name] == metric.rivals:
+            found.without[name] = f"{_NO_SCORE} of {', '.join(metric.rivals)}"
+        else:
+            found.without[name] = "no ratio to 0"
     return found
 
 
-def _spreads(scores: Scores, method: str) -> dict[str, float]:
-    spreads = {name: scores.spread(name, method, "ari") for name in scores.data_sets}
-    return {name: value for name, value in spreads.items() if value is not None}
+def _gap_closed(scores: Scores, method: str, data_sets: Sequence[str]) -> Bar:
+    metric = _BY_NAME["masked_l1_median"]
+    found = _compared(scores, method, metric, data_sets)
+    for name in list(found.values):
+        seeds = scores.seeds(name, method, metric.name)
+        mine, best = scores.median(name, method, metric.name), scores.best(name, metric, seeds)
+        floor = scores.noise_floor(name, seeds)
+        del found.values[name]
+        if mine is not None and best is not None and floor is not None and best[1] > floor:
+            found.values[name] = (best[1] - mine) / (best[1] - floor)
+        else:
+            found.without[name] = "no gap"
+    numbers = ", ".join(f"{name} {share:.0%}" for name, share in found.values.items())
+    return found.bar("share closed of the gap from the best baseline to the noise floor", numbers, met=None)
+
+
+def _above_paper(scores: Scores, method: str) -> _Found:
+    found = _Found(rivals=("paper",))
+    for name in scores.data_sets if method != "paper" else ():
+        seeds = scores.seeds(name, method, "ari")
+        common = seeds & scores.seeds(name, "paper", "ari")
+        mine, published = (scores.median(name, each, "ari", common) for each in (method, "paper"))
+        if seeds:
+            found.lacking[name] = () if common else found.rivals
+        if mine is not None and published is not None:
+            found.values[name] = mine - published
+        else:
+            found.without[name] = f"{_NO_SCORE} of paper" if seeds else _NO_SCORE
+    return found
+
+
+def _spreads(scores: Scores, method: str) -> _Found:
+    found = _Found()
+    for name in scores.data_sets:
+        spread = scores.spread(name, method, "ari")
+        if spread is not None:
+            found.values[name] = spread
+        else:
+            found.without[name] = "one seed only" if scores.seeds(name, method, "ari") else _NO_SCORE
+    return found
 
 
 def _every(
     requirement: str,
-    found: Mapping[str, float],
+    found: _Found,
     *,
     below: float = float("inf"),
     at_most: float = float("inf"),
@@ -126,22 +218,22 @@ def _every(
     unit: str = "",
 ) -> Bar:
     good = {
-        name: value < below and at_least - _ROUNDING <= value <= at_most + _ROUNDING for name, value in found.items()
+        name: value < below and at_least - _ROUNDING <= value <= at_most + _ROUNDING
+        for name, value in found.values.items()
     }
-    numbers = [f"{name} {_number(value, unit)}{'' if good[name] else ' (missed)'}" for name, value in found.items()]
-    return Bar(requirement, all(good.values()) if good else None, ", ".join(numbers))
+    numbers = (
+        f"{name} {_number(value, unit)}{'' if good[name] else ' (missed)'}" for name, value in found.values.items()
+    )
+    return found.bar(requirement, ", ".join(numbers), met=all(good.values()))
 
 
-def _mean(
-    requirement: str, found: Mapping[str, float], at_least: float = float("-inf"), *, at_most: float = float("inf")
-) -> Bar:
-    if not found:
-        return Bar(requirement, None, "")
-    mean = sum(found.values()) / len(found)
+def _mean(requirement: str, found: _Found, at_least: float = float("-inf"), *, at_most: float = float("inf")) -> Bar:
+    n_sets = max(1, len(found.values))
+    mean = sum(found.values.values()) / n_sets
     unit = "×" if at_most < float("inf") else ""
-    over = "1 data set" if len(found) == 1 else f"{len(found)} data sets"
+    over = "1 data set" if n_sets == 1 else f"{n_sets} data sets"
     met = at_least - _ROUNDING <= mean <= at_most + _ROUNDING
-    return Bar(requirement, met, f"{_number(mean, unit)} over {over}")
+    return found.bar(requirement, f"{_number(mean, unit)} over {over}", met=met)
 
 
 def _number(value: float, unit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ SCORES = 1
 SPEED_ONLY = ("threads", "device", "mixed_precision")
 """Parameters of the speed: with other values a cell is still the same cell."""
 
+LONGEST_NAME = 60
+"""Bytes of a data set's name in that of a file, which can have 255 on most disks."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -34,6 +37,8 @@ class Cell:
     key
         Of the parameters, the seed left out, and of the content of the data set: when either changes, so does the
         name of the file, and the cell is computed again.
+    data
+        Of the content of the data set and of how it is read: cells of one name and other data are never compared.
     """
 
     data_set: str
@@ -41,11 +46,12 @@ class Cell:
     seed: int
     protocol: Protocol
     key: str
+    data: str
 
     @property
     def file_name(self) -> str:
         """Name of its file in the folder of cells."""
-        return f"{self.data_set}--{self.method}--{self.protocol}--seed{self.seed}--{self.key}.json"
+        return f"{_in_file_name(self.data_set)}--{self.method}--{self.protocol}--seed{self.seed}--{self.key}.json"
 
 
 def cell_of(
@@ -62,8 +68,8 @@ def cell_of(
         protocol,
         sorted(values.items()),
     ]
-    digest = hashlib.blake2b(json.dumps(content, default=str).encode(), digest_size=5).hexdigest()
-    return Cell(data_set.name, method.name, seed, protocol, digest)
+    data = [data_set.fingerprint, sorted((reading or {}).items())]
+    return Cell(data_set.name, method.name, seed, protocol, _digest(content), _digest(data))
 
 
 def write_cell(output: Path, cell: Cell, record: Mapping[str, Any]) -> Path:
@@ -75,6 +81,7 @@ def write_cell(output: Path, cell: Cell, record: Mapping[str, Any]) -> Path:
         "seed": cell.seed,
         "protocol": cell.protocol,
         "key": cell.key,
+        "data": cell.data,
         **record,
     }
     with whole_file(path) as temporary:
@@ -91,11 +98,18 @@ def read_cell(output: Path, cell: Cell) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def newest_cells(output: Path) -> tuple[list[dict[str, Any]], int]:
-    """The cells to report, and how many older ones are left out.
+def newest_cells(output: Path, asked: Collection[Cell] = ()) -> tuple[list[dict[str, Any]], int]:
+    """The cells to report, and how many are left out.
 
-    For each data set, method and protocol those of one key, that of the newest cell, so that seeds of different
-    parameters are never taken together.
+    For each data set, method and protocol those of one key, so that seeds of different parameters are never taken
+    together: the key that was asked for, else that of the newest cell. For each data set those of the same data.
+
+    Parameters
+    ----------
+    output
+        Folder of the benchmark.
+    asked
+        The cells of a plan: where it holds a data set, method and protocol, no others of these are reported.
 
     Raises
     ------
@@ -103,24 +117,52 @@ def newest_cells(output: Path) -> tuple[list[dict[str, Any]], int]:
         There are no cells, or one of them is damaged.
     """
     every = list(_read_all(output / FOLDER))
-    if not every:
+    data = {record["data_set"]: record.get("data") for record in sorted(every, key=_date)}  # that of the newest stays
+    data |= {cell.data_set: cell.data for cell in asked}
+    of_data = [record for record in every if _may_be_of(record, data[record["data_set"]])]
+    keys = {_group(record): record["key"] for record in sorted(of_data, key=_date)}
+    keys |= {(cell.data_set, cell.method, cell.protocol): cell.key for cell in asked}
+    kept = [record for record in of_data if record["key"] == keys[_group(record)]]
+    if not kept:
         raise InputError(
             f"There is no benchmark in {output}.",
             expected=f"files in {output / FOLDER}",
-            found="none",
+            found="none of the cells that were asked for" if every else "none",
             advice="scgnn2 benchmark FOLDER --output DIR computes them.",
         )
-    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for record in every:
-        group = (record["data_set"], record["method"], record["protocol"])
-        if group not in newest or record["date"] > newest[group]["date"]:
-            newest[group] = record
-    kept = [
-        record
-        for record in every
-        if record["key"] == newest[(record["data_set"], record["method"], record["protocol"])]["key"]
-    ]
     return kept, len(every) - len(kept)
+
+
+def _group(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    return record["data_set"], record["method"], record["protocol"]
+
+
+def _date(record: Mapping[str, Any]) -> str:
+    return str(record["date"])
+
+
+def _may_be_of(record: Mapping[str, Any], data: str | None) -> bool:
+    """Whether a cell can be of these data; those of earlier versions do not say which they are of."""
+    return data is None or record.get("data") in (None, data)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.blake2b(json.dumps(content, default=str).encode(), digest_size=5).hexdigest()
+
+
+def _in_file_name(name: str) -> str:
+    """A name for a file: itself where that is safe, else what is safe of it and something that tells it apart.
+
+    Examples
+    --------
+    >>> _in_file_name("my data_2.1"), _in_file_name(".a/b")
+    ('my data_2.1', '_a_b-aa35a539c0')
+    """
+    safe = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in name)
+    if safe.startswith("."):  # a file that starts so is one half written
+        safe = f"_{safe[1:]}"
+    safe = safe.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return name if safe == name else f"{safe}-{_digest(name)}"
 
 
 def _read_all(folder: Path) -> Iterator[dict[str, Any]]:

@@ -76,6 +76,9 @@ def find_data_sets(
     notes: list[str] = []
     for folder in map(Path, folders):
         for place in _places(folder.expanduser().resolve()):
+            if not (place.name and place.name.isprintable()):  # it could not stand in a table, nor in a record
+                notes.append(f"{str(place)!a} is passed over: its name has characters that cannot be printed.")
+                continue
             matrix = _matrix(place)
             if isinstance(matrix, str):
                 notes.append(f"{place} is passed over: {matrix}.")

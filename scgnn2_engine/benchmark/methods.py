@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ OWN_FLAGS = {
     "max_seconds": "--max_seconds",
 }
 """Parameters that a benchmark sets by other flags of its own."""
+
+LONGEST_NAME = 80
+VARIANT = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
+"""Names that can stand in the name of a file, and between commas."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,13 @@ def choose_methods(
     Raises
     ------
     ParameterError
-        A name is unknown or given to two methods, or a parameter is unknown or out of range.
+        A name is unknown or given to two methods, a variant's cannot stand in the name of a file, or a parameter is
+        unknown or out of range.
     """
     settings, variants = dict(settings or {}), dict(variants or {})
+    RunParams(max_seconds=max_seconds)  # refused where only baselines are asked for too
+    for name in variants:
+        _check_name(name)
     for key in (*settings, *(key for values in variants.values() for key in values if key != "preset")):
         _check_key(key)
     presets: dict[str, Mapping[str, Any]] = {name: {"preset": name} for name in sorted(PRESETS)}
@@ -147,6 +156,15 @@ def _without_evaluation() -> dict[str, bool | int]:
     """Nothing of what a run measures at its own end: the benchmark does that itself."""
     of_runs = [(owner, name) for owner, name in every_parameter() if owner.group == "evaluate"]
     return {owner.flag(name): type(owner.param[name].default)() for owner, name in of_runs}
+
+
+def _check_name(name: str) -> None:
+    if not VARIANT.fullmatch(name):
+        raise ParameterError(
+            f"A variant cannot be called {name!a}.",
+            expected=f"at most {LONGEST_NAME} letters (a to z), digits and . _ -, a letter, digit or _ first",
+            advice="Its name stands in the names of files.",
+        )
 
 
 def _check_key(key: str) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from scgnn2_engine.benchmark.bars import bars
-from scgnn2_engine.benchmark.cells import newest_cells
+from scgnn2_engine.benchmark.cells import Cell, newest_cells
+from scgnn2_engine.benchmark.notes import notes_on
 from scgnn2_engine.benchmark.tables import METRICS, STABILITY, Metric, Scores, long_table, marks
 from scgnn2_engine.errors import MissingPackageError
 from scgnn2_engine.io.atomic import whole_file
 
 MASKED_MARK, READS_MARK = "†", "‡"
 MARKS = {"masked_l1_median": ("masked", MASKED_MARK), "mse": ("reads", READS_MARK), "poisson": ("reads", READS_MARK)}
+TOLD_THE_TYPES = ("pca_kmeans",)
+"""Cluster baselines that get the true number of types."""
+
 FOOTNOTES = {
     MASKED_MARK: "A third or more of the non-zero entries have one value, so that guessing this value scores well: the "
     "masked median error means little here and counts for no bar.",
@@ -24,18 +28,25 @@ FOOTNOTES = {
 }
 
 
-def write_report(output: str | Path) -> tuple[list[Path], list[str]]:
+def write_report(
+    output: str | Path, asked: Collection[Cell] = (), notes: Sequence[str] = ()
+) -> tuple[list[Path], list[str]]:
     """Make ``scores.csv``, ``benchmark.md`` and ``benchmark.html`` and ``.png`` from the cells of a benchmark.
 
     Parameters
     ----------
     output
         Folder of the benchmark.
+    asked
+        The cells of a plan. Of a data set, method and protocol that it holds, cells of its parameters alone are
+        reported, of all others those of the parameters of the newest cell.
+    notes
+        What the reader should know beside what the cells tell.
 
     Returns
     -------
     paths, notes
-        The files; and what the reader should know, as sentences.
+        The files; and what the reader should know, as sentences, the given ones first.
 
     Raises
     ------
@@ -45,9 +56,9 @@ def write_report(output: str | Path) -> tuple[list[Path], list[str]]:
         A file cannot be written.
     """
     output = Path(output)
-    cells, n_older = newest_cells(output)
+    cells, n_left_out = newest_cells(output, asked)
     table = long_table(cells)
-    notes = _notes(cells, table, n_older)
+    notes = [*notes, *notes_on(cells, table, n_left_out)]
     paths = [output / "scores.csv", output / "benchmark.md"]
     with whole_file(paths[0]) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
@@ -74,9 +85,9 @@ def markdown(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, notes: Seq
     for method in scores.runs:
         parts += [
             f"## Bars: {method}",
-            "| bar | verdict | found |\n|---|---|---|\n"
-            + "\n".join(
-                f"| {bar.requirement} | **{bar.verdict}** | {bar.found} |" for bar in bars(scores, method, marked)
+            _table(
+                ["bar", "verdict", "found"],
+                ([bar.requirement, f"**{bar.verdict}**", bar.found] for bar in bars(scores, method, marked)),
             ),
         ]
     for metric in METRICS:
@@ -149,47 +160,9 @@ def _about(cells: Sequence[Mapping[str, Any]]) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
         f"{when}; {'; '.join(machines)}; scgnn2 {', '.join(versions)}; seeds {', '.join(map(str, seeds))}. Medians over"
-        " seeds. In brackets the ratio to the best of those that a bar names (printed bold), or the difference from it."
+        " seeds. In brackets the ratio to the best of those that a bar names and that have a score (printed bold), or"
+        " the difference from it."
     )
-
-
-def _notes(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, n_older: int) -> list[str]:
-    """What the reader should know before comparing numbers."""
-    notes = []
-    n_failed = sum("error" in cell for cell in cells)
-    if n_failed:
-        notes.append(f"{n_failed} of {len(cells)} cells failed: see the end of benchmark.md.")
-    if n_older:
-        notes.append(f"{n_older} cells of other parameters or data, older than those shown, are left out.")
-    for method in Scores(table).runs:
-        sources = {cell["engine"] for cell in _of(cells, method) if "engine" in cell}
-        if len(sources) > 1:
-            notes.append(f"The cells of {method} come from {len(sources)} different states of this program.")
-        cut = {(cell["data_set"], cell["seed"]) for cell in cells if _was_cut_off(cell, method)}
-        if cut:
-            where = ", ".join(f"{data_set} seed {seed}" for data_set, seed in sorted(cut))
-            notes.append(f"{method} was cut off by its time budget and may be worth more: {where}.")
-        seeds, all_seeds = ({cell["seed"] for cell in of} for of in (_of(cells, method), cells))
-        if seeds != all_seeds:
-            notes.append(f"{method} has seeds {', '.join(map(str, sorted(seeds)))} only; it is compared over these.")
-    imputing = table[table["protocol"].isin(["mask", "thinning"]) & table["entries"].notna()]
-    for (data_set, protocol, seed), group in imputing.groupby(["data_set", "protocol", "seed"]):
-        if group["entries"].nunique() > 1:
-            common = group.groupby("method")["entries"].first()
-            odd = sorted(common.index[common != common.mode()[0]])
-            notes.append(
-                f"{data_set}, {protocol}, seed {seed}: {', '.join(odd)} saw other cells, genes or entries than the "
-                "rest, so those scores cannot be compared."
-            )
-    return notes
-
-
-def _of(cells: Sequence[Mapping[str, Any]], method: str) -> list[Mapping[str, Any]]:
-    return [cell for cell in cells if cell["method"] == method]
-
-
-def _was_cut_off(cell: Mapping[str, Any], method: str) -> bool:
-    return cell["method"] == method and cell.get("stopped_by") == "max_seconds"
 
 
 def _of_metric(scores: Scores, metric: Metric, marked: Mapping[str, Mapping[str, bool]]) -> list[str]:
@@ -198,16 +171,16 @@ def _of_metric(scores: Scores, metric: Metric, marked: Mapping[str, Mapping[str,
         return []
     kind, sign = MARKS.get(metric.name, ("", ""))
     heads = [f"{name} {sign}" if marked.get(name, {}).get(kind) else name for name in shown]
-    lines = [f"| method | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    for method in scores.methods:
-        if any(scores.seeds(name, method, metric.name) for name in shown):
-            lines.append(f"| {method} | {' | '.join(_entry(scores, name, method, metric) for name in shown)} |")
+    rows = [
+        [method, *(_entry(scores, name, method, metric) for name in shown)]
+        for method in scores.methods
+        if any(scores.seeds(name, method, metric.name) for name in shown)
+    ]
     counting = [name for name in shown if metric is METRICS[0] and not marked.get(name, {}).get(kind)]
     floors = [scores.noise_floor(name) if name in counting else None for name in shown]
     if any(floor is not None for floor in floors):
-        values = ["—" if floor is None else f"{floor:.3f}" for floor in floors]
-        lines.append(f"| *noise floor, estimated* | {' | '.join(values)} |")
-    parts = [f"## {metric.title}", "\n".join(lines)]
+        rows.append(["*noise floor, estimated*", *("—" if floor is None else f"{floor:.3f}" for floor in floors)])
+    parts = [f"## {metric.title}", _table(["method", *heads], rows)]
     if heads != shown:
         parts.append(f"{sign} {FOOTNOTES[sign]}")
     return parts
@@ -235,8 +208,10 @@ def _stability(scores: Scores, table: pd.DataFrame) -> list[str]:
     if rows.empty:
         return []
     values = {(row.data_set, row.method): row.value for row in rows.itertuples()}
+    told = [method for method in TOLD_THE_TYPES if any(name == method for _, name in values)]
+    but = f", but {' and '.join(told)} was told the number of types" if told else ""
     return [
-        "## Agreement of clusters between seeds (mean ARI of all pairs; needs no labels)",
+        f"## Agreement of clusters between seeds (mean ARI of all pairs; needs no labels{but})",
         _grid(scores, values, lambda value: f"{value:.3f}"),
     ]
 
@@ -244,24 +219,35 @@ def _stability(scores: Scores, table: pd.DataFrame) -> list[str]:
 def _costs(table: pd.DataFrame, scores: Scores) -> list[str]:
     # A run answers several cells: it is counted once.
     runs = table.dropna(subset=["seconds"]).drop_duplicates(["data_set", "method", "seed", "protocol"])
-    runs = runs[runs["protocol"] != "thinning"]
     if runs.empty:
         return []
+    thinned = runs["protocol"] == "thinning"
+    only_thinned = thinned.groupby([runs["data_set"], runs["method"]]).transform("all")
+    runs = runs[~thinned | only_thinned]
     groups = runs.groupby(["data_set", "method"])
     seconds, memory = groups["seconds"].median().to_dict(), groups["peak_memory_bytes"].max().to_dict()
     return [
         "## Seconds",
+        "Of scGNN 2.0 from the data set to the result, of a baseline from the prepared data set to its answer; after a "
+        "short run of each that is not counted. Of count thinning only where nothing else was scored.",
         _grid(scores, seconds, lambda value: f"{value:.1f}" if value >= 0.1 else "< 0.1"),
         "## Peak memory of the process, MiB",
         _grid(scores, memory, lambda value: f"{value / 2**20:,.0f}"),
     ]
 
 
-def _grid(scores: Scores, values: Mapping[tuple[str, str], float], form: Any) -> str:
+def _grid(scores: Scores, values: Mapping[tuple[str, str], float], form: Callable[[float], str]) -> str:
     shown = [name for name in scores.data_sets if any(key[0] == name for key in values)]
-    lines = [f"| method | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
-    for method in scores.methods:
-        if any(key[1] == method for key in values):
-            there = [form(values[(name, method)]) if (name, method) in values else "—" for name in shown]
-            lines.append(f"| {method} | {' | '.join(there)} |")
-    return "\n".join(lines)
+    rows = (
+        [method, *(form(values[(name, method)]) if (name, method) in values else "—" for name in shown)]
+        for method in scores.methods
+        if any(key[1] == method for key in values)
+    )
+    return _table(["method", *shown], rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; a stroke in a name would be a border."""
+    lines = [" | ".join(each.replace("|", "\\|") for each in row) for row in (heads, *rows)]
+    lines.insert(1, " | ".join(["---"] * len(heads)))
+    return "\n".join(f"| {line} |" for line in lines)

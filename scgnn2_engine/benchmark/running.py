@@ -20,6 +20,7 @@ from scgnn2_engine.benchmark.cells import Cell, write_cell
 from scgnn2_engine.benchmark.data_sets import DataSet, read_data_set
 from scgnn2_engine.benchmark.methods import Method, Protocol, run_params
 from scgnn2_engine.benchmark.scores import MaskedScores, cluster_scores, scored_output, traits, why_not_thinned
+from scgnn2_engine.benchmark.warming import warm_up
 from scgnn2_engine.devices import threads, usable_processors
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline, thin, thinning_scores
@@ -98,7 +99,12 @@ class _Stage:
         self._of_baselines: MaskedScores | None = None
 
     def records(self, method: Method, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
-        """The records of the cells that one run of the method answers."""
+        """The records of the cells that one run of the method answers.
+
+        Their ``seconds`` are those of the method alone, after a short run of it in this process: of scGNN 2.0 from the
+        data set as read to the result, its preparation included; of a baseline from the prepared data set to its
+        answers. Reading, thinning and scoring are in neither.
+        """
         about: Record = {
             "parameters": dict(method.values),
             "reading": dict(self._task.reading),
@@ -113,6 +119,8 @@ class _Stage:
                 data, split = self._data()
                 answer_of = self._run if method.kind == "preset" else self._baseline
                 prepared = None if method.kind == "preset" else self._baseline_data(data, method)
+                for cell in cells:
+                    warm_up(method, cell.protocol, self._task.n_threads)
                 before = memory.take()
                 start = time.perf_counter()
                 answers = answer_of(method, [cell.protocol for cell in cells], data, prepared)

@@ -28,13 +28,20 @@ class Plan:
     ----------
     tasks
         The missing cells, those of one data set one after the other.
-    n_cells, n_there
-        How many cells the benchmark has, and how many of them are there already.
+    cells
+        All of them, those that are there already too.
+    n_there
+        How many of them are there already.
     """
 
     tasks: tuple[Task, ...]
-    n_cells: int
+    cells: tuple[Cell, ...]
     n_there: int
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells the benchmark has."""
+        return len(self.cells)
 
     @property
     def n_missing(self) -> int:
@@ -86,7 +93,8 @@ def plan(question: Question, output: Path) -> Plan:
         )
     n_threads = question.n_threads or max(1, usable_processors() // question.n_processes)
     tasks: list[Task] = []
-    n_cells = n_missing = 0
+    every: list[Cell] = []
+    n_missing = 0
     for data_set in question.data_sets:
         for seed in question.seeds:
             for hides in ("mask", "thinning"):
@@ -98,12 +106,13 @@ def plan(question: Question, output: Path) -> Plan:
                         if protocol in method.protocols and _hidden_for(protocol) == hides
                     ]
                     missing = tuple(cell for cell in cells if not _is_there(cell, output, question.again))
-                    n_cells, n_missing = n_cells + len(cells), n_missing + len(missing)
+                    every += cells
+                    n_missing += len(missing)
                     if missing:
                         together.append((method, missing))
                 for methods in _apart(together):
                     tasks.append(Task(data_set, seed, hides, methods, question.reading, n_threads))
-    return Plan(tuple(tasks), n_cells, n_cells - n_missing)
+    return Plan(tuple(tasks), tuple(every), len(every) - n_missing)
 
 
 def compute(tasks: Sequence[Task], output: Path, *, n_processes: int = 1) -> Iterator[tuple[Cell, Record]]:

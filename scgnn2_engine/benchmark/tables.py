@@ -43,7 +43,7 @@ class Metric:
     name, title
         Its column and what it is.
     rivals
-        The baselines that it is compared with.
+        The baselines that it is compared with, as far as they have the score.
     lower_is_better
         Or higher.
     as_ratio
@@ -167,6 +167,10 @@ class Scores:
         if not found:
             return None
         return (min if metric.lower_is_better else max)(found, key=lambda pair: pair[1])
+
+    def lacking(self, data_set: str, metric: Metric, seeds: set[int] | None = None) -> tuple[str, ...]:
+        """The metric's rivals that have no score over the given seeds."""
+        return tuple(name for name in metric.rivals if self.median(data_set, name, metric.name, seeds) is None)
 
     def noise_floor(self, data_set: str, seeds: set[int] | None = None) -> float | None:
         """The median error at masked entries that the best baseline would make if its values were the true rates."""

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scgnn2_engine.cli.interrupt import INTERRUPTED
 from scgnn2_engine.cli.parsing import parse_value
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.params import find_parameter
+
+if TYPE_CHECKING:
+    from scgnn2_engine.benchmark import Question
+
+SEEDS, SCORES = "0-4", "mask,clusters,thinning"
+OF_COMPUTING = (
+    "output",
+    "datasets",
+    "methods",
+    "seeds",
+    "scores",
+    "processes",
+    "variants",
+    "max_seconds",
+    "set",
+    "again",
+)
+"""Flags that make no sense beside --report. Without them they are None, not their default value, so that it is seen."""
 
 FAILED = 1
 """Exit code where a cell failed: the table is there, but not whole."""
@@ -39,33 +58,30 @@ def add(commands: Any) -> None:
         metavar="A,B",
         help="these methods only: presets, baselines, variants (all of --variants, if none is named)",
     )
-    benchmark.add_argument("--seeds", metavar="0-4", default="0-4", help="seeds, e.g. 0-4 or 0,2,7 (default 0-4)")
+    benchmark.add_argument("--seeds", metavar=SEEDS, help=f"seeds, e.g. 0-4 or 0,2,7 (default {SEEDS})")
     benchmark.add_argument(
         "--scores",
         metavar="A,B",
-        default="mask,clusters,thinning",
         help="mask (error at hidden entries), clusters (agreement with labels), thinning (of counts); default all",
     )
     benchmark.add_argument(
-        "--processes", metavar="N", type=int, default=1, help="runs at once; they share the threads (default 1)"
+        "--processes", metavar="N", type=int, help="runs at once; they share the threads (default 1)"
     )
     benchmark.add_argument("--variants", metavar="FILE.toml", help="a table of parameters for each variant of a preset")
     benchmark.add_argument(
-        "--max_seconds", metavar="S", type=float, default=0.0, help="time budget of one run of scGNN 2.0; 0: none"
+        "--max_seconds", metavar="S", type=float, help="time budget of one run of scGNN 2.0; 0: none (default)"
     )
     benchmark.add_argument(
         "--set",
         metavar="KEY=VALUE",
         nargs="+",
         action="extend",
-        default=[],
         help="parameters laid over every preset; preprocess_*, load_* and dropout_prob hold for baselines too",
     )
     benchmark.add_argument(
         "--again",
         nargs="?",
         const="all",
-        default="",
         choices=["failed", "all"],
         help="compute again what is there: the cells that failed, or (the default of the flag) all",
     )
@@ -76,74 +92,83 @@ def add(commands: Any) -> None:
 def _benchmark(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.benchmark import write_report
 
-    if arguments.report:
-        if arguments.folders or arguments.output:
+    if arguments.report is not None:
+        given = ["FOLDER"] if arguments.folders else []
+        given += [f"--{name}" for name in OF_COMPUTING if getattr(arguments, name) is not None]
+        if given:
             raise ParameterError(
-                "--report computes nothing.", expected="--report DIR alone", found="FOLDER or --output beside it"
+                "--report computes nothing.", expected="--report DIR alone", found=f"{', '.join(given)} beside it"
             )
-        _show(write_report(Path(arguments.report)))
+        _show(*write_report(Path(arguments.report)))
         return 0
     if not arguments.folders or not arguments.output:
         raise ParameterError(
             "A benchmark needs data sets and a folder for what comes out.",
             expected="scgnn2 benchmark FOLDER... --output DIR, or --report DIR",
         )
-    output = Path(arguments.output)
-    interrupted, n_failed = _compute(arguments, output)
-    if not (interrupted and not (output / "cells").is_dir()):
-        _show(write_report(output))
-    if interrupted:
-        print("Stopped. The same command goes on from here.")
-        return INTERRUPTED
-    return FAILED if n_failed else 0
+    return _compute(arguments, Path(arguments.output))
 
 
-def _compute(arguments: argparse.Namespace, output: Path) -> tuple[bool, int]:
-    """Compute what is missing; whether it was stopped, and how many cells failed."""
+def _compute(arguments: argparse.Namespace, output: Path) -> int:
+    """Compute what is missing and report on what was asked for; the exit code."""
     from scgnn2_engine import benchmark
 
-    settings = _settings(arguments.set)
-    reading = {key: value for key, value in settings.items() if key.startswith("load_")}
-    running = {key: value for key, value in settings.items() if key not in reading}
-    methods, left_out = benchmark.choose_methods(
-        _words(arguments.methods) or None,
-        variants=benchmark.read_variants(arguments.variants) if arguments.variants else None,
-        settings=running,
-        max_seconds=arguments.max_seconds,
-    )
-    data_sets, passed_over = benchmark.find_data_sets(arguments.folders, _words(arguments.datasets) or None)
-    question = benchmark.Question(
-        data_sets,
-        methods,
-        _seeds(arguments.seeds),
-        _protocols(_words(arguments.scores)),
-        reading,
-        arguments.processes,
-        running.get("threads", 0),
-        arguments.again,
-    )
+    question, left_out, passed_over = _question(arguments)
     plan = benchmark.plan(question, output)
     for note in (*left_out, *passed_over):
         print(note)
     print(f"{plan.n_cells} cells, {plan.n_there} of them there already.", flush=True)
     n_done = n_failed = 0
+    interrupted = False
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the workers too
     try:
-        for cell, record in benchmark.compute(plan.tasks, output, n_processes=arguments.processes):
+        for cell, record in benchmark.compute(plan.tasks, output, n_processes=question.n_processes):
             n_done += 1
             n_failed += "error" in record
             outcome = record.get("error") or record.get("skipped") or f"{record['seconds']:.1f} s"
             what = f"{cell.data_set} {cell.method} seed {cell.seed} {cell.protocol}"
             print(f"{n_done}/{plan.n_missing} {what}: {outcome}", flush=True)
     except KeyboardInterrupt:
-        return True, n_failed
+        interrupted = True
     finally:
         signal.signal(signal.SIGTERM, before)
-    return False, n_failed
+    if not interrupted or plan.n_there + n_done:
+        paths, notes = benchmark.write_report(output, plan.cells, left_out)
+        _show(paths, [note for note in notes if note not in left_out])  # those stand above
+    if interrupted:
+        print("Stopped. The same command goes on from here.")
+        return INTERRUPTED
+    return FAILED if n_failed else 0
 
 
-def _show(written: tuple[list[Path], list[str]]) -> None:
-    paths, notes = written
+def _question(arguments: argparse.Namespace) -> tuple[Question, tuple[str, ...], tuple[str, ...]]:
+    """What is asked, and notes: on methods that were left out and on folders that were passed over."""
+    from scgnn2_engine import benchmark
+
+    settings = _settings(arguments.set or [])
+    reading = {key: value for key, value in settings.items() if key.startswith("load_")}
+    running = {key: value for key, value in settings.items() if key not in reading}
+    methods, left_out = benchmark.choose_methods(
+        _words(arguments.methods) or None,
+        variants=benchmark.read_variants(arguments.variants) if arguments.variants else None,
+        settings=running,
+        max_seconds=arguments.max_seconds or 0.0,
+    )
+    data_sets, passed_over = benchmark.find_data_sets(arguments.folders, _words(arguments.datasets) or None)
+    question = benchmark.Question(
+        data_sets,
+        methods,
+        _seeds(SEEDS if arguments.seeds is None else arguments.seeds),
+        _protocols(_words(SCORES if arguments.scores is None else arguments.scores)),
+        reading,
+        1 if arguments.processes is None else arguments.processes,
+        running.get("threads", 0),
+        arguments.again or "",
+    )
+    return question, left_out, passed_over
+
+
+def _show(paths: Sequence[Path], notes: Sequence[str]) -> None:
     for line in (*notes, *paths):
         print(line)
 

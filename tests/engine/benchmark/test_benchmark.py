@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
+from scgnn2_engine import benchmark
 from scgnn2_engine.benchmark import Question, choose_methods, compute, find_data_sets, plan, running
 from scgnn2_engine.benchmark.methods import run_params
 from scgnn2_engine.benchmark.scores import MaskedScores
@@ -123,6 +126,74 @@ def test_a_cell_that_fails_is_recorded_and_does_not_stop_the_rest(data_folder, t
     assert not [cell for cell in cells(tmp_path).values() if "error" in cell]
 
 
+def test_the_report_shows_what_was_asked_for_last(data_folder, tmp_path, capsys):
+    arguments = ["benchmark", str(data_folder), "--output", str(tmp_path), "--datasets", "first"]
+    arguments += ["--seeds", "0", "--methods", "gene_mean,knn", "--scores", "mask"]
+
+    def report(*more):
+        assert main([*arguments, *more]) == 0
+        return (tmp_path / "scores.csv").read_text(), capsys.readouterr().out
+
+    first, _ = report()
+    other, _ = report("--set", "dropout_prob=0.5")
+    assert other != first
+    again, printed = report()
+    assert "2 cells, 2 of them there already." in printed
+    assert again == first
+    assert "2 cells of other parameters or data than those shown are left out." in printed
+    assert "older than" not in printed
+    assert main(["benchmark", "--report", str(tmp_path)]) == 0  # nothing is asked for, so the newest are shown
+    assert (tmp_path / "scores.csv").read_text() == other
+
+
+def test_data_sets_of_one_name_from_two_folders_do_not_mix(data_folder, tmp_path):
+    arguments = ["--output", str(tmp_path / "out"), "--datasets", "first", "--seeds", "0", "--scores", "mask"]
+    shutil.copytree(data_folder / "second", tmp_path / "other" / "first")
+    assert main(["benchmark", str(data_folder), *arguments, "--methods", "gene_mean,knn"]) == 0
+    assert main(["benchmark", str(tmp_path / "other"), *arguments, "--methods", "knn"]) == 0
+    assert len(cells(tmp_path / "out")) == 3
+    assert set(pd.read_csv(tmp_path / "out" / "scores.csv")["method"]) == {"knn"}
+    assert "2 cells of other parameters or data" in (tmp_path / "out" / "benchmark.md").read_text()
+
+
+def test_a_data_set_of_any_name_is_computed_and_reported(data_folder, tmp_path):
+    name = "." + "a|b*" * 50
+    shutil.copytree(data_folder / "first", tmp_path / name)
+    arguments = ["benchmark", str(tmp_path / name), "--output", str(tmp_path / "out"), "--seeds", "0"]
+    arguments += ["--methods", "knn", "--scores", "mask"]
+    assert main(arguments) == 0
+    assert [cell["data_set"] for cell in cells(tmp_path / "out").values()] == [name]
+    assert name.replace("|", "\\|") in (tmp_path / "out" / "benchmark.md").read_text()
+    assert (
+        plan(
+            Question(find_data_sets([tmp_path / name])[0], choose_methods(["knn"])[0], [0], ["mask"]), tmp_path / "out"
+        ).n_missing
+        == 0
+    )
+
+
+def test_what_is_left_out_stands_in_the_report_and_once_on_the_terminal(data_folder, tmp_path, capsys, monkeypatch):
+    choose = benchmark.choose_methods
+
+    def without_magic(names, **more):
+        return choose(["knn"], **more)[0], ("magic is left out: it is not installed.",)
+
+    monkeypatch.setattr(benchmark, "choose_methods", without_magic)
+    arguments = ["benchmark", str(data_folder), "--output", str(tmp_path), "--datasets", "first", "--seeds", "0"]
+    assert main([*arguments, "--scores", "mask"]) == 0
+    assert "- magic is left out: it is not installed.\n" in (tmp_path / "benchmark.md").read_text()
+    assert capsys.readouterr().out.count("magic is left out") == 1
+
+
+def test_a_variant_that_would_write_elsewhere_is_refused_before_anything_is_computed(data_folder, tmp_path, capsys):
+    (tmp_path / "variants.toml").write_text('["../../esc"]\npreset = "default"\n')
+    arguments = ["benchmark", str(data_folder / "first"), "--output", str(tmp_path / "out"), "--methods", "knn"]
+    arguments += ["--seeds", "0", "--scores", "mask", "--set", "total_epoch=1", "feature_AE_epoch=3,3"]
+    assert main([*arguments, "--variants", str(tmp_path / "variants.toml")]) == 2
+    assert "A variant cannot be called '../../esc'. Expected: at most 80 letters" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["variants.toml"]
+
+
 def test_ctrl_c_leaves_what_is_done(data_folder, tmp_path, monkeypatch, capsys):
     right = running.impute_baseline
 
@@ -137,6 +208,9 @@ def test_ctrl_c_leaves_what_is_done(data_folder, tmp_path, monkeypatch, capsys):
     assert [cell["method"] for cell in cells(tmp_path).values()] == ["gene_mean"]
     assert "gene_mean" in (tmp_path / "benchmark.md").read_text()
     assert "goes on from here" in capsys.readouterr().out
+    # Nothing of what is asked for now is there yet, so there is nothing to report.
+    assert main([*arguments, "--methods", "knn", "--scores", "mask"]) == 130
+    assert "benchmark.md" not in capsys.readouterr().out
 
 
 def test_processes_give_what_one_process_gives_and_one_that_dies_costs_its_own_cells(done, data_folder, tmp_path):
@@ -276,7 +350,13 @@ def test_a_run_is_not_measured_twice():
         (["DATA", "--output", "OUT", "--processes", "0"], 2, "at least 1"),
         (["DATA/notes", "--output", "OUT"], 3, "There is no data set in"),
         (["--report", "OUT"], 3, "There is no benchmark in"),
-        (["DATA", "--report", "OUT"], 2, "computes nothing"),
+        (["DATA", "--report", "OUT"], 2, "Found: FOLDER beside it"),
+        (["--report", "OUT", "--datasets", "nosuch", "--again"], 2, "Found: --datasets, --again beside it"),
+        (["--report", "OUT", "--seeds", "0-4", "--processes", "1"], 2, "Found: --seeds, --processes beside it"),
+        (["--report", "OUT", "--scores", "mask", "--max_seconds", "0"], 2, "Found: --scores, --max_seconds beside it"),
+        (["--report", "OUT", "--set", "threads=1", "--methods", "knn"], 2, "Found: --methods, --set beside it"),
+        (["--report", "OUT", "--variants", "a.toml", "--output", "b"], 2, "Found: --output, --variants beside it"),
+        (["DATA", "--output", "OUT", "--methods", "knn", "--max_seconds", "-3"], 2, "a number from 0 upwards"),
     ],
 )
 def test_wrong_arguments_are_answered(data_folder, tmp_path, capsys, arguments, code, words):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from scgnn2_engine.benchmark import find_data_sets, read_data_set
+from scgnn2_engine.benchmark import choose_methods, find_data_sets, read_data_set
+from scgnn2_engine.benchmark.cells import cell_of
 from scgnn2_engine.errors import InputError
 
 
@@ -41,6 +43,29 @@ def test_two_of_one_name_are_refused(data_folder, tmp_path):
     with pytest.raises(InputError, match="Two data sets are called first"):
         find_data_sets([data_folder, tmp_path])
     assert len(find_data_sets([data_folder, data_folder])[0]) == 2
+
+
+def test_any_name_of_a_folder_is_safe_in_that_of_a_cell(data_folder, tmp_path):
+    names = ["plain_1.2", "with space", ".hidden", "a*b?|c:", "a_b__c_", "é" * 100, "n" * 255, "-", ".."]
+    (method,) = choose_methods(["v" * 80], variants={"v" * 80: {}})[0]
+    found = find_data_sets([data_folder], ["first"])[0][0]
+    for hides in ("mask", "thinning"):
+        files = [cell_of(replace(found, name=name), method, 2**32 - 1, hides).file_name for name in names]
+        assert files[0].startswith("plain_1.2--v")  # the cells that are there already keep theirs
+        assert files[1].startswith("with space--v")
+        assert len(set(files)) == len(names)
+        for file in files:
+            assert not set(file) & set("/\\*?|:")
+            assert not file.startswith(".")
+            assert len(file.encode()) <= 255
+
+
+def test_a_folder_whose_name_cannot_be_printed_is_passed_over(data_folder, tmp_path):
+    shutil.copytree(data_folder / "first", tmp_path / "two\nlines")
+    shutil.copytree(data_folder / "first", tmp_path / "first")
+    found, notes = find_data_sets([tmp_path])
+    assert [each.name for each in found] == ["first"]
+    assert "two\\nlines' is passed over: its name has characters that cannot be printed" in notes[0]
 
 
 def test_several_matrices_without_a_known_name_are_not_guessed_from(data_folder, tmp_path):

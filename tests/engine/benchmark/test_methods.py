@@ -91,6 +91,24 @@ def test_a_file_of_variants_needs_tables(tmp_path, text, words):
         read_variants(tmp_path / "missing.toml")
 
 
+@pytest.mark.parametrize("name", ["a/b", "../../esc", ".a", "-a", "", "a b", "a,b", "ä", "a\n", "n" * 81])
+def test_a_variant_whose_name_cannot_stand_in_a_file_name_is_refused(name):
+    with pytest.raises(ParameterError, match="A variant cannot be called"):
+        choose_methods(["knn"], variants={name: {}})
+
+
+def test_letters_digits_and_a_few_signs_make_a_variant():
+    names = ["A-1.b_2", "_", "0", "n" * 80]
+    methods, _ = choose_methods(names, variants={name: {} for name in names})
+    assert [method.name for method in methods] == names
+
+
+@pytest.mark.parametrize("seconds", [-3.0, float("nan")])
+def test_a_time_budget_below_zero_is_refused_for_baselines_too(seconds):
+    with pytest.raises(ParameterError, match="max_seconds cannot be"):
+        choose_methods(["knn"], max_seconds=seconds)
+
+
 def test_a_variant_cannot_take_the_name_of_a_method():
     with pytest.raises(ParameterError, match="cannot be called knn"):
         choose_methods(["knn"], variants={"knn": {}})

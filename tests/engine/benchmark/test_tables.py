@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from scgnn2_engine.benchmark.bars import bars
-from scgnn2_engine.benchmark.cells import newest_cells
+from scgnn2_engine.benchmark.cells import Cell, newest_cells
 from scgnn2_engine.benchmark.report import compared, markdown, write_report
 from scgnn2_engine.benchmark.tables import METRICS, Scores, long_table, marks
 from scgnn2_engine.errors import InputError
@@ -59,6 +59,11 @@ def thinned(method, mse, poisson, **more):
     return [cell(method, "thinning", {"imputed": {"mse": mse, "poisson": poisson}}, **more)]
 
 
+def rivals_of(metric, make, values, **more):
+    """The same scores for every baseline that a metric is compared with."""
+    return [each for name in metric.rivals for each in make(name, values, **more)]
+
+
 def verdicts(cells, method="default"):
     return {bar.requirement: bar for bar in bars(Scores(long_table(cells)), method, marks(cells))}
 
@@ -86,7 +91,7 @@ def test_a_method_is_compared_over_the_seeds_that_it_has():
 
 
 def test_the_bars_of_the_masked_error():
-    cells = masked("knn", [0.4]) + masked("knn", [0.5], data_set="b")
+    cells = rivals_of(MASKED, masked, [0.4]) + rivals_of(MASKED, masked, [0.5], data_set="b")
     cells += masked("default", [0.36], kind="preset") + masked("default", [0.5], kind="preset", data_set="b")
     every = verdict(cells, "masked median error < the best")
     assert (every.verdict, every.found) == ("missed", "a 0.900×, b 1.000× (missed)")
@@ -114,11 +119,65 @@ def test_zeros_are_compared_with_magic():
     assert verdict(cells, "mean value at zeros").verdict == "met"
     cells = masked("magic", [0.4], zero=0.2) + masked("default", [0.3], zero=0.21, kind="preset")
     assert verdict(cells, "mean value at zeros").found == "a 1.050× (missed)"
-    assert verdict(cells[1:], "mean value at zeros").verdict == "not measured"
+    alone = verdict(cells[1:], "mean value at zeros")
+    assert (alone.verdict, alone.found) == ("not measured", "no score of magic")
+
+
+def test_a_bar_says_which_of_its_rivals_have_no_score():
+    cells = thinned("knn", 2.0, 1.0) + thinned("default", 0.9, 0.9, kind="preset")
+    bar = verdict(cells, "count thinning: MSE")
+    assert (bar.verdict, bar.found) == ("met against knn only (no score of alra, magic)", "a 0.450×")
+    worse = thinned("knn", 0.5, 0.5) + thinned("default", 0.9, 0.9, kind="preset")
+    assert verdict(worse, "count thinning: MSE").verdict == "missed against knn only (no score of alra, magic)"
+    alone = verdict(cells[1:], "count thinning: MSE")
+    assert (alone.verdict, alone.found) == ("not measured", "no score of knn, alra, magic")
+    failed = {**cell("magic", "thinning", {}), "error": "no memory"}
+    assert verdict([*cells, failed], "count thinning: MSE").verdict == bar.verdict
+    cells = rivals_of(ARI, clusters, [0.5])[1:] + clusters("default", [0.6], kind="preset")
+    leiden = "pca_leiden_0.5, pca_leiden_0.8, pca_leiden_1.0"
+    for start in ("ARI ≥ the best", "ARI nowhere more than"):
+        assert verdict(cells, start).verdict == f"met against {leiden} only (no score of pca_kmeans)"
+    cells = masked("knn", [0.4]) + masked("soft_svd", [0.5]) + masked("default", [0.3], kind="preset")
+    gap = verdict(cells, "share closed of the gap")
+    others = "gene_mean, gene_median, magic"
+    assert (gap.verdict, gap.found) == (f"no bar, against knn, soft_svd only (no score of {others})", "a 50%")
+
+
+def test_a_bar_says_on_which_data_sets_a_rival_has_no_score():
+    cells = [each for name in ("knn", "alra", "magic") for each in thinned(name, 2.0, 1.0)]
+    cells += thinned("knn", 2.0, 1.0, data_set="b") + thinned("knn", 2.0, 1.0, data_set="c")
+    cells += thinned("alra", 2.0, 1.0, data_set="c")
+    cells += [each for name in "abcd" for each in thinned("default", 1.0, 0.5, data_set=name, kind="preset")]
+    bar = verdict(cells, "count thinning: MSE")
+    assert bar.verdict == ("met without a score of alra, magic on b; of magic on c; of knn, alra, magic on d")
+    assert bar.found == "a 0.500×, b 0.500×, c 0.500×; d: no score of knn, alra, magic"
+
+
+def test_a_rival_counts_over_the_seeds_of_the_method():
+    cells = thinned("knn", 2.0, 1.0, seed=1) + thinned("alra", 2.0, 1.0) + thinned("default", 1.0, 0.5, kind="preset")
+    assert verdict(cells, "count thinning: MSE").verdict == "met against alra only (no score of knn, magic)"
+
+
+def test_data_sets_without_a_score_of_the_method_are_named():
+    cells = [each for name in "abc" for each in rivals_of(MASKED, masked, [0.4], data_set=name)]
+    cells += masked("default", [0.3], kind="preset")
+    every, mean = verdict(cells, "masked median error <"), verdict(cells, "masked median error ≤")
+    assert (every.verdict, every.found) == ("met", "a 0.750×; b, c: no score")
+    assert (mean.verdict, mean.found) == ("met", "0.750× over 1 data set; b, c: no score")
+    assert verdict(cells, "share closed of the gap").found == "a 50%; b, c: no score"
+    ari = verdict(cells, "ARI ≥ the best")
+    assert (ari.verdict, ari.found) == ("not measured", "no score")
+    cells = clusters("default", [0.5, 0.5], kind="preset") + clusters("default", [0.5], kind="preset", data_set="b")
+    spread = verdict(cells, "standard deviation of ARI")
+    assert (spread.verdict, spread.found) == ("met", "a +0.000; b: one seed only")
+    cells += clusters("paper", [0.4], kind="preset", data_set="b")
+    above = verdict(cells, "ARI ≥ 0.05 above preset paper")
+    assert above.verdict == "met without a score of paper on a"
+    assert above.found == "+0.100 over 1 data set; a: no score of paper"
 
 
 def test_the_bars_of_the_clusters():
-    cells = clusters("pca_kmeans", [0.5, 0.7]) + clusters("pca_leiden_0.8", [0.6, 0.7])
+    cells = rivals_of(ARI, clusters, [0.5, 0.7]) + clusters("pca_leiden_0.8", [0.6, 0.7])
     cells += clusters("default", [0.6, 0.64], kind="preset") + clusters("paper", [0.5, 0.6], kind="preset")
     mean = verdict(cells, "ARI ≥ the best")
     assert (mean.verdict, mean.found) == ("missed", "-0.030 over 1 data set")
@@ -134,7 +193,7 @@ def test_the_bars_of_the_clusters():
 def test_the_bars_of_count_thinning_leave_out_reads():
     reads = {"commonest_value_share": 0.01, "share_of_ones": 0.01}
     cells = thinned("knn", 2.0, -1.0) + thinned("alra", 1.0, 1.0) + thinned("no_denoising", 0.1, -9.0)
-    cells += thinned("default", 0.9, -1.1, kind="preset")
+    cells += thinned("magic", 3.0, 1.0) + thinned("default", 0.9, -1.1, kind="preset")
     cells += thinned("knn", 1.0, 1.0, data_set="b", traits=reads)
     cells += thinned("default", 5.0, 5.0, data_set="b", traits=reads, kind="preset")
     mse, poisson = verdict(cells, "count thinning: MSE"), verdict(cells, "count thinning: Poisson")
@@ -160,7 +219,32 @@ def test_agreement_between_seeds_needs_no_types():
     table = long_table(cells)
     value = table.loc[table["metric"] == "ari_between_seeds", "value"].item()
     assert value == pytest.approx((1 - 0.5 - 0.5) / 3)
-    assert "| knn | 0.000 |" in markdown(cells, table)
+    text = markdown(cells, table)
+    assert "| knn | 0.000 |" in text
+    assert "(mean ARI of all pairs; needs no labels)" in text
+    cells += [{**each, "method": "pca_kmeans"} for each in cells]
+    text = markdown(cells, long_table(cells))
+    assert "(mean ARI of all pairs; needs no labels, but pca_kmeans was told the number of types)" in text
+
+
+def test_seconds_and_memory_are_of_thinning_where_nothing_else_was_run():
+    alone = {"seconds": 7.0, "peak_memory": 5 * 2**20}
+    cells = thinned("default", 1.0, 1.0, kind="preset", **alone)
+    text = markdown(cells, long_table(cells))
+    assert "| default | 7.0 |" in text.partition("## Seconds")[2]
+    assert "| default | 5 |" in text.partition("## Peak memory")[2]
+    cells += masked("default", [0.3], kind="preset") + thinned("knn", 1.0, 1.0, **alone)
+    cells += thinned("knn", 1.0, 1.0, data_set="b", **alone) + masked("knn", [0.4], data_set="b")
+    text = markdown(cells, long_table(cells)).partition("## Seconds")[2]
+    assert "| default | 2.0 | — |" in text
+    assert "| knn | 7.0 | 2.0 |" in text
+
+
+def test_a_stroke_in_a_name_is_no_border():
+    cells = masked("knn", [0.4], data_set="a|b") + masked("default", [0.3], kind="preset", data_set="a|b")
+    text = markdown(cells, long_table(cells))
+    assert "| method | a\\|b |" in text
+    assert "| a\\|b 0.750× |" in text
 
 
 def test_the_table_puts_each_score_beside_the_best_baseline():
@@ -199,11 +283,54 @@ def test_seeds_of_different_parameters_are_never_taken_together(tmp_path):
     old = masked("knn", [0.1, 0.1, 0.1])
     new = [{**each, "key": "n", "date": "2026-11-25T10:00:00+00:00"} for each in masked("knn", [0.4])]
     write(tmp_path, [*old, *new])
-    cells, n_older = newest_cells(tmp_path)
-    assert (len(cells), n_older) == (1, 3)
+    cells, n_left_out = newest_cells(tmp_path)
+    assert (len(cells), n_left_out) == (1, 3)
     _, notes = write_report(tmp_path)
     assert "3 cells of other parameters or data" in notes[0]
     assert "**0.400**" in (tmp_path / "benchmark.md").read_text()
+
+
+def test_what_was_asked_for_is_shown_though_other_cells_are_newer(tmp_path):
+    newer = {"key": "n", "date": "2026-11-25T10:00:00+00:00"}
+    write(tmp_path, masked("knn", [0.1, 0.1]) + masked("knn", [0.4], **newer))
+    write(tmp_path, masked("soft_svd", [0.2]) + masked("soft_svd", [0.3], **newer))
+    asked = [Cell("a", "knn", 0, "mask", "k", "d")]
+    cells, n_left_out = newest_cells(tmp_path, asked)
+    shown = [(each["method"], each["key"], each["seed"]) for each in cells]
+    assert sorted(shown) == [("knn", "k", 0), ("knn", "k", 1), ("soft_svd", "n", 0)]
+    assert n_left_out == 2
+    _, notes = write_report(tmp_path, asked, ["magic is left out."])
+    assert notes == ["magic is left out.", "2 cells of other parameters or data than those shown are left out."]
+    text = (tmp_path / "benchmark.md").read_text()
+    assert "| knn | **0.100** |" in text
+    assert "- magic is left out.\n" in text
+    missing = [Cell("a", name, 0, "mask", "other", "d") for name in ("knn", "soft_svd")]
+    with pytest.raises(InputError, match="none of the cells that were asked for"):
+        newest_cells(tmp_path, missing)
+
+
+def test_cells_of_other_data_of_the_same_name_are_never_compared(tmp_path):
+    later = {"date": "2026-11-25T10:00:00+00:00", "data": "new"}
+    write(tmp_path, clusters("pca_kmeans", [0.9], data="old") + clusters("default", [0.5], kind="preset", **later))
+    write(tmp_path, clusters("pca_leiden_0.8", [0.4]))  # of an earlier version, which did not say
+    cells, n_left_out = newest_cells(tmp_path)
+    assert sorted(each["method"] for each in cells) == ["default", "pca_leiden_0.8"]
+    assert n_left_out == 1
+    cells, _ = newest_cells(tmp_path, [Cell("a", "knn", 0, "mask", "k", "old")])
+    assert sorted(each["method"] for each in cells) == ["pca_kmeans", "pca_leiden_0.8"]
+
+
+def test_cells_of_a_method_with_different_parameters_are_pointed_out(tmp_path):
+    halves = [{"alpha": 0.5, "threads": n, "total_epoch": 3} for n in (1, 2)]
+    runs = masked("default", [0.3], kind="preset", parameters=halves[0])
+    runs += clusters("default", [0.5], kind="preset", parameters=halves[1])
+    write(tmp_path, runs)
+    assert write_report(tmp_path)[1] == []
+    write(tmp_path, [{**runs[0], "parameters": {**halves[0], "alpha": 1.0}, "key": "n", "date": "2026-11-26"}])
+    assert write_report(tmp_path)[1] == [
+        "1 cells of other parameters or data than those shown are left out.",
+        "The cells of default are not all of the same parameters: alpha.",
+    ]
 
 
 def test_scores_of_other_entries_are_pointed_out(tmp_path):
