@@ -7,6 +7,7 @@ iterated.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from functools import partial
@@ -30,12 +31,13 @@ from scgnn2_engine.events import (
     drain,
     never,
 )
-from scgnn2_engine.gap_filling import answers, take_in, without_effect
+from scgnn2_engine.gap_filling import answers, take_in
 from scgnn2_engine.graph import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.iteration import embed, one_iteration
 from scgnn2_engine.journey import GivenUpError, Journey, Steps, Watch
 from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.parameter_doubts import of_another_preset, without_effect
 from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.prepare import check_memory, expected_memory, iterate_ltmg, iterate_preprocess
 from scgnn2_engine.recorder import Recorder
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 
 def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | None = None) -> Result:
     """Run scGNN 2.0 to its end.
+
+    What deserves a second look (a scale that was guessed, many cells dropped) goes to the logger ``scgnn2_engine`` as a
+    warning, which Python shows unless told otherwise; all that was noticed stands in ``result.record["notices"]``.
 
     Parameters
     ----------
@@ -77,7 +82,15 @@ def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | 
     >>> result.imputed.shape[0] == len(result.labels)
     True
     """
-    return drain(iterate(data, params))
+    steps = iterate(data, params)
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if isinstance(event, Notice) and event.level == "warning":
+            logging.getLogger("scgnn2_engine").warning(event.message)
 
 
 def iterate(
@@ -273,6 +286,8 @@ def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Jour
             "warning",
             "cluster_AE",
         )
+    if doubt := of_another_preset(params):
+        yield Notice(doubt, "warning", "load")
     for key, why in without_effect(params).items():
         yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
     bulk = None

@@ -75,8 +75,8 @@ class Source:
 
     @classmethod
     def named(cls, text: str) -> Source:
-        """What a user of the command line means: ``demo``, unless there is a file of that name, or a path."""
-        return cls.demo() if text == "demo" and not Path("demo").exists() else cls.at(text)
+        """What a user of the command line means: ``demo``, or a path (of a file of that name ``./demo``)."""
+        return cls.demo() if text == "demo" else cls.at(text)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Source:

@@ -227,7 +227,7 @@ def check_axes(axes: Sequence[Axis]) -> None:
         axis.validate()
     if not axes:
         raise ParameterError(
-            "A sweep needs at least one parameter to vary.", expected="axes, such as graph_AE_embedding_size=8:64"
+            "A sweep needs at least one parameter to vary.", expected="axes, such as clustering_resolution=0.1:0.5"
         )
     keys = [axis.key for axis in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)

@@ -57,6 +57,9 @@ def state_of(info: SweepInfo) -> str:
     text = f"{info.state}: {info.n_done} of {info.sweep.n_trials} trials in {duration(info.seconds)}"
     if info.best is not None:
         text += f"; best {score_words(info.sweep.score)} {info.best.score:.4g} in trial {info.best.number + 1}"
+    scores = [trial.score for trial in info.trials if trial.score is not None]
+    if len(scores) > 2 and len(set(scores)) == 1:
+        text += ". All scores are the same: what is varied does not change this score, with these parameters"
     return text + (f". {info.reason}" if info.reason else "")
 
 

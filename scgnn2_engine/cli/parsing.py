@@ -32,14 +32,28 @@ class Parser(argparse.ArgumentParser):
 def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for each declared parameter, in the groups of the declaration."""
     sections: dict[str, Any] = {}
+    default, paper = (RunParams(preset=preset).to_dict() for preset in ("default", "paper"))
     for owner, name in every_parameter():
         if owner.title not in sections:
             sections[owner.title] = parser.add_argument_group(owner.title)
-        _add_flag(sections[owner.title], owner.flag(name), owner.param[name], allowed_range(owner, name))
+        key = owner.flag(name)
+        unset = _shown(default[key])
+        if key != "preset" and paper[key] != default[key]:
+            unset += f", with --preset paper {_shown(paper[key])}"
+        _add_flag(sections[owner.title], key, owner.param[name], f"{allowed_range(owner, name)}; default: {unset}")
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written after a flag."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value}" if value != "" else "none"
 
 
 def _add_flag(section: Any, key: str, declared: Any, accepts: str) -> None:
-    text = f"{declared.doc} ({accepts}; default: {declared.default})".replace("%", "%%")
+    text = f"{declared.doc} ({accepts})".replace("%", "%%")
     options: dict[str, Any] = {"dest": f"param:{key}", "default": None, "help": text}
     if isinstance(declared, param.Boolean):
         section.add_argument(f"--{key}", action=argparse.BooleanOptionalAction, **options)

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         nargs="?",
         metavar="DATA",
         help="csv/tsv (also .gz), 10x folder or .h5, h5ad, or 'demo' (700 real cells that come with "
-        "scanpy); instead of it the --load_* flags can name the files",
+        "scanpy; a file of that name is ./demo); instead of it the --load_* flags can name the files",
     )
     run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
     run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     params = given_params(arguments)
     data = arguments.data
-    if data == "demo" and not Path("demo").exists():
+    if data == "demo":  # a file of that name is ./demo
         from scgnn2_engine.io.demo import LABEL_COLUMN, demo
 
         data = demo()

@@ -22,7 +22,9 @@ BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PICKLE_NAME = re.compile(
     r".*\.(pkl|pickle|p|joblib|pt|pth)(\.gz|\.bz2|\.xz)?|ind\..+\.(x|tx|allx|y|ty|ally|graph)", re.IGNORECASE
 )
-_PICKLE_START = re.compile(rb"\x80[\x02-\x05]|[]})]q[\x00-\x08]|c[\w.]+\n\w+\n|\((?:lp|dp|I|S)\d*\n", re.DOTALL)
+_PICKLE_START = re.compile(
+    rb"\x80[\x02-\x05]|[]})]q[\x00-\x08]|c[\w.]+\n\w+\n(?:p\d+\n|[()q.])|\((?:lp|dp|I|S)\d*\n", re.DOTALL
+)
 _R_START = (
     *(b"RD%c%c\n" % (kind, version) for kind in b"XAB" for version in b"23"),
     *(b"X\n\x00\x00\x00", b"A\n2\n", b"A\n3\n", b"B\n\x02\x00", b"B\n\x03\x00"),

@@ -160,6 +160,13 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _label_column(path: Path, header: list[str]) -> int:
     if len(header) == 2:
         return 1
+    if len(header) == 1:
+        raise InputError(
+            f"{path} has one column: labels without names of cells cannot be matched.",
+            expected="names of cells in the first column, labels in the second",
+            found=f"the column {header[0]}",
+            advice="Put the names of the cells before the labels, or check the separator (comma, tab or semicolon).",
+        )
     lower = [name.lower() for name in header]
     for name in _LABEL_COLUMNS:
         if name in lower[1:]:

@@ -152,7 +152,9 @@ def _about_dropped(
     """The notes and the warnings on what was dropped."""
     notes, warnings = [], []
     if n_genes:
-        notes.append(f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells.")
+        sentence = f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells."
+        keep = " Markers of rare types can be among them: to keep more raise preprocess_gene_cutoff (1 keeps all)."
+        notes.append(sentence + keep * (params.gene_cutoff < 1))
     if n_cells:
         sentence = (
             f"Dropped {n_cells} of {n_obs} cells: zero in more than {params.cell_cutoff:.0%} of the "

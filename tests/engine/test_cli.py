@@ -187,3 +187,18 @@ def test_ctrl_c_ends_cleanly_with_what_is_there(counts, tmp_path):
     assert "Results:" in printed
     assert (out / "imputed.csv").exists()
     assert json.loads((out / "run.json").read_text())["stopped_by"] == "stop_signal"
+
+
+def test_help_names_the_defaults_of_both_presets(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for text in ("default: 3, with --preset paper 31)", "default: on, with --preset paper off)", "default: default)"):
+        assert text in said
+
+
+def test_demo_is_the_demo_wherever_it_is_asked_for(monkeypatch, tmp_path, capsys):
+    (tmp_path / "demo").mkdir()  # as an earlier run into --output_dir demo leaves it
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "demo", "--output_dir", "demo", "--preprocess_cell_cutoff", "0", "--quiet"]) == 3
+    assert "of 700 cells" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from scgnn2_engine.events import (
     StageStarted,
 )
 from scgnn2_engine.gap_filling import _is_expected
+from scgnn2_engine.parameter_doubts import of_another_preset
 from scgnn2_engine.prepare import prepare
 from scgnn2_engine.types import HiddenEntries, Truth
 
@@ -649,3 +650,16 @@ def test_the_published_sample_as_its_paper_runs_it(data_dir):
     assert 0.30 <= metrics["error_median"].iloc[0] <= 0.40
     assert metrics["ari_against_ground_truth"].iloc[0] > 0.3
     assert metrics["cluster_count"].iloc[0] >= 5
+
+
+def test_warnings_reach_who_uses_the_library(data, caplog):
+    with caplog.at_level("WARNING", logger="scgnn2_engine"):
+        run(data, seed=1, LTMG_mode="per_gene")
+    assert [record.message for record in caplog.records if "LTMG_mode has no effect" in record.message]
+
+
+def test_a_file_of_one_preset_that_names_another_is_said(data, tmp_path):
+    whole = RunParams(total_epoch=1).to_toml().replace('preset = "default"', 'preset = "paper"')
+    (tmp_path / "all.toml").write_text(whole)
+    assert "of preset default" in of_another_preset(RunParams.from_toml(tmp_path / "all.toml"))
+    assert of_another_preset(RunParams(preset="paper", ensemble=True, feature_AE_objective="denoise")) == ""

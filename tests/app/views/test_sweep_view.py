@@ -16,7 +16,7 @@ from scgnn2_app.sweeps.records import Sweep, SweepInfo, Trial
 from scgnn2_app.sweeps.search_space import Axis
 from scgnn2_app.views.sweep import NONE, SweepView
 from scgnn2_app.views.sweep_axis import BY_DECADES, AxisField
-from scgnn2_app.views.sweep_charts import table_of
+from scgnn2_app.views.sweep_charts import state_of, table_of
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import ParameterError
 
@@ -229,3 +229,10 @@ def test_the_chosen_sweep_stays_when_another_comes(view: SweepView, sweeps: Swee
     sweeps.shown = [info_of("b", source=tiny_source), *sweeps.shown]
     view.update()
     assert view.sweep_id == "a"
+
+
+def test_scores_that_are_all_the_same_are_said(tiny_source: Source) -> None:
+    trials = tuple(Trial(n, {"clustering_resolution": 0.1 * n}, "done", 0.25) for n in range(3))
+    assert "All scores are the same" in state_of(info_of("s", source=tiny_source, trials=trials))
+    assert "the same" not in state_of(info_of("s", source=tiny_source, trials=trials[:2]))
+    assert "the same" not in state_of(info_of("s", source=tiny_source))

@@ -10,6 +10,7 @@ from anndata import AnnData
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read
+from scgnn2_engine.io.kinds import kind_of
 
 
 @pytest.mark.parametrize("name", ["data.pkl", "data.pickle.gz", "ind.goolam.x", "ind.goolam.allx", "model.pt"])
@@ -77,3 +78,12 @@ def test_a_name_that_promises_another_format_is_named(tmp_path):
 def test_text_that_is_not_zipped_is_read_whatever_its_name(tmp_path):
     (tmp_path / "plain.csv.gz").write_text("gene,zelle_\u00e4,cell_2\nActb,1,2\nGapdh,0,1\n", encoding="utf-8")
     assert read(tmp_path / "plain.csv.gz").obs_names.tolist() == ["zelle_\u00e4", "cell_2"]
+
+
+@pytest.mark.parametrize("content", [b"cposix\nsystem\n(S'ls'\ntR.", b"c__builtin__\neval\np0\n(S'1'\ntR."])
+def test_text_pickles_are_refused_and_a_column_of_text_is_none(tmp_path, content):
+    (tmp_path / "data.csv").write_bytes(content)
+    with pytest.raises(InputError, match="is a pickle"):
+        kind_of(tmp_path / "data.csv")
+    (tmp_path / "labels.csv").write_text("cluster\nbeta\nalpha\nbeta\n")
+    assert kind_of(tmp_path / "labels.csv") == "text"

@@ -88,3 +88,8 @@ def test_labels_from_an_obs_column(missing):
         read_dataset(RunParams(load_cell_type_labels="sort"), data)
     with pytest.raises(InputError, match=r"labels\.csv .*does not exist"):
         read_dataset(RunParams(load_cell_type_labels="labels.csv"), data)
+
+
+def test_one_column_is_labels_without_cells(tmp_path):
+    with pytest.raises(InputError, match="has one column: labels without names of cells"):
+        labels(tmp_path, "cell_type\nbeta\nalpha\nbeta\n")

@@ -25,7 +25,9 @@ def test_a_cutoff_includes_its_own_value() -> None:
     counts[:, 2] = 0
     kept = choose(counts, "counts", PreprocessParams(gene_cutoff=0.9))
     assert kept.genes.tolist() == [0, 1]
-    assert kept.notes == ("Dropped 1 of 3 genes: zero in more than 90% of the cells.",)
+    (note,) = kept.notes
+    assert note.startswith("Dropped 1 of 3 genes: zero in more than 90% of the cells. Markers of rare types")
+    assert "raise preprocess_gene_cutoff" in note
 
 
 def test_cells_are_judged_by_the_kept_genes() -> None:
@@ -43,7 +45,7 @@ def test_more_than_a_tenth_of_the_cells_dropped_is_a_warning(counts: np.ndarray,
     counts += 1
     counts[:n_empty], counts[:, :20] = 0, 0  # most of the genes may go without one
     kept = choose(counts, "counts", PreprocessParams())
-    assert kept.notes[0] == "Dropped 20 of 30 genes: zero in more than 90% of the cells."
+    assert kept.notes[0].startswith("Dropped 20 of 30 genes: zero in more than 90% of the cells.")
     assert len(kept.notes) == 1 + (n_empty > 0 and not warned)
     advice = "To keep more of them raise preprocess_cell_cutoff (1 keeps all)."
     sentence = f"Dropped {n_empty} of 40 cells: zero in more than 90% of the 10 kept genes."

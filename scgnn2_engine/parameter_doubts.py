@@ -1,0 +1,73 @@
+"""What to say of parameters that do not do what somebody who set them will expect."""
+
+from __future__ import annotations
+
+from scgnn2_engine.params import PRESETS, RunParams
+
+
+def of_another_preset(params: RunParams) -> str:
+    """A sentence where the parameters are of another preset than they say; empty else.
+
+    A file of all parameters holds the values of the preset it was written with: whoever changes the line ``preset`` in
+    it alone has not changed anything.
+
+    Examples
+    --------
+    >>> of_another_preset(RunParams(preset="paper", seed=3))
+    ''
+    >>> of_another_preset(RunParams.from_dict({**RunParams().to_dict(), "preset": "paper"}))[:58]
+    'The preset is paper, but all but the name is of preset def'
+    """
+    values, changed = params.to_dict(), params.changed()
+    mine = RunParams(preset=params.preset).to_dict()
+    for name in PRESETS:
+        theirs = RunParams(preset=name).to_dict()
+        differing = [key for key in mine if mine[key] != theirs[key] and key != "preset"]
+        taken = [key for key in differing if key in changed and values[key] == theirs[key]]
+        if len(taken) > len(differing) / 2:
+            n = (
+                "all but the name is"
+                if len(taken) == len(differing)
+                else f"{len(taken)} of {len(differing)} values are"
+            )
+            return (
+                f"The preset is {params.preset}, but {n} of preset {name} ({taken[0]} = {values[taken[0]]} and so on): "
+                "values that are set win over the preset. Leave them out of the file of parameters to have "
+                f"{params.preset}."
+            )
+    return ""
+
+
+def without_effect(params: RunParams) -> dict[str, str]:
+    """Parameters that were set to something the run does not use, and why.
+
+    Examples
+    --------
+    >>> list(without_effect(RunParams(feature_AE_concat_prev_embed="graph", LTMG_mode="per_gene")))
+    ['LTMG_mode', 'feature_AE_concat_prev_embed']
+    """
+    idle = {}
+    if params.LTMG.mode != "reference" and not params.run_LTMG:
+        idle["LTMG_mode"] = "LTMG is off (run_LTMG)"
+    clusters = params.clustering
+    if clusters.use_flexible_k and (clusters.louvain_only or clusters.method in ("Leiden", "consensus")):
+        idle["clustering_use_flexible_k"] = "the number of clusters is that of the communities"
+    return {**idle, **_idle_with(params)}
+
+
+def _idle_with(params: RunParams) -> dict[str, str]:
+    """Likewise, by the objective alone."""
+    if params.feature_AE.objective == "reconstruct":
+        rest = {"ensemble": params.ensemble, "imputation_target": params.imputation_target == "expected"}
+        return {key: "it rests on feature_AE_objective = denoise" for key, is_set in rest.items() if is_set}
+    published, found = RunParams(preset="paper").to_dict(), params.to_dict()
+    only = "it belongs to feature_AE_objective = reconstruct"
+    keys = {
+        "feature_AE_concat_prev_embed": only,
+        "feature_AE_dropout_prob": f"{only}; feature_AE_hide_share hides inputs",
+        **dict.fromkeys(
+            ("cluster_AE_dropout_prob", "cluster_AE_reconstruction_weight", "cluster_AE_graph_weight"), only
+        ),
+        **dict.fromkeys(("cluster_AE_cell_type_weight", "cluster_AE_l1_weight"), only),
+    }
+    return {key: why for key, why in keys.items() if found[key] != published[key]}
