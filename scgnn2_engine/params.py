@@ -130,8 +130,9 @@ class LoadParams(StageParams):
     layer = _text("Layer to read of an AnnData, Seurat object or experiment; empty: counts, else .raw, else X.")
     scale = _choice(
         "auto",
-        ["auto", "counts", "normalised", "logged"],
-        "Scale of the values. auto decides by the values, and says so; logged data is not logged again.",
+        ["auto", "counts", "normalised", "logged", "log2", "log10"],
+        "Scale of the values. auto decides by the values, and says so; logged data is not logged again. logged is "
+        "ln(1 + x); log2 and log10 of 1 + x are brought to it.",
     )
 
 

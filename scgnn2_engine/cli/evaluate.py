@@ -31,9 +31,9 @@ def add(commands: Any) -> None:
     evaluate.add_argument(
         "--scale",
         "--load_scale",
-        choices=["auto", "counts", "normalised", "logged"],
+        choices=["auto", "counts", "normalised", "logged", "log2", "log10"],
         default="auto",
-        help="of the imputed values; logged: natural logarithm of 1 + x",
+        help="of the imputed values; logged: natural logarithm of 1 + x, log2 and log10: the others",
     )
     evaluate.add_argument(
         "--orientation",

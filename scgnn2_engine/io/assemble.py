@@ -15,7 +15,7 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
-from scgnn2_engine.io.scale import detect_scale
+from scgnn2_engine.io.scale import LOGARITHMS, detect_scale
 from scgnn2_engine.io.text import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix, Scale
@@ -119,6 +119,8 @@ def finish(found: Found, load: LoadParams) -> Dataset:
     var_names, var_notes = unique_names(found.var_names, "gene")
     _check_values(found, obs_names, var_names)
     expression = _compact(found.expression)
+    if load.scale in LOGARITHMS:
+        expression = expression * np.float32(np.log(LOGARITHMS[load.scale]))
     scale, scale_note, scale_warnings = _scale(expression, load.scale)
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":
@@ -191,6 +193,10 @@ def _compact(x: Matrix) -> Matrix:
 
 def _scale(expression: Matrix, asked: str) -> tuple[Scale, str, list[str]]:
     verdict = detect_scale(expression)
+    if asked in LOGARITHMS:
+        note = f"Scale {asked}(1 + x), as asked (load_scale): brought to ln(1 + x)."
+        doubt = f"Brought from {asked} to ln(1 + x) as asked, the values look {verdict.scale}: {verdict.reason}"
+        return "logged", note, [doubt] * (verdict.scale != "logged")
     if asked == "auto" or asked == verdict.scale:
         return verdict.scale, verdict.reason, [verdict.warning] if verdict.warning else []
     chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"

@@ -15,9 +15,12 @@ _WHOLE_SHARE = 0.2  # expected counts are whole wherever no read was shared; rou
 _TELLING_COUNT, _TELLING_VALUES = 100, 5  # four digits of log2 give counts up to 100 to 0.01
 _NATURAL = "Scale logged, natural logarithm assumed"
 _LOG2 = (
-    "The values look like log2(1 + x), with which {}, but the natural logarithm is assumed: multiply them by ln 2 "
-    "(0.693147), or undo the logarithm (2**x - 1), and read the result."
+    "The values look like log2(1 + x), with which {}, but the natural logarithm is assumed: --load_scale log2 takes "
+    "them for what they are (in bulk expression undo the logarithm, 2**x - 1)."
 )
+LOGARITHMS = {"log2": 2.0, "log10": 10.0}
+"""Scales of 1 + x that are brought to the natural logarithm, and their bases."""
+
 _SAME_TOTAL = 2e-3  # relative spread of the cells' totals that only a normalisation produces
 
 

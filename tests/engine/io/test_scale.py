@@ -63,7 +63,7 @@ def test_log2_is_recognised(values, why):
     assert verdict.scale == "logged"
     assert "natural logarithm assumed" in verdict.reason
     assert why in verdict.warning
-    assert "multiply them by ln 2" in verdict.warning
+    assert "--load_scale log2" in verdict.warning
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,20 @@ def test_the_warning_about_log2_reaches_the_data_set():
     adata = AnnData(np.log2(1 + COUNTS).astype(np.float32))
     for asked in ("auto", "logged"):
         assert any("log2" in warning for warning in from_anndata(adata, RunParams(load_scale=asked).load).warnings)
+
+
+@pytest.mark.parametrize(("asked", "base"), [("log2", 2), ("log10", 10)])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_other_logarithms_are_brought_to_the_natural_one(asked, base, sparse):
+    given = (np.log1p(COUNTS) / np.log(base)).astype(np.float32)
+    adata = AnnData(sp.csr_matrix(given) if sparse else given)
+    found = from_anndata(adata, RunParams(load_scale=asked).load)
+    values = found.expression.toarray() if sparse else found.expression
+    assert sp.issparse(found.expression) == sparse
+    assert values == pytest.approx(np.log1p(COUNTS), rel=1e-5)
+    assert found.scale == "logged"
+    assert any(f"Scale {asked}(1 + x), as asked" in note for note in found.notes)
+    assert found.warnings == ()
+    assert np.array_equal(adata.X.toarray() if sparse else adata.X, given)  # the user's own stays
+    (doubt,) = from_anndata(AnnData(COUNTS.astype(np.float32) * 100), RunParams(load_scale=asked).load).warnings
+    assert "the values look normalised" in doubt
