@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,18 +27,25 @@ if TYPE_CHECKING:
 DESCRIPTIONS = ("seurat", "experiment")
 """What of ``uns`` is carried through a run: how an object of R was built."""
 
+_LOOKED_AT = 10_000
+"""Stored values by which counts are told from other matrices."""
+
 SCALED = "_scale.data"
 """Scaled expression as Seurat keeps it for its PCA: large, dense, and of no use after another selection of genes."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which matrix of an AnnData is read: ``"X"``, ``"raw"`` or the name of a layer, and the reason for it."""
+    """Which matrix of an AnnData is read: ``"X"``, ``"raw"`` or the name of a layer, and the reason for it.
+
+    ``alternatives`` are the others, ``layers`` the names of all layers.
+    """
 
     name: str
     layer: bool
     reason: str
     alternatives: tuple[str, ...]
+    layers: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -108,7 +115,8 @@ def choose_matrix(
             found=f"layers {', '.join(named) or 'none'}",
             advice="Name a layer with --load_layer.",
         )
-    return Choice(name, name in named, why, tuple(other for other in every if other not in (name, "scale.data")))
+    others = tuple(other for other in every if other not in (name, "scale.data"))
+    return Choice(name, name in named, why, others, tuple(named))
 
 
 def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
@@ -131,7 +139,13 @@ def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnD
         "obsp": dict(adata.obsp),
         "varm": {} if choice.name == "raw" else dict(adata.varm),
     }
-    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns)
+    others = {} if layer else {name: _matrix_of(adata, name, choice.layers) for name in choice.alternatives}
+    elsewhere = _counts_elsewhere(choice, matrix, others)
+    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere)
+
+
+def _matrix_of(adata: AnnData, name: str, layers: Collection[str]) -> Any:
+    return adata.layers[name] if name in layers else adata.raw.X if name == "raw" else adata.X
 
 
 def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
@@ -157,7 +171,7 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
             choice = choose_matrix(
                 layers, has_raw="raw" in file, has_x="X" in file, asked=layer, x_name=_name_of_x(described)
             )
-            place = f"layers/{choice.name}" if choice.layer else ("raw/X" if choice.name == "raw" else "X")
+            place = _place(choice.name, layers)
             var_place = "raw/var" if choice.name == "raw" and not choice.layer else "var"
             modern = all("encoding-type" in file[key].attrs for key in (place, "obs", var_place) if key in file)
             if modern or place in file:
@@ -167,7 +181,9 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
                 beside = {key: read_elem(file[key]) for key in ("obsm", "varm", "obsp") if key in file}
                 if var_place == "raw/var":
                     beside["varm"] = {}
-                return _found(str(path), choice, read_elem(file[place]), obs, var, beside, described)
+                others = {} if layer else {name: file[_place(name, layers)] for name in choice.alternatives}
+                elsewhere = _counts_elsewhere(choice, file[place], others)
+                return _found(str(path), choice, read_elem(file[place]), obs, var, beside, described, elsewhere)
         with warnings.catch_warnings():  # files of anndata before 0.8 are read with a warning that they are old
             warnings.simplefilter("ignore")
             return found_in_anndata(anndata.read_h5ad(path), layer=layer, source=str(path))
@@ -175,6 +191,37 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
         raise
     except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
         raise cannot_read(path, error) from error
+
+
+def _place(name: str, layers: Collection[str]) -> str:
+    """Where a matrix lies in a file."""
+    return f"layers/{name}" if name in layers else ("raw/X" if name == "raw" else "X")
+
+
+def _counts_elsewhere(choice: Choice, taken: Any, others: Mapping[str, Any]) -> str:
+    """A sentence where another matrix holds counts and the chosen one does not; empty else."""
+    if _are_counts(taken):
+        return ""
+    for name, matrix in others.items():
+        if _are_counts(matrix):
+            other = f"layers[{name!r}]" if name in choice.layers else (".raw" if name == "raw" else "X")
+            return (
+                f"Matrix {choice.label} holds no counts, but {other} holds whole numbers: if these are the counts, "
+                f"--load_layer {name} takes them. Rates, and the shares of bulk, need counts."
+            )
+    return ""
+
+
+def _are_counts(matrix: Any) -> bool:
+    """Whether the first stored values of a matrix, in memory or in a file, are whole numbers and none is negative."""
+    if hasattr(matrix, "keys"):  # a sparse matrix in a file
+        values = matrix["data"][:_LOOKED_AT] if "data" in matrix else np.zeros(0)
+    elif sp.issparse(matrix):
+        values = matrix.data[:_LOOKED_AT]
+    else:
+        values = np.asarray(matrix[: max(1, _LOOKED_AT // max(1, matrix.shape[1]))])
+    values = values[values != 0]
+    return bool(len(values)) and bool((values > 0).all()) and bool((values == np.rint(values)).all())
 
 
 def _name_of_x(uns: Mapping[str, Any]) -> str:
@@ -215,6 +262,7 @@ def _found(
     var: pd.DataFrame,
     beside: Mapping[str, Mapping[str, Any]],
     uns: Mapping[str, Any],
+    elsewhere: str,
 ) -> Found:
     obs_names = np.asarray(obs.index.astype(str), dtype=np.str_)
     genes = np.asarray(var.index.astype(str), dtype=np.str_)
@@ -243,7 +291,7 @@ def _found(
                 if key.endswith(SCALED)
             ),
         ),
-        warnings=(swapped,) if against else (),
+        warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else [])),
         negative_advice=choice.negative_advice,
     )
 

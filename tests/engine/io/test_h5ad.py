@@ -60,6 +60,24 @@ def test_x_is_last(bring):
     assert (data.facts["matrix"], data.scale) == ("X", "logged")
 
 
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
+def test_counts_that_are_not_taken_are_said(bring, form):
+    adata = make()
+    assert bring(adata).warnings == ()
+    adata.layers["raw_counts"] = form(COUNTS)
+    (said,) = bring(adata).warnings
+    assert "Matrix X holds no counts, but layers['raw_counts'] holds whole numbers" in said
+    assert "--load_layer raw_counts" in said
+    assert bring(adata, RunParams(load_layer="X").load).warnings == ()  # as asked
+    adata.layers["counts"] = form(COUNTS)
+    assert bring(adata).warnings == ()
+    logged_raw = make()
+    logged_raw.raw = logged_raw.copy()
+    logged_raw.X = form(COUNTS)
+    (said,) = bring(logged_raw).warnings
+    assert "Matrix .raw holds no counts, but X holds whole numbers" in said
+
+
 @pytest.mark.parametrize("name", ["other", "X"])
 def test_a_layer_can_be_asked_for(bring, name):
     data = bring(make(counts=COUNTS, other=COUNTS + 1), RunParams(load_layer=name).load)
