@@ -161,8 +161,15 @@ def never() -> bool:
 T = TypeVar("T")
 
 
-def drain(steps: Generator[Event, None, T]) -> T:
+def drain(steps: Generator[Event, None, T], listen: Callable[[Event], object] = lambda _: None) -> T:
     """Run a generator of events to its end and return its value.
+
+    Parameters
+    ----------
+    steps
+        What is run.
+    listen
+        Is given every event.
 
     Examples
     --------
@@ -174,7 +181,7 @@ def drain(steps: Generator[Event, None, T]) -> T:
     """
     while True:
         try:
-            next(steps)
+            listen(next(steps))
         except StopIteration as end:
             value: T = end.value
             return value

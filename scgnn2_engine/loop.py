@@ -21,6 +21,7 @@ from scgnn2_engine.evaluate import evaluated, score_iteration
 from scgnn2_engine.evaluate.null_genes import NullGenes
 from scgnn2_engine.events import (
     DataPrepared,
+    Event,
     IterationEnded,
     Notice,
     RunEnded,
@@ -82,15 +83,12 @@ def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | 
     >>> result.imputed.shape[0] == len(result.labels)
     True
     """
-    steps = iterate(data, params)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+
+    def listen(event: Event) -> None:
         if isinstance(event, Notice) and event.level == "warning":
             logging.getLogger("scgnn2_engine").warning(event.message)
+
+    return drain(iterate(data, params), listen)
 
 
 def iterate(

@@ -18,12 +18,12 @@ def of_another_preset(params: RunParams) -> str:
     >>> of_another_preset(RunParams.from_dict({**RunParams().to_dict(), "preset": "paper"}))[:58]
     'The preset is paper, but all but the name is of preset def'
     """
-    values, changed = params.to_dict(), params.changed()
+    values = params.to_dict()
     mine = RunParams(preset=params.preset).to_dict()
     for name in PRESETS:
         theirs = RunParams(preset=name).to_dict()
         differing = [key for key in mine if mine[key] != theirs[key] and key != "preset"]
-        taken = [key for key in differing if key in changed and values[key] == theirs[key]]
+        taken = [key for key in differing if values[key] == theirs[key]]
         if len(taken) > len(differing) / 2:
             n = (
                 "all but the name is"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scgnn2_engine.cli.parsing import as_written
 from scgnn2_engine.params import PRESETS, REFUSED, RunParams, StageParams, allowed_range
 
 INTRODUCTION = """\
@@ -59,13 +60,7 @@ def _row(group: type[StageParams], name: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if value == "":
-        return "empty"
-    if isinstance(value, bool):
-        return "`on`" if value else "`off`"
-    if isinstance(value, list):
-        return f"`{' '.join(map(str, value))}`"
-    return f"`{value}`"
+    return "empty" if value == "" else f"`{as_written(value)}`"
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.evaluate.outputs import named_apart, read_output
     from scgnn2_engine.evaluate.outside import iterate_outputs
     from scgnn2_engine.evaluate.tables import wide
+    from scgnn2_engine.events import drain
     from scgnn2_engine.io import read
     from scgnn2_engine.params import LoadParams
 
@@ -73,7 +74,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     observed = read(arguments.observed, plain) if arguments.observed else None
     reading = _reading({"truth": truth, "observed": observed} | {output.name: output for output in outputs})
     print("\n".join(reading))  # before scoring, so that it is there when that fails
-    steps = iterate_outputs(
+    steps = iterate_outputs(  # what it says on its way is among the notes
         outputs,
         truth=truth,
         observed=observed,
@@ -82,12 +83,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         baselines=arguments.baselines,
         seed=arguments.seed,
     )
-    while True:
-        try:
-            next(steps)  # what it says is among the notes
-        except StopIteration as end:
-            comparison = end.value
-            break
+    comparison = drain(steps)
     evaluation = comparison.evaluation
     print("\nCompared: how many cells and genes each result has, how many of them and which entries are scored")
     print(comparison.compared.loc[:, (comparison.compared != 0).any()].set_index("method").T.to_string())

@@ -37,19 +37,23 @@ def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
         if owner.title not in sections:
             sections[owner.title] = parser.add_argument_group(owner.title)
         key = owner.flag(name)
-        unset = _shown(default[key])
+        unset = as_written(default[key]) or "none"
         if key != "preset" and paper[key] != default[key]:
-            unset += f", with --preset paper {_shown(paper[key])}"
+            unset += f", with --preset paper {as_written(paper[key]) or 'none'}"
         _add_flag(sections[owner.title], key, owner.param[name], f"{allowed_range(owner, name)}; default: {unset}")
 
 
-def _shown(value: Any) -> str:
-    """A value as it is written after a flag."""
+def as_written(value: Any) -> str:
+    """A value as the help and the table of parameters write it.
+
+    Examples
+    --------
+    >>> [as_written(value) for value in (True, [500, 200], 0.1, "")]
+    ['on', '500 200', '0.1', '']
+    """
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return f"{value}" if value != "" else "none"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _add_flag(section: Any, key: str, declared: Any, accepts: str) -> None:

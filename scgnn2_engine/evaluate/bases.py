@@ -13,7 +13,6 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.matching import (
     Names,
     common_names,
-    logged,
     made_unique,
     prepared_from,
     taken,
@@ -23,6 +22,7 @@ from scgnn2_engine.evaluate.outputs import Output
 from scgnn2_engine.evaluate.report import EVALUATION_MATRICES
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.prepare.normalise import logged_values
 from scgnn2_engine.types import Dataset, Prepared
 
 _EQUAL = 1e-4  # on ln(1 + x): what a csv of a few digits leaves of a difference
@@ -175,13 +175,13 @@ def _left_out(unclear: Names, kind: str) -> list[str]:
 
 def _unlike(truth: Dataset, prepared: Prepared) -> list[str]:
     """What to say where the two matrices do not belong together: what is visible must be what is true."""
-    seen = prepared.x > 0
-    whole = logged(truth.expression, truth.scale)
-    differing = np.count_nonzero(np.abs(prepared.x - whole)[seen] > _EQUAL)
+    rows, cols = np.nonzero(prepared.x)
+    whole = logged_values(truth.expression, truth.scale, rows, cols)
+    differing = np.count_nonzero(np.abs(prepared.x[rows, cols] - whole) > _EQUAL)
     if not differing:
         return []
     return [
-        f"{differing / np.count_nonzero(seen):.1%} of the visible entries of the observed matrix are not those of the "
+        f"{differing / len(rows):.1%} of the visible entries of the observed matrix are not those of the "
         "truth. Entries count as masked where the truth is expressed and the observed matrix is 0, so give the matrix "
         "that the entries were hidden in, on the same scale; if the truth is free of noise, the errors are from that."
     ]

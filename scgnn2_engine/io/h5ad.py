@@ -42,15 +42,23 @@ class Choice:
     """
 
     name: str
-    layer: bool
     reason: str
     alternatives: tuple[str, ...]
-    layers: tuple[str, ...] = ()
+    layers: tuple[str, ...]
 
     @property
     def label(self) -> str:
         """How a message calls it."""
-        return f"layers[{self.name!r}]" if self.layer else (".raw" if self.name == "raw" else "X")
+        return self.label_of(self.name)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is ``.raw``, which has genes of its own."""
+        return self.name == "raw" and "raw" not in self.layers
+
+    def label_of(self, name: str) -> str:
+        """How a message calls one of the matrices."""
+        return f"layers[{name!r}]" if name in self.layers else (".raw" if name == "raw" else "X")
 
     @property
     def negative_advice(self) -> str:
@@ -116,7 +124,7 @@ def choose_matrix(
             advice="Name a layer with --load_layer.",
         )
     others = tuple(other for other in every if other not in (name, "scale.data"))
-    return Choice(name, name in named, why, others, tuple(named))
+    return Choice(name, why, others, tuple(named))
 
 
 def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
@@ -128,16 +136,11 @@ def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnD
         asked=layer,
         x_name=_name_of_x(adata.uns),
     )
-    if choice.layer:
-        matrix, var = adata.layers[choice.name], adata.var
-    elif choice.name == "raw":
-        matrix, var = adata.raw.X, adata.raw.var
-    else:
-        matrix, var = adata.X, adata.var
+    matrix, var = _matrix_of(adata, choice.name, choice.layers), adata.raw.var if choice.is_raw else adata.var
     beside = {
         "obsm": dict(adata.obsm),
         "obsp": dict(adata.obsp),
-        "varm": {} if choice.name == "raw" else dict(adata.varm),
+        "varm": {} if choice.is_raw else dict(adata.varm),
     }
     others = {} if layer else {name: _matrix_of(adata, name, choice.layers) for name in choice.alternatives}
     elsewhere = _counts_elsewhere(choice, matrix, others)
@@ -172,14 +175,14 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
                 layers, has_raw="raw" in file, has_x="X" in file, asked=layer, x_name=_name_of_x(described)
             )
             place = _place(choice.name, layers)
-            var_place = "raw/var" if choice.name == "raw" and not choice.layer else "var"
+            var_place = "raw/var" if choice.is_raw else "var"
             modern = all("encoding-type" in file[key].attrs for key in (place, "obs", var_place) if key in file)
             if modern or place in file:
                 require_memory(_bytes_of(file[place]), f"{path} ({choice.label})", max_memory)
             if modern:
                 obs, var = read_elem(file["obs"]), read_elem(file[var_place])
                 beside = {key: read_elem(file[key]) for key in ("obsm", "varm", "obsp") if key in file}
-                if var_place == "raw/var":
+                if choice.is_raw:
                     beside["varm"] = {}
                 others = {} if layer else {name: file[_place(name, layers)] for name in choice.alternatives}
                 elsewhere = _counts_elsewhere(choice, file[place], others)
@@ -204,10 +207,9 @@ def _counts_elsewhere(choice: Choice, taken: Any, others: Mapping[str, Any]) -> 
         return ""
     for name, matrix in others.items():
         if _are_counts(matrix):
-            other = f"layers[{name!r}]" if name in choice.layers else (".raw" if name == "raw" else "X")
             return (
-                f"Matrix {choice.label} holds no counts, but {other} holds whole numbers: if these are the counts, "
-                f"--load_layer {name} takes them. Rates, and the shares of bulk, need counts."
+                f"Matrix {choice.label} holds no counts, but {choice.label_of(name)} holds whole numbers: if these are "
+                f"the counts, --load_layer {name} takes them. Rates, and the shares of bulk, need counts."
             )
     return ""
 
