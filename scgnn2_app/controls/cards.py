@@ -13,6 +13,7 @@ import param
 from scgnn2_app.controls.draft import Draft, base
 from scgnn2_app.controls.fields import Field, field_for
 from scgnn2_app.controls.wording import plain
+from scgnn2_app.later import in_order
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sections
@@ -115,23 +116,33 @@ class StageCard(pn.viewable.Viewer):
             disabled=not self._changed(),
         )  # fmt: skip
 
+    @cached_property
+    def _foot(self) -> pmui.Row:
+        return pmui.Row(self._more, self._reset, margin=0)
+
     def _build(self) -> None:
         if self._card.collapsed:
             return
+        shown = self._shown()
         if self._body is None:
-            self._body = pmui.Column(sizing_mode="stretch_width", margin=0)
+            # With its content from the start: what comes while the browser mounts an empty column, it may never show.
+            self._body = pmui.Column(*shown, sizing_mode="stretch_width", margin=0)
             self._card[:] = [self._body]
+        elif shown != self._body.objects:
+            self._body[:] = shown
+
+    def _shown(self) -> list[Any]:
+        """What stands in the unfolded card."""
+        if self._wanted is not None:
+            return [self.field(key).__panel__() for key in self.keys if key in self._wanted]
         essential = [key for key in self.keys if self._declared(key).precedence == ESSENTIAL]
         folded = [key for key in self.keys if key not in essential]
-        if self._wanted is not None:
-            self._body[:] = [self.field(key) for key in self.keys if key in self._wanted]
-            return
         if not essential:
             essential, folded = folded, []
-        shown = essential + (folded if self._all_shown else [])
         self._more.label = f"Fewer ({len(folded)})" if self._all_shown else f"{len(folded)} more"
         self._more.visible = bool(folded)
-        self._body[:] = [*(self.field(key) for key in shown), pmui.Row(self._more, self._reset, margin=0)]
+        shown = essential + (folded if self._all_shown else [])
+        return [*(self.field(key).__panel__() for key in shown), self._foot]
 
     def _declared(self, key: str) -> Any:
         return self.stage.param[key.removeprefix(f"{self.stage.group}_") if self.stage.group else key]
@@ -185,7 +196,7 @@ class Controls(pn.viewable.Viewer):
             label="Find a parameter", size="small", sizing_mode="stretch_width", margin=(5, 8),
             placeholder="epoch, resolution, …",
         )  # fmt: skip
-        self._search.param.watch(lambda _: self._find(), "value_input")
+        self._search.param.watch(self._search_cards, "value_input")
         self._found = pmui.Typography("", variant="caption", margin=(0, 12), visible=False)
         self._reset = pmui.Button(
             label="Reset all", variant="text", size="small", margin=(0, 8), on_click=lambda _: draft.reset()
@@ -197,7 +208,7 @@ class Controls(pn.viewable.Viewer):
         )  # fmt: skip
         self._toml.param.watch(self._open_toml, "value")
         draft.param.watch(lambda *_: self._follow(), ["values", "problem"])
-        self.param.watch(lambda _: self._refresh_cards(), "data_by_parameters")
+        self.param.watch(self._offer_data, "data_by_parameters")
         self.cards[0].open()
         self._refresh_cards()
         self._follow()
@@ -211,6 +222,14 @@ class Controls(pn.viewable.Viewer):
 
     def _is_hidden(self, key: str) -> bool:
         return key in DATA and not self.data_by_parameters
+
+    def _search_cards(self, _: Any) -> None:
+        with in_order():
+            self._find()
+
+    def _offer_data(self, _: Any) -> None:
+        with in_order():
+            self._refresh_cards()
 
     def _refresh_cards(self) -> None:
         for card in self.cards:

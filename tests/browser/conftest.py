@@ -50,6 +50,7 @@ class Watch:
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     largest_frame: int = 0
+    frames: list[str] = field(default_factory=list)
     ready: int = 0
 
     def listen(self, page: Any) -> None:
@@ -72,6 +73,7 @@ class Watch:
 
     def _frame(self, content: Any) -> None:
         self.largest_frame = max(self.largest_frame, len(content))
+        self.frames.append(str(content))
 
 
 def find_chromium() -> str | None:

@@ -148,6 +148,16 @@ def test_invalid_values_disable_run_with_the_engines_sentence(served: Any, open_
     act.wait_for(lambda: page.get_by_role("button", name="Run", exact=True).is_disabled())
 
 
+def test_what_a_search_finds_arrives_in_one_message(served: Any, open_page: Open, act: Any, watch: Any) -> None:
+    """A browser that mounts a card while the next message changes it may show the card empty for good."""
+    page = open_page(served.url)
+    watch.frames.clear()
+    act.find_parameter(page, "feature_AE_epoch")
+    page.get_by_role("textbox", name=re.compile("^Epoch")).first.wait_for()
+    (message,) = (frame for frame in watch.frames if '"Epoch"' in frame)
+    assert "1 found" in message
+
+
 def test_the_lasso_selects_cells_for_every_tab(served: Any, finished: str, open_page: Open, act: Any) -> None:
     page = open_page(f"{served.url}/?run={finished}")
     act.open_tab(page, "Cell graph")

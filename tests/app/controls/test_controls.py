@@ -64,6 +64,16 @@ def test_a_changed_value_is_marked_counted_and_reset(controls: Controls) -> None
     assert card._card.title == "Clustering"
 
 
+def test_an_unfolded_card_is_whole_from_the_start(controls: Controls) -> None:
+    card = next(card for card in controls.cards if card.stage.group == "clustering")
+    seen = []
+    card._card.param.watch(lambda event: seen.append(list(event.new[0].objects)), "objects")
+    card.open()
+    assert len(seen) == 1
+    assert seen[0] == card._body.objects
+    assert len(seen[0]) > 1
+
+
 def test_a_change_stays_when_the_preset_goes() -> None:
     draft = Draft()
     draft.set("seed", 9)
