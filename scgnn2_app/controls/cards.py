@@ -128,13 +128,13 @@ class StageCard(pn.viewable.Viewer):
             # With its content from the start: what comes while the browser mounts an empty column, it may never show.
             self._body = pmui.Column(*shown, sizing_mode="stretch_width", margin=0)
             self._card[:] = [self._body]
-        elif shown != self._body.objects:
+        else:
             self._body[:] = shown
 
     def _shown(self) -> list[Any]:
         """What stands in the unfolded card."""
         if self._wanted is not None:
-            return [self.field(key).__panel__() for key in self.keys if key in self._wanted]
+            return [self.field(key) for key in self.keys if key in self._wanted]
         essential = [key for key in self.keys if self._declared(key).precedence == ESSENTIAL]
         folded = [key for key in self.keys if key not in essential]
         if not essential:
@@ -142,7 +142,7 @@ class StageCard(pn.viewable.Viewer):
         self._more.label = f"Fewer ({len(folded)})" if self._all_shown else f"{len(folded)} more"
         self._more.visible = bool(folded)
         shown = essential + (folded if self._all_shown else [])
-        return [*(self.field(key).__panel__() for key in shown), self._foot]
+        return [*(self.field(key) for key in shown), self._foot]
 
     def _declared(self, key: str) -> Any:
         return self.stage.param[key.removeprefix(f"{self.stage.group}_") if self.stage.group else key]
@@ -196,7 +196,7 @@ class Controls(pn.viewable.Viewer):
             label="Find a parameter", size="small", sizing_mode="stretch_width", margin=(5, 8),
             placeholder="epoch, resolution, …",
         )  # fmt: skip
-        self._search.param.watch(self._search_cards, "value_input")
+        self._search.param.watch(lambda _: self._find(), "value_input")
         self._found = pmui.Typography("", variant="caption", margin=(0, 12), visible=False)
         self._reset = pmui.Button(
             label="Reset all", variant="text", size="small", margin=(0, 8), on_click=lambda _: draft.reset()
@@ -208,7 +208,7 @@ class Controls(pn.viewable.Viewer):
         )  # fmt: skip
         self._toml.param.watch(self._open_toml, "value")
         draft.param.watch(lambda *_: self._follow(), ["values", "problem"])
-        self.param.watch(self._offer_data, "data_by_parameters")
+        self.param.watch(lambda _: self._refresh_cards(), "data_by_parameters")
         self.cards[0].open()
         self._refresh_cards()
         self._follow()
@@ -223,18 +223,12 @@ class Controls(pn.viewable.Viewer):
     def _is_hidden(self, key: str) -> bool:
         return key in DATA and not self.data_by_parameters
 
-    def _search_cards(self, _: Any) -> None:
-        with in_order():
-            self._find()
-
-    def _offer_data(self, _: Any) -> None:
-        with in_order():
-            self._refresh_cards()
-
+    @in_order()
     def _refresh_cards(self) -> None:
         for card in self.cards:
             card.refresh()
 
+    @in_order()
     def _find(self) -> None:
         words = self._search.value_input.lower().split()
         if not words:

@@ -154,8 +154,8 @@ def test_what_a_search_finds_arrives_in_one_message(served: Any, open_page: Open
     watch.frames.clear()
     act.find_parameter(page, "feature_AE_epoch")
     page.get_by_role("textbox", name=re.compile("^Epoch")).first.wait_for()
-    (message,) = (frame for frame in watch.frames if '"Epoch"' in frame)
-    assert "1 found" in message
+    (message,) = (frame for frame in watch.frames if '"Epoch"' in str(frame))
+    assert "1 found" in str(message)
 
 
 def test_the_lasso_selects_cells_for_every_tab(served: Any, finished: str, open_page: Open, act: Any) -> None:
