@@ -113,7 +113,8 @@ class App:
             "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),
             "Runs": lambda: RunsView(self.session, context, self.load_run),
         }
-        self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
+        # Of Bokeh's kind: what is put into one of panel-material-ui's while it is being mounted may never be shown.
+        self._places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in self._builders}
         self.tabs = pmui.Tabs(
             *self._places.items(),
             sizing_mode="stretch_width",

@@ -158,6 +158,16 @@ def test_what_a_search_finds_arrives_in_one_message(served: Any, open_page: Open
     assert "1 found" in str(message)
 
 
+def test_a_number_is_sent_before_the_press_that_follows_it(served: Any, open_page: Open) -> None:
+    """On a busy machine the press came first, and a run began with the number before."""
+    page = open_page(served.url)
+    page.get_by_label("Seed", exact=True).fill("77")
+    page.get_by_role("button", name="Python", exact=True).evaluate("(button) => { button.focus(); button.click() }")
+    text = page.get_by_label("Text to copy")
+    text.wait_for()
+    assert "seed=77" in text.input_value()
+
+
 def test_the_lasso_selects_cells_for_every_tab(served: Any, finished: str, open_page: Open, act: Any) -> None:
     page = open_page(f"{served.url}/?run={finished}")
     act.open_tab(page, "Cell graph")
