@@ -24,6 +24,7 @@ from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
 from scgnn2_app.runs.source_summary import describe
 from scgnn2_app.runs.workspace import RunInfo
+from scgnn2_app.sending import lose_no_message
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.theme import THEME
@@ -354,6 +355,7 @@ def create_page(context: ServerContext) -> pmui.Page:
         The runs, the sweeps, and what this user may read.
     """
     pn.extension("tabulator", reconnect=True)
+    lose_no_message()
     app = App(context)
     page = app.page()
     location = pn.state.location

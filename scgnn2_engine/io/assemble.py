@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.memory import stored_entries
-from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.scale import LOGARITHMS, detect_scale
 from scgnn2_engine.io.text import SPARSE_FROM, Table
@@ -143,7 +143,7 @@ def finish(found: Found, load: LoadParams) -> Dataset:
         obsp=found.obsp,
         uns=found.uns,
         notes=(size, *found.notes, scale_note, *obs_notes, *var_notes, *empty_notes),
-        warnings=(*found.warnings, *scale_warnings, *empty_warnings),
+        warnings=(*found.warnings, *doubts_about_genes(found.var_names), *scale_warnings, *empty_warnings),
         facts={"source": found.source, **found.facts, "scale": scale},
     )
 

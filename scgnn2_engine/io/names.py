@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +10,17 @@ import numpy.typing as npt
 
 Names = npt.NDArray[np.str_]
 SHOWN = 5
+
+ANNOTATIONS = frozenset({
+    "barcode", "batch", "cell_type", "celltype", "cluster", "clusters", "condition", "donor", "doublet_score",
+    "g2m_score", "leiden", "louvain", "n_counts", "n_features", "n_genes", "n_genes_by_counts", "n_umi", "n_umis",
+    "ncount_rna", "nfeature_rna", "orig_ident", "pct_counts_mt", "percent_mito", "percent_mt", "pseudotime", "s_score",
+    "sample", "seurat_clusters", "size_factor", "size_factors", "total_counts", "umap_1", "umap_2",
+})  # fmt: skip
+"""What scanpy, Seurat and their users call annotations of cells; no gene is called so."""
+
+_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
+_DATE = re.compile(rf"\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{1,4}}|\d{{4}}-\d\d-\d\d", re.IGNORECASE)
 
 
 def listed(names: Iterable[object], shown: int = SHOWN) -> str:
@@ -70,3 +82,42 @@ def unique_names(names: Iterable[object], kind: str) -> tuple[Names, list[str]]:
         f"{len(renamed)} duplicated {kind} {plural} made unique by a suffix: {listed(dict.fromkeys(renamed))}."
     )
     return np.asarray(unique, dtype=np.str_), notes
+
+
+def doubts_about_genes(names: Iterable[object]) -> list[str]:
+    """Say which genes are none, or have lost their names, by what they are called.
+
+    Columns of annotations that stand in a table among the genes would be imputed, and decide on clusters. Spreadsheets
+    turn symbols such as MARCH1 and SEPT2 into dates (Ziemann et al., Genome Biology 2016).
+
+    Parameters
+    ----------
+    names
+        Names of genes as read.
+
+    Returns
+    -------
+    A sentence for each kind of doubt.
+
+    Examples
+    --------
+    >>> for doubt in doubts_about_genes(["GATA1", "n_counts", "1-Mar"]):
+    ...     print(doubt)
+    Called like annotations of cells, but read as genes: n_counts. Remove them from the data, unless they are genes.
+    Called like dates, which spreadsheets make of genes such as MARCH1 and SEPT2: 1-Mar. Restore their names.
+    """
+    every = [str(name) for name in names]
+    annotations = [name for name in every if re.sub(r"[ .]", "_", name.strip().lower()) in ANNOTATIONS]
+    dates = [name for name in every if _DATE.fullmatch(name)]
+    doubts = []
+    if annotations:
+        doubts.append(
+            f"Called like annotations of cells, but read as genes: {listed(annotations)}. "
+            "Remove them from the data, unless they are genes."
+        )
+    if dates:
+        doubts.append(
+            "Called like dates, which spreadsheets make of genes such as MARCH1 and SEPT2: "
+            f"{listed(dict.fromkeys(dates))}. Restore their names."
+        )
+    return doubts

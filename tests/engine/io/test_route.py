@@ -36,6 +36,7 @@ def test_every_real_file_is_recognised(data_dir, name):
     assert data.expression.dtype == np.float32
     assert len(set(data.obs_names)) == data.n_obs
     assert len(set(data.var_names)) == data.n_vars
+    assert not [warning for warning in data.warnings if warning.startswith("Called like")]
 
 
 def benchmark(data_dir, **more):

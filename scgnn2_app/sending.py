@@ -1,0 +1,29 @@
+"""Mends how Panel sends messages to the browser."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+from bokeh.document import Document
+from panel.io import document
+
+
+def lose_no_message() -> None:
+    """Have every message sent that waits for its turn.
+
+    Panel 1.9 keeps messages while another is being written. One that comes in the moment in which that one is through
+    is taken for sent, and waits until there is a next one; of a run that is over there is none, and the page goes on to
+    say that it runs. Asked twice, it does nothing the second time.
+    """
+    send = document._dispatch_msgs
+    if hasattr(send, "__wrapped__"):
+        return
+
+    @wraps(send)
+    async def send_all(doc: Document) -> None:
+        await send(doc)  # type: ignore[no-untyped-call]  # panel carries no types
+        if doc in document._WRITE_MSGS and doc not in document._WRITE_BLOCK:
+            document._WRITE_BLOCK[doc] = True
+            document._dispatch_write_task(doc, document._dispatch_msgs, doc)
+
+    document._dispatch_msgs = send_all
