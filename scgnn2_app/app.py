@@ -288,6 +288,7 @@ class App:
 
     def page(self, **options: Any) -> pmui.Page:
         """The whole screen; ``options`` go to the Page."""
+        lose_no_message()
         side = pmui.Column(
             self.picker, self._name, self._copy.buttons, self.controls, sizing_mode="stretch_width", margin=0
         )
@@ -355,7 +356,6 @@ def create_page(context: ServerContext) -> pmui.Page:
         The runs, the sweeps, and what this user may read.
     """
     pn.extension("tabulator", reconnect=True)
-    lose_no_message()
     app = App(context)
     page = app.page()
     location = pn.state.location
