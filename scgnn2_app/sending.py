@@ -24,6 +24,6 @@ def lose_no_message() -> None:
         await send(doc)  # type: ignore[no-untyped-call]  # panel carries no types
         if doc in document._WRITE_MSGS and doc not in document._WRITE_BLOCK:
             document._WRITE_BLOCK[doc] = True
-            document._dispatch_write_task(doc, document._dispatch_msgs, doc)
+            document._dispatch_write_task(doc, send_all, doc)
 
     document._dispatch_msgs = send_all
