@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes the files of this folder again with the real tools, at the versions they were made with. Needs the package
+# indexes of Python and Debian 12, Python 3.11 and 3.13; nothing is installed outside a temporary folder. Not run by CI.
+#   ./make_golden.sh            all of them
+#   ./make_golden.sh anndata    one step: anndata
+set -eu
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
+
+environment() { # NAME PYTHON PACKAGE...: a Python of its own in $work/NAME
+    name=$1 python=$2
+    shift 2
+    "$python" -m venv "$work/$name"
+    "$work/$name/bin/pip" install --quiet "$@"
+}
+
+make_anndata() {
+    environment old python3.11 anndata==0.12.19 zarr==3.1.6 pandas==2.3.3 numpy==2.4.6 scipy==1.17.1 h5py==3.16.0 \
+        loompy==3.0.8 mudata==0.3.10
+    "$work/old/bin/python" with_anndata.py anndata_0.12
+    environment new python3.13 anndata==0.13.4 zarr==3.4.2 pandas==3.1.1 numpy==2.5.5 scipy==1.18.1 h5py==3.16.0 \
+        loompy==3.0.8 mudata==0.4.1
+    "$work/new/bin/python" with_anndata.py anndata_0.13
+}
+
+for step in ${*:-anndata}; do
+    "make_$step"
+done
