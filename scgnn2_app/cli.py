@@ -225,11 +225,11 @@ def _password() -> str:
 
 def _source(path: str) -> Source:
     from scgnn2_app.sources.source import Source
-    from scgnn2_engine.io.kinds import kind_of
+    from scgnn2_engine.io.formats import format_of
 
     source = Source.named(path)
     if source.path:
-        kind_of(Path(source.path))
+        format_of(Path(source.path))
     return source
 
 

@@ -128,6 +128,9 @@ class LoadParams(StageParams):
         ESSENTIAL,
     )
     layer = _text("Layer to read of an AnnData, Seurat object or experiment; empty: counts, else .raw, else X.")
+    modality = _text("Modality to read of an h5mu file; empty: rna, or the only one.")
+    genome = _text("Genome to read of a 10x .h5 file that holds several.")
+    sample = _text("Sample to read of a folder that holds several; empty: all of them, joined.")
     scale = _choice(
         "auto",
         ["auto", "counts", "normalised", "logged", "log2", "log10"],

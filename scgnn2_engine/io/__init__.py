@@ -4,8 +4,8 @@ from scgnn2_engine.io.atomic import refuse_existing, whole_file
 from scgnn2_engine.io.convert import convert
 from scgnn2_engine.io.event_log import EventLog
 from scgnn2_engine.io.export import export
-from scgnn2_engine.io.h5ad import to_anndata as dataset_to_anndata
 from scgnn2_engine.io.memory import stored_entries
+from scgnn2_engine.io.readers.h5ad import to_anndata as dataset_to_anndata
 from scgnn2_engine.io.results import (
     claim_directory,
     clear_directory,

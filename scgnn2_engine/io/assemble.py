@@ -16,7 +16,7 @@ from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.scale import LOGARITHMS, detect_scale
-from scgnn2_engine.io.text import SPARSE_FROM, Table
+from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix, Scale
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.gene_names import plain_name
-from scgnn2_engine.io.h5ad import read_h5ad
-from scgnn2_engine.io.kinds import kind_of
+from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.readers.h5ad import read_h5ad
+from scgnn2_engine.io.readers.text import read_table
 from scgnn2_engine.io.scale import detect_scale
-from scgnn2_engine.io.text import read_table
 from scgnn2_engine.types import Bulk, Matrix
 
 
@@ -43,7 +43,7 @@ def read_bulk(
     InputError
         The format is another one, a value is negative or not finite, no gene is shared, or there is no such sample.
     """
-    kind = kind_of(path)
+    kind = format_of(path).name
     if kind not in ("text", "h5ad"):
         raise InputError(f"Bulk expression cannot be read from {path}.", expected="csv, tsv or h5ad", found=kind)
     expression: Matrix

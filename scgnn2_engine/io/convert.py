@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from scgnn2_engine.io.assemble import from_table, unfinished
 from scgnn2_engine.io.export import check_writable, export
-from scgnn2_engine.io.h5ad import found_in_anndata
-from scgnn2_engine.io.kinds import BROKEN, cannot_read, kind_of
+from scgnn2_engine.io.formats import format_of
+from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read
-from scgnn2_engine.io.text import Table
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
 
@@ -76,42 +71,19 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
     check_writable(out, r_class)
     load = load or RunParams().load
     notes: tuple[str, ...] = ()
-    found = _whole(source, load)
+    form = format_of(source)
     data: Dataset | AnnData
-    if found is None:
+    if form.whole is None:
         data, lost = read(source, load), []
         notes = (*data.notes, *data.warnings)
         if data.scale != "counts":
             lost.append("digits beyond single precision (tables of text are read as float32)")
     else:
-        data, notes, lost = found
+        data, notes, lost = form.whole(source, load)
         if load.layer:
             data = _one_layer(data, load.layer)
     lost += export(data, out, r_class=r_class)
     return Conversion(data.n_obs, data.n_vars, notes, tuple(lost))
-
-
-def _whole(source: Path, load: LoadParams) -> tuple[AnnData, tuple[str, ...], list[str]] | None:
-    """All of a file that is an AnnData or of R, sentences about it, and what was lost; None of any other file."""
-    kind = kind_of(source)
-    if kind == "h5ad":
-        import anndata
-
-        try:
-            with warnings.catch_warnings():  # of anndata before 0.8, and of names that repeat
-                warnings.simplefilter("ignore")
-                return anndata.read_h5ad(source), (), []
-        except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise cannot_read(source, error) from error
-    if kind == "rdata":
-        from scgnn2_engine.io.r.reading import read_r
-
-        content = read_r(source, object_name=load.object)
-        if isinstance(content.value, Table):
-            adata, sentences = unfinished(from_table(content.value, str(source), load, dtype=np.float64))
-            return adata, sentences, []
-        return content.value, (), [f"{phrase} (of the {content.kind})" for phrase in content.lost]
-    return None
 
 
 def _one_layer(adata: AnnData, layer: str) -> AnnData:

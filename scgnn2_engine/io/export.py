@@ -16,9 +16,9 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
-from scgnn2_engine.io.h5ad import found_in_anndata, to_anndata
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
 from scgnn2_engine.io.tables import write_matrix
 from scgnn2_engine.io.to_anndata import write_h5ad
 from scgnn2_engine.types import Dataset

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.kinds import BROKEN, cannot_read, missing
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.text import not_utf8, separator_of, split_line
+from scgnn2_engine.io.readers.text import not_utf8, separator_of, split_line
+from scgnn2_engine.io.start import BROKEN, cannot_read, missing
 from scgnn2_engine.types import Dataset, Truth
 
 _LABEL_COLUMNS = ("cell_type", "celltype", "cell.type", "cell type", "label", "labels", "type", "annotation")

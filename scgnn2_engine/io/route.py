@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.io.assemble import Found, finish, from_table
+from scgnn2_engine.io.assemble import finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
-from scgnn2_engine.io.h5ad import found_in_anndata, read_h5ad
-from scgnn2_engine.io.kinds import READABLE, Kind, kind_of
+from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.formats import FORMATS, READABLE, format_of
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
 from scgnn2_engine.io.locations import (
     benchmark_file,
@@ -24,10 +22,9 @@ from scgnn2_engine.io.locations import (
     not_found,
     places,
 )
-from scgnn2_engine.io.orientation import Orientation
+from scgnn2_engine.io.readers.h5ad import found_in_anndata
+from scgnn2_engine.io.readers.text import read_table
 from scgnn2_engine.io.states import read_states
-from scgnn2_engine.io.tenx import read_tenx_folder, read_tenx_h5
-from scgnn2_engine.io.text import Table, read_table
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
 
@@ -79,68 +76,32 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     return _read(Path(path).expanduser(), load or RunParams().load, max_memory)
 
 
-def _read(path: Path, load: LoadParams, max_memory: float, layout: Orientation | None = None) -> Dataset:
-    kind = kind_of(path)
-    _check_choice(path, kind, load)
-    if kind == "h5ad":
-        found = read_h5ad(path, layer=load.layer, max_memory=max_memory)
-    elif kind == "10x folder":
-        found = read_tenx_folder(path, max_memory=max_memory)
-    elif kind == "10x h5":
-        found = read_tenx_h5(path, max_memory=max_memory)
-    elif kind == "rdata":
-        found = _read_r(path, load, max_memory, layout)
-    else:
-        found = from_table(read_table(path, max_memory=max_memory), str(path), load, layout)
-    return finish(found, load)
+def _read(path: Path, load: LoadParams, max_memory: float) -> Dataset:
+    form = format_of(path)
+    _check_choice(path, form, load)
+    return finish(form.read(path, load, max_memory), load)
 
 
-def _check_choice(path: Path, kind: Kind, load: LoadParams) -> None:
+_PARTS = {
+    "layer": "a layer",
+    "object": "an object of R",
+    "modality": "a modality of an h5mu",
+    "genome": "a genome of a 10x .h5",
+    "sample": "a sample of a folder that holds several",
+}
+"""What the parameters name that pick one of several matrices of a file."""
+
+
+def _check_choice(path: Path, form: Format, load: LoadParams) -> None:
     """Refuse what names a part of the file where the file has no such parts."""
-    if load.layer and kind not in ("h5ad", "rdata"):
-        raise InputError(
-            f"load_layer {load.layer} names a layer, and {path} has none.",
-            expected="an h5ad, a Seurat object or a SingleCellExperiment",
-            found=kind,
-            advice="Leave load_layer out, or read the file that holds the layer.",
-        )
-    if load.object and kind != "rdata":
-        raise InputError(
-            f"load_object {load.object} names an object of R, and {path} is no R file.",
-            expected=".RData, .rda or .rds",
-            found=kind,
-            advice="Leave load_object out.",
-        )
-
-
-def _read_r(path: Path, load: LoadParams, max_memory: float, layout: Orientation | None) -> Found:
-    from scgnn2_engine.io.r.reading import read_r
-
-    content = read_r(path, object_name=load.object, max_memory=max_memory)
-    if isinstance(content.value, Table):
-        if load.layer:
+    for name, part in _PARTS.items():
+        if getattr(load, name) and name not in form.chooses:
             raise InputError(
-                f"load_layer {load.layer} names a layer, and the {content.kind} in {path} has none.",
-                expected="a Seurat object or a SingleCellExperiment",
-                found=content.kind,
-                advice="Leave load_layer out.",
+                f"load_{name} {getattr(load, name)} names {part}, and {path} has none.",
+                expected=" or ".join(other.title for other in FORMATS if name in other.chooses),
+                found=form.name,
+                advice=f"Leave load_{name} out, or read the file that it belongs to.",
             )
-        found = from_table(content.value, str(path), load, layout)
-    else:
-        found = found_in_anndata(_with_data(content.value, load), layer=load.layer, source=str(path))
-    taken = f"Object {content.name} ({content.kind})." if content.name else f"An R object of class {content.kind}."
-    lost = tuple(f"Not carried over from R: {phrase}." for phrase in content.lost)
-    return replace(found, notes=(taken, *found.notes, *lost))
-
-
-def _with_data(adata: AnnData, load: LoadParams) -> AnnData:
-    """Keep the normalised values of a Seurat object where its counts are read, to be given back with the result."""
-    facts = adata.uns.get("seurat", {})
-    if facts.get("X") == "data" and "counts" in adata.layers and not load.layer:
-        active = facts["active.assay"]
-        adata.obsm[f"{active}_data"] = adata.X
-        facts["assays"][active].setdefault("features", {})["data"] = np.array(adata.var_names, dtype=object)
-    return adata
 
 
 def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
@@ -229,7 +190,9 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
         )
     if load.use_benchmark:
         path = benchmark_file(benchmark_folder(load), "original_top_expression.csv")
-        return _read(path, load, params.max_memory, layout="genes-by-cells")
+        return finish(
+            from_table(read_table(path, max_memory=params.max_memory), str(path), load, "genes-by-cells"), load
+        )
     if data is None:
         flag, name = next((flag, str(value)) for flag, value in zip(_SOURCES, flags, strict=True) if value)
         path = locate(load, name, flag)
@@ -244,7 +207,7 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
 
 def _check_kind(flag: str, path: Path) -> None:
     """Each published flag takes its own kind of file; ``load_sc_dataset`` takes any."""
-    kind = kind_of(path)
+    kind = format_of(path).name
     wanted = {
         "load_from_10X": ("10x folder", "10x h5"),
         "load_rdata": ("rdata",),
@@ -280,7 +243,7 @@ def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
             )
         return dataset
     if path is not None:
-        kind_of(path)  # refuses what is empty or a pickle
+        format_of(path)  # refuses what is empty or a pickle
         truth, notes, warnings = read_labels(path, dataset.obs_names)
     else:
         truth, notes, warnings = labels_in_obs(dataset, name)
@@ -303,7 +266,7 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
             return _reported(dataset, [], [ignored])
     if path is None:
         return dataset
-    kind_of(path)
+    format_of(path)
     states, notes, warnings = read_states(path, dataset.obs_names, dataset.var_names, max_memory=params.max_memory)
     return _reported(replace(dataset, states=states), notes, warnings, states=str(path))
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.names import Names, listed, unique_names
-from scgnn2_engine.io.text import read_table
+from scgnn2_engine.io.readers.text import read_table
 
 _LARGEST = 255
 

@@ -17,62 +17,20 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.kinds import BROKEN, cannot_read
-from scgnn2_engine.io.memory import require_memory, stored_entries
+from scgnn2_engine.io.assemble import Found, from_table
+from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names
 from scgnn2_engine.io.orientation import is_gene_symbol
+from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.io.table import SPARSE_FROM, Table
+from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Matrix
-
-SPARSE_FROM = 0.6
-"""A matrix with at least this share of zeros is kept in CSR form: there it is the smaller one."""
 
 _BLOCK_VALUES = 2_000_000
 _LARGEST = float(np.finfo(np.float32).max)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PLACE = re.compile(r"at row (\d+), column (\d+)")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A named matrix as it stood in the file, in blocks of rows.
-
-    Attributes
-    ----------
-    blocks
-        Row blocks, each dense or CSR by its own share of zeros. :meth:`assemble` empties the list.
-    row_names, column_names
-        Names as read, possibly duplicated.
-    """
-
-    blocks: list[Matrix]
-    row_names: Names
-    column_names: Names
-
-    def assemble(self, *, transpose: bool, dtype: npt.DTypeLike = np.float32) -> Matrix:
-        """Make the whole matrix, transposed or not, CSR where at least 60 % are zeros; the blocks are used up.
-
-        Each block is freed once it is copied, so the matrix never exists twice in dense form.
-        """
-        n_rows, n_columns = len(self.row_names), len(self.column_names)
-        nonzero = sum(map(stored_entries, self.blocks))
-        if nonzero <= (1 - SPARSE_FROM) * n_rows * n_columns:
-            whole = sp.vstack([sp.csr_matrix(block) for block in self.blocks], format="csr", dtype=dtype)
-            self.blocks.clear()
-            whole = whole.T.tocsr() if transpose else whole
-            whole.sort_indices()
-            return whole
-        dense = np.empty((n_columns, n_rows) if transpose else (n_rows, n_columns), dtype=dtype)
-        end = n_rows
-        while self.blocks:
-            block = self.blocks.pop()
-            rows = slice(end - block.shape[0], end)
-            values = block if isinstance(block, np.ndarray) else block.toarray()
-            if transpose:
-                dense[:, rows] = values.T
-            else:
-                dense[rows] = values
-            end = rows.start
-        return dense
 
 
 def read_table(path: Path, *, max_memory: float = 0.0) -> Table:
@@ -283,3 +241,25 @@ def split_line(line: bytes, separator: str) -> list[str]:
 
 def _without_break(line: bytes) -> bytes:
     return line.rstrip(b"\r\n")
+
+
+def _table(path: Path, max_memory: float) -> Table:
+    return read_table(path, max_memory=max_memory)
+
+
+def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
+    return from_table(_table(path, max_memory), str(path), load)
+
+
+def _recognises(start: Start) -> bool:
+    return not start.is_folder and not start.is_hdf5 and start.is_text
+
+
+FORMAT = Format(
+    "text",
+    "csv or tsv (plain or .gz)",
+    (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
+    _recognises,
+    _read,
+    table=_table,
+)

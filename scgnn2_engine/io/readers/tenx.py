@@ -1,7 +1,6 @@
-"""10x Genomics output: folders of a matrix and its names, and .h5 files, of versions 2 and 3.
+"""10x folders, of Cell Ranger 2 and 3 and of what writes like it: a matrix and the names of its rows and columns.
 
-Read with scipy and h5py: scanpy's readers take seconds to import, and neither say what is missing nor what a matrix
-will need.
+Read with scipy: scanpy's reader takes seconds to import, and says neither what is missing nor what a matrix will need.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.kinds import BROKEN, cannot_read
+from scgnn2_engine.io.format import Format
 from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.names import Names, listed
-
-_EXPRESSION = "Gene Expression"
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.readers.tenx_features import EXPRESSION, Features, with_features
+from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.params import LoadParams
 
 
 def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
@@ -57,9 +57,12 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
     except (*BROKEN, ValueError, OverflowError) as error:
         raise cannot_read(matrix, error) from error
     expression = sp.csr_matrix((entries.data.astype(np.float32), (entries.col, entries.row)), shape=(n_cells, n_genes))
-    symbols = [feature[1] if len(feature) > 1 else feature[0] for feature in features]
-    kinds = [feature[2] if len(feature) > 2 else _EXPRESSION for feature in features]
-    found = _expression_only(str(matrix.parent), expression, barcodes, symbols, kinds)
+    named = Features(
+        ids=[feature[0] for feature in features],
+        symbols=[feature[1] if len(feature) > 1 else feature[0] for feature in features],
+        kinds=[feature[2] if len(feature) > 2 else EXPRESSION for feature in features],
+    )
+    found = with_features(str(matrix.parent), expression, barcodes, named)
     if not others:
         return found
     passed_over = (
@@ -67,67 +70,6 @@ def read_tenx_folder(folder: Path, *, max_memory: float = 0.0) -> Found:
         f"{listed(path.relative_to(folder) for path in others)}. Name the folder of another one to read that."
     )
     return replace(found, warnings=(*found.warnings, passed_over))
-
-
-def read_tenx_h5(path: Path, *, max_memory: float = 0.0) -> Found:
-    """Read a 10x .h5 file of version 2 (one group for each genome) or 3 (the group ``matrix``).
-
-    Raises
-    ------
-    InputError
-        The file is damaged, or holds several genomes.
-    InsufficientMemoryError
-        The matrix is expected not to fit.
-    """
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            groups = ["matrix"] if "matrix" in file else sorted(key for key in file if "barcodes" in file[key])
-            if len(groups) != 1:
-                raise InputError(
-                    f"{path} holds {len(groups)} genomes.",
-                    expected="one",
-                    found=", ".join(groups),
-                    advice="Split it by genome, or read the folder of one of them.",
-                )
-            group = file[groups[0]]
-            n_genes, n_cells = (int(size) for size in group["shape"][:])
-            require_memory(24.0 * group["data"].shape[0], str(path), max_memory)
-            names = group["features/name"] if "features" in group else group["gene_names"]
-            kinds = group["features/feature_type"] if "features" in group else None
-            # stored by columns, genes x cells: read by rows it is the CSR form of cells x genes
-            expression = sp.csr_matrix(
-                (group["data"][:].astype(np.float32), group["indices"][:], group["indptr"][:]), shape=(n_cells, n_genes)
-            )
-            symbols = [str(name) for name in names.asstr()[:]]
-            barcodes = [str(name) for name in group["barcodes"].asstr()[:]]
-            types = [str(kind) for kind in kinds.asstr()[:]] if kinds is not None else [_EXPRESSION] * n_genes
-    except (*BROKEN, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise cannot_read(path, error) from error
-    return _expression_only(str(path), expression, barcodes, symbols, types)
-
-
-def _expression_only(
-    source: str, expression: sp.csr_matrix, barcodes: list[str], symbols: list[str], kinds: list[str]
-) -> Found:
-    kept = np.asarray([kind == _EXPRESSION for kind in kinds])
-    names: Names = np.asarray(symbols, dtype=np.str_)
-    notes = ["Orientation genes-by-cells, as 10x files are."]
-    if not kept.all():
-        others = names[~kept]
-        notes.append(f"{len(others)} features that are not gene expression were left out: {listed(others)}.")
-        expression, names = expression[:, np.flatnonzero(kept)], names[kept]
-    return Found(
-        source=source,
-        expression=expression,
-        obs_names=np.asarray(barcodes, dtype=np.str_),
-        var_names=names,
-        facts={"orientation": "genes-by-cells", "matrix": "10x"},
-        notes=tuple(notes),
-    )
 
 
 def _find_matrix(folder: Path) -> tuple[Path, list[Path]]:
@@ -184,3 +126,14 @@ def _size(path: Path) -> tuple[int, int, int]:
     except (*BROKEN, ValueError) as error:
         raise cannot_read(path, error) from error
     return n_rows, n_columns, n_entries
+
+
+def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
+    return read_tenx_folder(path, max_memory=max_memory)
+
+
+def _recognises(start: Start) -> bool:
+    return start.is_folder
+
+
+FORMAT = Format("10x folder", "10x folder", (), _recognises, _read)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io import read
-from scgnn2_engine.io.text import read_table
+from scgnn2_engine.io.readers.text import read_table
 
 
 def write(path, text):

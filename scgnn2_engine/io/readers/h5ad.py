@@ -14,10 +14,12 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.kinds import BROKEN, cannot_read
+from scgnn2_engine.io.format import Format, Whole
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.orientation import decide_orientation
+from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix
 
 if TYPE_CHECKING:
@@ -316,3 +318,25 @@ def _bytes_of(element: h5py.Group | h5py.Dataset) -> float:
         return float(np.prod(element.shape)) * (int(element.dtype.itemsize) + 4)
     sizes = int(element["data"].dtype.itemsize) + int(element["indices"].dtype.itemsize) + 8
     return float(element["data"].shape[0]) * sizes
+
+
+def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
+    return read_h5ad(path, layer=load.layer, max_memory=max_memory)
+
+
+def _whole(path: Path, load: LoadParams) -> Whole:
+    import anndata
+
+    try:
+        with warnings.catch_warnings():  # of anndata before 0.8, and of names that repeat
+            warnings.simplefilter("ignore")
+            return Whole(anndata.read_h5ad(path), (), [])
+    except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise cannot_read(path, error) from error
+
+
+def _recognises(start: Start) -> bool:
+    return {"obs", "var"} <= start.groups.keys()
+
+
+FORMAT = Format("h5ad", "h5ad", (".h5ad",), _recognises, _read, frozenset({"layer"}), whole=_whole)

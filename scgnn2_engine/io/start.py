@@ -1,4 +1,4 @@
-"""What kind of file a path is, by its content first and its name second; what is refused, and why."""
+"""How a file begins, by which its format is told; what is refused for it, and why."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import gzip
 import lzma
 import re
 import zlib
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from scgnn2_engine.errors import InputError
 
-Kind = Literal["text", "10x folder", "10x h5", "h5ad", "rdata"]
-
-READABLE = "csv or tsv (plain or .gz), a 10x folder or .h5, h5ad, .RData/.rda/.rds"
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What Python's readers raise on a damaged or truncated file."""
 
@@ -25,53 +23,99 @@ _PICKLE_NAME = re.compile(
 _PICKLE_START = re.compile(
     rb"\x80[\x02-\x05]|[]})]q[\x00-\x08]|c[\w.]+\n\w+\n(?:p\d+\n|[()q.])|\((?:lp|dp|I|S)\d*\n", re.DOTALL
 )
-_R_START = (
-    *(b"RD%c%c\n" % (kind, version) for kind in b"XAB" for version in b"23"),
-    *(b"X\n\x00\x00\x00", b"A\n2\n", b"A\n3\n", b"B\n\x02\x00", b"B\n\x03\x00"),
-)
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 
 
-def kind_of(path: Path) -> Kind:
-    """Tell the kind of file or folder behind a path.
+@dataclass(frozen=True)
+class Start:
+    """What a format is recognised by.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    content
+        The first bytes of a file, decompressed; empty of a folder.
+    """
+
+    path: Path
+    content: bytes
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.path.is_dir()
+
+    @property
+    def is_hdf5(self) -> bool:
+        """Whether it is HDF5, whatever is in it."""
+        return self.content.startswith(_HDF5_START)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text that is not called by the name of a binary format."""
+        suffix = self.path.suffix.lower()
+        if suffix in (".h5ad", ".h5") or (suffix == ".gz" and not _is_text(self.content)):
+            return False
+        return b"\x00" not in self.content and not self.content.startswith(b"%%MatrixMarket")
+
+    @cached_property
+    def groups(self) -> dict[str, frozenset[str]]:
+        """The groups and arrays at the root of an HDF5 file, each with what is in it; nothing of other files.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        if not self.is_hdf5:
+            return {}
+        import h5py
+
+        try:
+            with h5py.File(self.path) as file:
+                return {
+                    key: frozenset(file[key].keys()) if isinstance(file[key], h5py.Group) else frozenset()
+                    for key in file
+                }
+        except (*BROKEN, RuntimeError, KeyError) as error:
+            raise cannot_read(self.path, error) from error
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What is in a folder; nothing of a file."""
+        return frozenset(entry.name for entry in self.path.iterdir()) if self.is_folder else frozenset()
+
+
+def start_of(path: Path, readable: str) -> Start:
+    """Look at the first bytes of a file.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+    readable
+        What can be read, for messages.
 
     Raises
     ------
     InputError
-        The path does not exist, is empty, is a pickle, or is nothing that can be read; the message lists what can.
+        There is nothing at the path, or the file is empty, cannot be opened, or is a pickle.
     """
     if path.is_dir():
-        return "10x folder"
+        return Start(path, b"")
     if not path.exists():
-        raise missing(path, f"a file or folder: {READABLE}")
+        raise missing(path, f"a file or folder: {readable}")
     if _PICKLE_NAME.fullmatch(path.name):
-        raise _pickle_refused(path)
-    start = _first_bytes(path)
-    if not start:
+        raise _pickle_refused(path, readable)
+    content = _first_bytes(path)
+    if not content:
         raise InputError(
-            f"{path} is empty.", expected=READABLE, advice="Export or download it again, or choose another file."
+            f"{path} is empty.", expected=readable, advice="Export or download it again, or choose another file."
         )
-    if _PICKLE_START.match(start):
-        raise _pickle_refused(path)
-    if start.startswith(_HDF5_START):
-        return _kind_of_hdf5(path)
-    if start.startswith(_R_START):
-        return "rdata"
-    if start.startswith(b"%%MatrixMarket"):
-        raise InputError(
-            f"{path} is the matrix of a 10x folder, without its names.",
-            expected="the folder",
-            advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.",
-        )
-    _check_name_fits(path, start)
-    if b"\x00" in start:
-        raise InputError(
-            f"{path} is neither text nor any other format that can be read.",
-            expected=READABLE,
-            found=f"binary content ({start[:8]!r})",
-            advice="Export it as csv or h5ad.",
-        )
-    return "text"
+    if _PICKLE_START.match(content):
+        raise _pickle_refused(path, readable)
+    return Start(path, content)
 
 
 def missing(path: Path, expected: str) -> InputError:
@@ -91,7 +135,7 @@ def cannot_read(path: Path, error: BaseException) -> InputError:
     )
 
 
-def _check_name_fits(path: Path, start: bytes) -> None:
+def check_name_fits(path: Path, start: bytes, readable: str) -> None:
     """Refuse what is neither HDF5 nor gzip but is called so, by the format that its name promises."""
     suffix = path.suffix.lower()
     if suffix in (".h5ad", ".h5"):
@@ -107,7 +151,7 @@ def _check_name_fits(path: Path, start: bytes) -> None:
         if not magic.startswith(b"\x1f\x8b"):
             raise InputError(
                 f"{path} is not gzip, though its name says so, and it is not text either.",
-                expected=READABLE,
+                expected=readable,
                 found=f"binary content ({magic!r})",
                 advice="Download or export it again.",
             )
@@ -145,31 +189,10 @@ def _first_bytes(path: Path, size: int = 512) -> bytes:
         raise cannot_read(path, error) from error
 
 
-def _kind_of_hdf5(path: Path) -> Kind:
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            keys = set(file.keys())
-            if "obs" in keys and "var" in keys:
-                return "h5ad"
-            groups = [file[key] for key in keys if isinstance(file[key], h5py.Group)]
-            if any({"barcodes", "data", "indices", "indptr"} <= set(group.keys()) for group in groups):
-                return "10x h5"
-    except BROKEN as error:
-        raise cannot_read(path, error) from error
-    raise InputError(
-        f"{path} is an HDF5 file of another kind.",
-        expected="an h5ad or a 10x matrix",
-        found=f"the groups {', '.join(sorted(keys)) or 'none'}",
-        advice="Export the expression as h5ad or csv.",
-    )
-
-
-def _pickle_refused(path: Path) -> InputError:
+def _pickle_refused(path: Path, readable: str) -> InputError:
     return InputError(
         f"{path} is a pickle, and pickles are refused: loading one runs any code that is in it.",
-        expected=READABLE,
+        expected=readable,
         advice="Export the matrix as csv or h5ad where you trust the file, and read that.",
     )
 

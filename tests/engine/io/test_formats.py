@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read
-from scgnn2_engine.io.kinds import kind_of
+from scgnn2_engine.io.formats import format_of
 
 
 @pytest.mark.parametrize("name", ["data.pkl", "data.pickle.gz", "ind.goolam.x", "ind.goolam.allx", "model.pt"])
@@ -84,6 +84,6 @@ def test_text_that_is_not_zipped_is_read_whatever_its_name(tmp_path):
 def test_text_pickles_are_refused_and_a_column_of_text_is_none(tmp_path, content):
     (tmp_path / "data.csv").write_bytes(content)
     with pytest.raises(InputError, match="is a pickle"):
-        kind_of(tmp_path / "data.csv")
+        format_of(tmp_path / "data.csv")
     (tmp_path / "labels.csv").write_text("cluster\nbeta\nalpha\nbeta\n")
-    assert kind_of(tmp_path / "labels.csv") == "text"
+    assert format_of(tmp_path / "labels.csv").name == "text"

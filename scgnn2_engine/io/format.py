@@ -1,0 +1,63 @@
+"""What a format is to the rest of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.start import Start
+from scgnn2_engine.io.table import Table
+from scgnn2_engine.params import LoadParams
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class Whole(NamedTuple):
+    """All of a file: what is in it, sentences on how it was understood, and phrases for what was not carried over."""
+
+    adata: AnnData
+    notes: tuple[str, ...]
+    lost: list[str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format that is read.
+
+    Attributes
+    ----------
+    name
+        What messages and ``facts`` call it: ``"h5ad"``.
+    title
+        How a list of formats names it, with the tools that write it: ``"h5ad"``, ``"10x folder"``.
+    suffixes
+        How names of such files end, in lower case; empty for folders.
+    recognises
+        Whether a file or folder is of this format.
+    read
+        (path, how to read it, largest memory in GiB or 0) to one matrix with rows that are cells.
+    chooses
+        The ``load_*`` parameters, without ``load_``, that name one of several matrices of it: ``"layer"``.
+    table
+        For formats that do not say which axis holds the cells: (path, largest memory) to the table. ``read`` then
+        decides it by names and values, bulk expression by the genes it shares with the cells.
+    whole
+        For formats that hold more than a matrix: all of it, for a conversion.
+    samples
+        For formats that hold several samples: their names, by which ``load_sample`` picks one. Without a choice all
+        are joined.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[Start], bool]
+    read: Callable[[Path, LoadParams, float], Found]
+    chooses: frozenset[str] = frozenset()
+    table: Callable[[Path, float], Table] | None = None
+    whole: Callable[[Path, LoadParams], Whole] | None = None
+    samples: Callable[[Path], tuple[str, ...]] | None = None

@@ -1,0 +1,65 @@
+"""The formats that are read, and which of them a file or folder is: by its content first and its name second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.readers import h5ad, r, tenx, tenx_h5, text
+from scgnn2_engine.io.start import Start, check_name_fits, start_of
+
+FORMATS: tuple[Format, ...] = (tenx.FORMAT, h5ad.FORMAT, tenx_h5.FORMAT, r.FORMAT, text.FORMAT)
+"""In the order in which they are asked whether a file is theirs; text is what is left."""
+
+READABLE = ", ".join(form.title for form in FORMATS)
+"""What can be read, as messages list it."""
+
+SUFFIXES = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
+"""How names of files end that can be read, in lower case."""
+
+
+def format_of(path: Path) -> Format:
+    """Tell the format of a file or folder.
+
+    Raises
+    ------
+    InputError
+        The path does not exist, is empty, is a pickle, or is nothing that can be read; the message lists what can.
+    """
+    start = start_of(path, READABLE)
+    for form in FORMATS:
+        if form.recognises(start):
+            return form
+    raise _unknown(start)
+
+
+def _unknown(start: Start) -> InputError:
+    path = start.path
+    if start.is_folder:
+        return InputError(
+            f"{path} is a folder that holds nothing of a known format.",
+            expected=READABLE,
+            found=", ".join(sorted(start.names)[:8]) or "an empty folder",
+            advice="Name a file in it if it holds one.",
+        )
+    if start.is_hdf5:
+        return InputError(
+            f"{path} is an HDF5 file of another kind.",
+            expected="an h5ad or a 10x matrix",
+            found=f"the groups {', '.join(sorted(start.groups)) or 'none'}",
+            advice="Export the expression as h5ad or csv.",
+        )
+    if start.content.startswith(b"%%MatrixMarket"):
+        return InputError(
+            f"{path} is the matrix of a 10x folder, without its names.",
+            expected="the folder",
+            advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.",
+        )
+    check_name_fits(path, start.content, READABLE)
+    return InputError(
+        f"{path} is neither text nor any other format that can be read.",
+        expected=READABLE,
+        found=f"binary content ({start.content[:8]!r})",
+        advice="Export it as csv or h5ad.",
+    )
