@@ -24,6 +24,33 @@ class Whole(NamedTuple):
     lost: list[str]
 
 
+class About(NamedTuple):
+    """What the page of formats (``docs/formats.md``) says of one.
+
+    Attributes
+    ----------
+    tools
+        The programs that write it, with the versions whose files were tried: ``"Cell Ranger 2.1, 3.0"``.
+    names
+        What becomes names of cells and genes.
+    matrices
+        Which matrix is read where there are several, and the flags that pick another one.
+    samples
+        What becomes samples, where there are several.
+    refused
+        What is refused, and how to mend it.
+    golden
+        The files below ``tests/engine/io/golden`` that are of this format, as patterns.
+    """
+
+    tools: tuple[str, ...]
+    names: str
+    matrices: str = "one"
+    samples: str = "one"
+    refused: tuple[tuple[str, str], ...] = ()
+    golden: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Format:
     """One format that is read.
@@ -48,8 +75,10 @@ class Format:
     whole
         For formats that hold more than a matrix: all of it, for a conversion.
     samples
-        For formats that hold several samples: their names, by which ``load_sample`` picks one. Without a choice all
-        are joined.
+        For formats that hold several samples: their names, by which ``load_sample`` picks one. Without a choice
+        :mod:`scgnn2_engine.io.samples` joins them all.
+    about
+        What the page of formats says of it.
     """
 
     name: str
@@ -61,3 +90,4 @@ class Format:
     table: Callable[[Path, float], Table] | None = None
     whole: Callable[[Path, LoadParams], Whole] | None = None
     samples: Callable[[Path], tuple[str, ...]] | None = None
+    about: About | None = None
