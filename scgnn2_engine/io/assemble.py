@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.annotation_axes import no_expression
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
@@ -89,10 +90,36 @@ def from_table(
     )
 
 
+def expression_of(found: Found) -> Found:
+    """What a reader found without rows that are no cells and columns that are no genes, which the warnings name."""
+    left = no_expression(found.expression, found.obs_names, found.var_names)
+    warnings = (*found.warnings, *left.warnings)
+    if left.nothing:
+        return replace(found, warnings=warnings)
+    cells, genes = np.flatnonzero(left.cells), np.flatnonzero(left.genes)
+    return replace(
+        found,
+        expression=found.expression[cells][:, genes],
+        obs_names=found.obs_names[cells],
+        var_names=found.var_names[genes],
+        obs=None if found.obs is None else found.obs.iloc[cells],
+        var=None if found.var is None else found.var.iloc[genes],
+        obsm={key: _rows_of(values, cells) for key, values in found.obsm.items()},
+        varm={key: _rows_of(values, genes) for key, values in found.varm.items()},
+        obsp={key: sp.csr_matrix(values)[cells][:, cells] for key, values in found.obsp.items()},
+        warnings=warnings,
+    )
+
+
+def _rows_of(values: Any, rows: npt.NDArray[np.int64]) -> Any:
+    return values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
+
+
 def unfinished(found: Found) -> tuple[AnnData, tuple[str, ...]]:
     """What a reader found as AnnData, its values as they are, and the sentences to be said."""
     from anndata import AnnData
 
+    found = expression_of(found)
     obs_names, cell_notes = unique_names(found.obs_names, "cell")
     var_names, gene_notes = unique_names(found.var_names, "gene")
     obs, var = (pd.DataFrame(index=pd.Index(names.astype(object))) for names in (obs_names, var_names))
@@ -107,12 +134,13 @@ def finish(found: Found, load: LoadParams) -> Dataset:
     InputError
         There is no cell or no gene; a value is NaN, infinite or negative (cell and gene are named).
     """
+    found = expression_of(found)
     if 0 in found.expression.shape:
         n_obs, n_vars = found.expression.shape
         raise InputError(
             f"{found.source} is empty.",
             expected="at least one cell and one gene",
-            found=f"{n_obs} cells x {n_vars} genes",
+            found=" ".join((f"{n_obs} cells x {n_vars} genes", *found.warnings)),
             advice="Export it again with its cells and genes, or choose another file.",
         )
     obs_names, obs_notes = unique_names(found.obs_names, "cell")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.gene_names import plain_name
+from scgnn2_engine.io.annotation_axes import no_expression
 from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.h5ad import read_h5ad
@@ -70,6 +71,15 @@ def read_bulk(
             found=f"names such as {listed(examples, 3)}",
             advice="Use the same kind of gene names (symbols or Ensembl ids) in both.",
         )
+    left = no_expression(expression, rows, genes)
+    rows, genes, expression = rows[left.cells], genes[left.genes], expression[left.cells][:, left.genes]
+    said = [warning.replace(" cells", " samples") for warning in left.warnings]
+    if 0 in expression.shape:
+        raise InputError(
+            f"The bulk expression in {path} holds no sample.",
+            expected="genes and at least one sample",
+            found=" ".join(said) or "nothing",
+        )
     values = np.asarray(expression if isinstance(expression, np.ndarray) else expression.toarray(), dtype=np.float32)
     if not np.isfinite(values).all() or values.min() < 0:
         raise InputError(
@@ -80,7 +90,7 @@ def read_bulk(
     sample_names, sample_notes = unique_names(rows, "sample")
     gene_names = np.asarray(genes, dtype=np.str_)  # repeated ones are averaged when they are matched
     scale = detect_scale(values)
-    warnings = [scale.warning] if scale.warning else []
+    warnings = [*said, *filter(None, [scale.warning])]
     if scale.scale == "logged":
         values = np.expm1(values)
         warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {scale.reason}")

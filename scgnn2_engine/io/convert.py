@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scgnn2_engine.io.annotation_axes import counter_rows, no_expression
 from scgnn2_engine.io.export import check_writable, export
 from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
@@ -82,6 +83,8 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
         data, notes, lost = form.whole(source, load)
         if load.layer:
             data = _one_layer(data, load.layer)
+        data, left_out = _expression_only(data)
+        notes = (*notes, *left_out)
     lost += export(data, out, r_class=r_class)
     return Conversion(data.n_obs, data.n_vars, notes, tuple(lost))
 
@@ -94,3 +97,17 @@ def _one_layer(adata: AnnData, layer: str) -> AnnData:
     kept = AnnData(found.expression, obs=found.obs, var=found.var, obsm=dict(found.obsm))
     kept.uns |= found.uns
     return kept
+
+
+def _expression_only(adata: AnnData) -> tuple[AnnData, tuple[str, ...]]:
+    """The AnnData without what is no cell or no gene, which the sentences name."""
+    if adata.X is None:
+        return adata, ()
+    left = no_expression(adata.X, adata.obs_names.to_numpy(), adata.var_names.to_numpy())
+    if left.nothing:
+        return adata, left.warnings
+    kept = adata[left.cells, left.genes].copy()
+    if adata.raw is not None:
+        counters = set(counter_rows(adata.raw.var_names.to_numpy()))
+        kept.raw = kept.raw[:, [at for at in range(adata.raw.n_vars) if at not in counters]].to_adata()
+    return kept, left.warnings
