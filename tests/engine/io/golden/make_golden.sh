@@ -25,6 +25,19 @@ make_anndata() {
     "$work/new/bin/python" with_anndata.py anndata_0.13
 }
 
-for step in ${*:-anndata}; do
+make_counts() {
+    environment old python3.11 anndata==0.12.19 pandas==2.3.3 numpy==2.4.6 scipy==1.17.1 h5py==3.16.0 loompy==3.0.8 \
+        HTSeq==2.1.2 pysam==0.24.1
+    environment kb python3.11 kb-python==0.30.2
+    mkdir -p "$work/debs" "$work/debian" "$work/reads"
+    (cd "$work/debs" && apt-get download rna-star=2.7.10b+dfsg-2+b2 subread=2.0.3+dfsg-1 libhts3 libhtscodecs2 libdeflate0)
+    for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/debian"; done
+    LD_LIBRARY_PATH=$(echo "$work"/debian/usr/lib/*-linux-gnu) \
+        STAR=$work/debian/usr/lib/rna-star/bin/STAR-plain FEATURECOUNTS=$work/debian/usr/bin/featureCounts \
+        KB=$work/kb/bin/kb HTSEQ=$work/old/bin/htseq-count PYTHON=$work/old/bin/python SIM=$work/reads ./count_reads.sh
+    "$work/old/bin/python" describe_counts.py
+}
+
+for step in ${*:-anndata counts}; do
     "make_$step"
 done
