@@ -62,7 +62,6 @@ for part, name in (("spliced", "mature"), ("unspliced", "nascent"), ("cellranger
     values = found[f"nac/counts_unfiltered/cells_x_genes.{name}.mtx"]["X"]
     found[f"nac/counts_unfiltered/{part}"] = {**suffixed, "X": values}
 found["cellranger/counts_unfiltered/cellranger"] = {**suffixed, "X": found["standard/counts_unfiltered"]["X"]}
-stem = HERE / "kb_python" / "tcc" / "counts_unfiltered" / "cells_x_tcc"
 found["tcc/counts_unfiltered"] = {
     "refused": "classes of transcripts, no genes",
     "shape": scipy.io.mmread(f"{stem}.mtx").shape,

@@ -38,6 +38,13 @@ make_counts() {
     "$work/old/bin/python" describe_counts.py
 }
 
-for step in ${*:-anndata counts}; do
+make_tables() { # R with Matrix and data.table: r-base-core and r-cran-data.table of Debian 12
+    environment tables python3.13 pandas==3.1.1 pyarrow==26.0.1 zstandard==0.25.0 scipy==1.18.1 numpy==2.5.5
+    "$work/tables/bin/python" with_pandas.py
+    Rscript --vanilla with_r.R
+    "$work/tables/bin/python" describe_r.py
+}
+
+for step in ${*:-anndata counts tables}; do
     "make_$step"
 done
