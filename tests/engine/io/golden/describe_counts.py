@@ -62,10 +62,7 @@ for part, name in (("spliced", "mature"), ("unspliced", "nascent"), ("cellranger
     values = found[f"nac/counts_unfiltered/cells_x_genes.{name}.mtx"]["X"]
     found[f"nac/counts_unfiltered/{part}"] = {**suffixed, "X": values}
 found["cellranger/counts_unfiltered/cellranger"] = {**suffixed, "X": found["standard/counts_unfiltered"]["X"]}
-found["tcc/counts_unfiltered"] = {
-    "refused": "classes of transcripts, no genes",
-    "shape": scipy.io.mmread(f"{stem}.mtx").shape,
-}
+found["tcc/counts_unfiltered"] = {"refused": "equivalence classes, no genes"}
 for name in ("h5ad", "nac_sum"):
     adata = ad.read_h5ad(HERE / "kb_python" / name / "counts_unfiltered" / "adata.h5ad")
     layers = {layer: plain(adata.layers[layer]) for layer in sorted(adata.layers)}
@@ -99,12 +96,9 @@ for name in ("Gene/raw", "Gene/filtered", "GeneFull/raw", "Velocyto/raw"):
 found["SJ/raw"] = {"refused": "splice junctions, no genes"}
 say("starsolo", STAR, found)
 
-# ------------------------------------------------------------------------------------------- tables of genes and samples
-say(
-    "featurecounts",
-    SUBREAD,
-    {f"{n}.txt": tables(HERE / "featurecounts" / f"{n}.txt") for n in ("counts", "extra_attributes", "fraction")},
-)
+# ------------------------------------------------------------------------------------------ tables of genes and samples
+kinds = ("counts", "extra_attributes", "fraction")
+say("featurecounts", SUBREAD, {f"{name}.txt": tables(HERE / "featurecounts" / f"{name}.txt") for name in kinds})
 say("featurecounts", SUBREAD, {"exons.txt": {"refused": "a row for each exon: names of genes repeat"}})
 
 place = HERE / "htseq"

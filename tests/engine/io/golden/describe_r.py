@@ -11,13 +11,14 @@ normalised = [[float(f"{x:.15g}") for x in row] for row in values / values.sum(1
 names = {"obs_names": BARCODES, "var_names": SYMBOLS}
 whole = {**names, "X": values.tolist()}
 files = ("write_table.txt", "write_table.txt.gz", "write_table_tabs.txt", "write_table_corner.tsv", "write_csv.csv")
-found = dict.fromkeys((*files, "write_csv_cells_in_rows.csv", "fwrite.csv"), whole)
+found = {name: whole for name in (*files, "write_csv_cells_in_rows.csv", "fwrite.csv")}
 found["write_csv_make_names.csv"] = {**whole, "obs_names": [name.replace("-", ".") for name in BARCODES]}
-found |= dict.fromkeys(("write_csv2.csv", "write_csv_normalised.csv"), {**names, "X": normalised})
+fractions = {**names, "X": normalised}
+found |= {"write_csv2.csv": fractions, "write_csv_normalised.csv": fractions}
 found["write_csv_na.csv"] = {"refused": "NA in row LYZ, column AGACCTGAGCATCAG-1"}
 say("r", TOOL, found)
 TOOL = "R 4.2.2, Matrix 1.5-3"
-found = dict.fromkeys(("write_mm.mtx", "write_mm_triplets.mtx"), whole)
-found["write_mm_normalised.mtx"] = {**names, "X": normalised}
+found = {"write_mm.mtx": whole, "write_mm_triplets.mtx": whole}
+found["write_mm_normalised.mtx"] = fractions
 found["write_mm_pattern.mtx"] = {"refused_or_said": "only where something is, not how much"}
 say("r", TOOL, found)
