@@ -11,7 +11,6 @@ import logging
 import time
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from scgnn2_engine.bulk_steps import match
@@ -48,10 +47,10 @@ from scgnn2_engine.stages import check_method
 from scgnn2_engine.types import CellGraph, Dataset, Floats, Prepared, Result, Truth
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from scgnn2_engine.io.samples import Data
 
 
-def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | None = None) -> Result:
+def fit(data: Data | None = None, params: RunParams | None = None) -> Result:
     """Run scGNN 2.0 to its end.
 
     What deserves a second look (a scale that was guessed, many cells dropped) goes to the logger ``scgnn2_engine`` as a
@@ -60,8 +59,8 @@ def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | 
     Parameters
     ----------
     data
-        Anything :func:`scgnn2_engine.read` takes, an AnnData or a :class:`Dataset`; None where ``params.load`` names
-        the files.
+        Anything :func:`scgnn2_engine.read` takes, an AnnData or a :class:`Dataset`, or several of them, which are
+        samples that are joined by gene; None where ``params.load`` names the files.
     params
         All parameters; ``RunParams()`` is the preset ``default``.
 
@@ -91,9 +90,7 @@ def fit(data: AnnData | Dataset | str | Path | None = None, params: RunParams | 
     return drain(iterate(data, params), listen)
 
 
-def iterate(
-    data: AnnData | Dataset | str | Path | None = None, params: RunParams | None = None, *, stop: Stop = never
-) -> Steps[Result]:
+def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: Stop = never) -> Steps[Result]:
     """Run scGNN 2.0 step by step, yielding an event for everything that happens.
 
     Parameters
@@ -139,7 +136,7 @@ def iterate(
     return result
 
 
-def _route(journey: Journey, data: AnnData | Dataset | str | Path | None, recorder: Recorder) -> Steps[Result]:
+def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Result]:
     params, watch = journey.params, journey.watch
     dataset = yield from journey.timed("load", 0, _load(data, params))
     recorder.describe(dataset)
@@ -313,7 +310,7 @@ def _score(
     return {**scores, "graph_change": change, "seconds": time.perf_counter() - start}
 
 
-def _load(data: AnnData | Dataset | str | Path | None, params: RunParams) -> Steps[Dataset]:
+def _load(data: Data | None, params: RunParams) -> Steps[Dataset]:
     dataset = read_dataset(params, data)
     for note in dataset.notes:
         yield Notice(note, "info", "load")

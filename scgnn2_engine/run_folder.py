@@ -38,16 +38,16 @@ from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
-from scgnn2_engine.types import Dataset, Prepared, Result
+from scgnn2_engine.types import Prepared, Result
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from scgnn2_engine.io.samples import Data
 
 FIGURES_LEFT_OUT = "Stopped: figures that were not drawn by then are left out (scgnn2 plot draws them)."
 
 
 def iterate_to_folder(
-    data: AnnData | Dataset | str | Path | None = None,
+    data: Data | None = None,
     params: RunParams | None = None,
     *,
     overwrite: bool = False,
@@ -124,9 +124,7 @@ class _Log:
             self._log.close()
 
 
-def _steps(
-    data: AnnData | Dataset | str | Path | None, params: RunParams, folder: Path, stop: Stop
-) -> Generator[Event, None, None]:
+def _steps(data: Data | None, params: RunParams, folder: Path, stop: Stop) -> Generator[Event, None, None]:
     """The run's events with ``RunEnded`` held back until every file is written."""
     with closing(iterate(data, params, stop=stop)) as run:
         for event in run:

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         allow_abbrev=False,
         description="Read anything that run reads and write it in another format; what that cannot hold is named.",
     )
-    convert.add_argument("source", metavar="FROM")
+    convert.add_argument("source", nargs="+", metavar="FROM", help="one file or folder, or several samples to join")
     convert.add_argument("out", metavar="TO", help=".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz")
     convert.add_argument(
         "--class",
@@ -29,6 +29,8 @@ def add(commands: Any) -> None:
     convert.add_argument(
         "--layer", "--load_layer", default="", help="layer to read; without it everything that TO can hold is taken"
     )
+    for part, whose in (("modality", "an h5mu file"), ("genome", "a 10x .h5 file"), ("sample", "a folder of several")):
+        convert.add_argument(f"--{part}", f"--load_{part}", default="", help=f"{part} to read of {whose}")
     convert.add_argument(
         "--orientation",
         "--load_orientation",
@@ -45,8 +47,11 @@ def _convert(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.params import LoadParams
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
-    load = LoadParams(orientation=arguments.orientation, layer=arguments.layer, object=arguments.object)
-    report = convert(arguments.source, arguments.out, load=load, r_class=arguments.r_class)
+    named = {
+        name: getattr(arguments, name) for name in ("orientation", "layer", "object", "modality", "genome", "sample")
+    }
+    source = arguments.source if len(arguments.source) > 1 else arguments.source[0]
+    report = convert(source, arguments.out, load=LoadParams(**named), r_class=arguments.r_class)
     for sentence in (*report.notes, *(f"Not carried over: {loss}." for loss in report.lost)):
         print(sentence)
     print(f"{arguments.out}: {report.n_obs} cells x {report.n_vars} genes")

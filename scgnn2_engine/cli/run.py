@@ -24,10 +24,11 @@ def add(commands: Any) -> None:
     )
     run.add_argument(
         "data",
-        nargs="?",
+        nargs="*",
         metavar="DATA",
-        help="csv/tsv (also .gz), 10x folder or .h5, h5ad, or 'demo' (700 real cells that come with "
-        "scanpy; a file of that name is ./demo); instead of it the --load_* flags can name the files",
+        help="a file or folder (docs/formats.md lists the formats), or 'demo' (700 real cells that come with scanpy; a "
+        "file of that name is ./demo); several are samples, joined by gene (NAME=PATH names one); instead of it the "
+        "--load_* flags can name the files",
     )
     run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
     run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
@@ -38,7 +39,7 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     params = given_params(arguments)
-    data = arguments.data
+    data: Any = arguments.data if len(arguments.data) > 1 else next(iter(arguments.data), None)
     if data == "demo":  # a file of that name is ./demo
         from scgnn2_engine.io.demo import LABEL_COLUMN, demo
 

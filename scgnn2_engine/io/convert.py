@@ -11,6 +11,7 @@ from scgnn2_engine.io.export import check_writable, export
 from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read
+from scgnn2_engine.io.samples import Data, samples_of
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
 
@@ -38,7 +39,7 @@ class Conversion:
     lost: tuple[str, ...]
 
 
-def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = None, r_class: str = "") -> Conversion:
+def convert(source: Data, out: str | Path, *, load: LoadParams | None = None, r_class: str = "") -> Conversion:
     """Read anything that :func:`read` reads and write it as anything that :func:`export` writes.
 
     Objects that hold more than a matrix (h5ad, Seurat, SingleCellExperiment) are carried over whole, as far as the
@@ -48,7 +49,7 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
     Parameters
     ----------
     source, out
-        Where from and where to.
+        Where from, several samples included, and where to.
     load
         How to read it.
     r_class
@@ -68,19 +69,21 @@ def convert(source: str | Path, out: str | Path, *, load: LoadParams | None = No
     >>> convert(folder / "a.h5ad", folder / "a.csv").lost
     ('the cell annotation (cell_type)',)
     """
-    source, out = Path(source).expanduser(), Path(out)
+    out = Path(out)
     check_writable(out, r_class)
     load = load or RunParams().load
     notes: tuple[str, ...] = ()
-    form = format_of(source)
+    samples = samples_of(source, load)
+    path = samples[0].data if len(samples) == 1 else None
+    form = format_of(path) if isinstance(path, Path) else None
     data: Dataset | AnnData
-    if form.whole is None:
+    if form is None or form.whole is None or not isinstance(path, Path):
         data, lost = read(source, load), []
         notes = (*data.notes, *data.warnings)
         if data.scale != "counts":
             lost.append("digits beyond single precision (tables of text are read as float32)")
     else:
-        data, notes, lost = form.whole(source, load)
+        data, notes, lost = form.whole(path, load)
         if load.layer:
             data = _one_layer(data, load.layer)
         data, left_out = _expression_only(data)

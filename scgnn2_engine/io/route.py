@@ -12,6 +12,7 @@ from scgnn2_engine.io.assemble import finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.format import Format
 from scgnn2_engine.io.formats import FORMATS, READABLE, format_of
+from scgnn2_engine.io.joining import joined
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
 from scgnn2_engine.io.locations import (
     benchmark_file,
@@ -24,6 +25,7 @@ from scgnn2_engine.io.locations import (
 )
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.readers.text import read_table
+from scgnn2_engine.io.samples import Data, Sample, samples_of
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
@@ -35,17 +37,18 @@ _SOURCES = ("load_use_benchmark", "load_sc_dataset", "load_from_10X", "load_seur
 _MASK_SEED = 1  # of the published masked copy, from which the published LTMG_<p>.csv were computed
 
 
-def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float = 0.0) -> Dataset:
-    r"""Read an expression matrix from a file or folder; what it is, is decided by its content.
+def read(path: Data, load: LoadParams | None = None, *, max_memory: float = 0.0) -> Dataset:
+    r"""Read an expression matrix from a file or folder, or join several; what each is, is decided by its content.
 
     Parameters
     ----------
     path
-        csv or tsv (plain or gzip), a 10x folder (v2, v3) or .h5, an .h5ad, or an R file (.RData, .rda, .rds) with a
-        data frame, a matrix, a Seurat object or a SingleCellExperiment.
+        A file or folder of any format that ``docs/formats.md`` lists. Several samples, as a list or as a mapping of
+        names, and those of a folder that holds several, are joined by gene
+        (:func:`scgnn2_engine.io.joining.joined`).
     load
-        How to read it: ``orientation`` of tables, ``layer``, ``object`` of an R file, ``scale``. Defaults decide by
-        evidence.
+        How to read it: ``orientation`` of tables, ``layer``, ``object`` of an R file, ``sample`` of a folder,
+        ``scale``. Defaults decide by evidence.
     max_memory
         GiB the matrix may take; 0 takes what is free.
 
@@ -73,13 +76,25 @@ def read(path: str | Path, load: LoadParams | None = None, *, max_memory: float 
     >>> data.expression.tolist(), data.facts["orientation"]
     ([[3.0, 5.0], [0.0, 1.0]], 'genes-by-cells')
     """
-    return _read(Path(path).expanduser(), load or RunParams().load, max_memory)
+    load = load or RunParams().load
+    return _of_samples(samples_of(path, load), max_memory)
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Dataset:
-    form = format_of(path)
-    _check_choice(path, form, load)
-    return finish(form.read(path, load, max_memory), load)
+def _of_samples(samples: list[Sample], max_memory: float) -> Dataset:
+    if len(samples) == 1:
+        return _one(samples[0], max_memory)
+    return joined({sample.name: _one(sample, max_memory) for sample in samples}, max_memory)
+
+
+def _one(sample: Sample, max_memory: float) -> Dataset:
+    data, load = sample.data, sample.load
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(data, Path):
+        return from_anndata(data, load)
+    form = format_of(data)
+    _check_choice(data, form, load)
+    return finish(form.read(data, load, max_memory), load)
 
 
 _PARTS = {
@@ -139,7 +154,7 @@ def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
     return finish(found_in_anndata(adata, layer=load.layer), load)
 
 
-def read_dataset(params: RunParams, data: str | Path | AnnData | Dataset | None = None) -> Dataset:
+def read_dataset(params: RunParams, data: Data | None = None) -> Dataset:
     """Read all that a run needs: the matrix, and the labels, LTMG states and bulk expression that belong to it.
 
     Parameters
@@ -151,7 +166,7 @@ def read_dataset(params: RunParams, data: str | Path | AnnData | Dataset | None 
         ``given_cell_type_labels``, and ``LTMG_<dropout_prob>.csv`` only without ``run_LTMG``, which computes the states
         instead; ``load_cell_type_labels`` and ``load_LTMG`` are always read, ``load_bulk_dataset`` with ``use_bulk``.
     data
-        The matrix, where no ``load_*`` parameter names it.
+        The matrix, or several samples that are joined (:func:`read`), where no ``load_*`` parameter names it.
 
     Raises
     ------
@@ -176,7 +191,7 @@ def read_dataset(params: RunParams, data: str | Path | AnnData | Dataset | None 
     return _with_bulk(dataset, params)
 
 
-def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> Dataset:
+def _matrix(params: RunParams, data: Data | None) -> Dataset:
     load = params.load
     flags = (load.use_benchmark, load.sc_dataset, load.from_10X, load.seurat_object, load.rdata)
     given = [name for name, value in zip(_SOURCES, flags, strict=True) if value]
@@ -198,11 +213,7 @@ def _matrix(params: RunParams, data: str | Path | AnnData | Dataset | None) -> D
         path = locate(load, name, flag)
         _check_kind(flag, path)
         return read(path, load, max_memory=params.max_memory)
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, (str, Path)):
-        return read(locate(load, str(data), "data"), load, max_memory=params.max_memory)
-    return from_anndata(data, load)
+    return _of_samples(samples_of(data, load, lambda name: locate(load, name, "data")), params.max_memory)
 
 
 def _check_kind(flag: str, path: Path) -> None:

@@ -1,0 +1,285 @@
+"""Several samples as one data set: the genes that all have, the cells of each, and which sample a cell is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
+from scgnn2_engine.io.memory import require_memory, stored_entries
+from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.table import SPARSE_FROM, Table
+from scgnn2_engine.types import Dataset, Matrix
+
+SAMPLE = "sample"
+"""The column of obs that says which sample a cell is of."""
+
+LEAST_SHARED = 0.2
+"""Samples that share a smaller part of the genes of the smallest of them are of two species, or named in two ways."""
+
+_MANY_LEFT_OUT = 0.1  # of a sample's genes: from there on the user should know before a run
+_BARCODE = re.compile(r"[ACGT]{10,}.*")
+
+
+def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
+    """Join samples by gene.
+
+    Only genes that every sample has are kept: of a gene that a file does not list nobody knows that it was zero. They
+    are matched by identifiers (``gene_ids``, versions aside) where all samples have them and share as many, else by
+    names. The cells' names end in the name of their sample, which also stands in ``obs['sample']``.
+
+    Parameters
+    ----------
+    samples
+        At least two, by name.
+    max_memory
+        GiB that the samples and what they become may take; 0 takes what is free.
+
+    Returns
+    -------
+    Dataset
+        (sum of n_obs, shared genes). Columns of ``obs`` are all kept, those of ``var`` where the samples agree;
+        ``obsm``, ``obsp``, ``varm`` and ``uns`` are left out, and said.
+
+    Raises
+    ------
+    InputError
+        The samples are on different scales, or share too few genes.
+    InsufficientMemoryError
+        They are expected not to fit.
+
+    Examples
+    --------
+    >>> genes = np.asarray(["Actb", "Gapdh"])
+    >>> one = Dataset(np.asarray([[1.0, 2.0]]), np.asarray(["AAAC-1"]), genes, "counts")
+    >>> other = Dataset(np.asarray([[3.0, 4.0]]), np.asarray(["AAAC-1"]), genes[::-1], "counts")
+    >>> both = joined({"ctrl": one, "stim": other})
+    >>> both.expression.tolist(), both.obs_names.tolist()
+    ([[1.0, 2.0], [4.0, 3.0]], ['AAAC-1-ctrl', 'AAAC-1-stim'])
+    """
+    _require_one_scale(samples)
+    positions, by, var_names = _shared_genes(samples)
+    blocks = [
+        data.expression if np.array_equal(genes, np.arange(data.n_vars)) else data.expression[:, genes]
+        for data, genes in zip(samples.values(), positions, strict=True)
+    ]
+    _require_room(samples, blocks, max_memory)
+    obs_names = np.asarray(
+        [f"{cell}-{name}" for name, data in samples.items() for cell in data.obs_names], dtype=np.str_
+    )
+    expression = Table(blocks, obs_names, var_names).assemble(transpose=False)
+    obs, obs_notes = _joined_obs(samples, obs_names)
+    var, var_notes = _joined_var(samples, positions, var_names)
+    left_out, doubts = _left_out(samples, positions)
+    said, warned = ([*_of_all(samples, kind)] for kind in ("notes", "warnings"))
+    cells = ", ".join(f"{name} {data.n_obs}" for name, data in samples.items())
+    summary = (
+        f"{len(samples)} samples joined by the {by} of their genes: {len(obs_names)} cells ({cells}) x "
+        f"{len(var_names)} genes; obs['{SAMPLE}'] names the sample, and so does the end of each cell's name."
+    )
+    first = next(iter(samples.values()))
+    agreed = {
+        key: value for key, value in first.facts.items() if all(one.facts.get(key) == value for one in samples.values())
+    }
+    return Dataset(
+        expression=expression,
+        obs_names=obs_names,
+        var_names=var_names,
+        scale=first.scale,
+        obs=obs,
+        var=var,
+        notes=(summary, *said, *left_out, *obs_notes, *var_notes, *_not_joined(samples)),
+        warnings=(*warned, *doubts, *_same_cells(samples)),
+        facts={
+            "orientation": "",
+            "matrix": "",
+            **agreed,
+            "source": ", ".join(str(data.facts.get("source", name)) for name, data in samples.items()),
+            "samples": list(samples),
+        },
+    )
+
+
+def _require_one_scale(samples: Mapping[str, Dataset]) -> None:
+    scales = {name: data.scale for name, data in samples.items()}
+    if len(set(scales.values())) > 1:
+        raise InputError(
+            "The samples are on different scales, and so cannot be joined.",
+            expected="one scale",
+            found=", ".join(f"{name}: {scale}" for name, scale in scales.items()),
+            advice="Give the counts of all of them (--load_layer names the matrix of an h5ad), or say what they are "
+            "with --load_scale if one was misjudged.",
+        )
+
+
+def _require_room(samples: Mapping[str, Dataset], blocks: list[Matrix], max_memory: float) -> None:
+    cells = sum(block.shape[0] * block.shape[1] for block in blocks)
+    entries = sum(map(stored_entries, blocks))
+    needed = 4.0 * cells if entries > (1 - SPARSE_FROM) * cells else 12.0 * entries
+    held = 0.0 if max_memory <= 0 else sum(_bytes(data.expression) for data in samples.values())
+    require_memory(needed + held, f"Joining {len(samples)} samples", max_memory)
+
+
+def _bytes(x: Any) -> float:
+    return float(x.nbytes if isinstance(x, np.ndarray) else x.data.nbytes + x.indices.nbytes + x.indptr.nbytes)
+
+
+def _shared_genes(samples: Mapping[str, Dataset]) -> tuple[list[npt.NDArray[np.int64]], str, Names]:
+    """Positions of the shared genes in each sample, by what they were matched, and what they are called."""
+    names = {sample: [str(name) for name in data.var_names] for sample, data in samples.items()}
+    identifiers = {sample: _identifiers(data) for sample, data in samples.items()}
+    keys, by, called = names, "names", next(iter(samples))
+    common = _common(names.values())
+    if all(identifiers.values()):
+        shared = _common(identifiers.values())
+        if len(shared) >= max(1, len(common)):
+            keys, by, common = identifiers, "identifiers", shared
+            # of the first sample that has symbols beside its identifiers, if any has
+            with_symbols = (name for name in names if list(map(plain_name, names[name])) != identifiers[name])
+            called = next(with_symbols, called)
+    if len(common) < LEAST_SHARED * min(map(len, names.values())):
+        raise _too_few(names, len(common))
+    places = [{gene: place for place, gene in enumerate(genes)} for genes in keys.values()]
+    positions = [np.asarray([place[gene] for gene in common], dtype=np.int64) for place in places]
+    return positions, by, samples[called].var_names[positions[list(samples).index(called)]]
+
+
+def _identifiers(data: Dataset) -> list[str]:
+    """Identifiers of the genes, versions aside; none where there are none, or two genes have one."""
+    given: Iterable[object] = data.var_names
+    if data.var is not None and "gene_ids" in data.var:
+        columns = zip(data.var["gene_ids"], data.var_names, strict=True)
+        given = [name if pd.isna(identifier) or identifier == "" else identifier for identifier, name in columns]
+    elif 2 * sum(bool(ENSEMBL_GENE.fullmatch(name)) for name in data.var_names) < data.n_vars:
+        return []
+    plain = [plain_name(one) for one in given]
+    return plain if len(set(plain)) == len(plain) else []
+
+
+def _common(genes: Iterable[list[str]]) -> list[str]:
+    first, *others = genes
+    everywhere = set(first).intersection(*others)
+    return [gene for gene in first if gene in everywhere]
+
+
+def _too_few(names: Mapping[str, list[str]], n_shared: int) -> InputError:
+    smallest = min(map(len, names.values()))
+    alike = len(_common([[*dict.fromkeys(map(plain_name, genes))] for genes in names.values()]))
+    advice = "Give samples of one species whose genes are named in one way, by symbols or by identifiers."
+    if alike >= LEAST_SHARED * smallest:
+        advice = (
+            f"{alike} names would match but for capital letters, as those of human and mouse do: two species are not "
+            "joined. If they are of one, write its genes in one way."
+        )
+    return InputError(
+        "The samples share too few genes to be joined.",
+        expected=f"at least {LEAST_SHARED:.0%} of the {smallest} genes of the smallest",
+        found=f"{n_shared} shared; " + "; ".join(f"{sample}: {listed(genes, 3)}" for sample, genes in names.items()),
+        advice=advice,
+    )
+
+
+def _left_out(samples: Mapping[str, Dataset], positions: list[npt.NDArray[np.int64]]) -> tuple[list[str], list[str]]:
+    notes: list[str] = []
+    warnings: list[str] = []
+    for (sample, data), genes in zip(samples.items(), positions, strict=True):
+        missing = np.delete(data.var_names, genes)
+        if len(missing):
+            sentence = (
+                f"{len(missing)} of the {data.n_vars} genes of {sample} are not in every sample and were left out: "
+                f"{listed(missing)}."
+            )
+            (warnings if len(missing) > _MANY_LEFT_OUT * data.n_vars else notes).append(sentence)
+    return notes, warnings
+
+
+def _joined_obs(samples: Mapping[str, Dataset], obs_names: Names) -> tuple[pd.DataFrame, list[str]]:
+    """All columns of all samples, and ``sample``; a column of that name is kept as ``sample_before``."""
+    ends = np.cumsum([data.n_obs for data in samples.values()])
+    notes: list[str] = []
+    frames: dict[str, pd.DataFrame] = {}
+    for (sample, data), end in zip(samples.items(), ends, strict=True):
+        index = pd.Index(obs_names[end - data.n_obs : end].astype(object))
+        frame = pd.DataFrame(index=index) if data.obs is None else data.obs.set_axis(index, axis=0)
+        if SAMPLE in frame:
+            notes.append(f"obs['{SAMPLE}'] of {sample} is kept as obs['{SAMPLE}_before'].")
+        frames[sample] = frame.rename(columns={SAMPLE: f"{SAMPLE}_before"})
+    index = pd.Index(obs_names.astype(object))
+    sizes = [data.n_obs for data in samples.values()]
+    obs = pd.DataFrame({SAMPLE: pd.Categorical(np.repeat(list(samples), sizes), categories=list(samples))}, index=index)
+    for column in dict.fromkeys(name for frame in frames.values() for name in frame.columns):
+        holding = {sample: frame[column] for sample, frame in frames.items() if column in frame}
+        obs[column] = _stacked(list(holding.values())).reindex(index)
+        if lacking := [sample for sample in samples if sample not in holding]:
+            notes.append(f"obs[{column!r}] is not known of {listed(lacking)}: missing there.")
+    return obs, notes
+
+
+def _stacked(columns: list[pd.Series[Any]]) -> pd.Series[Any]:
+    if all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
+        from pandas.api.types import union_categoricals
+
+        values = union_categoricals([column.astype(object).astype("category") for column in columns])
+        return pd.Series(values, index=np.concatenate([column.index for column in columns]))
+    return pd.concat(columns)
+
+
+def _joined_var(
+    samples: Mapping[str, Dataset], positions: list[npt.NDArray[np.int64]], var_names: Names
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns in which all samples agree."""
+    index = pd.Index(var_names.astype(object))
+    frames = [
+        pd.DataFrame(index=index) if data.var is None else data.var.iloc[genes].set_axis(index, axis=0)
+        for data, genes in zip(samples.values(), positions, strict=True)
+    ]
+    var, others = pd.DataFrame(index=index), []
+    for column in dict.fromkeys(name for frame in frames for name in frame.columns):
+        holding = [frame[column] for frame in frames if column in frame]
+        same = plain_name if column == "gene_ids" else str
+        if all(list(map(same, one)) == list(map(same, holding[0])) for one in holding[1:]):
+            var[column] = holding[0]
+        else:
+            others.append(str(column))
+    return var, [f"The samples differ in var columns, which were left out: {listed(others)}."] if others else []
+
+
+def _not_joined(samples: Mapping[str, Dataset]) -> list[str]:
+    lost = dict.fromkeys(
+        f"{where}[{key!r}]"
+        for data in samples.values()
+        for where, parts in (("obsm", data.obsm), ("obsp", data.obsp), ("varm", data.varm), ("uns", data.uns))
+        for key in parts
+    )
+    return [f"Not joined, as each sample has its own: {listed(lost, 20)}."] if lost else []
+
+
+def _of_all(samples: Mapping[str, Dataset], kind: str) -> list[str]:
+    """What was said of the samples: once what was said of all, the rest after the sample's name."""
+    sentences = {name: getattr(data, kind) for name, data in samples.items()}
+    of_every = [one for one in next(iter(sentences.values())) if all(one in said for said in sentences.values())]
+    return [
+        *of_every,
+        *(f"{name}: {one}" for name, said in sentences.items() for one in said if one not in of_every),
+    ]
+
+
+def _same_cells(samples: Mapping[str, Dataset]) -> list[str]:
+    """Doubts where one sample's barcodes are another's: filtered and raw, or one run read twice."""
+    barcodes = {
+        name: {str(cell) for cell in data.obs_names if _BARCODE.fullmatch(str(cell))} for name, data in samples.items()
+    }
+    names = list(barcodes)
+    return [
+        f"{len(barcodes[one] & barcodes[other])} barcodes of {one} and {other} are the same, far more than chance "
+        "gives: are these the same cells twice (filtered and raw, or one run in two versions)? Give one of them."
+        for place, one in enumerate(names)
+        for other in names[place + 1 :]
+        if len(barcodes[one] & barcodes[other]) > max(2, 0.5 * min(len(barcodes[one]), len(barcodes[other])))
+    ]

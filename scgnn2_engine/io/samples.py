@@ -1,0 +1,197 @@
+"""Which samples a run is given, and what they are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.formats import READABLE, format_of
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.params import LoadParams
+from scgnn2_engine.types import Dataset
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+One: TypeAlias = "AnnData | Dataset | str | Path"
+Data: TypeAlias = "One | Sequence[One] | Mapping[str, One]"
+"""What is read: one thing, or several samples, which a mapping names."""
+
+_SAYS_NOTHING = re.compile(
+    r"(sample_)?(filtered|raw|unfiltered)?_?(feature|gene|peak)?_?(bc|barcode|cell)?_?(matrix|matrices|counts?)?(_h5)?"
+    r"|counts?_(un)?filtered|outs?|output|quant|alevin\w*|solo\.out|gene(full)?|expression|adata|data|dge|mtx"
+    r"|hg19|hg38|grch3[78]|mm10|grcm3[89]|count",
+    re.IGNORECASE,
+)
+"""What programs call the files and folders of every sample."""
+
+_ENDING = re.compile(
+    r"\.(h5ad|h5|h5mu|loom|zarr|csv|tsv|txt|tab|mtx|rds|rda|rdata|npz|parquet|feather|gz|bz2|xz|zst|zip)$",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"([_.\-\s]+)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One of the samples to be joined.
+
+    Attributes
+    ----------
+    name
+        What it is called in ``obs['sample']``; empty where there is no other.
+    data
+        A path, an AnnData or a Dataset.
+    load
+        How to read it.
+    """
+
+    name: str
+    data: AnnData | Dataset | Path
+    load: LoadParams
+
+
+def samples_of(data: Data, load: LoadParams, find: Callable[[str], Path] = Path) -> list[Sample]:
+    """Take apart what is given into single samples, those of a folder that holds several included.
+
+    Parameters
+    ----------
+    data
+        One source or several; a path may be written ``NAME=path``.
+    load
+        How to read them; with ``sample`` only the one of that name is kept.
+    find
+        From what a user wrote to the path of it.
+
+    Returns
+    -------
+    One sample without a name, or several with names that differ.
+
+    Raises
+    ------
+    InputError
+        Two have one name, ``load.sample`` is none of them, or a path is of no known format.
+    """
+    given = _named(data, find)
+    plain = _with_sample(load, "")
+    samples: list[Sample] = []
+    for name, item in given:
+        inner = _inside(item) if isinstance(item, Path) else ()
+        inner_names = inner if len(given) == 1 else [f"{name}_{one}" for one in inner]
+        if len(inner) > 1:
+            samples += [
+                Sample(called, item, _with_sample(load, one)) for called, one in zip(inner_names, inner, strict=True)
+            ]
+        else:
+            samples.append(Sample(name, item, plain))
+    if len(samples) == 1 and (not load.sample or samples[0].name != load.sample):
+        return [Sample("", samples[0].data, load)]  # load_sample is refused there, or picks the only one
+    _require_different([sample.name for sample in samples])
+    if not load.sample:
+        return samples
+    chosen = [sample for sample in samples if load.sample in (sample.name, sample.load.sample)]
+    if len(chosen) != 1:
+        raise InputError(
+            f"There is no sample {load.sample!r}." if not chosen else f"Several samples are called {load.sample!r}.",
+            expected=f"one of {listed((sample.name for sample in samples), 20)}",
+            advice="Name another one with --load_sample, or leave it out to join them all.",
+        )
+    return [Sample("", chosen[0].data, chosen[0].load)]
+
+
+def _with_sample(load: LoadParams, name: str) -> LoadParams:
+    return LoadParams(**{**{key: getattr(load, key) for key in load.own_names()}, "sample": name})
+
+
+def _inside(path: Path) -> tuple[str, ...]:
+    form = format_of(path)
+    return form.samples(path) if form.samples is not None else ()
+
+
+def _named(data: Data, find: Callable[[str], Path]) -> list[tuple[str, AnnData | Dataset | Path]]:
+    """What is given, with names: those the user gave, else what tells the paths apart."""
+    if isinstance(data, Mapping):
+        return [(str(name), _located(item, find)) for name, item in data.items()]
+    if not isinstance(data, (list, tuple)):
+        return [_split(data, find)]
+    if not data:
+        raise InputError("No data is given.", expected=f"a path ({READABLE}), an AnnData, or several of them")
+    given = [_split(item, find) for item in data]
+    paths = iter(short_names([item for name, item in given if not name and isinstance(item, Path)]))
+    return [
+        (name or (next(paths) if isinstance(item, Path) else f"sample_{number}"), item)
+        for number, (name, item) in enumerate(given, start=1)
+    ]
+
+
+def _split(item: One, find: Callable[[str], Path]) -> tuple[str, AnnData | Dataset | Path]:
+    name, equals, path = item.partition("=") if isinstance(item, str) else ("", "", "")
+    if equals and name and "/" not in name and not Path(str(item)).exists():
+        return name, find(path)
+    return "", _located(item, find)
+
+
+def _located(item: One, find: Callable[[str], Path]) -> AnnData | Dataset | Path:
+    return find(str(item)).expanduser() if isinstance(item, (str, Path)) else item
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """The part of each path that tells it from the others, as the name of its sample.
+
+    What programs call the files of every sample (``filtered_feature_bc_matrix``, ``outs``) says nothing, and neither
+    do words that all have at their beginning or end.
+
+    Examples
+    --------
+    >>> short_names([Path("run1/ctrl/outs/filtered_feature_bc_matrix.h5"), Path("run1/stim/outs")])
+    ['ctrl', 'stim']
+    >>> short_names([Path("GSM1_ctrl_counts.csv.gz"), Path("GSM2_stim_counts.csv.gz")])
+    ['GSM1_ctrl', 'GSM2_stim']
+    """
+    in_one_folder = len({path.expanduser().absolute().parent for path in paths}) == 1
+    telling = [parts[-1:] if in_one_folder else _telling(parts) for parts in map(_parts, paths)]
+    names = [parts[-1] if parts else "sample" for parts in telling]
+    for depth in range(2, 1 + max((len(parts) for parts in telling), default=0)):
+        if len(set(names)) == len(names):
+            break
+        names = ["_".join(parts[-depth:]) for parts in telling]
+    return _without_common_words(names)
+
+
+def _parts(path: Path) -> list[str]:
+    """The folders of a path and its name, without the endings that say its format."""
+    parts = [part for part in path.expanduser().absolute().parts[1:] if part != ".."]
+    while parts and _ENDING.search(parts[-1]):
+        parts[-1] = _ENDING.sub("", parts[-1])
+    return parts
+
+
+def _telling(parts: list[str]) -> list[str]:
+    return [part for part in parts if not _SAYS_NOTHING.fullmatch(part)] or parts[-1:]
+
+
+def _without_common_words(names: list[str]) -> list[str]:
+    words = [_BETWEEN.split(name) for name in names]  # words at even places, what is between them at odd ones
+    if len(names) < 2 or len(set(names)) < len(names):
+        return names
+    while all(len(one) > 2 for one in words) and len({tuple(one[-2:]) for one in words}) == 1:
+        words = [one[:-2] for one in words]
+    while all(len(one) > 2 and one[2][:1].isalpha() for one in words) and len({tuple(one[:2]) for one in words}) == 1:
+        words = [one[2:] for one in words]
+    return ["".join(one) for one in words]
+
+
+def _require_different(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name or name in seen:
+            raise InputError(
+                f"Two samples are called {name!r}." if name else "A sample has no name.",
+                expected="names that differ",
+                advice="Name them: NAME=PATH, or in Python a mapping of names to data.",
+            )
+        seen.add(name)

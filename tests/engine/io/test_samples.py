@@ -1,0 +1,177 @@
+"""Several samples: what they are called, by what they are joined, and what is said of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError
+from scgnn2_engine.io import read, read_dataset
+from scgnn2_engine.io.convert import convert
+from scgnn2_engine.io.samples import short_names
+from scgnn2_engine.params import LoadParams, RunParams
+
+CELLS = ["AAACCTGAGCATCATC-1", "AAACCTGAGCATCATG-1", "AAACGGGTCTTGTACT-1"]
+
+
+def h5ad(path, genes, offset=0, ids=None, cells=CELLS, **obs):
+    x = np.arange(len(cells) * len(genes)).reshape(len(cells), -1) % 5 + offset
+    var = pd.DataFrame(index=genes) if ids is None else pd.DataFrame({"gene_ids": ids}, index=genes)
+    AnnData(sp.csr_matrix(x.astype(np.float32)), pd.DataFrame(obs, index=cells), var).write_h5ad(path)
+    return path
+
+
+def csv(path, genes, values, cells=CELLS):
+    pd.DataFrame(values, index=genes, columns=cells).to_csv(path)
+    return path
+
+
+def test_files_of_any_formats_are_joined_by_gene(tmp_path):
+    one = h5ad(tmp_path / "ctrl.h5ad", ["Actb", "Gapdh", "Cd3e"])
+    other = csv(tmp_path / "stim.csv", ["Cd3e", "Ms4a1", "Actb"], [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+    data = read([one, other])
+    assert data.var_names.tolist() == ["Actb", "Cd3e"]
+    assert data.expression.tolist() == [[0, 2], [3, 0], [1, 3], [7, 1], [8, 2], [9, 3]]
+    assert data.obs["sample"].tolist() == ["ctrl"] * 3 + ["stim"] * 3
+    assert data.obs_names.tolist() == [f"{cell}-{name}" for name in ("ctrl", "stim") for cell in CELLS]
+    assert data.scale == "counts"
+    assert data.facts["samples"] == ["ctrl", "stim"]
+    assert data.notes[0].startswith("2 samples joined by the names of their genes: 6 cells (ctrl 3, stim 3) x 2 genes")
+    said = " ".join((*data.notes, *data.warnings))
+    assert "1 of the 3 genes of ctrl are not in every sample and were left out: Gapdh." in said
+    assert "1 of the 3 genes of stim are not in every sample and were left out: Ms4a1." in said
+
+
+def test_sparse_samples_stay_sparse(tmp_path):
+    genes = [f"Gene{number}" for number in range(50)]
+    for name in "ab":
+        AnnData(
+            sp.random(30, 50, 0.1, format="csr", dtype=np.float32, random_state=1).ceil(), var=pd.DataFrame(index=genes)
+        ).write_h5ad(tmp_path / f"{name}.h5ad")
+    data = read([tmp_path / "a.h5ad", tmp_path / "b.h5ad"])
+    assert sp.issparse(data.expression)
+    assert data.expression.has_canonical_format
+    assert data.expression.shape == (60, 50)
+    with pytest.raises(InsufficientMemoryError, match="Joining 2 samples"):
+        read([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], max_memory=3e-6)
+
+
+def test_identifiers_go_before_symbols_that_changed(tmp_path):
+    ids = ["ENSG00000000001", "ENSG00000000002", "ENSG00000000003"]
+    old = h5ad(tmp_path / "old.h5ad", ["MARCH1", "TBCE", "TBCE-1"], ids=ids)
+    new = h5ad(tmp_path / "new.h5ad", ["MARCHF1", "TBCE-1", "TBCE"], ids=[f"{one}.7" for one in ids])
+    data = read([old, new])
+    assert data.var_names.tolist() == ["MARCH1", "TBCE", "TBCE-1"]
+    assert data.var["gene_ids"].tolist() == ids
+    assert data.expression[0].tolist() == data.expression[3].tolist()
+    assert data.notes[0].startswith("2 samples joined by the identifiers of their genes")
+
+
+def test_a_sample_named_by_identifiers_takes_the_symbols_of_the_other(tmp_path):
+    ids = ["ENSG00000000001", "ENSG00000000002"]
+    plain = h5ad(tmp_path / "plain.h5ad", [f"{one}.4" for one in ids])
+    named = h5ad(tmp_path / "named.h5ad", ["GAPDH", "ACTB"], ids=ids[::-1])
+    assert read([plain, named]).var_names.tolist() == ["ACTB", "GAPDH"]
+
+
+def test_two_species_are_refused(tmp_path):
+    human = h5ad(tmp_path / "human.h5ad", ["ACTB", "GAPDH", "CD3E", "MS4A1", "NKG7", "LYZ"])
+    mouse = h5ad(tmp_path / "mouse.h5ad", ["Actb", "Gapdh", "Cd3e", "Ms4a1", "Nkg7", "Lyz2"])
+    with pytest.raises(InputError, match=r"share too few genes.*0 shared; human: ACTB.*mouse: Actb") as error:
+        read([human, mouse])
+    assert "5 names would match but for capital letters" in error.value.advice
+
+
+def test_two_scales_are_refused(tmp_path):
+    counts = h5ad(tmp_path / "counts.h5ad", ["Actb", "Gapdh", "Cd3e"])
+    csv(tmp_path / "logged.csv", ["Actb", "Gapdh", "Cd3e"], np.log1p([[1.5, 2.3, 0.7], [2.1, 0.4, 1.9], [3.3, 1.2, 5]]))
+    with pytest.raises(InputError, match=r"different scales.*counts: counts, logged: logged"):
+        read([counts, tmp_path / "logged.csv"])
+
+
+def test_annotations_are_kept_and_what_is_missing_is_said(tmp_path):
+    genes = ["Actb", "Gapdh"]
+    one = h5ad(
+        tmp_path / "one.h5ad", genes, donor=pd.Categorical(["x", "y", "x"]), age=[1, 2, 3], sample=["p", "q", "p"]
+    )
+    adata = AnnData(
+        np.ones((1, 2), dtype=np.float32),
+        pd.DataFrame({"donor": pd.Categorical(["z"])}, index=["AAAC-1"]),
+        pd.DataFrame(index=genes),
+        obsm={"X_pca": np.ones((1, 2))},
+    )
+    data = read({"first": one, "second": adata})
+    assert data.obs["sample"].tolist() == ["first"] * 3 + ["second"]
+    assert data.obs["donor"].tolist() == ["x", "y", "x", "z"]
+    assert data.obs["donor"].dtype == "category"
+    assert data.obs["age"].tolist()[:3] == [1, 2, 3]
+    assert np.isnan(data.obs["age"].iloc[3])
+    assert data.obs["sample_before"].tolist()[:3] == ["p", "q", "p"]
+    said = " ".join(data.notes)
+    assert "obs['age'] is not known of second: missing there." in said
+    assert "obs['sample'] of first is kept as obs['sample_before']." in said
+    assert "obsm['X_pca']" in said
+    assert adata.obs_names.tolist() == ["AAAC-1"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a.h5ad", "b.csv.gz"], ["a", "b"]),
+        (["x/ctrl/outs/raw_feature_bc_matrix", "x/stim/outs/filtered_feature_bc_matrix.h5"], ["ctrl", "stim"]),
+        (["p/run/one.csv", "q/run/one.csv"], ["p", "q"]),
+        (["GSE1_ctrl_counts.tsv.gz", "GSE1_stim_counts.tsv.gz"], ["ctrl", "stim"]),
+        (["sample_1.h5", "sample_2.h5"], ["sample_1", "sample_2"]),
+        (["p/a/x.csv", "p/b/x.csv", "q/a/x.csv"], ["p_a", "p_b", "q_a"]),
+    ],
+)
+def test_samples_are_called_by_what_tells_their_paths_apart(paths, names):
+    assert short_names([Path(path) for path in paths]) == names
+
+
+def test_names_may_be_given(tmp_path):
+    for name in "ab":
+        h5ad(tmp_path / f"{name}.h5ad", ["Actb", "Gapdh"])
+    given = [f"ctrl={tmp_path / 'a.h5ad'}", f"stim={tmp_path / 'b.h5ad'}"]
+    assert list(dict.fromkeys(read(given).obs["sample"])) == ["ctrl", "stim"]
+    with pytest.raises(InputError, match="Two samples are called 'a'"):
+        read([f"a={tmp_path / 'a.h5ad'}", f"a={tmp_path / 'b.h5ad'}"])
+    with pytest.raises(InputError, match=r"There is no sample 'c'.*one of a, b"):
+        read([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], LoadParams(sample="c"))
+    assert read([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], LoadParams(sample="b")).obs_names.tolist() == CELLS
+    with pytest.raises(InputError, match="names a sample of a folder"):
+        read(tmp_path / "a.h5ad", LoadParams(sample="c"))
+
+
+def test_one_run_read_twice_is_doubted(tmp_path):
+    one = h5ad(tmp_path / "filtered.h5ad", ["Actb", "Gapdh"])
+    two = h5ad(tmp_path / "raw.h5ad", ["Actb", "Gapdh"])
+    assert "3 barcodes of filtered and raw are the same" in read([one, two]).warnings[-1]
+    plates = [h5ad(tmp_path / f"{name}.h5ad", ["Actb", "Gapdh"], cells=["A1", "A2", "A3"]) for name in "pq"]
+    assert not [said for said in read(plates).warnings if "are the same" in said]
+
+
+def test_a_run_names_its_data_once(tmp_path):
+    one = str(h5ad(tmp_path / "a.h5ad", ["Actb", "Gapdh"]))
+    two = str(h5ad(tmp_path / "b.h5ad", ["Actb", "Gapdh"]))
+    assert read_dataset(RunParams(), [one, two]).n_obs == 6
+    assert read_dataset(RunParams(load_dataset_dir=str(tmp_path)), ["a.h5ad", "x=b.h5ad"]).facts["samples"] == [
+        "a",
+        "x",
+    ]
+    with pytest.raises(ParameterError, match="given twice"):
+        read_dataset(RunParams(load_sc_dataset="x.csv"), [one, two])
+    with pytest.raises(InputError, match=r"No data is given"):
+        read_dataset(RunParams(), [])
+
+
+def test_convert_joins_too(tmp_path):
+    one = h5ad(tmp_path / "a.h5ad", ["Actb", "Gapdh"])
+    two = h5ad(tmp_path / "b.h5ad", ["Actb", "Gapdh"], offset=1)
+    assert convert([one, two], tmp_path / "both.h5ad").n_obs == 6
+    both = read(tmp_path / "both.h5ad")
+    assert both.obs["sample"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert both.obs_names.tolist() == read([one, two]).obs_names.tolist()
