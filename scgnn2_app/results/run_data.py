@@ -188,7 +188,7 @@ class RunData(RunFiles):
         found: dict[str, npt.NDArray[np.str_]] = {}
         if given and given not in self.obs and Path(given).is_file():
             with suppress(ScgnnError):  # changed since the run: it was read then
-                found[Path(given).name] = matched_labels(Path(given), self.obs_names)[0]
+                found[Path(given).name] = matched_labels(Path(given), self.obs_names, self.obs.get("sample", ()))[0]
         columns = [name for name in self.obs.columns if not name.startswith(_OWN) and self._is_grouping(name)]
         for name in sorted(columns, key=lambda name: name != given):
             found[str(name)] = self.obs[name].astype(object).where(self.obs[name].notna(), "").to_numpy(str)

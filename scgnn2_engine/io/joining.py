@@ -13,12 +13,9 @@ import pandas as pd
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.io.memory import require_memory, stored_entries
-from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.types import Dataset, Matrix
-
-SAMPLE = "sample"
-"""The column of obs that says which sample a cell is of."""
 
 LEAST_SHARED = 0.2
 """Samples that share a smaller part of the genes of the smallest of them are of two species, or named in two ways."""
@@ -71,7 +68,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
     ]
     _require_room(samples, blocks, max_memory)
     obs_names = np.asarray(
-        [f"{cell}-{name}" for name, data in samples.items() for cell in data.obs_names], dtype=np.str_
+        [name_in_sample(cell, name) for name, data in samples.items() for cell in data.obs_names], dtype=np.str_
     )
     expression = Table(blocks, obs_names, var_names).assemble(transpose=False)
     obs, obs_notes = _joined_obs(samples, obs_names)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
 from scgnn2_engine.io.readers.text import not_utf8, separator_of, split_line
 from scgnn2_engine.io.start import BROKEN, cannot_read, missing
 from scgnn2_engine.types import Dataset, Truth
@@ -20,12 +21,12 @@ MISSING = frozenset({"", "NA", "NaN", "nan", "None"})
 """What stands for no label, to the letter: R writes NA, pandas nan or nothing, Python None."""
 
 
-def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[str]]:
+def read_labels(path: Path, obs_names: Names, samples: Sequence[str] = ()) -> tuple[Truth, list[str], list[str]]:
     """The labels of :func:`matched_labels`, sealed: only scores read them.
 
     Parameters
     ----------
-    path, obs_names
+    path, obs_names, samples
         As there.
 
     Returns
@@ -38,11 +39,11 @@ def read_labels(path: Path, obs_names: Names) -> tuple[Truth, list[str], list[st
     InputError
         As there.
     """
-    labels, notes, warnings = matched_labels(path, obs_names)
+    labels, notes, warnings = matched_labels(path, obs_names, samples)
     return Truth(labels, source=str(path)), notes, warnings
 
 
-def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list[str]]:
+def matched_labels(path: Path, obs_names: Names, samples: Sequence[str] = ()) -> tuple[Names, list[str], list[str]]:
     """Read a csv or tsv of cell names and labels, and match it to the cells by name, never by position.
 
     The first column holds the cell names. The label column is the only other one, or the one called ``cell_type``,
@@ -55,6 +56,9 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
         csv or tsv, plain or gzip.
     obs_names
         (n_obs,) names of the cells.
+    samples
+        (n_obs,) the sample of each cell, where several were joined. The file may then call the cells as their own
+        samples do, if it has a column ``sample``, or where the name occurs in one sample only.
 
     Returns
     -------
@@ -71,17 +75,15 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
     known = {str(name) for name in obs_names}
     if header[0] in known:
         rows = [(1, header), *rows]
-    labels: dict[str, str] = {}
-    for number, row in rows:
-        name, label = row[0], "" if row[column] in MISSING else row[column]
-        if labels.setdefault(name, label) != label:
-            raise InputError(
-                f"{path} gives the cell {name!r} two labels (line {number}).",
-                expected="one label",
-                found=f"{labels[name]!r} and {label!r}",
-                advice="Remove one of the lines.",
-            )
+    labels, unclear = _by_name(path, header, rows, column, obs_names, samples)
     matched = known & labels.keys()
+    if not matched and unclear:
+        raise InputError(
+            f"{path} does not say of which sample its cells are: several samples have cells of one name.",
+            expected=f"names such as {listed(unclear.values(), 3)}, or a column {SAMPLE}",
+            found=f"names such as {listed(unclear, 3)}",
+            advice="Write the names as they are in the joined data, or the sample of each cell into a column.",
+        )
     if not matched:
         raise _none_match(path, labels, obs_names)
     unlabelled = [str(name) for name in obs_names if not labels.get(str(name))]
@@ -90,7 +92,44 @@ def matched_labels(path: Path, obs_names: Names) -> tuple[Names, list[str], list
     if extra:
         notes.append(f"{len(extra)} labelled cells are not in the data: {listed(extra)}.")
     warnings = [f"{len(unlabelled)} cells have no label in {path}: {listed(unlabelled)}."] if unlabelled else []
+    if unclear:
+        warnings.append(
+            f"{len(unclear)} names in {path} are those of cells in several samples, and were not used: "
+            f"{listed(unclear)}. Write {next(iter(unclear.values()))}, or the sample into a column {SAMPLE}."
+        )
     return np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_), notes, warnings
+
+
+def _by_name(
+    path: Path,
+    header: list[str],
+    rows: list[tuple[int, list[str]]],
+    column: int,
+    obs_names: Names,
+    samples: Sequence[str],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels by the names of the cells in the data, and names of several cells, each with the first that it means."""
+    own_names: dict[str, list[str]] = {str(name): [str(name)] for name in obs_names}
+    for name, sample in zip(map(str, obs_names), samples, strict=False):
+        if name.endswith(name_in_sample("", sample)):
+            own_names.setdefault(name.removesuffix(name_in_sample("", sample)), []).append(name)
+    of_sample = [place for place, name in enumerate(header) if place not in (0, column) and name.lower() == SAMPLE]
+    labels: dict[str, str] = {}
+    unclear: dict[str, str] = {}
+    for number, row in rows:
+        written, label = row[0], "" if row[column] in MISSING else row[column]
+        in_sample = [name_in_sample(written, row[place]) for place in of_sample]
+        meant = next((own_names[name] for name in (*in_sample, written) if name in own_names), [written])
+        if len(meant) > 1:
+            unclear[written] = meant[0]
+        elif labels.setdefault(meant[0], label) != label:
+            raise InputError(
+                f"{path} gives the cell {written!r} two labels (line {number}).",
+                expected="one label",
+                found=f"{labels[meant[0]]!r} and {label!r}",
+                advice="Remove one of the lines.",
+            )
+    return labels, unclear
 
 
 def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list[str]]:
@@ -158,8 +197,9 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _label_column(path: Path, header: list[str]) -> int:
-    if len(header) == 2:
-        return 1
+    others = [place for place, name in enumerate(header) if place and name.lower() != SAMPLE]
+    if len(header) == 2 or len(others) == 1:
+        return others[0] if others else 1
     if len(header) == 1:
         raise InputError(
             f"{path} has one column: labels without names of cells cannot be matched.",

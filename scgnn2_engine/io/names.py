@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Names = npt.NDArray[np.str_]
 SHOWN = 5
+SAMPLE = "sample"
+"""The column of obs that says of which of several samples a cell is."""
 
 ANNOTATIONS = frozenset({
     "barcode", "batch", "cell_type", "celltype", "cluster", "clusters", "condition", "donor", "doublet_score",
@@ -82,6 +84,17 @@ def unique_names(names: Iterable[object], kind: str) -> tuple[Names, list[str]]:
         f"{len(renamed)} duplicated {kind} {plural} made unique by a suffix: {listed(dict.fromkeys(renamed))}."
     )
     return np.asarray(unique, dtype=np.str_), notes
+
+
+def name_in_sample(cell: object, sample: str) -> str:
+    """What a cell of a sample is called where several samples are joined.
+
+    Examples
+    --------
+    >>> name_in_sample("AAACCTGAGCATCATC-1", "ctrl")
+    'AAACCTGAGCATCATC-1-ctrl'
+    """
+    return f"{cell}-{sample}"
 
 
 def doubts_about_genes(names: Iterable[object]) -> list[str]:

@@ -23,6 +23,7 @@ from scgnn2_engine.io.locations import (
     not_found,
     places,
 )
+from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.readers.text import read_table
 from scgnn2_engine.io.samples import Data, Sample, samples_of
@@ -255,7 +256,8 @@ def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
         return dataset
     if path is not None:
         format_of(path)  # refuses what is empty or a pickle
-        truth, notes, warnings = read_labels(path, dataset.obs_names)
+        samples = () if dataset.obs is None or SAMPLE not in dataset.obs else tuple(map(str, dataset.obs[SAMPLE]))
+        truth, notes, warnings = read_labels(path, dataset.obs_names, samples)
     else:
         truth, notes, warnings = labels_in_obs(dataset, name)
     return _reported(replace(dataset, truth=truth), notes, warnings, labels=truth.source)

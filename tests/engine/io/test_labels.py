@@ -93,3 +93,24 @@ def test_labels_from_an_obs_column(missing):
 def test_one_column_is_labels_without_cells(tmp_path):
     with pytest.raises(InputError, match="has one column: labels without names of cells"):
         labels(tmp_path, "cell_type\nbeta\nalpha\nbeta\n")
+
+
+JOINED, OF = ["AAAC-1-ctrl", "CCCC-1-ctrl", "AAAC-1-stim"], ("ctrl", "ctrl", "stim")
+
+
+def test_labels_of_joined_samples_match_by_their_new_names_or_their_own(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("cell,label\nAAAC-1-ctrl,T\nCCCC-1,B\n")
+    truth, _, warnings = read_labels(path, JOINED, OF)
+    assert truth.sealed_labels.tolist() == ["T", "B", ""]
+    assert warnings == [f"1 cells have no label in {path}: AAAC-1-stim."]
+    path.write_text("barcode,sample,label\nAAAC-1,ctrl,T\nCCCC-1,ctrl,B\nAAAC-1,stim,NK\n")
+    assert read_labels(path, JOINED, OF)[0].sealed_labels.tolist() == ["T", "B", "NK"]
+    path.write_text("cell,label\nAAAC-1,T\nCCCC-1,B\n")
+    truth, _, warnings = read_labels(path, JOINED, OF)
+    assert truth.sealed_labels.tolist() == ["", "B", ""]
+    assert "1 names in" in warnings[-1]
+    assert "Write AAAC-1-ctrl" in warnings[-1]
+    path.write_text("cell,label\nAAAC-1,T\nAAAC-1,B\n")
+    with pytest.raises(InputError, match="does not say of which sample"):
+        read_labels(path, JOINED, OF)
