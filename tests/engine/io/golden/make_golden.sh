@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the files of this folder again with the real tools, at the versions they were made with. Needs the package
-# indexes of Python and Debian 12, Python 3.11 and 3.13; nothing is installed outside a temporary folder. Not run by CI.
+# indexes of Python and Debian 12, Python 3.11, 3.12 and 3.13; nothing is installed outside a temporary folder. Not run by CI.
 #   ./make_golden.sh            all of them
 #   ./make_golden.sh anndata    one step: anndata
 set -eu
@@ -38,13 +38,19 @@ make_counts() {
     "$work/old/bin/python" describe_counts.py
 }
 
-make_tables() { # R with Matrix and data.table: r-base-core and r-cran-data.table of Debian 12
+make_tables() { # R of Debian 12: r-base-core, r-cran-data.table, r-bioc-dropletutils
     environment tables python3.13 pandas==3.1.1 pyarrow==26.0.1 zstandard==0.25.0 scipy==1.18.1 numpy==2.5.5
     "$work/tables/bin/python" with_pandas.py
     Rscript --vanilla with_r.R
+    Rscript --vanilla with_dropletutils.R
     "$work/tables/bin/python" describe_r.py
 }
 
-for step in ${*:-anndata counts tables}; do
+make_plugins() {
+    environment plugins python3.12 tiledbsoma==2.3.0 anndata==0.12.19 pandas==2.3.3 hdf5plugin==7.1.0 h5py==3.16.0
+    "$work/plugins/bin/python" with_plugins.py
+}
+
+for step in ${*:-anndata counts tables plugins}; do
     "make_$step"
 done
