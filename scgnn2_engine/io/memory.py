@@ -29,7 +29,7 @@ def available_memory() -> int:
     return available
 
 
-def require_memory(needed: float, what: str, max_memory: float = 0.0) -> None:
+def require_memory(needed: float, what: str, max_memory: float = 0.0, *, free: int | None = None) -> None:
     """Refuse, before anything is allocated, what will not fit.
 
     Parameters
@@ -40,6 +40,8 @@ def require_memory(needed: float, what: str, max_memory: float = 0.0) -> None:
         What needs them, as the subject of a sentence.
     max_memory
         Limit in GiB; 0 takes what is free.
+    free
+        Bytes that were free before the first of several things was read, of which ``needed`` is the sum; None looks.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def require_memory(needed: float, what: str, max_memory: float = 0.0) -> None:
     --------
     >>> require_memory(1000, "A tiny matrix")
     """
-    limit = max_memory * GIB if max_memory > 0 else available_memory()
+    limit = max_memory * GIB if max_memory > 0 else available_memory() if free is None else free
     if needed > limit:
         raise InsufficientMemoryError(
             f"{what} would need about {_in_gib(needed)} of memory.",

@@ -1,132 +1,48 @@
-"""AnnData in memory and as .h5ad: which of its matrices is read, and why."""
+"""AnnData in memory and as .h5ad: its chosen matrix, names and annotation."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.anndata_names import names_of
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import Format, Whole
-from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.matrix_choice import (
+    DESCRIPTIONS,
+    LOOKED_AT,
+    Choice,
+    choose_matrix,
+    counts_elsewhere,
+    first_values,
+    name_of_x,
+)
+from scgnn2_engine.io.names import listed, unique_names
 from scgnn2_engine.io.orientation import decide_orientation
-from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.io.sparse_structure import Axis, check_compressed
+from scgnn2_engine.io.start import Start
+from scgnn2_engine.io.stored import Store, encoding, is_group, is_sparse, names, opened
+from scgnn2_engine.io.stored_anndata import element, has_raw, left_out, mapping, raw_place, table, whole_anndata
+from scgnn2_engine.io.table import SPARSE_FROM
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix
 
 if TYPE_CHECKING:
-    import h5py
     from anndata import AnnData
-
-DESCRIPTIONS = ("seurat", "experiment")
-"""What of ``uns`` is carried through a run: how an object of R was built."""
-
-_LOOKED_AT = 10_000
-"""Stored values by which counts are told from other matrices."""
 
 SCALED = "_scale.data"
 """Scaled expression as Seurat keeps it for its PCA: large, dense, and of no use after another selection of genes."""
 
-
-@dataclass(frozen=True)
-class Choice:
-    """Which matrix of an AnnData is read: ``"X"``, ``"raw"`` or the name of a layer, and the reason for it.
-
-    ``alternatives`` are the others, ``layers`` the names of all layers.
-    """
-
-    name: str
-    reason: str
-    alternatives: tuple[str, ...]
-    layers: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        """How a message calls it."""
-        return self.label_of(self.name)
-
-    @property
-    def is_raw(self) -> bool:
-        """Whether it is ``.raw``, which has genes of its own."""
-        return self.name == "raw" and "raw" not in self.layers
-
-    def label_of(self, name: str) -> str:
-        """How a message calls one of the matrices."""
-        return f"layers[{name!r}]" if name in self.layers else (".raw" if name == "raw" else "X")
-
-    @property
-    def negative_advice(self) -> str:
-        """What to do when this matrix is scaled."""
-        if not self.alternatives:
-            return (
-                "It looks scaled, and the data holds no other matrix: start from the unscaled one (in a Seurat object, "
-                'make the assay with counts the active one: DefaultAssay(object) <- "RNA").'
-            )
-        others = " or ".join(f"--load_layer {name}" for name in self.alternatives)
-        return f"It looks scaled; take another matrix of this data: {others}."
-
-
-def choose_matrix(
-    layers: Iterable[str], *, has_raw: bool, has_x: bool = True, asked: str = "", x_name: str = ""
-) -> Choice:
-    """Choose a matrix: the layer asked for, else ``layers['counts']``, else ``.raw``, else ``X``.
-
-    Parameters
-    ----------
-    layers
-        Names of the layers.
-    has_raw, has_x
-        Whether there is a ``.raw``, and an ``X``.
-    asked
-        ``load_layer``: the name of a layer, ``"raw"`` or ``"X"``; empty chooses.
-    x_name
-        What ``X`` is called in the object of R that it comes from; that name is understood too.
-
-    Raises
-    ------
-    InputError
-        The layer asked for is not there, or there is no matrix at all.
-
-    Examples
-    --------
-    >>> choose_matrix(["counts", "scaled"], has_raw=True).label
-    "layers['counts']"
-    """
-    named = list(layers)
-    every = [*named, *(["raw"] if has_raw else []), *(["X"] if has_x else [])]
-    asked = "X" if asked and asked == x_name and asked not in named else asked
-    if asked:
-        if asked not in every:
-            known = [f"X ({x_name})" if name == "X" and x_name not in ("", *named) else name for name in every]
-            raise InputError(
-                f"There is no layer {asked!r}.",
-                expected=f"one of {', '.join(known) or 'none'}",
-                advice="Name another one with --load_layer (of scgnn2 evaluate and convert: --layer), or leave it out.",
-            )
-        name, why = asked, "as asked (load_layer)"
-    elif "counts" in named:
-        name, why = "counts", "the layer of that name"
-    elif has_raw:
-        name, why = "raw", "there is no layer 'counts'"
-    elif has_x:
-        name, why = "X", "there is neither a layer 'counts' nor a .raw"
-    else:
-        raise InputError(
-            "The AnnData holds no matrix to read.",
-            expected="X, .raw or layers['counts']",
-            found=f"layers {', '.join(named) or 'none'}",
-            advice="Name a layer with --load_layer.",
-        )
-    others = tuple(other for other in every if other not in (name, "scale.data"))
-    return Choice(name, why, others, tuple(named))
+_USED = (*DESCRIPTIONS, "log1p")
+"""What of ``uns`` a run looks at."""
 
 
 def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
@@ -136,17 +52,23 @@ def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnD
         has_raw=adata.raw is not None,
         has_x=adata.X is not None,
         asked=layer,
-        x_name=_name_of_x(adata.uns),
+        x_name=name_of_x(adata.uns),
     )
-    matrix, var = _matrix_of(adata, choice.name, choice.layers), adata.raw.var if choice.is_raw else adata.var
+    matrix = _as_matrix(_matrix_of(adata, choice.name, choice.layers), f"{source} ({choice.label})")
+    var = adata.raw.var if choice.is_raw else adata.var
     beside = {
         "obsm": dict(adata.obsm),
         "obsp": dict(adata.obsp),
         "varm": {} if choice.is_raw else dict(adata.varm),
     }
-    others = {} if layer else {name: _matrix_of(adata, name, choice.layers) for name in choice.alternatives}
-    elsewhere = _counts_elsewhere(choice, matrix, others)
-    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere)
+    others = (
+        {}
+        if layer
+        else {name: partial(first_values, _matrix_of(adata, name, choice.layers)) for name in choice.alternatives}
+    )
+    elsewhere = counts_elsewhere(choice, matrix, others)
+    behind = _behind(choice, adata.uns, adata.varp, adata.varm)
+    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere, behind)
 
 
 def _matrix_of(adata: AnnData, name: str, layers: Collection[str]) -> Any:
@@ -161,75 +83,116 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
     InputError
         The file is damaged, or the layer is not there.
     InsufficientMemoryError
-        The matrix is expected not to fit.
+        What is read is expected not to fit.
     """
-    import anndata
-    import h5py
-    from anndata.io import read_elem
-
-    try:
-        with h5py.File(path) as file:
-            layers = list(file["layers"].keys()) if "layers" in file else []
-            described = {
-                key: read_elem(file["uns"][key]) for key in DESCRIPTIONS if "uns" in file and key in file["uns"]
-            }
-            choice = choose_matrix(
-                layers, has_raw="raw" in file, has_x="X" in file, asked=layer, x_name=_name_of_x(described)
-            )
-            place = _place(choice.name, layers)
-            var_place = "raw/var" if choice.is_raw else "var"
-            modern = all("encoding-type" in file[key].attrs for key in (place, "obs", var_place) if key in file)
-            if modern or place in file:
-                require_memory(_bytes_of(file[place]), f"{path} ({choice.label})", max_memory)
-            if modern:
-                obs, var = read_elem(file["obs"]), read_elem(file[var_place])
-                beside = {key: read_elem(file[key]) for key in ("obsm", "varm", "obsp") if key in file}
-                if choice.is_raw:
-                    beside["varm"] = {}
-                others = {} if layer else {name: file[_place(name, layers)] for name in choice.alternatives}
-                elsewhere = _counts_elsewhere(choice, file[place], others)
-                return _found(str(path), choice, read_elem(file[place]), obs, var, beside, described, elsewhere)
-        with warnings.catch_warnings():  # files of anndata before 0.8 are read with a warning that they are old
-            warnings.simplefilter("ignore")
-            return found_in_anndata(anndata.read_h5ad(path), layer=layer, source=str(path))
-    except InputError:
-        raise
-    except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise cannot_read(path, error) from error
+    with opened(path, max_memory) as store:
+        return found_in_store(store, store.root, layer=layer)
 
 
-def _place(name: str, layers: Collection[str]) -> str:
+def found_in_store(store: Store, root: Any, *, layer: str = "", source: str = "") -> Found:
+    """Take the chosen matrix of an AnnData that lies in a file, with its names and annotation.
+
+    Parameters
+    ----------
+    store, root
+        The open file, and the group of it that is the AnnData.
+    layer
+        Which matrix, as in :func:`choose_matrix`.
+    source
+        How messages call it; empty: by the path.
+
+    Raises
+    ------
+    InputError
+        The names or the matrix are damaged, or the layer is not there.
+    """
+    described = _described(store, root)
+    choice = choose_matrix(
+        _names_in(store, root, "layers"),
+        has_raw=has_raw(root),
+        has_x="X" in names(root) and encoding(root["X"]) != "null",
+        asked=layer,
+        x_name=name_of_x(described),
+    )
+    obs, var = table(store, root, "obs"), table(store, root, *(raw_place(root, "var") if choice.is_raw else ("var",)))
+    places = {name: _place(root, name, choice.layers) for name in (choice.name, *choice.alternatives)}
+    place = places.pop(choice.name)
+    matrix = store.matrix(store.find(*place, start=root), "/".join(place), shape=(len(obs), len(var)))
+    rows = {"obsm": len(obs), "obsp": len(obs), "varm": len(var)}
+    if choice.is_raw:
+        del rows["varm"]
+    beside = {name: mapping(store, root, name, length, square=name == "obsp") for name, length in rows.items()}
+    others = {} if layer else {name: partial(_first_stored, store, root, where) for name, where in places.items()}
+    elsewhere = counts_elsewhere(choice, matrix, others)
+    behind = _behind(choice, *(_names_in(store, root, name) for name in ("uns", "varp", "varm")))
+    found = _found(source or str(store.path), choice, matrix, obs, var, beside, described, elsewhere, behind)
+    return replace(found, warnings=(*found.warnings, *said_of(store)))
+
+
+def _described(store: Store, root: Any) -> dict[str, Any]:
+    """What a run looks at in ``uns``."""
+    found = {}
+    for key in sorted(set(_USED) & set(_names_in(store, root, "uns"))):
+        where = f"uns/{key}"
+        value = store.optional(where, partial(_element_at, store, root, where))
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _element_at(store: Store, root: Any, where: str) -> Any:
+    return element(store, store.find(*where.split("/"), start=root), where)
+
+
+def _names_in(store: Store, root: Any, name: str) -> list[str]:
+    """The names of what is in a group; nothing where there is none, or it is none."""
+    group = store.optional(name, lambda: store.find(name, start=root))
+    return names(group) if group is not None and is_group(group) else []
+
+
+def _place(root: Any, name: str, layers: Collection[str]) -> tuple[str, ...]:
     """Where a matrix lies in a file."""
-    return f"layers/{name}" if name in layers else ("raw/X" if name == "raw" else "X")
+    return ("layers", name) if name in layers else raw_place(root, "X") if name == "raw" else ("X",)
 
 
-def _counts_elsewhere(choice: Choice, taken: Any, others: Mapping[str, Any]) -> str:
-    """A sentence where another matrix holds counts and the chosen one does not; empty else."""
-    if _are_counts(taken):
-        return ""
-    for name, matrix in others.items():
-        if _are_counts(matrix):
-            return (
-                f"Matrix {choice.label} holds no counts, but {choice.label_of(name)} holds whole numbers: if these are "
-                f"the counts, --load_layer {name} takes them. Rates, and the shares of bulk, need counts."
-            )
-    return ""
+def _first_stored(store: Store, root: Any, place: tuple[str, ...]) -> npt.NDArray[Any]:
+    """The first values of a matrix that is not read; none where it is damaged."""
+
+    def look() -> npt.NDArray[Any]:
+        stored = store.find(*place, start=root)
+        values = store.find("data", start=stored) if is_sparse(stored) else stored
+        rows = LOOKED_AT if values.ndim == 1 else max(1, LOOKED_AT // max(1, values.shape[1]))
+        store.claim(values, "/".join(place))
+        return np.asarray(values[:rows], dtype=np.float64).ravel()
+
+    found = store.optional("/".join(place), look)
+    return np.zeros(0) if found is None else found
 
 
-def _are_counts(matrix: Any) -> bool:
-    """Whether the first stored values of a matrix, in memory or in a file, are whole numbers and none is negative."""
-    if hasattr(matrix, "keys"):  # a sparse matrix in a file
-        values = matrix["data"][:_LOOKED_AT] if "data" in matrix else np.zeros(0)
-    elif sp.issparse(matrix):
-        values = matrix.data[:_LOOKED_AT]
-    else:
-        values = np.asarray(matrix[: max(1, _LOOKED_AT // max(1, matrix.shape[1]))])
-    values = values[values != 0]
-    return bool(len(values)) and bool((values > 0).all()) and bool((values == np.rint(values)).all())
+def whole_in_store(store: Store, root: Any) -> Whole:
+    """All of an AnnData that lies in a file, for a conversion.
+
+    Raises
+    ------
+    InputError
+        Its names or ``X`` are damaged.
+    """
+    adata = whole_anndata(store, root)
+    notes = []
+    for kind, axis in (("cell", adata.obs), ("gene", adata.var)):
+        named, note = names_of(axis, kind)
+        if note:
+            unique, more = unique_names(named, kind)
+            axis.index = pd.Index(unique.astype(object))
+            notes += [note, *more]
+    return Whole(adata, (*notes, *store.doubts), [f"what cannot be read: {phrase}" for phrase in left_out(store)])
 
 
-def _name_of_x(uns: Mapping[str, Any]) -> str:
-    return str(next((uns[key]["X"] for key in DESCRIPTIONS if key in uns and "X" in uns[key]), ""))
+def said_of(store: Store) -> tuple[str, ...]:
+    """Sentences on what was left out of a file, because it cannot be read, and on what is doubtful."""
+    lost = left_out(store)
+    said = (f"Left out of {store.path}, because it cannot be read: {'; '.join(lost)}.",) if lost else ()
+    return (*store.doubts, *said)
 
 
 def to_anndata(dataset: Dataset) -> AnnData:
@@ -258,66 +221,98 @@ def to_anndata(dataset: Dataset) -> AnnData:
     return adata
 
 
+def _behind(choice: Choice, uns: Iterable[str], varp: Iterable[str], varm: Iterable[str]) -> str:
+    """A sentence on what a run does not carry to its result, by name; empty where there is nothing."""
+    parts = {
+        "layers": [name for name in choice.layers if name != choice.name],
+        "uns": [key for key in uns if key not in _USED and not str(key).startswith("scgnn2")],
+        "varp": list(varp),
+        "varm (of the genes of X)": list(varm) if choice.is_raw else [],
+    }
+    named = [f"{part} {', '.join(map(str, keys))}" for part, keys in parts.items() if keys]
+    return f"Not carried through a run: {'; '.join(named)}." if named else ""
+
+
 def _found(
     source: str,
     choice: Choice,
-    matrix: Any,
+    matrix: Matrix,
     obs: pd.DataFrame,
     var: pd.DataFrame,
     beside: Mapping[str, Mapping[str, Any]],
     uns: Mapping[str, Any],
     elsewhere: str,
+    behind: str,
 ) -> Found:
-    obs_names = np.asarray(obs.index.astype(str), dtype=np.str_)
-    genes = np.asarray(var.index.astype(str), dtype=np.str_)
+    (obs_names, about_cells), (genes, about_genes) = names_of(obs, "cell"), names_of(var, "gene")
     against = decide_orientation(genes[:2000], obs_names[:2000], "genes-by-cells").warning
     swapped = (
         f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
     )
+    obs, repeated = _once(obs, "obs")
+    var, repeated_too = _once(var, "var")
+    graphs, dense = _sparse_graphs(beside.get("obsp", {}))
+    embeddings = beside.get("obsm", {})
+    again = [key for key in embeddings if key.endswith(SCALED)]
+    said = (
+        *(f"{key} is not carried through a run: of another selection of genes it must be made again." for key in again),
+        *(about_cells, about_genes, repeated, repeated_too, dense, behind),
+    )
     return Found(
         source=source,
-        expression=_as_matrix(matrix),
+        expression=_as_matrix(matrix, f"{source} ({choice.label})"),
         obs_names=obs_names,
         var_names=genes,
         obs=obs,
         var=var,
-        obsm={key: values for key, values in beside.get("obsm", {}).items() if not key.endswith(SCALED)},
+        obsm={key: values for key, values in embeddings.items() if key not in again},
         varm=beside.get("varm", {}),
-        obsp={key: values for key, values in beside.get("obsp", {}).items() if sp.issparse(values)},
+        obsp=graphs,
         uns={key: uns[key] for key in DESCRIPTIONS if key in uns},
         facts={"orientation": "cells-by-genes", "matrix": choice.label},
         notes=(
             "Orientation cells-by-genes, as AnnData is.",
             f"Matrix {choice.label}: {choice.reason}.",
-            *(
-                f"{key} is not carried through a run: of another selection of genes it must be made again."
-                for key in beside.get("obsm", {})
-                if key.endswith(SCALED)
-            ),
+            *filter(None, said),
         ),
         warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else [])),
         negative_advice=choice.negative_advice,
     )
 
 
-def _as_matrix(matrix: Any) -> Matrix:
-    if sp.issparse(matrix):
-        return matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
-    if isinstance(matrix, np.ndarray):
-        return np.asarray(matrix)
-    if hasattr(matrix, "to_memory"):  # a file-backed sparse matrix
-        return sp.csr_matrix(matrix.to_memory())
-    return np.asarray(matrix[:])  # a file-backed dense one
+def _once(annotation: pd.DataFrame, called: str) -> tuple[pd.DataFrame, str]:
+    """An annotation with one column of each name, and a sentence on what was left out; empty where nothing was."""
+    repeated = annotation.columns.duplicated()
+    if not repeated.any():
+        return annotation, ""
+    which = listed(dict.fromkeys(annotation.columns[repeated]))
+    return annotation.loc[:, ~repeated], f"{called} has several columns called {which}: the first of each was kept."
 
 
-def _bytes_of(element: h5py.Group | h5py.Dataset) -> float:
-    """Bytes at the peak: the stored matrix as it is, beside its float32 form."""
-    import h5py
+def _sparse_graphs(graphs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Graphs between cells in sparse form, and a sentence on those that are left out because they are full."""
+    kept, full = {}, []
+    for key, graph in graphs.items():
+        if sp.issparse(graph):
+            kept[key] = graph
+        elif np.count_nonzero(graph) <= (1 - SPARSE_FROM) * np.size(graph):
+            kept[key] = sp.csr_matrix(graph)
+        else:
+            full.append(key)
+    if not full:
+        return kept, ""
+    return kept, f"Not carried through a run: obsp {', '.join(full)}, a number for every two cells."
 
-    if isinstance(element, h5py.Dataset):
-        return float(np.prod(element.shape)) * (int(element.dtype.itemsize) + 4)
-    sizes = int(element["data"].dtype.itemsize) + int(element["indices"].dtype.itemsize) + 8
-    return float(element["data"].shape[0]) * sizes
+
+def _as_matrix(matrix: Any, what: str) -> Matrix:
+    if hasattr(matrix, "group"):  # a sparse matrix of an AnnData that is backed by a file
+        matrix = Store(Path(what), matrix.group).sparse(matrix.group, "X")
+    if not sp.issparse(matrix):
+        return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix[:])
+    if matrix.format in ("csr", "csc"):
+        by: Axis = "rows" if matrix.format == "csr" else "columns"
+        check_compressed(matrix.data, matrix.indices, matrix.indptr, matrix.shape, by=by, what=what)
+    return matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
 
 
 def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
@@ -325,18 +320,12 @@ def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
 
 
 def _whole(path: Path, load: LoadParams) -> Whole:
-    import anndata
-
-    try:
-        with warnings.catch_warnings():  # of anndata before 0.8, and of names that repeat
-            warnings.simplefilter("ignore")
-            return Whole(anndata.read_h5ad(path), (), [])
-    except (*BROKEN, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise cannot_read(path, error) from error
+    with opened(path) as store:
+        return whole_in_store(store, store.root)
 
 
 def _recognises(start: Start) -> bool:
-    return {"obs", "var"} <= start.groups.keys()
+    return {"obs", "var"} <= start.groups.keys() and "mod" not in start.groups
 
 
 FORMAT = Format("h5ad", "h5ad", (".h5ad",), _recognises, _read, frozenset({"layer"}), whole=_whole)

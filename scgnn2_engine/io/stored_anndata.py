@@ -1,0 +1,306 @@
+"""An AnnData in an HDF5 file or a zarr folder, read part by part: what is damaged and not needed is left out and said.
+
+Of all versions of anndata: tables as groups (from 0.7) or as records (before), categories beside their codes, in a
+group of their own or in ``uns``, ``raw.X`` beside ``raw/X``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.stored import Store, as_objects, encoding, is_group, is_sparse, names, printable
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_DEEPEST = 12
+"""Groups in groups of ``uns``; a damaged file may hold itself."""
+_OLD_CATEGORIES = "_categories"
+_TABLE_WORDS = {"obs": "cell", "var": "gene"}
+
+
+def raw_place(root: Any, part: str) -> tuple[str, ...]:
+    """Where a part of ``.raw`` lies: anndata before 0.7 wrote ``raw.X``."""
+    return (f"raw.{part}",) if "raw" not in names(root) else ("raw", part)
+
+
+def has_raw(root: Any) -> bool:
+    """Whether there is a ``.raw``."""
+    return bool({"raw", "raw.X"} & set(names(root))) and (
+        "raw" not in names(root) or not is_group(root["raw"]) or bool(names(root["raw"]))
+    )
+
+
+def table(store: Store, root: Any, *place: str) -> pd.DataFrame:
+    """Read ``obs`` or ``var``: columns that cannot be read are left out and said.
+
+    Raises
+    ------
+    InputError
+        There is none, or its names cannot be read.
+    """
+    where = "/".join(place)
+    element = store.find(*place, start=root)
+    if element is None:
+        raise InputError(
+            f"{store.path} holds no {where}.",
+            expected=f"the names of every {_TABLE_WORDS.get(place[-1], 'row')} in it",
+            found=listed(map(printable, names(root)), 8) or "nothing",
+            advice="Download or export the file again.",
+        )
+    if is_group(element):
+        return frame(store, element, where)
+    old = _records(store, element, where)
+    uns = store.find("uns", start=root)
+    for name in old.columns:
+        key = f"{name}{_OLD_CATEGORIES}"
+        if uns is not None and is_group(uns) and key in names(uns):
+            made = store.optional(
+                f"{where}/{name}", lambda name=name, key=key: _categories_in_uns(store, uns, key, old[name])
+            )
+            if made is not None:
+                old[name] = made
+    return old
+
+
+def frame(store: Store, group: Any, where: str) -> pd.DataFrame:
+    """Read a table that is a group of columns; those that cannot be read are left out and said.
+
+    Raises
+    ------
+    InputError
+        Its names cannot be read.
+    """
+    index_name = _text(group.attrs.get("_index", "_index"))
+    index = _column(store, group, index_name, where)
+    if index.dtype.kind == "f" and not np.isfinite(index).all():
+        raise InputError(f"{store.called(where)} has names that are no names.", found="NaN")
+    length = len(index)
+    ordered = [_text(name) for name in np.asarray(group.attrs.get("column-order", []), dtype=object).ravel()]
+    columns: list[Any] = []
+    kept: list[str] = []
+    for name in ordered:
+        place = f"{where}/{name}"
+        values = store.optional(place, lambda name=name: _column(store, group, name, where))
+        if values is None:
+            continue
+        if len(values) != length:
+            store.left_out[printable(place)] = f"{len(values)} values for {length} names"
+        elif printable(name) != name:
+            store.left_out[printable(place)] = "a damaged name"
+        else:
+            kept.append(name)
+            columns.append(values)
+    for name in set(names(group)) - {*ordered, index_name, "__categories"}:
+        store.left_out[printable(f"{where}/{name}")] = "not among the columns that the table lists"
+    text = pd.Index([str(name) for name in index.astype(object)], dtype=object)
+    made = pd.DataFrame(dict(enumerate(columns)), index=text)
+    made.columns = pd.Index(kept, dtype=object)
+    if index_name != "_index":
+        made.index.name = index_name
+    return made
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _column(store: Store, group: Any, name: str, where: str) -> Any:
+    """One column, (n,) values.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is no list.
+    """
+    element = store.find(name, start=group)
+    place = f"{where}/{printable(name)}"
+    if element is None:
+        raise InputError(f"{store.called(place)} is not there.", found=listed(map(printable, names(group)), 8))
+    values = store.leaf(element, place)
+    old = element.attrs.get("categories")
+    if old is not None and not is_group(element):  # anndata 0.7
+        categories = group[old] if hasattr(group, "id") else store.find("__categories", name, start=group)
+        values = _categorical(values, store.leaf(categories, place), bool(categories.attrs.get("ordered", False)))
+    if getattr(values, "ndim", 0) != 1:
+        raise InputError(f"{store.called(place)} is no list.", found=f"{type(values).__name__}")
+    return values
+
+
+def _categorical(codes: Any, categories: Any, ordered: bool = False) -> pd.Categorical:
+    return pd.Categorical.from_codes(np.asarray(codes), as_objects(categories), ordered=ordered)
+
+
+def _categories_in_uns(store: Store, uns: Any, key: str, codes: pd.Series) -> pd.Categorical | None:
+    categories = np.atleast_1d(store.leaf(store.find(key, start=uns), f"uns/{key}"))
+    if codes.dtype.kind not in "iu" or (codes >= len(categories)).any():
+        return None  # of a column of the same name in the other table
+    return _categorical(codes, categories)
+
+
+def _records(store: Store, dataset: Any, where: str) -> pd.DataFrame:
+    """A table of anndata before 0.7: records, whose first field is the name."""
+    store.claim(dataset, where)
+    values = dataset[()]
+    if values.dtype.names is None or values.ndim != 1:
+        raise InputError(f"{store.called(where)} is no table.", found=f"an array of {values.dtype}")
+    columns = {name: _decoded(values[name]) for name in values.dtype.names}
+    made = pd.DataFrame(columns)
+    made = made.set_index(made.columns[0])
+    made.index = pd.Index([str(name) for name in made.index], dtype=object)
+    return made
+
+
+def _decoded(values: Any) -> Any:
+    if values.dtype.kind not in "SO":
+        return values
+    plain = [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
+    return np.asarray(plain, dtype=object)
+
+
+def mapping(store: Store, root: Any, name: str, rows: int, *, square: bool = False) -> dict[str, Any]:
+    """Read ``obsm``, ``varm``, ``obsp``, ``varp`` or ``layers``: what cannot be read is left out and said.
+
+    Parameters
+    ----------
+    store, root
+        Where it lies.
+    name
+        Which of them, as a path: ``"raw/varm"``.
+    rows
+        Rows that each has.
+    square
+        Whether each has as many columns.
+    """
+    group = store.optional(name, lambda: store.find(*name.split("/"), start=root))
+    if group is None:
+        return {}
+    if not is_group(group):
+        return _fields(store, group, name, rows)
+    found = {}
+    for key in names(group):
+        value = store.optional(
+            f"{name}/{key}", lambda key=key: element(store, store.find(key, start=group), f"{name}/{key}")
+        )
+        if value is None:
+            continue
+        shape = getattr(value, "shape", ())
+        if printable(key) != key:
+            store.left_out[printable(f"{name}/{key}")] = "a damaged name"
+        elif not shape or shape[0] != rows or (square and shape != (rows, rows)):
+            store.left_out[f"{name}/{key}"] = f"the shape {shape}, where there are {rows} rows"
+        else:
+            found[key] = value
+    return found
+
+
+def _fields(store: Store, dataset: Any, name: str, rows: int) -> dict[str, Any]:
+    """Embeddings of anndata before 0.7: the fields of records."""
+
+    def read() -> dict[str, Any]:
+        store.claim(dataset, name)
+        values = dataset[()]
+        if values.dtype.names is None or len(values) != rows:
+            raise InputError(f"{store.called(name)} does not fit the names beside it.", found=f"{values.shape}")
+        return {str(field): np.ascontiguousarray(values[field]) for field in values.dtype.names}
+
+    return store.optional(name, read) or {}
+
+
+def element(store: Store, stored: Any, where: str, depth: int = 0) -> Any:
+    """Read anything that AnnData stores: a table, a matrix, a group of others, or a value.
+
+    Raises
+    ------
+    Exception
+        Of any kind that anndata and the libraries below it raise: meant for :meth:`Store.optional`.
+    """
+    if is_sparse(stored):
+        return store.sparse(stored, where)
+    kind = encoding(stored)
+    if is_group(stored) and kind == "dataframe":
+        return frame(store, stored, where)
+    if not is_group(stored) or kind not in ("", "dict"):
+        return store.leaf(stored, where)
+    if depth == _DEEPEST:
+        raise InputError(f"{store.called(where)} holds too many groups in groups.", found=f"more than {depth}")
+    found = {}
+    for key in names(stored):
+        place = f"{where}/{key}"
+        value = store.optional(
+            place,
+            lambda key=key, place=place: (element(store, store.find(key, start=stored), place, depth + 1),),
+        )
+        if value is not None:
+            found[printable(key)] = value[0]
+    return found
+
+
+def whole_anndata(store: Store, root: Any) -> AnnData:
+    """Read all of an AnnData; ``store.left_out`` says what of it cannot be read.
+
+    Raises
+    ------
+    InputError
+        Its names or ``X`` cannot be read.
+    """
+    from anndata import AnnData
+
+    obs, var = table(store, root, "obs"), table(store, root, "var")
+    shape = (len(obs), len(var))
+    stored = store.find("X", start=root)
+    adata = AnnData(
+        None if stored is None or encoding(stored) == "null" else store.matrix(stored, "X", shape=shape),
+        obs=obs,
+        var=var,
+        shape=shape if stored is None or encoding(stored) == "null" else None,
+        obsm=mapping(store, root, "obsm", shape[0]),
+        varm=mapping(store, root, "varm", shape[1]),
+        obsp=mapping(store, root, "obsp", shape[0], square=True),
+        varp=mapping(store, root, "varp", shape[1], square=True),
+    )
+    for key, layer in mapping(store, root, "layers", shape[0]).items():
+        if layer.shape == shape:
+            adata.layers[key] = layer
+        else:
+            store.left_out[f"layers/{key}"] = f"the shape {layer.shape}, where there are {shape[1]} genes"
+    uns = (
+        store.optional("uns", lambda: element(store, store.find("uns", start=root) or root["uns"], "uns"))
+        if "uns" in names(root)
+        else None
+    )
+    if isinstance(uns, dict):
+        adata.uns |= _without_old_categories(uns, (*obs, *var), old=not is_group(root["obs"]))
+    if has_raw(root):
+        raw = store.optional("raw", lambda: _raw(store, root, obs))
+        if raw is not None:
+            adata.raw = raw
+    return adata
+
+
+def _without_old_categories(uns: dict[str, Any], columns: Iterable[str], *, old: bool) -> dict[str, Any]:
+    known = {f"{name}{_OLD_CATEGORIES}" for name in columns} if old else set()
+    return {key: value for key, value in uns.items() if key not in known}
+
+
+def _raw(store: Store, root: Any, obs: pd.DataFrame) -> AnnData:
+    from anndata import AnnData
+
+    var = table(store, root, *raw_place(root, "var"))
+    x = store.find(*raw_place(root, "X"), start=root)
+    if x is None:
+        raise InputError(f"{store.path} has a .raw without a matrix.")
+    varm = mapping(store, root, "/".join(raw_place(root, "varm")), len(var))
+    values = store.matrix(x, "raw/X", shape=(len(obs), len(var)))
+    return AnnData(values, obs=obs[[]], var=var, varm=varm)
+
+
+def left_out(store: Store) -> tuple[str, ...]:
+    """Phrases for what could not be read, and why."""
+    return tuple(f"{where} ({why})" for where, why in sorted(store.left_out.items()))
