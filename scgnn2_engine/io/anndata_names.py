@@ -10,7 +10,9 @@ import pandas as pd
 
 from scgnn2_engine.io.names import Names, listed
 
-_COLUMNS = {
+Kind = Literal["cell", "gene"]
+
+_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "gene": (
         "feature_name", "gene_name", "gene_names", "gene_symbol", "gene_symbols", "symbol", "hgnc_symbol", "var_id",
         "feature_id", "gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "soma_joinid",
@@ -29,7 +31,7 @@ class Named(NamedTuple):
     note: str
 
 
-def names_of(table: pd.DataFrame, kind: Literal["cell", "gene"]) -> Named:
+def names_of(table: pd.DataFrame, kind: Kind) -> Named:
     """The names of cells or genes: those of the table, or of the column that holds them where these are 0, 1, 2, ….
 
     Genes without a symbol get their identifier, where a column has it.

@@ -112,10 +112,10 @@ class Store:
         if doubt:
             self.doubts.append(doubt)
 
-    def optional(self, where: str, read: Callable[[], T]) -> T | None:
+    def optional(self, where: str, read: Callable[..., T], *arguments: Any) -> T | None:
         """What can be done without: None where it cannot be read, and ``left_out`` says why."""
         try:
-            return read()
+            return read(*arguments)
         except Exception as error:  # whatever a damaged file makes of the libraries below
             self.left_out[printable(where)] = reason(error)
             return None
@@ -171,7 +171,8 @@ class Store:
                 found=", ".join(map(printable, names(group))) or "nothing",
                 advice="Export or download the file again.",
             )
-        check_lengths(*parts, shape, by=by, what=self.called(where))
+        data, indices, indptr = parts
+        check_lengths(data, indices, indptr, shape, by=by, what=self.called(where))
         for part, name in zip(parts, ("data", "indices", "indptr"), strict=True):
             self.claim(part, f"{where}/{name}", beside=4.0)
         data, indices, indptr = (np.asarray(part[:]) for part in parts)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _DEEPEST = 12
 """Groups in groups of ``uns``; a damaged file may hold itself."""
+NOTHING = object()
+"""What stands in a file for Python's None."""
+_VALUES = ("categorical", "nullable-integer", "nullable-boolean", "nullable-string-array")
+"""Groups that are one list of values."""
 _OLD_CATEGORIES = "_categories"
 _TABLE_WORDS = {"obs": "cell", "var": "gene"}
 
@@ -30,11 +34,16 @@ def raw_place(root: Any, part: str) -> tuple[str, ...]:
     return (f"raw.{part}",) if "raw" not in names(root) else ("raw", part)
 
 
-def has_raw(root: Any) -> bool:
-    """Whether there is a ``.raw``."""
-    return bool({"raw", "raw.X"} & set(names(root))) and (
-        "raw" not in names(root) or not is_group(root["raw"]) or bool(names(root["raw"]))
-    )
+def has_raw(store: Store, root: Any) -> bool:
+    """Whether there is a ``.raw``; raises what :meth:`Store.find` does."""
+    raw = store.find("raw", start=root)
+    return "raw.X" in names(root) if raw is None else not is_group(raw) or bool(names(raw))
+
+
+def has_x(store: Store, root: Any) -> bool:
+    """Whether there is an ``X``; raises what :meth:`Store.find` does."""
+    x = store.find("X", start=root)
+    return x is not None and encoding(x) != "null"
 
 
 def table(store: Store, root: Any, *place: str) -> pd.DataFrame:
@@ -61,9 +70,7 @@ def table(store: Store, root: Any, *place: str) -> pd.DataFrame:
     for name in old.columns:
         key = f"{name}{_OLD_CATEGORIES}"
         if uns is not None and is_group(uns) and key in names(uns):
-            made = store.optional(
-                f"{where}/{name}", lambda name=name, key=key: _categories_in_uns(store, uns, key, old[name])
-            )
+            made = store.optional(f"{where}/{name}", _categories_in_uns, store, uns, key, old[name])
             if made is not None:
                 old[name] = made
     return old
@@ -87,7 +94,7 @@ def frame(store: Store, group: Any, where: str) -> pd.DataFrame:
     kept: list[str] = []
     for name in ordered:
         place = f"{where}/{name}"
-        values = store.optional(place, lambda name=name: _column(store, group, name, where))
+        values = store.optional(place, _column, store, group, name, where)
         if values is None:
             continue
         if len(values) != length:
@@ -123,6 +130,8 @@ def _column(store: Store, group: Any, name: str, where: str) -> Any:
     place = f"{where}/{printable(name)}"
     if element is None:
         raise InputError(f"{store.called(place)} is not there.", found=listed(map(printable, names(group)), 8))
+    if is_group(element) and encoding(element) not in _VALUES:
+        raise InputError(f"{store.called(place)} is of a kind that is not known here.", found=encoding(element))
     values = store.leaf(element, place)
     old = element.attrs.get("categories")
     if old is not None and not is_group(element):  # anndata 0.7
@@ -185,9 +194,7 @@ def mapping(store: Store, root: Any, name: str, rows: int, *, square: bool = Fal
         return _fields(store, group, name, rows)
     found = {}
     for key in names(group):
-        value = store.optional(
-            f"{name}/{key}", lambda key=key: element(store, store.find(key, start=group), f"{name}/{key}")
-        )
+        value = store.optional(f"{name}/{key}", element_at, store, group, key, name)
         if value is None:
             continue
         shape = getattr(value, "shape", ())
@@ -213,6 +220,11 @@ def _fields(store: Store, dataset: Any, name: str, rows: int) -> dict[str, Any]:
     return store.optional(name, read) or {}
 
 
+def element_at(store: Store, group: Any, key: str, where: str = "", depth: int = 0) -> Any:
+    """Read what a group calls ``key``; takes and raises what :func:`element` does."""
+    return element(store, store.find(key, start=group), f"{where}/{key}".removeprefix("/"), depth)
+
+
 def element(store: Store, stored: Any, where: str, depth: int = 0) -> Any:
     """Read anything that AnnData stores: a table, a matrix, a group of others, or a value.
 
@@ -226,19 +238,19 @@ def element(store: Store, stored: Any, where: str, depth: int = 0) -> Any:
     kind = encoding(stored)
     if is_group(stored) and kind == "dataframe":
         return frame(store, stored, where)
-    if not is_group(stored) or kind not in ("", "dict"):
+    if kind == "null":
+        return NOTHING
+    if not is_group(stored) or kind in _VALUES:
         return store.leaf(stored, where)
+    if kind not in ("", "dict"):
+        raise InputError(f"{store.called(where)} is of a kind that is not known here.", found=printable(kind))
     if depth == _DEEPEST:
         raise InputError(f"{store.called(where)} holds too many groups in groups.", found=f"more than {depth}")
-    found = {}
+    found: dict[str, Any] = {}
     for key in names(stored):
-        place = f"{where}/{key}"
-        value = store.optional(
-            place,
-            lambda key=key, place=place: (element(store, store.find(key, start=stored), place, depth + 1),),
-        )
+        value = store.optional(f"{where}/{key}", element_at, store, stored, key, where, depth + 1)
         if value is not None:
-            found[printable(key)] = value[0]
+            found[printable(key)] = None if value is NOTHING else value
     return found
 
 
@@ -254,12 +266,12 @@ def whole_anndata(store: Store, root: Any) -> AnnData:
 
     obs, var = table(store, root, "obs"), table(store, root, "var")
     shape = (len(obs), len(var))
-    stored = store.find("X", start=root)
+    stored = store.find("X", start=root) if has_x(store, root) else None
     adata = AnnData(
-        None if stored is None or encoding(stored) == "null" else store.matrix(stored, "X", shape=shape),
+        None if stored is None else store.matrix(stored, "X", shape=shape),
         obs=obs,
         var=var,
-        shape=shape if stored is None or encoding(stored) == "null" else None,
+        shape=shape if stored is None else None,
         obsm=mapping(store, root, "obsm", shape[0]),
         varm=mapping(store, root, "varm", shape[1]),
         obsp=mapping(store, root, "obsp", shape[0], square=True),
@@ -270,17 +282,12 @@ def whole_anndata(store: Store, root: Any) -> AnnData:
             adata.layers[key] = layer
         else:
             store.left_out[f"layers/{key}"] = f"the shape {layer.shape}, where there are {shape[1]} genes"
-    uns = (
-        store.optional("uns", lambda: element(store, store.find("uns", start=root) or root["uns"], "uns"))
-        if "uns" in names(root)
-        else None
-    )
+    uns = store.optional("uns", element_at, store, root, "uns") if "uns" in names(root) else None
     if isinstance(uns, dict):
-        adata.uns |= _without_old_categories(uns, (*obs, *var), old=not is_group(root["obs"]))
-    if has_raw(root):
-        raw = store.optional("raw", lambda: _raw(store, root, obs))
-        if raw is not None:
-            adata.raw = raw
+        adata.uns |= _without_old_categories(uns, (*obs, *var), old=not is_group(store.find("obs", start=root)))
+    raw = store.optional("raw", _raw, store, root, obs)
+    if raw is not None:
+        adata.raw = raw
     return adata
 
 
@@ -289,9 +296,11 @@ def _without_old_categories(uns: dict[str, Any], columns: Iterable[str], *, old:
     return {key: value for key, value in uns.items() if key not in known}
 
 
-def _raw(store: Store, root: Any, obs: pd.DataFrame) -> AnnData:
+def _raw(store: Store, root: Any, obs: pd.DataFrame) -> AnnData | None:
     from anndata import AnnData
 
+    if not has_raw(store, root):
+        return None
     var = table(store, root, *raw_place(root, "var"))
     x = store.find(*raw_place(root, "X"), start=root)
     if x is None:

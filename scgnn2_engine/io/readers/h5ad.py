@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.io.anndata_names import names_of
+from scgnn2_engine.io.anndata_names import Kind, names_of
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import Format, Whole
 from scgnn2_engine.io.matrix_choice import (
@@ -29,8 +29,17 @@ from scgnn2_engine.io.names import listed, unique_names
 from scgnn2_engine.io.orientation import decide_orientation
 from scgnn2_engine.io.sparse_structure import Axis, check_compressed
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, encoding, is_group, is_sparse, names, opened
-from scgnn2_engine.io.stored_anndata import element, has_raw, left_out, mapping, raw_place, table, whole_anndata
+from scgnn2_engine.io.stored import Store, is_group, is_sparse, names, opened
+from scgnn2_engine.io.stored_anndata import (
+    element_at,
+    has_raw,
+    has_x,
+    left_out,
+    mapping,
+    raw_place,
+    table,
+    whole_anndata,
+)
 from scgnn2_engine.io.table import SPARSE_FROM
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix
@@ -109,8 +118,8 @@ def found_in_store(store: Store, root: Any, *, layer: str = "", source: str = ""
     described = _described(store, root)
     choice = choose_matrix(
         _names_in(store, root, "layers"),
-        has_raw=has_raw(root),
-        has_x="X" in names(root) and encoding(root["X"]) != "null",
+        has_raw=has_raw(store, root),
+        has_x=has_x(store, root),
         asked=layer,
         x_name=name_of_x(described),
     )
@@ -133,15 +142,10 @@ def _described(store: Store, root: Any) -> dict[str, Any]:
     """What a run looks at in ``uns``."""
     found = {}
     for key in sorted(set(_USED) & set(_names_in(store, root, "uns"))):
-        where = f"uns/{key}"
-        value = store.optional(where, partial(_element_at, store, root, where))
+        value = store.optional(f"uns/{key}", element_at, store, store.find("uns", start=root), key, "uns")
         if value is not None:
             found[key] = value
     return found
-
-
-def _element_at(store: Store, root: Any, where: str) -> Any:
-    return element(store, store.find(*where.split("/"), start=root), where)
 
 
 def _names_in(store: Store, root: Any, name: str) -> list[str]:
@@ -179,7 +183,8 @@ def whole_in_store(store: Store, root: Any) -> Whole:
     """
     adata = whole_anndata(store, root)
     notes = []
-    for kind, axis in (("cell", adata.obs), ("gene", adata.var)):
+    kinds: tuple[tuple[Kind, pd.DataFrame], ...] = (("cell", adata.obs), ("gene", adata.var))
+    for kind, axis in kinds:
         named, note = names_of(axis, kind)
         if note:
             unique, more = unique_names(named, kind)
