@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
+from scgnn2_engine.resources import usable_processors
 
 
 def resolve_device(name: str) -> torch.device:
@@ -77,19 +77,6 @@ def threads(n: int) -> Iterator[int]:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
-
-
-def usable_processors() -> int:
-    """Processors this process may use, which may be fewer than the machine has.
-
-    Examples
-    --------
-    >>> 1 <= usable_processors() <= os.cpu_count()
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def on_device(values: npt.NDArray[Any], device: torch.device) -> Tensor:

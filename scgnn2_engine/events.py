@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import pandas as pd
+
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.types import Prepared, Result
 
@@ -68,9 +70,18 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class DataPrepared:
-    """What the loop will train on: kept cells and genes, their names, what was hidden."""
+    """What the loop will train on.
+
+    Attributes
+    ----------
+    prepared
+        Kept cells and genes, their names, what was hidden.
+    obs
+        (n_obs, ...) annotation of the kept cells that came with the data, or None.
+    """
 
     prepared: Prepared
+    obs: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-import torch
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.types import CellGraph, Floats, Ints
@@ -218,6 +217,8 @@ def _exhaustive(points: Doubles, k: int, rows: Ints) -> tuple[Positions, Doubles
     A matrix product gives the squared distances up to a known rounding error. Pairs so close that this error would
     show are measured again by their coordinate differences, but for duplicates, whose distance is known.
     """
+    import torch
+
     n_obs, d = points.shape
     tensor = torch.from_numpy(points)
     squares = tensor.square().sum(dim=1)
@@ -257,6 +258,7 @@ def _descent(points: Doubles, k: int, seed: int) -> tuple[Positions, Doubles]:
 
     Each of its threads owns its share of the cells, so equal seeds and thread counts give equal bytes.
     """
+    import torch
     from pynndescent import NNDescent
 
     n_obs = len(points)

@@ -145,7 +145,7 @@ def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Res
     journey = yield from _check(journey, prepared, dataset)
     if params.run_LTMG or dataset.states is not None:
         prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
-    yield DataPrepared(prepared)
+    yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells])
     if params.feature_AE.objective == "denoise":
         observed, notices = take_in(prepared, params)
         yield from notices

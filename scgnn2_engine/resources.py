@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import threading
 from types import TracebackType
@@ -75,3 +76,16 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def usable_processors() -> int:
+    """Processors this process may use, which may be fewer than the machine has.
+
+    Examples
+    --------
+    >>> 1 <= usable_processors() <= os.cpu_count()
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -19,7 +19,7 @@ from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
 from scgnn2_app.runs.snapshots import RESULT, DataSnapshot, Snapshot
-from scgnn2_app.sources.annotation import annotation, label_name
+from scgnn2_app.sources.source import label_name
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
@@ -37,6 +37,12 @@ MOST_GROUPS = 200
 IMPUTED_LAYER, VALUE_LAYER = "layers/scgnn2_imputed", "layers/scgnn2_value"
 
 _OWN = "scgnn2_"
+
+
+def _strings(column: pd.Series) -> npt.NDArray[np.str_]:
+    """(n_obs,) texts, ``""`` where there is none."""
+    found: npt.NDArray[np.str_] = column.astype(object).where(column.notna(), "").to_numpy(str)
+    return found
 
 
 @dataclass(frozen=True)
@@ -145,8 +151,8 @@ class RunData(RunFiles):
         """Annotation of the cells that came with the data and, once it is finished, what the run added."""
         if self.finished:
             return self._element("obs")
-        source = self._source
-        return pd.DataFrame(index=pd.Index(self.obs_names)) if source is None else annotation(source, self.obs_names)
+        saved = snapshots.load_annotation(self.folder)
+        return pd.DataFrame(index=pd.Index(self.obs_names)) if saved is None else saved
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -184,15 +190,27 @@ class RunData(RunFiles):
 
         The given labels stand first.
         """
-        given = self._given_labels
-        found: dict[str, npt.NDArray[np.str_]] = {}
-        if given and given not in self.obs and Path(given).is_file():
-            with suppress(ScgnnError):  # changed since the run: it was read then
-                found[Path(given).name] = matched_labels(Path(given), self.obs_names, self.obs.get("sample", ()))[0]
+        found = self._labels_of_a_file()
         columns = [name for name in self.obs.columns if not name.startswith(_OWN) and self._is_grouping(name)]
-        for name in sorted(columns, key=lambda name: name != given):
-            found[str(name)] = self.obs[name].astype(object).where(self.obs[name].notna(), "").to_numpy(str)
+        for name in sorted(columns, key=lambda name: name != self._given_labels):
+            found.setdefault(str(name), _strings(self.obs[name]))
         return found
+
+    def _labels_of_a_file(self) -> dict[str, npt.NDArray[np.str_]]:
+        """The given labels where they are a file: as the run's process has read it, else as it is now."""
+        path = Path(self._given_labels)
+        if not self._given_labels or self._given_labels in self.obs:
+            return {}
+        saved = snapshots.load_annotation(self.folder)
+        if saved is not None and path.name in saved:
+            return {path.name: _strings(saved[path.name])}
+        with suppress(ScgnnError):  # changed since the run: it was read then
+            return (
+                {path.name: matched_labels(path, self.obs_names, self.obs.get("sample", ()))[0]}
+                if path.is_file()
+                else {}
+            )
+        return {}
 
     @cached_property
     def numbers(self) -> Mapping[str, npt.NDArray[np.float64]]:

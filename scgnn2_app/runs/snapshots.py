@@ -1,6 +1,7 @@
 """What a run leaves of every iteration, so that the graph of any of them can be shown, while it runs and later.
 
-NumPy archives without pickles, in ``snapshots/`` of the run's folder: ``data.npz`` and ``iteration_<i>.npz``.
+In ``snapshots/`` of the run's folder: ``data.npz`` and ``iteration_<i>.npz``, NumPy archives without pickles, and
+``annotation.h5ad``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
+from scgnn2_engine.io.labels import matched_labels
+from scgnn2_engine.io.to_anndata import write_h5ad
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.types import Matrix, Prepared, Scale
 
 FOLDER = "snapshots"
+ANNOTATION = "annotation.h5ad"
 RESULT = "result.h5ad"
 """What a finished run leaves beside that folder."""
 
@@ -96,6 +101,49 @@ def save_data(folder: Path, prepared: Prepared) -> None:
     else:
         arrays |= {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
     _save(folder / FOLDER / "data.npz", arrays)
+
+
+def save_annotation(folder: Path, obs: pd.DataFrame | None, obs_names: npt.NDArray[np.str_], labels: str = "") -> None:
+    """Write ``snapshots/annotation.h5ad`` of a run's folder, so that nobody need open the user's files again.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    obs
+        (n_obs, ...) what the data says of the kept cells, or None.
+    obs_names
+        (n_obs,) their names.
+    labels
+        A file of labels, which become a column of its name; what is no file is passed over.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or the disk is full.
+    """
+    from anndata import AnnData
+
+    index = pd.Index(obs_names.astype(object))
+    table = pd.DataFrame(index=index) if obs is None else obs.set_axis(index, axis=0)
+    if labels and Path(labels).is_file():
+        table = table.assign(
+            **{Path(labels).name: pd.Categorical(matched_labels(Path(labels), obs_names, table.get("sample", ()))[0])}
+        )
+    with whole_file(folder / FOLDER / ANNOTATION) as temporary:
+        write_h5ad(AnnData(obs=table), temporary)
+
+
+def load_annotation(folder: Path) -> pd.DataFrame | None:
+    """(n_obs, ...) what :func:`save_annotation` wrote; None where there is nothing that can be read."""
+    import h5py
+    from anndata.io import read_elem
+
+    try:
+        with h5py.File(folder / FOLDER / ANNOTATION) as file:
+            return pd.DataFrame(read_elem(file["obs"]))
+    except (OSError, KeyError, ValueError, TypeError):
+        return None
 
 
 def save_iteration(folder: Path, state: LoopState) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,14 @@ def describe(source: Source, params: RunParams, earlier: Iterable[RunInfo] = ())
         notes=dataset.notes,
         warnings=dataset.warnings,
     )
+
+
+def summary_seconds(summary: SourceSummary, params: RunParams, earlier: Iterable[RunInfo]) -> SourceSummary:
+    """The same summary with the time that a run may take by what earlier ones took."""
+    kept = params.preprocess.top_gene_select
+    n_vars = min(summary.n_vars, kept) if kept > 0 else summary.n_vars
+    seconds, basis = expected_seconds(summary.n_obs, n_vars, params, earlier)
+    return replace(summary, seconds=seconds, seconds_from=basis)
 
 
 def expected_seconds(

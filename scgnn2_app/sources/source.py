@@ -126,6 +126,15 @@ def opened(source: Source, params: RunParams) -> tuple[Any, RunParams]:
     return data, params.replace(**named) if named else params
 
 
+def label_name(source: Source, params: Mapping[str, Any]) -> str:
+    """The column or file of the known labels, as the run was given it; ``""`` without."""
+    if source.kind == "demo":
+        from scgnn2_engine.io.demo import LABEL_COLUMN
+
+        return str(params.get("load_cell_type_labels") or source.labels or LABEL_COLUMN)
+    return str(params.get("load_cell_type_labels") or source.labels)
+
+
 def keep_anndata(adata: AnnData, folder: str | Path, *, title: str = "") -> Source:
     """Save an AnnData of this process where the processes of the runs can read it.
 

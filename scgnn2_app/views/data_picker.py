@@ -15,7 +15,8 @@ from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.draft import Draft
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
-from scgnn2_app.runs.source_summary import SourceSummary, describe, expected_seconds
+from scgnn2_app.runs.reader import summarise
+from scgnn2_app.runs.source_summary import SourceSummary, expected_seconds
 from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, uploads
 from scgnn2_app.session import Session
 from scgnn2_app.sources.server_files import READABLE, browse
@@ -329,7 +330,7 @@ class DataPicker(pn.viewable.Viewer):
 
         def work() -> SourceSummary:
             _require_readable(source, params, self._context)
-            return describe(source, params, earlier)
+            return summarise(source, params, earlier)
 
         in_thread(work, show, failed)
 

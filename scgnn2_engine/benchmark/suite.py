@@ -13,9 +13,8 @@ from scgnn2_engine.benchmark.data_sets import DataSet
 from scgnn2_engine.benchmark.methods import PROTOCOLS, Method, Protocol
 from scgnn2_engine.benchmark.running import Hides, Record, Task, engine_fingerprint, machine, run_task
 from scgnn2_engine.benchmark.workers import run_in_workers
-from scgnn2_engine.devices import usable_processors
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.resources import versions
+from scgnn2_engine.resources import usable_processors, versions
 
 Again = Literal["", "failed", "all"]
 

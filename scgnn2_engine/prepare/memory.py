@@ -42,7 +42,7 @@ def memory_parts(
     matrix = n_obs * n_vars * FLOAT
     nonzeros = n_obs * n_vars if n_nonzero is None else min(n_nonzero, n_obs * n_vars)
     network = FLOAT * 2 * (n_vars * HIDDEN_UNITS + HIDDEN_UNITS * EMBEDDING)
-    from scgnn2_engine.devices import usable_processors
+    from scgnn2_engine.resources import usable_processors
 
     workers = min(params.threads or usable_processors(), CLUSTERS)
     batch = min(n_obs, max(params.feature_AE.batch_size, params.cluster_AE.batch_size))

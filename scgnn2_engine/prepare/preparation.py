@@ -135,7 +135,7 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
 
     LTMG is not cut short by a stop signal: it takes seconds, and without its states the weights would change meaning.
     """
-    from scgnn2_engine.devices import usable_processors
+    from scgnn2_engine.resources import usable_processors
 
     rows, cols = _together(
         *((entries.rows, entries.cols) for entries in (prepared.hidden, prepared.validation) if entries is not None)

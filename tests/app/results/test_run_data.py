@@ -6,17 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
-import anndata
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 from scgnn2_app.results.run_data import RunData
-from scgnn2_app.sources.annotation import annotation, label_name
-from scgnn2_app.sources.source import Source
+from scgnn2_app.runs.snapshots import save_annotation
+from scgnn2_app.sources.source import Source, label_name
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.demo import demo
 
 
 @pytest.fixture
@@ -195,13 +193,13 @@ def asked_for(run: RunData, source: Source, **params: object) -> RunData:
 def test_a_run_under_way_has_the_annotation_of_its_data(under_way: RunData, tmp_path: Path) -> None:
     names = [*reversed(under_way.obs_names), "dropped"]
     obs = pd.DataFrame({"type": ["a"] * 4 + ["b"] * 21, "depth": np.arange(25.0)}, index=names)
-    anndata.AnnData(np.ones((25, 2), np.float32), obs=obs).write_h5ad(tmp_path / "data.h5ad")
+    save_annotation(under_way.folder, obs.loc[under_way.obs_names], under_way.obs_names)
     run = asked_for(under_way, Source.at(tmp_path / "data.h5ad", labels="type"))
     assert (run.name, run.truth_name) == ("mine", "type")
     assert run.groups["type"].tolist() == ["b"] * 20 + ["a"] * 4
     assert run.numbers["depth"][0] == 23
     assert run.again().obs is run.obs  # not read once more after every iteration
-    (tmp_path / "data.h5ad").unlink()
+    (run.folder / "snapshots/annotation.h5ad").write_bytes(b"damaged")
     assert RunData(run.folder).groups == {}
 
 
@@ -214,9 +212,17 @@ def test_a_run_under_way_has_labels_from_a_file(under_way: RunData, tmp_path: Pa
     assert asked_for(under_way, Source.at(tmp_path / "counts.csv")).truth_name == ""
 
 
+def test_labels_from_a_file_stay_when_it_goes(under_way: RunData, tmp_path: Path) -> None:
+    path = tmp_path / "types.csv"
+    pd.DataFrame({"cell": under_way.obs_names, "type": ["x", "y"] * 12}).to_csv(path, index=False)
+    save_annotation(under_way.folder, None, under_way.obs_names, str(path))
+    path.unlink()
+    run = asked_for(under_way, Source.at(tmp_path / "counts.csv"), load_cell_type_labels=str(path))
+    assert run.truth_name == "types.csv"
+    assert run.groups["types.csv"].tolist() == ["x", "y"] * 12
+
+
 def test_the_demo_brings_its_labels() -> None:
     source = Source.demo()
-    found = annotation(source, demo().obs_names.to_numpy(str)[5:10])
-    assert len(found) == 5
-    assert label_name(source, {}) in found
+    assert label_name(source, {}) == "bulk_labels"
     assert label_name(source, {"load_cell_type_labels": "phase"}) == "phase"

@@ -170,6 +170,9 @@ def test_every_parameter_that_names_a_file_is_looked_at(root):
         "load_object",
         "load_orientation",
         "load_layer",
+        "load_modality",
+        "load_genome",
+        "load_sample",
         "load_scale",
     }
     assert set(texts) == {*READING, *no_files}, "a new load_ parameter: does it name a file?"

@@ -62,9 +62,9 @@ def test_networks_are_counted_by_the_processors_in_use_up_to_31_clusters(monkeyp
 
     one = networks(1) // 2  # the feature autoencoder's and one cluster's
     assert networks(31) == networks(32) == networks(500) == 32 * one
-    monkeypatch.setattr("scgnn2_engine.devices.usable_processors", lambda: 3)
+    monkeypatch.setattr("scgnn2_engine.resources.usable_processors", lambda: 3)
     assert networks(0) == networks(3) == 4 * one
-    monkeypatch.setattr("scgnn2_engine.devices.usable_processors", lambda: 200)
+    monkeypatch.setattr("scgnn2_engine.resources.usable_processors", lambda: 200)
     assert networks(0) == 32 * one
 
 
