@@ -10,6 +10,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scgnn2_engine.inspection import inspect
     from scgnn2_engine.io import from_anndata, read, result_to_anndata, write
     from scgnn2_engine.io.demo import demo
     from scgnn2_engine.loop import fit, iterate
@@ -32,6 +33,7 @@ _HOMES = {
     "expected_memory": "prepare.memory",
     "fit": "loop",
     "from_anndata": "io",
+    "inspect": "inspection",
     "iterate": "loop",
     "iterate_to_folder": "run_folder",
     "read": "io",
@@ -52,6 +54,7 @@ __all__ = [
     "expected_memory",
     "fit",
     "from_anndata",
+    "inspect",
     "iterate",
     "iterate_to_folder",
     "read",

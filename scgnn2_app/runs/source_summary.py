@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scgnn2_app.runs.costs import IMPORTING, SWITCHES, ending, loop_seconds
 from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.sources.source import Source, opened
-from scgnn2_engine import expected_memory, require_size
+from scgnn2_engine import costs, require_size
+from scgnn2_engine.inspection import inspection_of
 from scgnn2_engine.io import read_dataset
-from scgnn2_engine.io.memory import available_memory
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import Dataset
 
@@ -48,7 +47,7 @@ class SourceSummary:
     label_columns
         Columns of obs that could serve as labels.
     notes, warnings
-        What was detected while reading, and what the user should act on.
+        What was found, as ``scgnn2 inspect`` says it, and what the user should act on.
     """
 
     n_obs: int
@@ -104,27 +103,22 @@ def describe(source: Source, params: RunParams, earlier: Iterable[RunInfo] = ())
     data, params = opened(source, params)
     dataset = read_dataset(params, data)
     require_size(dataset.n_obs, dataset.n_vars)
-    facts = dataset.facts
-    n_vars = dataset.n_vars
-    if params.preprocess.top_gene_select > 0:
-        n_vars = min(n_vars, params.preprocess.top_gene_select)
-    stored, size = _stored(dataset)
-    memory = expected_memory(dataset.n_obs, n_vars, params, input_bytes=size, n_nonzero=stored)
-    seconds, seconds_from = expected_seconds(dataset.n_obs, n_vars, params, earlier)
+    found = inspection_of(dataset, params)
+    seconds, seconds_from = expected_seconds(found.n_obs, found.n_kept, params, earlier)
     return SourceSummary(
-        n_obs=dataset.n_obs,
-        n_vars=dataset.n_vars,
-        scale=dataset.scale,
-        orientation=str(facts.get("orientation", "")),
-        matrix=str(facts.get("matrix", "")),
-        zeros=1 - stored / max(1, dataset.n_obs * dataset.n_vars),
-        memory=memory,
-        memory_free=available_memory(),
+        n_obs=found.n_obs,
+        n_vars=found.n_vars,
+        scale=found.scale,
+        orientation=found.orientation,
+        matrix=found.matrix,
+        zeros=found.zeros,
+        memory=found.memory,
+        memory_free=found.memory_free,
         seconds=seconds,
         seconds_from=seconds_from,
         labels=dataset.truth.source if dataset.truth is not None else "",
         label_columns=_label_columns(dataset),
-        notes=dataset.notes,
+        notes=(*(f"{what}: {text}" for what, text in found.about), *found.other_notes),
         warnings=dataset.warnings,
     )
 
@@ -142,7 +136,7 @@ def expected_seconds(
 ) -> tuple[tuple[float, float], str]:
     """What a run may take, and on what that estimate rests.
 
-    The model is that of :mod:`scgnn2_app.runs.costs`. Finished runs of the same preset on this machine that scored and
+    The model is that of :mod:`scgnn2_engine.costs`. Finished runs of the same preset on this machine that scored and
     drew the same correct it by their median.
 
     Returns
@@ -162,48 +156,21 @@ def expected_seconds(
         if run.state == "done" and run.seconds and run.iteration and _alike(run.params, wanted):
             size = _kept(run)
             if size is not None:
-                ratios.append(run.seconds / _model(*size, run.params, run.iteration))
+                ratios.append(run.seconds / costs.run_seconds(*size, run.params, run.iteration))
     ratio = float(np.median(ratios)) if ratios else 1.0
-    most = max(1, params.total_epoch)
-    limits = [ratio * _model(n_obs, n_vars, wanted, n) for n in (min(FEW, most), most)]
-    if params.max_seconds > 0:
-        # It bounds the iterations and the scoring, not the loading before and the writing after them.
-        beside = ratio * (IMPORTING + ending(n_obs, n_vars, wanted, most).output)
-        limits = [min(limit, params.max_seconds + beside) for limit in limits]
-    basis = (
-        f"a rough model, corrected by {len(ratios)} earlier runs on this machine"
-        if ratios
-        else "a rough model, measured on another machine with two cores"
-    )
-    return (limits[0], limits[1]), basis
-
-
-FEW = 3
-"""Iterations after which a run that converges quickly has stopped."""
-
-
-def _model(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int) -> float:
-    before, each = loop_seconds(n_obs, n_vars)
-    return IMPORTING + before + each * n_iterations + sum(ending(n_obs, n_vars, params, n_iterations))
+    basis = f"a rough model, corrected by {len(ratios)} earlier runs on this machine" if ratios else costs.BASIS
+    return costs.expected_seconds(n_obs, n_vars, params, ratio), basis
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two runs are of one preset, and after their iterations compute the same."""
-    return all(one.get(key) == other.get(key) for key in ("preset", *SWITCHES))
+    return all(one.get(key) == other.get(key) for key in ("preset", *costs.SWITCHES))
 
 
 def _kept(run: RunInfo) -> tuple[int, int] | None:
     from scgnn2_app.runs.snapshots import load_shape
 
     return load_shape(run.folder)
-
-
-def _stored(dataset: Dataset) -> tuple[int, int]:
-    """Entries that are not zero, and bytes of the matrix."""
-    x: Any = dataset.expression
-    if isinstance(x, np.ndarray):
-        return int(np.count_nonzero(x)), int(x.nbytes)
-    return int(x.nnz), int(x.data.nbytes + x.indices.nbytes + x.indptr.nbytes)
 
 
 def _label_columns(dataset: Dataset) -> tuple[str, ...]:

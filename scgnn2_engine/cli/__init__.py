@@ -1,4 +1,4 @@
-"""The command line: ``scgnn2 run|plot|ltmg|params|simulate|convert|benchmark`` and what other packages add to it.
+"""The command line: ``scgnn2 run|inspect|plot|ltmg|params|simulate|convert|evaluate|benchmark`` and others' commands.
 
 Exit codes: 0 done (a time budget that ran out included), 1 unexpected error, 2 parameter, 3 input, 4 output,
 5 memory, 6 training, 7 missing package, 130 stopped by Ctrl-C or SIGTERM (the best state so far is written).
@@ -12,12 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scgnn2_engine.cli import benchmark, convert, evaluate, ltmg, params, plot, run, simulate
+from scgnn2_engine.cli import benchmark, convert, evaluate, inspect, ltmg, params, plot, run, simulate
 from scgnn2_engine.cli.interrupt import INTERRUPTED
 from scgnn2_engine.cli.parsing import Parser
 from scgnn2_engine.errors import ScgnnError
 
-OWN = (run, plot, ltmg, params, simulate, convert, evaluate, benchmark)
+OWN = (run, inspect, plot, ltmg, params, simulate, convert, evaluate, benchmark)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

@@ -108,3 +108,15 @@ def given_params(arguments: argparse.Namespace) -> RunParams:
     """The parameters of the file named by ``--config``, if any, with the flags laid over them."""
     given = _given(arguments)
     return RunParams.from_toml(arguments.config, **given) if arguments.config else RunParams(**given)
+
+
+def given_data(arguments: argparse.Namespace, params: RunParams) -> tuple[Any, RunParams]:
+    """What DATA means: one path, several, ``demo`` (of which the labels are known), or nothing."""
+    data: Any = arguments.data if len(arguments.data) > 1 else next(iter(arguments.data), None)
+    if data == "demo":  # a file of that name is ./demo
+        from scgnn2_engine.io.demo import LABEL_COLUMN, demo
+
+        data = demo()
+        if not params.load.cell_type_labels:
+            params = params.replace(load_cell_type_labels=LABEL_COLUMN)
+    return data, params

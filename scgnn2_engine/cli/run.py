@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
-from scgnn2_engine.cli.parsing import add_parameter_flags, given_params
+from scgnn2_engine.cli.parsing import add_parameter_flags, given_data, given_params
 from scgnn2_engine.errors import InsufficientMemoryError, TrainingError
 
 BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
@@ -38,14 +38,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    params = given_params(arguments)
-    data: Any = arguments.data if len(arguments.data) > 1 else next(iter(arguments.data), None)
-    if data == "demo":  # a file of that name is ./demo
-        from scgnn2_engine.io.demo import LABEL_COLUMN, demo
-
-        data = demo()
-        if not params.load.cell_type_labels:
-            params = params.replace(load_cell_type_labels=LABEL_COLUMN)
+    data, params = given_data(arguments, given_params(arguments))
 
     from rich.console import Console
 

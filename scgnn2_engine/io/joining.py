@@ -96,6 +96,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
         facts={
             "orientation": "",
             "matrix": "",
+            "format": ", ".join(dict.fromkeys(str(data.facts.get("format", "AnnData")) for data in samples.values())),
             **agreed,
             "source": ", ".join(str(data.facts.get("source", name)) for name, data in samples.items()),
             "samples": list(samples),

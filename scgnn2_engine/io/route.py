@@ -95,7 +95,8 @@ def _one(sample: Sample, max_memory: float) -> Dataset:
         return from_anndata(data, load)
     form = format_of(data)
     _check_choice(data, form, load)
-    return finish(form.read(data, load, max_memory), load)
+    dataset = finish(form.read(data, load, max_memory), load)
+    return replace(dataset, facts={"format": form.title, **dataset.facts})
 
 
 _PARTS = {

@@ -103,6 +103,18 @@ def samples_of(data: Data, load: LoadParams, find: Callable[[str], Path] = Path)
     return [Sample("", chosen[0].data, chosen[0].load)]
 
 
+def recognised(path: str) -> str:
+    """What a path given by a user is: the title of its format.
+
+    Raises
+    ------
+    InputError
+        It is of no known format.
+    """
+    _, item = _split(path, Path)
+    return format_of(item).title if isinstance(item, Path) else "AnnData"
+
+
 def _with_sample(load: LoadParams, name: str) -> LoadParams:
     return LoadParams(**{**{key: getattr(load, key) for key in load.own_names()}, "sample": name})
 
@@ -152,7 +164,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     >>> short_names([Path("GSM1_ctrl_counts.csv.gz"), Path("GSM2_stim_counts.csv.gz")])
     ['GSM1_ctrl', 'GSM2_stim']
     """
-    in_one_folder = len({path.expanduser().absolute().parent for path in paths}) == 1
+    in_one_folder = len(paths) > 1 and len({path.expanduser().absolute().parent for path in paths}) == 1
     telling = [parts[-1:] if in_one_folder else _telling(parts) for parts in map(_parts, paths)]
     names = [parts[-1] if parts else "sample" for parts in telling]
     for depth in range(2, 1 + max((len(parts) for parts in telling), default=0)):

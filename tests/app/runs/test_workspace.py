@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_app.runs.costs import ending
 from scgnn2_app.runs.progress import Progress
 from scgnn2_app.runs.records import read_events
 from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration, load_shape, save_data, save_iteration
 from scgnn2_app.runs.workspace import Workspace
 from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams
+from scgnn2_engine.costs import ending
 from scgnn2_engine.errors import InputError, OutputError
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.types import CellGraph, Prepared

@@ -11,8 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from scgnn2_engine.params import RunParams
+
 IMPORTING = 4.0
 """Seconds that a process needs to load its libraries."""
+
+FEW = 3
+"""Iterations after which a run that converges quickly has stopped."""
+
+BASIS = "a rough model, measured on another machine with two cores"
+"""On what the estimate rests where no earlier run corrects it."""
 
 SWITCHES = ("evaluate_baselines", "evaluate_diagnostics", "evaluate_null_genes", "output_figures")
 """Parameters that decide what comes after the loop."""
@@ -60,3 +68,36 @@ def ending(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int
         scoring += before + each * n_iterations + baselines
     output = 0.5 + 0.5 * grown + (32 + 2 * grown if params.get("output_figures") else 0.0)
     return Ending(scoring, output)
+
+
+def run_seconds(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int) -> float:
+    """Seconds of a whole run of so many iterations; parameters as for :func:`ending`."""
+    before, each = loop_seconds(n_obs, n_vars)
+    return IMPORTING + before + each * n_iterations + sum(ending(n_obs, n_vars, params, n_iterations))
+
+
+def expected_seconds(n_obs: int, n_vars: int, params: RunParams, ratio: float = 1.0) -> tuple[float, float]:
+    """What a run may take: if it stops after few iterations, and if it uses all of ``total_epoch``.
+
+    Parameters
+    ----------
+    n_obs, n_vars
+        Cells and genes that it trains on.
+    params
+        All parameters.
+    ratio
+        How much longer than by the model runs take on this machine.
+
+    Examples
+    --------
+    >>> few, most = expected_seconds(700, 636, RunParams(total_epoch=3))
+    >>> round(few), round(most)
+    (71, 71)
+    """
+    wanted, most = params.to_dict(), max(1, params.total_epoch)
+    limits = [ratio * run_seconds(n_obs, n_vars, wanted, n) for n in (min(FEW, most), most)]
+    if params.max_seconds > 0:
+        # It bounds the iterations and the scoring, not the loading before and the writing after them.
+        beside = ratio * (IMPORTING + ending(n_obs, n_vars, wanted, most).output)
+        limits = [min(limit, params.max_seconds + beside) for limit in limits]
+    return limits[0], limits[1]
