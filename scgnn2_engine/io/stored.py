@@ -155,8 +155,10 @@ class Store:
         self._check_shape((int(size[0]), int(size[1])), shape, where)
         return self.compressed(element, where, (int(size[0]), int(size[1])), "rows" if "csr" in form else "columns")
 
-    def compressed(self, group: Any, where: str, shape: tuple[int, int], by: Axis) -> sp.csr_matrix | sp.csc_matrix:
-        """The sparse matrix of a group's ``data``, ``indices`` and ``indptr``, checked.
+    def compressed(
+        self, group: Any, where: str, shape: tuple[int, int], by: Axis, *, dtype: npt.DTypeLike | None = None
+    ) -> sp.csr_matrix | sp.csc_matrix:
+        """The sparse matrix of a group's ``data``, ``indices`` and ``indptr``, checked; its values as ``dtype``.
 
         Raises
         ------
@@ -175,7 +177,9 @@ class Store:
         check_lengths(data, indices, indptr, shape, by=by, what=self.called(where))
         for part, name in zip(parts, ("data", "indices", "indptr"), strict=True):
             self.claim(part, f"{where}/{name}", beside=4.0)
-        data, indices, indptr = (np.asarray(part[:]) for part in parts)
+        data, indices, indptr = (
+            np.asarray(part[:], dtype=kind) for part, kind in zip(parts, (dtype, None, None), strict=True)
+        )
         return compressed(data, indices, indptr, shape, by=by, what=self.called(where))
 
     def matrix(self, element: Any, where: str, *, shape: tuple[int, int] | None = None) -> Any:
@@ -183,6 +187,20 @@ class Store:
         return (
             self.sparse(element, where, shape=shape) if is_sparse(element) else self.array(element, where, shape=shape)
         )
+
+    def texts(self, element: Any, where: str, length: int) -> list[str]:
+        """A list of texts.
+
+        Raises
+        ------
+        InputError
+            There is none, it holds something else, or it is not as long as it must be.
+        """
+        if element is None or is_group(element) or element.dtype.kind not in "SO":
+            raise InputError(f"{self.called(where)} is no list of names.", found="nothing" if element is None else "")
+        self._check_shape(tuple(element.shape), (length,), where)
+        self.claim(element, where)
+        return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in element[:].tolist()]
 
     def leaf(self, element: Any, where: str) -> Any:
         """Anything that is neither a table nor a matrix nor a group of these, as anndata reads it.
@@ -196,6 +214,10 @@ class Store:
 
         self.claim(element, where)
         return as_objects(read_elem(element))
+
+    def phrases(self) -> list[str]:
+        """What could not be read, and why."""
+        return [f"{where} ({why})" for where, why in sorted(self.left_out.items())]
 
     def _check_shape(self, found: tuple[int, ...], expected: tuple[int, ...] | None, where: str) -> None:
         if expected is not None and found != expected:
@@ -244,6 +266,13 @@ def readable(path: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # of any kind: h5py's RuntimeError and KeyError, anndata's IORegistryError, …
         raise cannot_read(path, error) from error
+
+
+def said_of(store: Store) -> tuple[str, ...]:
+    """Sentences on what was left out of a file, because it cannot be read, and on what is doubtful."""
+    lost = store.phrases()
+    said = (f"Left out of {store.path}, because it cannot be read: {'; '.join(lost)}.",) if lost else ()
+    return (*store.doubts, *said)
 
 
 def is_group(element: Any) -> bool:

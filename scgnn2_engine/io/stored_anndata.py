@@ -308,8 +308,3 @@ def _raw(store: Store, root: Any, obs: pd.DataFrame) -> AnnData | None:
     varm = mapping(store, root, "/".join(raw_place(root, "varm")), len(var))
     values = store.matrix(x, "raw/X", shape=(len(obs), len(var)))
     return AnnData(values, obs=obs[[]], var=var, varm=varm)
-
-
-def left_out(store: Store) -> tuple[str, ...]:
-    """Phrases for what could not be read, and why."""
-    return tuple(f"{where} ({why})" for where, why in sorted(store.left_out.items()))

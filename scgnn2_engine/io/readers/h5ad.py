@@ -29,12 +29,11 @@ from scgnn2_engine.io.names import listed, unique_names
 from scgnn2_engine.io.orientation import decide_orientation
 from scgnn2_engine.io.sparse_structure import Axis, check_compressed
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, is_group, is_sparse, names, opened
+from scgnn2_engine.io.stored import Store, is_group, is_sparse, names, opened, said_of
 from scgnn2_engine.io.stored_anndata import (
     element_at,
     has_raw,
     has_x,
-    left_out,
     mapping,
     raw_place,
     table,
@@ -190,14 +189,7 @@ def whole_in_store(store: Store, root: Any) -> Whole:
             unique, more = unique_names(named, kind)
             axis.index = pd.Index(unique.astype(object))
             notes += [note, *more]
-    return Whole(adata, (*notes, *store.doubts), [f"what cannot be read: {phrase}" for phrase in left_out(store)])
-
-
-def said_of(store: Store) -> tuple[str, ...]:
-    """Sentences on what was left out of a file, because it cannot be read, and on what is doubtful."""
-    lost = left_out(store)
-    said = (f"Left out of {store.path}, because it cannot be read: {'; '.join(lost)}.",) if lost else ()
-    return (*store.doubts, *said)
+    return Whole(adata, (*notes, *store.doubts), [f"what cannot be read: {phrase}" for phrase in store.phrases()])
 
 
 def to_anndata(dataset: Dataset) -> AnnData:

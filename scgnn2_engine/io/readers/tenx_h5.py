@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,61 +12,122 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.memory import require_memory
+from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, Features, with_features
-from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.io.start import Start
+from scgnn2_engine.io.stored import Store, is_group, names, opened, said_of
 from scgnn2_engine.params import LoadParams
 
+_PARTS = frozenset({"barcodes", "data", "indices", "indptr"})
 
-def read_tenx_h5(path: Path, *, max_memory: float = 0.0) -> Found:
+
+def read_tenx_h5(path: Path, *, genome: str = "", max_memory: float = 0.0) -> Found:
     """Read a 10x .h5 file of version 2 (one group for each genome) or 3 (the group ``matrix``).
+
+    Parameters
+    ----------
+    path
+        The file.
+    genome
+        Which of several genomes to read; empty: the only one, or in version 3 all, which stand in one matrix.
+    max_memory
+        GiB it may take; 0 takes what is free.
 
     Raises
     ------
     InputError
-        The file is damaged, or holds several genomes.
+        The file is damaged, holds several genomes in groups of their own, or not the one that is asked for.
     InsufficientMemoryError
         The matrix is expected not to fit.
     """
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            groups = ["matrix"] if "matrix" in file else sorted(key for key in file if "barcodes" in file[key])
-            if len(groups) != 1:
-                raise InputError(
-                    f"{path} holds {len(groups)} genomes.",
-                    expected="one",
-                    found=", ".join(groups),
-                    advice="Split it by genome, or read the folder of one of them.",
-                )
-            group = file[groups[0]]
-            n_genes, n_cells = (int(size) for size in group["shape"][:])
-            require_memory(24.0 * group["data"].shape[0], str(path), max_memory)
-            names = group["features/name"] if "features" in group else group["gene_names"]
-            kinds = group["features/feature_type"] if "features" in group else None
-            # stored by columns, genes x cells: read by rows it is the CSR form of cells x genes
-            expression = sp.csr_matrix(
-                (group["data"][:].astype(np.float32), group["indices"][:], group["indptr"][:]), shape=(n_cells, n_genes)
+    with opened(path, max_memory) as store:
+        place = _place(store, genome)
+        group = store.find(place)
+        modern = "features" in names(group)
+        size = store.find("shape", start=group)
+        shape = () if size is None or is_group(size) or size.shape != (2,) else tuple(map(int, size[:]))
+        if len(shape) != 2 or min(shape) < 0:
+            raise InputError(
+                f"{store.called(place)} says nothing of its size.", expected="genes and cells", found=str(shape)
             )
-            symbols = [str(name) for name in names.asstr()[:]]
-            barcodes = [str(name) for name in group["barcodes"].asstr()[:]]
-            types = [str(kind) for kind in kinds.asstr()[:]] if kinds is not None else [EXPRESSION] * n_genes
-            ids = group["features/id"] if "features" in group else group["genes"]
-            identifiers = [str(name) for name in ids.asstr()[:]]
-    except (*BROKEN, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise cannot_read(path, error) from error
-    return with_features(str(path), expression, barcodes, Features(identifiers, symbols, types))
+        n_genes, n_cells = shape
+        barcodes = store.texts(store.find("barcodes", start=group), f"{place}/barcodes", n_cells)
+        features = _features(store, group, place, n_genes, modern=modern)
+        # stored by columns, genes x cells: read by rows it is the CSR form of cells x genes
+        expression = store.compressed(group, place, (n_cells, n_genes), "rows", dtype=np.float32)
+        said = said_of(store)
+    notes: list[str] = []
+    warnings = list(said)
+    genomes = [name for name in dict.fromkeys(features.columns.get("genome", ())) if name]
+    if modern and genome:
+        expression, features = _of_genome(str(path), expression, features, genome)
+        notes.append(f"Genome {genome}, as asked (load_genome).")
+    elif modern and len(genomes) > 1:
+        warnings.append(f"{path} holds genes of {len(genomes)} genomes, {listed(genomes)}: --load_genome takes one.")
+    found = with_features(str(path), expression, barcodes, features)
+    return replace(found, notes=(*found.notes, *notes), warnings=(*found.warnings, *warnings))
+
+
+def _place(store: Store, genome: str) -> str:
+    """The group that holds the matrix."""
+    if "matrix" in names(store.root):
+        return "matrix"
+    groups = [key for key in sorted(names(store.root)) if _is_matrix(store.optional(key, store.find, key))]
+    if genome and genome in groups:
+        return genome
+    if genome or len(groups) != 1:
+        raise InputError(
+            f"{store.path} holds no genome {genome!r}." if genome else f"{store.path} holds {len(groups)} genomes.",
+            expected=f"one of {', '.join(groups)}" if genome else "one, or the name of the one to read",
+            found=", ".join(groups),
+            advice=f"Name it: --load_genome {groups[0]}." if groups else "Download or export the file again.",
+        )
+    return groups[0]
+
+
+def _is_matrix(element: Any) -> bool:
+    return element is not None and is_group(element) and set(names(element)) >= _PARTS
+
+
+def _features(store: Store, group: Any, place: str, length: int, *, modern: bool) -> Features:
+    called = {"id": "features/id", "name": "features/name"} if modern else {"id": "genes", "name": "gene_names"}
+    ids, symbols = (
+        store.texts(store.find(*where.split("/"), start=group), f"{place}/{where}", length) for where in called.values()
+    )
+    kinds, columns = [EXPRESSION] * length, {"genome": [place] * length}
+    if modern:
+        kind, genome = (store.find("features", name, start=group) for name in ("feature_type", "genome"))
+        where = f"{place}/features"
+        kinds = kinds if kind is None else store.texts(kind, f"{where}/feature_type", length)
+        genomes = None if genome is None else store.optional("genome", store.texts, genome, f"{where}/genome", length)
+        columns = {"genome": genomes} if genomes else {}
+    return Features(ids, symbols, kinds, columns)
+
+
+def _of_genome(
+    source: str, expression: sp.csr_matrix, features: Features, genome: str
+) -> tuple[sp.csr_matrix, Features]:
+    """The features of one genome, and their columns."""
+    genomes = features.columns.get("genome", [])
+    kept = [place for place, name in enumerate(genomes) if name == genome]
+    if not kept:
+        raise InputError(
+            f"{source} holds no genome {genome!r}.",
+            expected=f"one of {listed(dict.fromkeys(genomes)) or 'none'}",
+            advice="Name another one with --load_genome, or leave it out.",
+        )
+    ids, symbols, kinds = (
+        [values[place] for place in kept] for values in (features.ids, features.symbols, features.kinds)
+    )
+    return expression[:, kept], Features(ids, symbols, kinds, {"genome": [genome] * len(kept)})
 
 
 def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_tenx_h5(path, max_memory=max_memory)
+    return read_tenx_h5(path, genome=load.genome, max_memory=max_memory)
 
 
 def _recognises(start: Start) -> bool:
-    return any({"barcodes", "data", "indices", "indptr"} <= members for members in start.groups.values())
+    return any(members >= _PARTS for members in start.groups.values())
 
 
-FORMAT = Format("10x h5", "10x .h5", (".h5",), _recognises, _read)
+FORMAT = Format("10x h5", "10x .h5", (".h5",), _recognises, _read, frozenset({"genome"}))

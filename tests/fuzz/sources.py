@@ -1,0 +1,100 @@
+"""Small whole files of each format, and the ways to damage them. A reader more is a line in ``SOURCES`` more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from hdf5_mutations import HDF5
+from mutations import BYTES, Mutation
+
+
+@dataclass(frozen=True)
+class Source:
+    """A format: what makes a whole file in a folder, how it is damaged, and whether its values have checksums.
+
+    Where they have, values that are others without a word are an error of ours.
+    """
+
+    make: Callable[[Path], Path]
+    mutations: tuple[Mutation, ...]
+    checksums: bool = False
+
+
+CELLS = [f"AAAC{letter}TGAGCATCA{other}-1" for letter in "ACGT" for other in "ACG"]
+GENES = ["ACTB", "GAPDH", "CD3D", "CD3E", "MS4A1", "CD79A", "NKG7", "GNLY", "LYZ", "S100A9"]
+
+
+def counts() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    values = rng.poisson(2.0, (len(CELLS), len(GENES))) * (rng.random((len(CELLS), len(GENES))) < 0.5)
+    values[:, 0] += 1
+    return values.astype(np.float32)
+
+
+def small_anndata() -> anndata.AnnData:
+    x = sp.csr_matrix(counts())
+    obs = pd.DataFrame(
+        {"type": pd.Categorical(list("abc") * 4), "depth": np.arange(12), "text": list("uvwx") * 3}, CELLS
+    )
+    var = pd.DataFrame({"gene_ids": [f"ENSG{i:011d}" for i in range(len(GENES))]}, GENES)
+    adata = anndata.AnnData(x, obs=obs, var=var, layers={"dense": counts()}, obsm={"X_umap": np.ones((12, 2))})
+    adata.obsp["graph"] = sp.csr_matrix(np.eye(12))
+    adata.uns["log1p"] = {"base": None}
+    adata.raw = adata[:, :8].copy()
+    return adata
+
+
+def h5ad(folder: Path) -> Path:
+    small_anndata().write_h5ad(folder / "small.h5ad")
+    return folder / "small.h5ad"
+
+
+def h5ad_packed(folder: Path) -> Path:
+    """Every array with a checksum."""
+    path = h5ad(folder)
+    with h5py.File(path) as plain, h5py.File(folder / "packed.h5ad", "w") as packed:
+        _copy(plain, packed)
+    path.unlink()
+    return folder / "packed.h5ad"
+
+
+def _copy(source: h5py.Group, target: h5py.Group) -> None:
+    for key, value in source.attrs.items():
+        target.attrs[key] = value
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy(item, target.create_group(name))
+            continue
+        how = {"fletcher32": True, "chunks": True} if item.ndim and item.dtype.kind != "O" else {}
+        made = target.create_dataset(name, data=item[()], dtype=item.dtype, **how)
+        for key, value in item.attrs.items():
+            made.attrs[key] = value
+
+
+def tenx_h5(folder: Path) -> Path:
+    x = sp.csc_matrix(counts().T)
+    with h5py.File(folder / "small.h5", "w") as file:
+        group = file.create_group("matrix")
+        for name, values in (("data", x.data.astype("i4")), ("indices", x.indices.astype("i8")), ("indptr", x.indptr)):
+            group.create_dataset(name, data=values, fletcher32=True, chunks=True)
+        group["shape"] = np.array(x.shape, dtype="i4")
+        group["barcodes"] = np.array(CELLS, dtype="S")
+        group["features/id"] = np.array([f"ENSG{i}" for i in range(len(GENES))], dtype="S")
+        group["features/name"] = np.array(GENES, dtype="S")
+        group["features/feature_type"] = np.array(["Gene Expression"] * len(GENES), dtype="S")
+        group["features/genome"] = np.array(["GRCh38"] * len(GENES), dtype="S")
+    return folder / "small.h5"
+
+
+SOURCES: dict[str, Source] = {
+    "h5ad": Source(h5ad, (*BYTES, *HDF5)),
+    "h5ad_packed": Source(h5ad_packed, BYTES, checksums=True),
+    "tenx_h5": Source(tenx_h5, (*BYTES, *HDF5), checksums=True),
+}
