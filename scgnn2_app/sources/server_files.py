@@ -8,23 +8,16 @@ from pathlib import Path
 
 from scgnn2_app.sources.source import require_inside
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.formats import SUFFIXES
 
-READABLE = (
-    ".h5ad",
-    ".h5",
-    ".csv",
-    ".tsv",
-    ".txt",
-    ".csv.gz",
-    ".tsv.gz",
-    ".txt.gz",
-    ".rdata",
-    ".rda",
-    ".rds",
-)
+READABLE = SUFFIXES
 """How names of files end that a run can read, in lower case."""
 
-_TENX = ("matrix.mtx", "matrix.mtx.gz")
+_IN_FOLDERS = (
+    *(f".mtx{packed}" for packed in ("", ".gz", ".bz2", ".xz", ".zst")),
+    *(".zgroup", "zarr.json", "quants_mat.gz"),
+)
+"""How names of files end by which a folder is told to be data: a count matrix, an AnnData as zarr, alevin's."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Entry:
     is_folder
         It can be opened.
     is_data
-        It can be run: a readable file, or a 10x folder.
+        It can be run: a readable file, or a folder that holds a matrix.
     size
         Bytes; 0 for folders.
     """
@@ -102,9 +95,14 @@ def _entry(path: Path, roots: Sequence[Path]) -> Entry | None:
     try:
         resolved = require_inside(path, roots)
         if resolved.is_dir():
-            return Entry(path.name, resolved, True, any((resolved / name).is_file() for name in _TENX), 0)
+            return Entry(path.name, resolved, True, _holds_data(resolved), 0)
         if resolved.is_file() and path.name.lower().endswith(READABLE):
             return Entry(path.name, resolved, False, True, resolved.stat().st_size)
     except (InputError, OSError, RuntimeError):  # leads out, may not be read, or is a circle of links
         return None
     return None
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether a matrix lies in the folder itself; what lies deeper is found when it is chosen."""
+    return any(child.name.lower().endswith(_IN_FOLDERS) for child in folder.iterdir())

@@ -39,8 +39,6 @@ class About(NamedTuple):
         What becomes samples, where there are several.
     refused
         What is refused, and how to mend it.
-    golden
-        The files below ``tests/engine/io/golden`` that are of this format, as patterns.
     """
 
     tools: tuple[str, ...]
@@ -48,7 +46,6 @@ class About(NamedTuple):
     matrices: str = "one"
     samples: str = "one"
     refused: tuple[tuple[str, str], ...] = ()
-    golden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import pytest
 
 from scgnn2_app.runs.records import RunInfo
 from scgnn2_app.runs.source_summary import describe, expected_seconds
+from scgnn2_app.runs.uploads import safe_name
 from scgnn2_app.sources.server_files import browse
 from scgnn2_app.sources.source import Source, keep_anndata, opened, require_allowed, require_inside
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import dataset_to_anndata
+from scgnn2_engine.io.formats import SUFFIXES
 
 
 def test_the_demo_brings_its_labels_unless_others_are_given():
@@ -113,6 +115,25 @@ def root(tmp_path):
     tenx.mkdir()
     (tenx / "matrix.mtx").write_text("%%MatrixMarket")
     return folder
+
+
+def test_folders_that_hold_a_matrix_are_data(tmp_path):
+    for name, file in (
+        ("series", "GSM1_ctrl_matrix.mtx.gz"), ("kb", "cells_x_genes.mtx"), ("a.zarr", ".zgroup"),
+        ("b.zarr", "zarr.json"), ("letters", "counts.docx"),
+    ):  # fmt: skip
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("x")
+    assert {entry.name for entry in browse(tmp_path, [tmp_path]) if entry.is_data} == {
+        "series", "kb", "a.zarr", "b.zarr"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_file_that_a_run_can_read_is_shown_and_may_be_sent(tmp_path, suffix):
+    (tmp_path / f"a{suffix.upper()}").write_text("x")
+    assert [entry.is_data for entry in browse(tmp_path, [tmp_path])] == [True]
+    assert safe_name(f"a{suffix}") == f"a{suffix}"
 
 
 def test_browsing_shows_data_and_folders_and_no_way_out(root):
