@@ -15,7 +15,7 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import param
@@ -41,6 +41,10 @@ class StageParams(param.Parameterized):
     def flag(cls, name: str) -> str:
         """The flat key of a parameter: flag without dashes, TOML key, column of the table."""
         return f"{cls.group}_{name}" if cls.group else name
+
+    def replace(self, **values: Any) -> Self:
+        """A copy with some values changed."""
+        return type(self)(**{**{name: getattr(self, name) for name in self.own_names()}, **values})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name not in self.param:
@@ -733,7 +737,7 @@ class RunParams(StageParams):
         return values
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RunParams:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build and validate from flat keys; missing ones come from the preset named in ``values``."""
         return cls(**dict(values))
 
@@ -756,7 +760,7 @@ class RunParams(StageParams):
                 target.param[name].constant = True
         return copy
 
-    def replace(self, **values: Any) -> RunParams:
+    def replace(self, **values: Any) -> Self:
         """A copy with some values changed."""
         return self.from_dict({**self.to_dict(), **values})
 

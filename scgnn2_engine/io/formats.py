@@ -6,10 +6,11 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.readers import h5ad, r, tenx, tenx_h5, text
+from scgnn2_engine.io.readers import h5ad, r, sample_folder, tenx, tenx_h5, text
 from scgnn2_engine.io.start import Start, check_name_fits, start_of
+from scgnn2_engine.params import LoadParams
 
-FORMATS: tuple[Format, ...] = (tenx.FORMAT, h5ad.FORMAT, tenx_h5.FORMAT, r.FORMAT, text.FORMAT)
+FORMATS: tuple[Format, ...] = (tenx.FORMAT, h5ad.FORMAT, tenx_h5.FORMAT, r.FORMAT, text.FORMAT, sample_folder.FORMAT)
 """In the order in which they are asked whether a file is theirs; text is what is left."""
 
 READABLE = ", ".join(form.title for form in FORMATS)
@@ -32,6 +33,34 @@ def format_of(path: Path) -> Format:
         if form.recognises(start):
             return form
     raise _unknown(start)
+
+
+_PARTS = {
+    "layer": "a layer",
+    "object": "an object of R",
+    "modality": "a modality of an h5mu",
+    "genome": "a genome of a 10x .h5",
+    "sample": "a sample of a folder that holds several",
+}
+"""What the parameters name that pick one of several matrices of a file."""
+
+
+def check_choice(path: Path, form: Format, load: LoadParams) -> None:
+    """Refuse what names a part of the file where the file has no such parts.
+
+    Raises
+    ------
+    InputError
+        ``load`` names a layer, an object, a modality, a genome or a sample, and files of that format have none.
+    """
+    for name, part in _PARTS.items():
+        if getattr(load, name) and name not in form.chooses:
+            raise InputError(
+                f"load_{name} {getattr(load, name)} names {part}, and {path} has none.",
+                expected=" or ".join(other.title for other in FORMATS if name in other.chooses),
+                found=form.name,
+                advice=f"Leave load_{name} out, or read the file that it belongs to.",
+            )
 
 
 def _unknown(start: Start) -> InputError:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.assemble import finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
-from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.formats import FORMATS, READABLE, format_of
+from scgnn2_engine.io.formats import READABLE, check_choice, format_of
 from scgnn2_engine.io.joining import joined
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
 from scgnn2_engine.io.locations import (
@@ -94,31 +93,9 @@ def _one(sample: Sample, max_memory: float) -> Dataset:
     if not isinstance(data, Path):
         return from_anndata(data, load)
     form = format_of(data)
-    _check_choice(data, form, load)
+    check_choice(data, form, load)
     dataset = finish(form.read(data, load, max_memory), load)
     return replace(dataset, facts={"format": form.title, **dataset.facts})
-
-
-_PARTS = {
-    "layer": "a layer",
-    "object": "an object of R",
-    "modality": "a modality of an h5mu",
-    "genome": "a genome of a 10x .h5",
-    "sample": "a sample of a folder that holds several",
-}
-"""What the parameters name that pick one of several matrices of a file."""
-
-
-def _check_choice(path: Path, form: Format, load: LoadParams) -> None:
-    """Refuse what names a part of the file where the file has no such parts."""
-    for name, part in _PARTS.items():
-        if getattr(load, name) and name not in form.chooses:
-            raise InputError(
-                f"load_{name} {getattr(load, name)} names {part}, and {path} has none.",
-                expected=" or ".join(other.title for other in FORMATS if name in other.chooses),
-                found=form.name,
-                advice=f"Leave load_{name} out, or read the file that it belongs to.",
-            )
 
 
 def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.formats import READABLE, format_of
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.sample_names import short_names
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset
 
@@ -20,20 +20,6 @@ if TYPE_CHECKING:
 One: TypeAlias = "AnnData | Dataset | str | Path"
 Data: TypeAlias = "One | Sequence[One] | Mapping[str, One]"
 """What is read: one thing, or several samples, which a mapping names."""
-
-_SAYS_NOTHING = re.compile(
-    r"(sample_)?(filtered|raw|unfiltered)?_?(feature|gene|peak)?_?(bc|barcode|cell)?_?(matrix|matrices|counts?)?(_h5)?"
-    r"|counts?_(un)?filtered|outs?|output|quant|alevin\w*|solo\.out|gene(full)?|expression|adata|data|dge|mtx"
-    r"|hg19|hg38|grch3[78]|mm10|grcm3[89]|count",
-    re.IGNORECASE,
-)
-"""What programs call the files and folders of every sample."""
-
-_ENDING = re.compile(
-    r"\.(h5ad|h5|h5mu|loom|zarr|csv|tsv|txt|tab|mtx|rds|rda|rdata|npz|parquet|feather|gz|bz2|xz|zst|zip)$",
-    re.IGNORECASE,
-)
-_BETWEEN = re.compile(r"([_.\-\s]+)")
 
 
 @dataclass(frozen=True)
@@ -77,14 +63,14 @@ def samples_of(data: Data, load: LoadParams, find: Callable[[str], Path] = Path)
         Two have one name, ``load.sample`` is none of them, or a path is of no known format.
     """
     given = _named(data, find)
-    plain = _with_sample(load, "")
+    plain = load.replace(sample="")
     samples: list[Sample] = []
     for name, item in given:
         inner = _inside(item) if isinstance(item, Path) else ()
         inner_names = inner if len(given) == 1 else [f"{name}_{one}" for one in inner]
         if len(inner) > 1:
             samples += [
-                Sample(called, item, _with_sample(load, one)) for called, one in zip(inner_names, inner, strict=True)
+                Sample(called, item, load.replace(sample=one)) for called, one in zip(inner_names, inner, strict=True)
             ]
         else:
             samples.append(Sample(name, item, plain))
@@ -113,10 +99,6 @@ def recognised(path: str) -> str:
     """
     _, item = _split(path, Path)
     return format_of(item).title if isinstance(item, Path) else "AnnData"
-
-
-def _with_sample(load: LoadParams, name: str) -> LoadParams:
-    return LoadParams(**{**{key: getattr(load, key) for key in load.own_names()}, "sample": name})
 
 
 def _inside(path: Path) -> tuple[str, ...]:
@@ -149,52 +131,6 @@ def _split(item: One, find: Callable[[str], Path]) -> tuple[str, AnnData | Datas
 
 def _located(item: One, find: Callable[[str], Path]) -> AnnData | Dataset | Path:
     return find(str(item)).expanduser() if isinstance(item, (str, Path)) else item
-
-
-def short_names(paths: Sequence[Path]) -> list[str]:
-    """The part of each path that tells it from the others, as the name of its sample.
-
-    What programs call the files of every sample (``filtered_feature_bc_matrix``, ``outs``) says nothing, and neither
-    do words that all have at their beginning or end.
-
-    Examples
-    --------
-    >>> short_names([Path("run1/ctrl/outs/filtered_feature_bc_matrix.h5"), Path("run1/stim/outs")])
-    ['ctrl', 'stim']
-    >>> short_names([Path("GSM1_ctrl_counts.csv.gz"), Path("GSM2_stim_counts.csv.gz")])
-    ['GSM1_ctrl', 'GSM2_stim']
-    """
-    in_one_folder = len(paths) > 1 and len({path.expanduser().absolute().parent for path in paths}) == 1
-    telling = [parts[-1:] if in_one_folder else _telling(parts) for parts in map(_parts, paths)]
-    names = [parts[-1] if parts else "sample" for parts in telling]
-    for depth in range(2, 1 + max((len(parts) for parts in telling), default=0)):
-        if len(set(names)) == len(names):
-            break
-        names = ["_".join(parts[-depth:]) for parts in telling]
-    return _without_common_words(names)
-
-
-def _parts(path: Path) -> list[str]:
-    """The folders of a path and its name, without the endings that say its format."""
-    parts = [part for part in path.expanduser().absolute().parts[1:] if part != ".."]
-    while parts and _ENDING.search(parts[-1]):
-        parts[-1] = _ENDING.sub("", parts[-1])
-    return parts
-
-
-def _telling(parts: list[str]) -> list[str]:
-    return [part for part in parts if not _SAYS_NOTHING.fullmatch(part)] or parts[-1:]
-
-
-def _without_common_words(names: list[str]) -> list[str]:
-    words = [_BETWEEN.split(name) for name in names]  # words at even places, what is between them at odd ones
-    if len(names) < 2 or len(set(names)) < len(names):
-        return names
-    while all(len(one) > 2 for one in words) and len({tuple(one[-2:]) for one in words}) == 1:
-        words = [one[:-2] for one in words]
-    while all(len(one) > 2 and one[2][:1].isalpha() for one in words) and len({tuple(one[:2]) for one in words}) == 1:
-        words = [one[2:] for one in words]
-    return ["".join(one) for one in words]
 
 
 def _require_different(names: Iterable[str]) -> None:

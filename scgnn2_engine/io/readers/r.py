@@ -10,7 +10,7 @@ import numpy as np
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table, unfinished
-from scgnn2_engine.io.format import Format, Whole
+from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.table import Table
@@ -77,4 +77,14 @@ FORMAT = Format(
     _read,
     frozenset({"layer", "object"}),
     whole=_whole,
+    about=About(
+        tools=("R 4.2.2 (save, saveRDS)", "Seurat 3, 4 and 5", "SingleCellExperiment"),
+        names="as in the object; of a Seurat object the features of the active assay; identifiers where it has them",
+        matrices="of a Seurat object or an experiment its counts, else data; --load_layer takes another, --load_object "
+        "an object of a file that holds several; of data frames and matrices the only one",
+        refused=(
+            ("an .RData file with several objects", "name one with --load_object"),
+            ("an object without a matrix of expression", "save the Seurat object, the experiment or the matrix itself"),
+        ),
+    ),
 )

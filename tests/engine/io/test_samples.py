@@ -11,7 +11,10 @@ from anndata import AnnData
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError
 from scgnn2_engine.io import read, read_dataset
 from scgnn2_engine.io.convert import convert
-from scgnn2_engine.io.samples import short_names
+from scgnn2_engine.io.joining import joined
+from scgnn2_engine.io.readers import sample_folder, text
+from scgnn2_engine.io.sample_names import short_names
+from scgnn2_engine.io.start import Start
 from scgnn2_engine.params import LoadParams, RunParams
 
 CELLS = ["AAACCTGAGCATCATC-1", "AAACCTGAGCATCATG-1", "AAACGGGTCTTGTACT-1"]
@@ -56,7 +59,7 @@ def test_sparse_samples_stay_sparse(tmp_path):
     assert data.expression.has_canonical_format
     assert data.expression.shape == (60, 50)
     with pytest.raises(InsufficientMemoryError, match="Joining 2 samples"):
-        read([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], max_memory=3e-6)
+        joined({name: read(tmp_path / f"{name}.h5ad") for name in "ab"}, max_memory=3e-6)
 
 
 def test_identifiers_go_before_symbols_that_changed(tmp_path):
@@ -175,3 +178,28 @@ def test_convert_joins_too(tmp_path):
     both = read(tmp_path / "both.h5ad")
     assert both.obs["sample"].tolist() == ["a"] * 3 + ["b"] * 3
     assert both.obs_names.tolist() == read([one, two]).obs_names.tolist()
+
+
+def test_a_folder_of_files_of_one_format_holds_samples(tmp_path):
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for name in ("GSM1_ctrl_counts", "GSM2_stim_counts"):
+        csv(folder / f"{name}.csv", ["Actb", "Gapdh", "Cd3e"], [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+    (folder / "readme.docx").write_text("no data")
+    assert sample_folder.FORMAT.recognises(Start(folder, b""))
+    assert sample_folder.FORMAT.samples(folder) == ("GSM1_ctrl", "GSM2_stim")
+    found = sample_folder.FORMAT.read(folder, LoadParams(sample="GSM2_stim"), 0.0)
+    assert found.source.endswith("GSM2_stim_counts.csv")
+    assert found.facts["format"] == text.FORMAT.title
+    with pytest.raises(InputError, match="load_layer spliced names a layer"):
+        sample_folder.FORMAT.read(folder, LoadParams(sample="GSM2_stim", layer="spliced"), 0.0)
+    h5ad(folder / "ctrl.h5ad", ["Actb", "Gapdh"])
+    with pytest.raises(InputError, match=r"files of several formats.*Name those that are samples"):
+        sample_folder.FORMAT.samples(folder)
+
+
+def test_filtered_and_raw_files_of_one_run_are_no_samples(tmp_path):
+    for name in ("filtered_counts", "raw_counts"):
+        csv(tmp_path / f"{name}.csv", ["Actb", "Gapdh"], [[1, 2, 3], [4, 5, 6]])
+    with pytest.raises(InputError, match="filtered and raw versions of one sample"):
+        sample_folder.FORMAT.samples(tmp_path)
