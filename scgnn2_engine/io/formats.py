@@ -6,11 +6,19 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.readers import h5ad, r, sample_folder, tenx, tenx_h5, text
+from scgnn2_engine.io.readers import h5ad, mtx_folder, r, sample_folder, tenx_h5, text
 from scgnn2_engine.io.start import Start, check_name_fits, start_of
 from scgnn2_engine.params import LoadParams
 
-FORMATS: tuple[Format, ...] = (tenx.FORMAT, h5ad.FORMAT, tenx_h5.FORMAT, r.FORMAT, text.FORMAT, sample_folder.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    mtx_folder.FOLDER,
+    mtx_folder.FILE,
+    h5ad.FORMAT,
+    tenx_h5.FORMAT,
+    r.FORMAT,
+    text.FORMAT,
+    sample_folder.FORMAT,
+)
 """In the order in which they are asked whether a file is theirs; text is what is left."""
 
 READABLE = ", ".join(form.title for form in FORMATS)
@@ -78,12 +86,6 @@ def _unknown(start: Start) -> InputError:
             expected="an h5ad or a 10x matrix",
             found=f"the groups {', '.join(sorted(start.groups)) or 'none'}",
             advice="Export the expression as h5ad or csv.",
-        )
-    if start.content.startswith(b"%%MatrixMarket"):
-        return InputError(
-            f"{path} is the matrix of a 10x folder, without its names.",
-            expected="the folder",
-            advice=f"Read {path.parent} instead: names stand in genes.tsv or features.tsv.gz beside it.",
         )
     check_name_fits(path, start.content, READABLE)
     return InputError(

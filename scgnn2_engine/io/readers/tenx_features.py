@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +12,10 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.orientation import Orientation
 
 EXPRESSION = "Gene Expression"
-_KINDS = frozenset({
+KINDS = frozenset({
     EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Custom", "Peaks", "Multiplexing Capture", "VDJ",
     "Antigen Capture", "Protein Expression", "Splice Junctions",
 })  # fmt: skip
@@ -39,7 +41,14 @@ class Features:
     columns: dict[str, list[str]] = field(default_factory=dict)
 
 
-def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], features: Features) -> Found:
+def with_features(
+    source: str,
+    expression: sp.csr_matrix,
+    barcodes: Sequence[str] | Names,
+    features: Features,
+    orientation: Orientation = "genes-by-cells",
+    reason: str = "as 10x files are",
+) -> Found:
     """Name a matrix by its features, and keep those that are gene expression.
 
     Symbols become the names, identifiers where there is none; ``gene_ids``, ``feature_types`` and ``genome`` stand in
@@ -53,6 +62,8 @@ def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], f
         (n_obs, n_features).
     barcodes, features
         Their names.
+    orientation, reason
+        What the rows of the file are, and why; for the report.
 
     Raises
     ------
@@ -60,8 +71,8 @@ def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], f
         No feature is gene expression.
     """
     kinds = np.asarray(features.kinds, dtype=np.str_)
-    known = np.isin(kinds, list(_KINDS))
-    notes = ["Orientation genes-by-cells, as 10x files are."]
+    known = np.isin(kinds, list(KINDS))
+    notes = [f"Orientation {orientation}, {reason}."]
     var = pd.DataFrame({"gene_ids": features.ids}, dtype=object)
     if known.any():
         kept = kinds == EXPRESSION
@@ -73,8 +84,10 @@ def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], f
             notes.append(f"The third column of the features is no feature type ({listed(dict.fromkeys(kinds))}).")
     for name, values in features.columns.items():
         var[name] = values
-    symbols = zip(features.symbols, features.ids, strict=True)
-    names: Names = np.asarray([symbol or identifier for symbol, identifier in symbols], dtype=np.str_)
+    pairs = list(zip(features.symbols, features.ids, strict=True))
+    names: Names = np.asarray([symbol or identifier for symbol, identifier in pairs], dtype=np.str_)
+    if nameless := [identifier for symbol, identifier in pairs if not symbol and identifier]:
+        notes.append(f"{len(nameless)} features without a symbol are called by their identifiers: {listed(nameless)}.")
     if not kept.all():
         others, number = np.unique(kinds[~kept], return_counts=True)
         left_out = " and ".join(f"{n} features of the kind {kind}" for kind, n in zip(others, number, strict=True))
@@ -82,7 +95,7 @@ def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], f
             raise InputError(
                 f"{source} holds no gene expression.",
                 expected=f"features of the kind {EXPRESSION}",
-                found=f"{left_out}: {listed(names)}",
+                found=f"{left_out} ({listed(names)}), which would be left out",
                 advice="Read the gene expression of the same cells: another file or folder of the same run.",
             )
         notes.append(
@@ -95,6 +108,6 @@ def with_features(source: str, expression: sp.csr_matrix, barcodes: list[str], f
         obs_names=np.asarray(barcodes, dtype=np.str_),
         var_names=names,
         var=var.set_axis(pd.Index(names.astype(object)), axis=0),
-        facts={"orientation": "genes-by-cells", "matrix": "10x"},
+        facts={"orientation": orientation, "matrix": "10x"},
         notes=tuple(notes),
     )

@@ -72,7 +72,7 @@ def test_parts_that_do_not_fit_are_refused(tmp_path, matrix, features, barcodes,
 
 
 def test_missing_parts_are_named(tmp_path, data_dir):
-    with pytest.raises(InputError, match="not a 10x folder"):
+    with pytest.raises(InputError, match="holds nothing of a known format"):
         read(tmp_path)
     make(tmp_path, MATRIX, FEATURES, BARCODES)
     (tmp_path / "barcodes.tsv").unlink()
@@ -80,8 +80,7 @@ def test_missing_parts_are_named(tmp_path, data_dir):
         read(tmp_path)
     for name in ("a", "b"):
         shutil.copytree(data_dir / V3, tmp_path / "both" / name)
-    with pytest.raises(InputError, match="holds 2 10x matrices"):
-        read(tmp_path / "both")
+    assert read(tmp_path / "both").obs["sample"].unique().tolist() == ["a", "b"]
 
 
 def test_truncated_matrix_is_refused(tmp_path, data_dir):
