@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import Event, RunEnded
@@ -81,7 +82,7 @@ class EventLog:
 
 
 def _event_fields(event: Event) -> dict[str, Any]:
-    """The fields of an event that fit on a line: no arrays, states or results."""
+    """The fields of an event that fit on a line: no arrays, tables, states or results."""
     kept = {field.name: _without_arrays(getattr(event, field.name)) for field in fields(event)}
     line = {name: value for name, value in kept.items() if not _is_bulky(value)}
     if isinstance(event, RunEnded):
@@ -96,4 +97,4 @@ def _without_arrays(value: Any) -> Any:
 
 
 def _is_bulky(value: Any) -> bool:
-    return isinstance(value, np.ndarray | LoopState | Prepared | Result)
+    return isinstance(value, np.ndarray | pd.DataFrame | LoopState | Prepared | Result)

@@ -46,6 +46,11 @@ class Choice:
         return f"layers[{name!r}]" if name in self.layers else (".raw" if name == "raw" else "X")
 
     @property
+    def flags(self) -> dict[str, str]:
+        """The flags that take the other matrices, each with how a message calls that."""
+        return {f"--load_layer {name}": self.label_of(name) for name in self.alternatives}
+
+    @property
     def negative_advice(self) -> str:
         """What to do when this matrix is scaled."""
         if not self.alternatives:
@@ -53,8 +58,7 @@ class Choice:
                 "It looks scaled, and the data holds no other matrix: start from the unscaled one (in a Seurat object, "
                 'make the assay with counts the active one: DefaultAssay(object) <- "RNA").'
             )
-        others = " or ".join(f"--load_layer {name}" for name in self.alternatives)
-        return f"It looks scaled; take another matrix of this data: {others}."
+        return f"It looks scaled; take another matrix of this data: {' or '.join(self.flags)}."
 
 
 def choose_matrix(

@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 
+import anndata
 import pandas as pd
 import pytest
 
@@ -55,6 +56,16 @@ def test_run_writes_its_files_and_names_the_folder(counts, tmp_path, capsys):
     record = json.loads((out / "run.json").read_text())
     assert record["params"]["total_epoch"] == 2
     assert record["labels_were_used_for"] == "display only"
+
+
+def test_a_run_of_two_samples_says_of_each_cell_which_it_is_of(counts, tmp_path, capsys):
+    arguments = ["run", f"ctrl={counts}", f"stim={counts}", "--output_dir", str(tmp_path / "out"), *QUICK]
+    assert main([*arguments, "--total_epoch", "1"]) == 0
+    assert "2 samples joined" in capsys.readouterr().out
+    result = anndata.read_h5ad(tmp_path / "out" / "result.h5ad")
+    assert result.obs["sample"].value_counts().to_dict() == {"ctrl": 80, "stim": 80}
+    assert result.obs_names[0].endswith("-ctrl")
+    assert result.obs_names[-1].endswith("-stim")
 
 
 def test_a_result_is_not_overwritten_unasked(counts, tmp_path, capsys):

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.io.anndata_names import Kind, names_of
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import Format, Whole
+from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.matrix_choice import (
     DESCRIPTIONS,
     LOOKED_AT,
@@ -266,7 +266,11 @@ def _found(
         varm=beside.get("varm", {}),
         obsp=graphs,
         uns={key: uns[key] for key in DESCRIPTIONS if key in uns},
-        facts={"orientation": "cells-by-genes", "matrix": choice.label},
+        facts={
+            "orientation": "cells-by-genes",
+            "matrix": choice.label,
+            **({"alternatives": choice.flags} if choice.alternatives else {}),
+        },
         notes=(
             "Orientation cells-by-genes, as AnnData is.",
             f"Matrix {choice.label}: {choice.reason}.",
@@ -325,4 +329,26 @@ def _recognises(start: Start) -> bool:
     return {"obs", "var"} <= start.groups.keys() and "mod" not in start.groups
 
 
-FORMAT = Format("h5ad", "h5ad", (".h5ad",), _recognises, _read, frozenset({"layer"}), whole=_whole)
+FORMAT = Format(
+    "h5ad",
+    "h5ad",
+    (".h5ad",),
+    _recognises,
+    _read,
+    frozenset({"layer"}),
+    whole=_whole,
+    about=About(
+        tools=(
+            "anndata 0.12.19, 0.13.4 (scanpy, scvi-tools and others)",
+            "kb-python 0.30.2",
+            "HTSeq 2.1.2",
+            "tiledbsoma 2.3.0",
+        ),
+        names="the indices of obs and var (of a query of tiledbsoma its columns of names); var['gene_ids'] is kept",
+        matrices="layers['counts'], else .raw, else X; --load_layer NAME, raw or X takes another",
+        refused=(
+            ("scaled values", "take another matrix of the file with --load_layer; the message names them"),
+            ("HDF5 filters that h5py does not bring", "pip install hdf5plugin; the message names the filter"),
+        ),
+    ),
+)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, Features, with_features
 from scgnn2_engine.io.start import Start
@@ -130,4 +130,20 @@ def _recognises(start: Start) -> bool:
     return any(members >= _PARTS for members in start.groups.values())
 
 
-FORMAT = Format("10x h5", "10x .h5", (".h5",), _recognises, _read, frozenset({"genome"}))
+FORMAT = Format(
+    "10x h5",
+    "10x .h5",
+    (".h5",),
+    _recognises,
+    _read,
+    frozenset({"genome"}),
+    about=About(
+        tools=("Cell Ranger 1.2, 2 and 3", "Space Ranger", "DropletUtils 1.18.1 (versions 2 and 3 of the format)"),
+        names="barcodes; symbols, identifiers where there is none; var['gene_ids'], feature_types and genome are kept",
+        matrices="the gene expression; of several genomes --load_genome picks one",
+        refused=(
+            ("antibodies, guides or peaks without gene expression", "read the gene expression of the same run"),
+            ("several genomes", "--load_genome NAME; the message lists them"),
+        ),
+    ),
+)
