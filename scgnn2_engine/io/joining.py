@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,9 @@ import pandas as pd
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.io.memory import require_memory, stored_entries
-from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
+from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample, unique_names
 from scgnn2_engine.io.table import SPARSE_FROM, Table
-from scgnn2_engine.types import Dataset, Matrix
+from scgnn2_engine.types import Dataset
 
 LEAST_SHARED = 0.2
 """Samples that share a smaller part of the genes of the smallest of them are of two species, or named in two ways."""
@@ -62,13 +64,13 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
     """
     _require_one_scale(samples)
     positions, by, var_names = _shared_genes(samples)
+    _require_room(samples, max_memory)
     blocks = [
         data.expression if np.array_equal(genes, np.arange(data.n_vars)) else data.expression[:, genes]
         for data, genes in zip(samples.values(), positions, strict=True)
     ]
-    _require_room(samples, blocks, max_memory)
-    obs_names = np.asarray(
-        [name_in_sample(cell, name) for name, data in samples.items() for cell in data.obs_names], dtype=np.str_
+    obs_names, renamed = unique_names(
+        (name_in_sample(cell, name) for name, data in samples.items() for cell in data.obs_names), "cell"
     )
     expression = Table(blocks, obs_names, var_names).assemble(transpose=False)
     obs, obs_notes = _joined_obs(samples, obs_names)
@@ -91,7 +93,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
         scale=first.scale,
         obs=obs,
         var=var,
-        notes=(summary, *said, *left_out, *obs_notes, *var_notes, *_not_joined(samples)),
+        notes=(summary, *said, *renamed, *left_out, *obs_notes, *var_notes, *_not_joined(samples)),
         warnings=(*warned, *doubts, *_same_cells(samples)),
         facts={
             "orientation": "",
@@ -116,12 +118,14 @@ def _require_one_scale(samples: Mapping[str, Dataset]) -> None:
         )
 
 
-def _require_room(samples: Mapping[str, Dataset], blocks: list[Matrix], max_memory: float) -> None:
-    cells = sum(block.shape[0] * block.shape[1] for block in blocks)
-    entries = sum(map(stored_entries, blocks))
-    needed = 4.0 * cells if entries > (1 - SPARSE_FROM) * cells else 12.0 * entries
-    held = 0.0 if max_memory <= 0 else sum(_bytes(data.expression) for data in samples.values())
-    require_memory(needed + held, f"Joining {len(samples)} samples", max_memory)
+def _require_room(samples: Mapping[str, Dataset], max_memory: float) -> None:
+    """For the joined matrix, and the samples' own with their genes in its order."""
+    matrices = [data.expression for data in samples.values()]
+    cells = sum(int(x.shape[0]) * int(x.shape[1]) for x in matrices)
+    entries = sum(map(stored_entries, matrices))
+    joint = 4.0 * cells if entries > (1 - SPARSE_FROM) * cells else 12.0 * entries
+    held = sum(map(_bytes, matrices))
+    require_memory(joint + (held if max_memory <= 0 else 2 * held), f"Joining {len(samples)} samples", max_memory)
 
 
 def _bytes(x: Any) -> float:
@@ -249,13 +253,16 @@ def _joined_var(
 
 
 def _not_joined(samples: Mapping[str, Dataset]) -> list[str]:
-    lost = dict.fromkeys(
+    lost = [
         f"{where}[{key!r}]"
         for data in samples.values()
         for where, parts in (("obsm", data.obsm), ("obsp", data.obsp), ("varm", data.varm), ("uns", data.uns))
         for key in parts
-    )
-    return [f"Not joined, as each sample has its own: {listed(lost, 20)}."] if lost else []
+    ]
+    for data in samples.values():
+        beside = {"labels": data.truth, "LTMG states": data.states, "bulk expression": data.bulk}
+        lost += [what for what, value in beside.items() if value is not None]
+    return [f"Not joined, as each sample has its own: {listed(dict.fromkeys(lost), 20)}."] if lost else []
 
 
 def _of_all(samples: Mapping[str, Dataset], kind: str) -> list[str]:
@@ -270,14 +277,17 @@ def _of_all(samples: Mapping[str, Dataset], kind: str) -> list[str]:
 
 def _same_cells(samples: Mapping[str, Dataset]) -> list[str]:
     """Doubts where one sample's barcodes are another's: filtered and raw, or one run read twice."""
-    barcodes = {
-        name: {str(cell) for cell in data.obs_names if _BARCODE.fullmatch(str(cell))} for name, data in samples.items()
-    }
-    names = list(barcodes)
+    holders: dict[str, list[str]] = {}
+    sizes: Counter[str] = Counter()
+    for sample, data in samples.items():
+        for cell in {str(name) for name in data.obs_names}:
+            if _BARCODE.fullmatch(cell):
+                holders.setdefault(cell, []).append(sample)
+                sizes[sample] += 1
+    shared = Counter(pair for several in holders.values() for pair in combinations(several, 2))
     return [
-        f"{len(barcodes[one] & barcodes[other])} barcodes of {one} and {other} are the same, far more than chance "
-        "gives: are these the same cells twice (filtered and raw, or one run in two versions)? Give one of them."
-        for place, one in enumerate(names)
-        for other in names[place + 1 :]
-        if len(barcodes[one] & barcodes[other]) > max(2, 0.5 * min(len(barcodes[one]), len(barcodes[other])))
+        f"{n_shared} barcodes of {one} and {other} are the same, far more than chance gives: are these the same cells "
+        "twice (filtered and raw, or one run in two versions)? Give one of them."
+        for (one, other), n_shared in shared.items()
+        if n_shared > max(2, 0.5 * min(sizes[one], sizes[other]))
     ]
