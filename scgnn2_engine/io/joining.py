@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -13,14 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
+from scgnn2_engine.gene_names import plain_name
+from scgnn2_engine.io.gene_matching import identifiers, shared_genes
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample, unique_names
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.types import Dataset
-
-LEAST_SHARED = 0.2
-"""Samples that share a smaller part of the genes of the smallest of them are of two species, or named in two ways."""
 
 _MANY_LEFT_OUT = 0.1  # of a sample's genes: from there on the user should know before a run
 _BARCODE = re.compile(r"[ACGT]{10,}.*")
@@ -63,7 +61,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
     ([[1.0, 2.0], [4.0, 3.0]], ['AAAC-1-ctrl', 'AAAC-1-stim'])
     """
     _require_one_scale(samples)
-    positions, by, var_names = _shared_genes(samples)
+    positions, by, var_names = shared_genes(samples)
     _require_room(samples, max_memory)
     blocks = [
         data.expression if np.array_equal(genes, np.arange(data.n_vars)) else data.expression[:, genes]
@@ -132,61 +130,6 @@ def _bytes(x: Any) -> float:
     return float(x.nbytes if isinstance(x, np.ndarray) else x.data.nbytes + x.indices.nbytes + x.indptr.nbytes)
 
 
-def _shared_genes(samples: Mapping[str, Dataset]) -> tuple[list[npt.NDArray[np.int64]], str, Names]:
-    """Positions of the shared genes in each sample, by what they were matched, and what they are called."""
-    names = {sample: [str(name) for name in data.var_names] for sample, data in samples.items()}
-    identifiers = {sample: _identifiers(data) for sample, data in samples.items()}
-    keys, by, called = names, "names", next(iter(samples))
-    common = _common(names.values())
-    if all(identifiers.values()):
-        shared = _common(identifiers.values())
-        if len(shared) >= max(1, len(common)):
-            keys, by, common = identifiers, "identifiers", shared
-            # of the first sample that has symbols beside its identifiers, if any has
-            with_symbols = (name for name in names if list(map(plain_name, names[name])) != identifiers[name])
-            called = next(with_symbols, called)
-    if len(common) < LEAST_SHARED * min(map(len, names.values())):
-        raise _too_few(names, len(common))
-    places = [{gene: place for place, gene in enumerate(genes)} for genes in keys.values()]
-    positions = [np.asarray([place[gene] for gene in common], dtype=np.int64) for place in places]
-    return positions, by, samples[called].var_names[positions[list(samples).index(called)]]
-
-
-def _identifiers(data: Dataset) -> list[str]:
-    """Identifiers of the genes, versions aside; none where there are none, or two genes have one."""
-    given: Iterable[object] = data.var_names
-    if data.var is not None and "gene_ids" in data.var:
-        columns = zip(data.var["gene_ids"], data.var_names, strict=True)
-        given = [name if pd.isna(identifier) or identifier == "" else identifier for identifier, name in columns]
-    elif 2 * sum(bool(ENSEMBL_GENE.fullmatch(name)) for name in data.var_names) < data.n_vars:
-        return []
-    plain = [plain_name(one) for one in given]
-    return plain if len(set(plain)) == len(plain) else []
-
-
-def _common(genes: Iterable[list[str]]) -> list[str]:
-    first, *others = genes
-    everywhere = set(first).intersection(*others)
-    return [gene for gene in first if gene in everywhere]
-
-
-def _too_few(names: Mapping[str, list[str]], n_shared: int) -> InputError:
-    smallest = min(map(len, names.values()))
-    alike = len(_common([[*dict.fromkeys(map(plain_name, genes))] for genes in names.values()]))
-    advice = "Give samples of one species whose genes are named in one way, by symbols or by identifiers."
-    if alike >= LEAST_SHARED * smallest:
-        advice = (
-            f"{alike} names would match but for capital letters, as those of human and mouse do: two species are not "
-            "joined. If they are of one, write its genes in one way."
-        )
-    return InputError(
-        "The samples share too few genes to be joined.",
-        expected=f"at least {LEAST_SHARED:.0%} of the {smallest} genes of the smallest",
-        found=f"{n_shared} shared; " + "; ".join(f"{sample}: {listed(genes, 3)}" for sample, genes in names.items()),
-        advice=advice,
-    )
-
-
 def _left_out(samples: Mapping[str, Dataset], positions: list[npt.NDArray[np.int64]]) -> tuple[list[str], list[str]]:
     notes: list[str] = []
     warnings: list[str] = []
@@ -235,21 +178,39 @@ def _stacked(columns: list[pd.Series[Any]]) -> pd.Series[Any]:
 def _joined_var(
     samples: Mapping[str, Dataset], positions: list[npt.NDArray[np.int64]], var_names: Names
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The columns in which all samples agree."""
+    """The columns in which all samples agree, and the identifiers of the first that has them."""
     index = pd.Index(var_names.astype(object))
-    frames = [
-        pd.DataFrame(index=index) if data.var is None else data.var.iloc[genes].set_axis(index, axis=0)
-        for data, genes in zip(samples.values(), positions, strict=True)
-    ]
-    var, others = pd.DataFrame(index=index), []
-    for column in dict.fromkeys(name for frame in frames for name in frame.columns):
-        holding = [frame[column] for frame in frames if column in frame]
+    frames = {
+        sample: pd.DataFrame(index=index) if data.var is None else data.var.iloc[genes].set_axis(index, axis=0)
+        for (sample, data), genes in zip(samples.items(), positions, strict=True)
+    }
+    for sample, data in samples.items():
+        if "gene_ids" in frames[sample] and not identifiers(data):
+            frames[sample] = frames[sample].drop(columns="gene_ids")  # names once more
+    var, notes, others = pd.DataFrame(index=index), [], []
+    for column in dict.fromkeys(name for frame in frames.values() for name in frame.columns):
+        (first, kept), *rest = [(sample, frame[column]) for sample, frame in frames.items() if column in frame]
         same = plain_name if column == "gene_ids" else str
-        if all(list(map(same, one)) == list(map(same, holding[0])) for one in holding[1:]):
-            var[column] = holding[0]
+        differing = {sample: _differing(kept, values, same) for sample, values in rest}
+        if column == "gene_ids" or not any(differing.values()):
+            var[column] = kept
+            notes += [
+                f"{len(genes)} genes have another identifier in {sample} than in {first}, whose are kept: "
+                f"{listed(genes)}."
+                for sample, genes in differing.items()
+                if genes
+            ]
         else:
             others.append(str(column))
-    return var, [f"The samples differ in var columns, which were left out: {listed(others)}."] if others else []
+    return var, [
+        *notes,
+        *([f"The samples differ in var columns, which were left out: {listed(others)}."] * bool(others)),
+    ]
+
+
+def _differing(one: pd.Series[Any], other: pd.Series[Any], same: Callable[[Any], str]) -> list[str]:
+    """The genes of which two columns say different things."""
+    return [str(gene) for gene, a, b in zip(one.index, one, other, strict=True) if same(a) != same(b)]
 
 
 def _not_joined(samples: Mapping[str, Dataset]) -> list[str]:

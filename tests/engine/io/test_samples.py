@@ -80,6 +80,16 @@ def test_a_sample_named_by_identifiers_takes_the_symbols_of_the_other(tmp_path):
     assert read([plain, named]).var_names.tolist() == ["ACTB", "GAPDH"]
 
 
+def test_names_go_before_identifiers_that_few_share_and_what_differs_is_said(tmp_path):
+    genes = ["Actb", "Gapdh", "Cd3e"]
+    one = h5ad(tmp_path / "one.h5ad", genes, ids=["ENSMUSG00000000001", "ENSMUSG00000000002", "ENSMUSG00000000003"])
+    two = h5ad(tmp_path / "two.h5ad", genes, ids=["ENSMUSG00000000001", "ENSMUSG00000000008", "ENSMUSG00000000009"])
+    data = read([one, two, h5ad(tmp_path / "three.h5ad", genes, ids=genes)])
+    assert data.var_names.tolist() == genes
+    assert data.var["gene_ids"].tolist()[1] == "ENSMUSG00000000002"
+    assert "2 genes have another identifier in two than in one, whose are kept: Gapdh, Cd3e." in data.notes
+
+
 def test_two_species_are_refused(tmp_path):
     human = h5ad(tmp_path / "human.h5ad", ["ACTB", "GAPDH", "CD3E", "MS4A1", "NKG7", "LYZ"])
     mouse = h5ad(tmp_path / "mouse.h5ad", ["Actb", "Gapdh", "Cd3e", "Ms4a1", "Nkg7", "Lyz2"])
