@@ -21,7 +21,8 @@ from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.types import Dataset
 
 _MANY_LEFT_OUT = 0.1  # of a sample's genes: from there on the user should know before a run
-_BARCODE = re.compile(r"[ACGT]{10,}.*")
+_NUMBERED = re.compile(r"(cell|sample|well|barcode|c)?[_.\- ]?\d+|[A-P]\d{1,2}", re.IGNORECASE)
+"""Names that cells of any sample may have: numbers, and wells of a plate."""
 
 
 def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
@@ -98,7 +99,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
             "matrix": "",
             "format": ", ".join(dict.fromkeys(str(data.facts.get("format", "AnnData")) for data in samples.values())),
             **agreed,
-            "source": ", ".join(str(data.facts.get("source", name)) for name, data in samples.items()),
+            "source": ", ".join(dict.fromkeys(str(data.facts.get("source", name)) for name, data in samples.items())),
             "samples": list(samples),
         },
     )
@@ -237,17 +238,17 @@ def _of_all(samples: Mapping[str, Dataset], kind: str) -> list[str]:
 
 
 def _same_cells(samples: Mapping[str, Dataset]) -> list[str]:
-    """Doubts where one sample's barcodes are another's: filtered and raw, or one run read twice."""
+    """Doubts where one sample's cells are called as another's: filtered and raw, or one run read twice."""
     holders: dict[str, list[str]] = {}
     sizes: Counter[str] = Counter()
     for sample, data in samples.items():
         for cell in {str(name) for name in data.obs_names}:
-            if _BARCODE.fullmatch(cell):
+            if not _NUMBERED.fullmatch(cell):
                 holders.setdefault(cell, []).append(sample)
                 sizes[sample] += 1
     shared = Counter(pair for several in holders.values() for pair in combinations(several, 2))
     return [
-        f"{n_shared} barcodes of {one} and {other} are the same, far more than chance gives: are these the same cells "
+        f"{n_shared} cells of {one} and {other} are called the same, more than chance gives: are these the same cells "
         "twice (filtered and raw, or one run in two versions)? Give one of them."
         for (one, other), n_shared in shared.items()
         if n_shared > max(2, 0.5 * min(sizes[one], sizes[other]))

@@ -119,10 +119,14 @@ def _read(files: MatrixFiles, load: LoadParams, max_memory: float, source: str) 
         raise _no_layer(files, load.layer)
     found = with_features(source, expression, obs_names, features, named.orientation, named.reason)
     notes.append(f"Names from {named.cells.path.name} and {named.features.path.name}.")
+    others = {name: one.name for name, one in files.matrices.items() if name not in layers or len(layers) > 1}
+    if is_alevin(path) and is_usa(files.folder, features.ids, n_features):
+        others = {name: f"the {name} counts" for name in VELOCYTO if name != load.layer}
+    alternatives = {f"--load_layer {name}": what for name, what in others.items()}
     return replace(
         found,
         obs=obs,
-        facts={**found.facts, "matrix": " + ".join(layers)},
+        facts={**found.facts, "matrix": " + ".join(layers), **({"alternatives": alternatives} if others else {})},
         notes=(*found.notes, *notes, *cell_notes, *feature_notes),
         warnings=(*found.warnings, *warnings),
     )

@@ -12,9 +12,8 @@ from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterE
 from scgnn2_engine.io import read, read_dataset
 from scgnn2_engine.io.convert import convert
 from scgnn2_engine.io.joining import joined
-from scgnn2_engine.io.readers import sample_folder, text
+from scgnn2_engine.io.readers import text
 from scgnn2_engine.io.sample_names import short_names
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.params import LoadParams, RunParams
 
 CELLS = ["AAACCTGAGCATCATC-1", "AAACCTGAGCATCATG-1", "AAACGGGTCTTGTACT-1"]
@@ -162,9 +161,9 @@ def test_names_may_be_given(tmp_path):
 def test_one_run_read_twice_is_doubted(tmp_path):
     one = h5ad(tmp_path / "filtered.h5ad", ["Actb", "Gapdh"])
     two = h5ad(tmp_path / "raw.h5ad", ["Actb", "Gapdh"])
-    assert "3 barcodes of filtered and raw are the same" in read([one, two]).warnings[-1]
+    assert "3 cells of filtered and raw are called the same" in read([one, two]).warnings[-1]
     plates = [h5ad(tmp_path / f"{name}.h5ad", ["Actb", "Gapdh"], cells=["A1", "A2", "A3"]) for name in "pq"]
-    assert not [said for said in read(plates).warnings if "are the same" in said]
+    assert not [said for said in read(plates).warnings if "called the same" in said]
 
 
 def test_a_run_names_its_data_once(tmp_path):
@@ -196,20 +195,74 @@ def test_a_folder_of_files_of_one_format_holds_samples(tmp_path):
     for name in ("GSM1_ctrl_counts", "GSM2_stim_counts"):
         csv(folder / f"{name}.csv", ["Actb", "Gapdh", "Cd3e"], [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
     (folder / "readme.docx").write_text("no data")
-    assert sample_folder.FORMAT.recognises(Start(folder, b""))
-    assert sample_folder.FORMAT.samples(folder) == ("GSM1_ctrl", "GSM2_stim")
-    found = sample_folder.FORMAT.read(folder, LoadParams(sample="GSM2_stim"), 0.0)
-    assert found.source.endswith("GSM2_stim_counts.csv")
-    assert found.facts["format"] == text.FORMAT.title
+    (folder / "GSE1_metadata.csv").write_text("cell,type\na,b\n")
+    data = read(folder)
+    assert data.facts["samples"] == ["GSM1_ctrl", "GSM2_stim"]
+    assert data.facts["format"] == text.FORMAT.title
+    assert f"{folder} holds files that were not read: GSE1_metadata.csv." in data.notes
+    one = read(folder, LoadParams(sample="GSM2_stim"))
+    assert one.facts["source"].endswith("GSM2_stim_counts.csv")
     with pytest.raises(InputError, match="load_layer spliced names a layer"):
-        sample_folder.FORMAT.read(folder, LoadParams(sample="GSM2_stim", layer="spliced"), 0.0)
+        read(folder, LoadParams(sample="GSM2_stim", layer="spliced"))
     h5ad(folder / "ctrl.h5ad", ["Actb", "Gapdh"])
     with pytest.raises(InputError, match=r"files of several formats.*Name those that are samples"):
-        sample_folder.FORMAT.samples(folder)
+        read(folder)
 
 
-def test_filtered_and_raw_files_of_one_run_are_no_samples(tmp_path):
-    for name in ("filtered_counts", "raw_counts"):
-        csv(tmp_path / f"{name}.csv", ["Actb", "Gapdh"], [[1, 2, 3], [4, 5, 6]])
-    with pytest.raises(InputError, match="filtered and raw versions of one sample"):
-        sample_folder.FORMAT.samples(tmp_path)
+def test_of_filtered_and_raw_files_of_one_run_the_filtered_is_read(tmp_path):
+    for name, n in (("filtered", 2), ("raw", 3)):
+        csv(tmp_path / f"{name}_counts.csv", ["Actb", "Gapdh"], [[1] * n, [5] * n], CELLS[:n])
+    data = read(tmp_path)
+    assert data.n_obs == 2
+    assert f"{tmp_path} holds files that were not read: raw_counts.csv." in data.notes
+
+
+def test_each_folder_below_may_hold_a_file(tmp_path):
+    for name in ("ctrl", "stim"):
+        (tmp_path / name / "outs").mkdir(parents=True)
+        h5ad(tmp_path / name / "outs" / "filtered_feature_bc_matrix.h5ad", ["Actb", "Gapdh"])
+        h5ad(tmp_path / name / "outs" / "raw_feature_bc_matrix.h5ad", ["Actb", "Gapdh"])
+    assert read(tmp_path).facts["samples"] == ["ctrl", "stim"]
+
+
+def tenx(folder, prefix, counts, genes=("Actb", "Gapdh", "Cd3e"), cells=CELLS):
+    """A 10x triplet of counts (genes x cells)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{i + 1} {j + 1} {n}" for i, row in enumerate(counts) for j, n in enumerate(row) if n]
+    size = f"{len(genes)} {len(cells)} {len(lines)}"
+    (folder / f"{prefix}matrix.mtx").write_text(
+        "\n".join(["%%MatrixMarket matrix coordinate integer general", size, *lines, ""])
+    )
+    (folder / f"{prefix}barcodes.tsv").write_text("".join(f"{cell}\n" for cell in cells))
+    (folder / f"{prefix}features.tsv").write_text(
+        "".join(f"ENSMUSG0000000000{n}\t{gene}\tGene Expression\n" for n, gene in enumerate(genes))
+    )
+
+
+@pytest.mark.parametrize("layout", ["prefixes", "folders"])
+def test_a_series_as_geo_gives_it_is_joined_and_one_sample_can_be_named(tmp_path, layout):
+    counts = {"GSM1_ctrl": [[1, 0, 2], [0, 3, 0], [4, 0, 0]], "GSM2_stim": [[0, 5, 0], [6, 0, 0], [0, 0, 7]]}
+    for name, values in counts.items():
+        where = (tmp_path, f"{name}_") if layout == "prefixes" else (tmp_path / name, "")
+        tenx(*where, values)
+    data = read(tmp_path)
+    assert list(dict.fromkeys(data.obs["sample"])) == list(counts)
+    assert np.asarray(data.expression.toarray() if sp.issparse(data.expression) else data.expression).tolist() == [
+        *np.transpose(counts["GSM1_ctrl"]).tolist(),
+        *np.transpose(counts["GSM2_stim"]).tolist(),
+    ]
+    assert data.var["gene_ids"].tolist() == [f"ENSMUSG0000000000{n}" for n in range(3)]
+    one = read(tmp_path, LoadParams(sample="GSM2_stim"))
+    assert one.obs_names.tolist() == CELLS
+    assert one.facts.get("samples") is None
+    assert convert(tmp_path, tmp_path.parent / f"{layout}.h5ad").n_obs == 6
+    assert convert(tmp_path, tmp_path.parent / f"{layout}_one.h5ad", load=LoadParams(sample="GSM2_stim")).n_obs == 3
+    with pytest.raises(InputError, match=r"no sample 'GSM3'.*one of GSM1_ctrl, GSM2_stim"):
+        read(tmp_path, LoadParams(sample="GSM3"))
+
+
+def test_a_folder_of_samples_may_stand_beside_others(tmp_path):
+    for name in ("ctrl", "stim"):
+        tenx(tmp_path / "series", f"{name}_", [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+    other = csv(tmp_path / "third.csv", ["Gapdh", "Actb"], [[1, 2, 3], [4, 5, 6]])
+    assert read([tmp_path / "series", other]).facts["samples"] == ["series_ctrl", "series_stim", "third"]
