@@ -6,15 +6,18 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.readers import h5ad, mtx_folder, r, sample_folder, tenx_h5, text
+from scgnn2_engine.io.readers import h5ad, h5mu, loom, mtx_folder, r, sample_folder, tenx_h5, text, zarr_folder
 from scgnn2_engine.io.start import Start, check_name_fits, start_of
 from scgnn2_engine.params import LoadParams
 
 FORMATS: tuple[Format, ...] = (
+    zarr_folder.FORMAT,
     mtx_folder.FOLDER,
     mtx_folder.FILE,
+    h5mu.FORMAT,
     h5ad.FORMAT,
     tenx_h5.FORMAT,
+    loom.FORMAT,
     r.FORMAT,
     text.FORMAT,
     sample_folder.FORMAT,
@@ -26,6 +29,21 @@ READABLE = ", ".join(form.title for form in FORMATS)
 
 SUFFIXES = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 """How names of files end that can be read, in lower case."""
+
+
+_OTHER_HDF5 = (
+    (
+        {"assays", "cell.names"},
+        "an h5Seurat file",
+        "In R, save the object itself: saveRDS(SeuratDisk::LoadH5Seurat(file), 'object.rds').",
+    ),
+    (
+        {"barcode_idx", "umi"},
+        "the molecules of a 10x run, which are not counted by cell and gene",
+        "Read filtered_feature_bc_matrix.h5 beside it.",
+    ),
+)
+"""HDF5 files of the field that cannot be read: groups by which they are known, what they are, and the way out."""
 
 
 def format_of(path: Path) -> Format:
@@ -81,9 +99,12 @@ def _unknown(start: Start) -> InputError:
             advice="Name a file in it if it holds one.",
         )
     if start.is_hdf5:
+        for groups, found, advice in _OTHER_HDF5:
+            if groups <= start.groups.keys():
+                return InputError(f"{path} is {found}.", expected=READABLE, advice=advice)
         return InputError(
             f"{path} is an HDF5 file of another kind.",
-            expected="an h5ad or a 10x matrix",
+            expected="an h5ad, h5mu or loom file, or a 10x matrix",
             found=f"the groups {', '.join(sorted(start.groups)) or 'none'}",
             advice="Export the expression as h5ad or csv.",
         )

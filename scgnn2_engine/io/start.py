@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from scgnn2_engine.errors import InputError
 
@@ -24,6 +25,7 @@ _PICKLE_START = re.compile(
     rb"\x80[\x02-\x05]|[]})]q[\x00-\x08]|c[\w.]+\n\w+\n(?:p\d+\n|[()q.])|\((?:lp|dp|I|S)\d*\n", re.DOTALL
 )
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
+_MUDATA_START = b"MuData"
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class Start:
 
     @property
     def is_hdf5(self) -> bool:
-        """Whether it is HDF5, whatever is in it."""
-        return self.content.startswith(_HDF5_START)
+        """Whether it is HDF5, whatever is in it; text of up to some KiB may stand before it, as in an h5mu."""
+        return self.content.startswith((_HDF5_START, _MUDATA_START)) and _holds_hdf5(self.path)
 
     @property
     def is_text(self) -> bool:
         """Whether it is text that is not called by the name of a binary format."""
         suffix = self.path.suffix.lower()
-        if suffix in (".h5ad", ".h5") or (suffix == ".gz" and not _is_text(self.content)):
+        if suffix in (".h5ad", ".h5", ".h5mu", ".loom") or (suffix == ".gz" and not _is_text(self.content)):
             return False
         return b"\x00" not in self.content and not self.content.startswith(b"%%MatrixMarket")
 
@@ -75,10 +77,9 @@ class Start:
         try:
             with h5py.File(self.path) as file:
                 return {
-                    key: frozenset(file[key].keys()) if isinstance(file[key], h5py.Group) else frozenset()
-                    for key in file
+                    key: _inside(file, key) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)
                 }
-        except (*BROKEN, RuntimeError, KeyError) as error:
+        except Exception as error:  # of any kind, as h5py raises it of a damaged file
             raise cannot_read(self.path, error) from error
 
     @cached_property
@@ -138,7 +139,14 @@ def cannot_read(path: Path, error: BaseException) -> InputError:
 def check_name_fits(path: Path, start: bytes, readable: str) -> None:
     """Refuse what is neither HDF5 nor gzip but is called so, by the format that its name promises."""
     suffix = path.suffix.lower()
-    if suffix in (".h5ad", ".h5"):
+    if start.startswith(_HDF5_START):  # and yet it is not HDF5: it is inside
+        raise InputError(
+            f"{path} is an HDF5 file that is packed.",
+            expected="the file that is in it",
+            found="a compressed file",
+            advice=f"Unpack it first (gunzip {path.name}), and read what comes out.",
+        )
+    if suffix in (".h5ad", ".h5", ".h5mu", ".loom"):
         raise InputError(
             f"{path} is not an {suffix[1:]} file: its content is not HDF5.",
             expected="HDF5 content",
@@ -155,6 +163,26 @@ def check_name_fits(path: Path, start: bytes, readable: str) -> None:
                 found=f"binary content ({magic!r})",
                 advice="Download or export it again.",
             )
+
+
+def _inside(file: Any, key: str) -> frozenset[str]:
+    """The names in a group of an HDF5 file; none of an array, and of what is damaged, which may not be needed."""
+    try:
+        return frozenset(file[key].keys())
+    except (AttributeError, KeyError, OSError, RuntimeError, ValueError):
+        return frozenset()
+
+
+def _holds_hdf5(path: Path) -> bool:
+    """Whether HDF5 begins at one of the places where it may: 0, 512, 1024, 2048, …; a packed file does not hold it."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as handle:
+        while place < size:
+            handle.seek(place)
+            if handle.read(len(_HDF5_START)) == _HDF5_START:
+                return True
+            place = max(512, 2 * place)
+    return False
 
 
 def _is_text(start: bytes) -> bool:

@@ -106,11 +106,25 @@ class Store:
         what = self.called(where)
         size = math.prod(element.shape or (0,))
         held = element.dtype.itemsize if element.dtype.kind in "biufcSVm" else _TEXT
-        self._claimed += max(size, math.prod(element.chunks or (0,)) if size else 0) * (held + beside)
-        require_memory(self._claimed, what, self.max_memory, free=self._free)
+        self.reserve(max(size, math.prod(element.chunks or (0,)) if size else 0) * (held + beside), where)
         doubt = check_storage(element, what) if hasattr(element, "id") else check_codecs(element, what)
         if doubt:
             self.doubts.append(doubt)
+
+    def reserve(self, needed: float, where: str) -> None:
+        """Add bytes to what is claimed.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            All that was claimed until now does not fit.
+        """
+        self._claimed += needed
+        self.expect(0.0, where)
+
+    def expect(self, needed: float, where: str) -> None:
+        """Refuse what will not fit beside what is claimed; raises what :meth:`reserve` does."""
+        require_memory(self._claimed + needed, self.called(where), self.max_memory, free=self._free)
 
     def optional(self, where: str, read: Callable[..., T], *arguments: Any) -> T | None:
         """What can be done without: None where it cannot be read, and ``left_out`` says why."""

@@ -37,7 +37,9 @@ def raw_place(root: Any, part: str) -> tuple[str, ...]:
 def has_raw(store: Store, root: Any) -> bool:
     """Whether there is a ``.raw``; raises what :meth:`Store.find` does."""
     raw = store.find("raw", start=root)
-    return "raw.X" in names(root) if raw is None else not is_group(raw) or bool(names(raw))
+    if raw is None:
+        return "raw.X" in names(root)
+    return encoding(raw) != "null" and (not is_group(raw) or bool(names(raw)))
 
 
 def has_x(store: Store, root: Any) -> bool:

@@ -1,0 +1,131 @@
+"""Files that hold several AnnData: .h5mu of MuData, one for each modality, and the tables of SpatialData."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.format import About, Format, Whole
+from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.readers.h5ad import found_in_store, whole_in_store
+from scgnn2_engine.io.start import Start
+from scgnn2_engine.io.stored import Store, is_group, names, opened, printable
+from scgnn2_engine.params import LoadParams
+
+_HOLDERS = ("mod", "tables", "table")
+"""Groups that hold AnnData by name: MuData's modalities, and SpatialData's tables."""
+_EXPRESSION = ("rna", "gex", "gene expression", "table")
+"""Modalities that are gene expression, in lower case, in the order in which they are taken."""
+
+
+class Modality(NamedTuple):
+    """The AnnData that is read of a file: its group, its name (empty where it is all of the file), and the others."""
+
+    root: Any
+    name: str
+    others: tuple[str, ...]
+
+
+def modality_of(store: Store, asked: str = "") -> Modality:
+    """Choose the AnnData of a file: the one asked for, else gene expression, else the only one.
+
+    Raises
+    ------
+    InputError
+        There is none, not the one asked for, or several of which none is called rna.
+    """
+    holder, known = "", list[str]()
+    for name in _HOLDERS:
+        group = store.optional(name, store.find, name)
+        if group is not None and is_group(group):
+            holder, known = name, names(group)
+            break
+    if not holder:
+        if {"obs", "var"} <= set(names(store.root)) and not asked:
+            return Modality(store.root, "", ())
+        raise InputError(
+            f"{store.path} holds no modalities." if asked else f"{store.path} holds no AnnData.",
+            expected="one AnnData, or modalities below mod or tables",
+            found=listed(map(printable, names(store.root)), 8) or "nothing",
+            advice="Leave load_modality out." if asked else "Name the part of it that is an AnnData.",
+        )
+    likely = [name for word in _EXPRESSION for name in known if name.lower() == word] or (
+        known if len(known) == 1 else []
+    )
+    chosen = asked or (likely[0] if likely else "")
+    element = store.find(holder, chosen) if chosen in known else None
+    if element is None or not is_group(element):
+        shown = listed(map(printable, known), 12)
+        raise InputError(
+            f"{store.path} holds no modality {asked!r}." if asked else f"{store.path} holds {len(known)} modalities.",
+            expected=f"one of {shown}" if asked else "one called rna, or the name of the one to read",
+            found=shown,
+            advice=f"Name one: --load_modality {printable(known[0])}." if known else "Export the file again.",
+        )
+    return Modality(element, chosen, tuple(name for name in known if name != chosen))
+
+
+def found_in_modality(store: Store, load: LoadParams) -> Found:
+    """Take the chosen matrix of the chosen AnnData of a file.
+
+    Raises
+    ------
+    InputError
+        What :func:`modality_of` and :func:`found_in_store` refuse.
+    """
+    chosen = modality_of(store, load.modality)
+    source = f"{store.path} ({chosen.name})" if chosen.name else str(store.path)
+    found = found_in_store(store, chosen.root, layer=load.layer, source=source)
+    return replace(found, notes=(*found.notes, *_said(chosen)), facts={**found.facts, **_facts(chosen)})
+
+
+def whole_of_modality(store: Store, load: LoadParams) -> Whole:
+    """All of the chosen AnnData of a file, for a conversion; raises what :func:`found_in_modality` does."""
+    chosen = modality_of(store, load.modality)
+    adata, notes, lost = whole_in_store(store, chosen.root)
+    return Whole(adata, (*notes, *_said(chosen)), [*(f"the modality {name}" for name in chosen.others), *lost])
+
+
+def _said(chosen: Modality) -> tuple[str, ...]:
+    if not chosen.name:
+        return ()
+    others = f" --load_modality takes another one: {listed(chosen.others, 8)}." if chosen.others else ""
+    return (f"Modality {chosen.name}.{others}",)
+
+
+def _facts(chosen: Modality) -> dict[str, str]:
+    return {"modality": chosen.name} if chosen.name else {}
+
+
+def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
+    with opened(path, max_memory) as store:
+        return found_in_modality(store, load)
+
+
+def _whole(path: Path, load: LoadParams) -> Whole:
+    with opened(path) as store:
+        return whole_of_modality(store, load)
+
+
+def _recognises(start: Start) -> bool:
+    return "mod" in start.groups
+
+
+FORMAT = Format(
+    "h5mu",
+    "h5mu",
+    (".h5mu",),
+    _recognises,
+    _read,
+    frozenset({"layer", "modality"}),
+    whole=_whole,
+    about=About(
+        tools=("mudata 0.4.1",),
+        names="obs and var of the modality",
+        matrices="the modality rna, or the only one; `--load_modality` takes another one, `--load_layer` a layer of it",
+        golden=("anndata_0.13/*.h5mu",),
+    ),
+)
