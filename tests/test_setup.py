@@ -159,7 +159,8 @@ def test_one_version():
 @pytest.mark.parametrize("package", ["scgnn2_engine", "scgnn2_app"])
 def test_everything_imported_is_required(package):
     ours = {"scgnn2_engine", "scgnn2_app", *sys.stdlib_module_names}
-    allowed = requirements(METADATA["dependencies"], EXTRAS["app"], EXTRAS["cluster"], EXTRAS["r"]).keys()
+    optional = [EXTRAS[name] for name in ("app", "cluster", "r", "formats")]
+    allowed = requirements(METADATA["dependencies"], *optional).keys()
     if package == "scgnn2_engine":
         allowed |= {"magic-impute"}  # a baseline, where it is installed (benchmarks/magic.txt)
     for path in python_files(package):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ def found_in_modality(store: Store, load: LoadParams) -> Found:
     chosen = modality_of(store, load.modality)
     source = f"{store.path} ({chosen.name})" if chosen.name else str(store.path)
     found = found_in_store(store, chosen.root, layer=load.layer, source=source)
-    return replace(found, notes=(*found.notes, *_said(chosen)), facts={**found.facts, **_facts(chosen)})
+    return replace(found, notes=(*found.notes, *_said(chosen)), facts=_with_modality(found.facts, chosen))
 
 
 def whole_of_modality(store: Store, load: LoadParams) -> Whole:
@@ -96,8 +97,12 @@ def _said(chosen: Modality) -> tuple[str, ...]:
     return (f"Modality {chosen.name}.{others}",)
 
 
-def _facts(chosen: Modality) -> dict[str, str]:
-    return {"modality": chosen.name} if chosen.name else {}
+def _with_modality(facts: Mapping[str, Any], chosen: Modality) -> dict[str, Any]:
+    if not chosen.name:
+        return dict(facts)
+    others = {f"--load_modality {name}": f"the modality {name}" for name in chosen.others}
+    alternatives = {**facts.get("alternatives", {}), **others}
+    return {**facts, "modality": chosen.name, **({"alternatives": alternatives} if alternatives else {})}
 
 
 def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
@@ -126,6 +131,5 @@ FORMAT = Format(
         tools=("mudata 0.4.1",),
         names="obs and var of the modality",
         matrices="the modality rna, or the only one; `--load_modality` takes another one, `--load_layer` a layer of it",
-        golden=("anndata_0.13/*.h5mu",),
     ),
 )

@@ -50,6 +50,5 @@ FORMAT = Format(
         tools=("anndata 0.12.19 (zarr 3.1.6, format 2)", "anndata 0.13.4 (zarr 3.4.2, formats 2 and 3, sharded, zip)"),
         names="obs and var, as in an h5ad",
         matrices="as of an h5ad; `--load_modality` of a MuData or of SpatialData's tables",
-        golden=("anndata_0.12/*.zarr", "anndata_0.13/*.zarr", "anndata_0.13/*.zarr.zip"),
     ),
 )
