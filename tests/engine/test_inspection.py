@@ -1,6 +1,7 @@
 """What ``scgnn2 inspect`` says of a file: the same that a run would find, without running."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from scgnn2_engine.cli import main
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers import text
 from scgnn2_engine.params import RunParams
+
+GOLDEN = Path(__file__).parent / "io" / "golden"
 
 
 @pytest.fixture
@@ -84,3 +87,23 @@ def test_what_cannot_be_read_names_the_format_that_was_recognised(tmp_path, caps
     assert "does not exist" in capsys.readouterr().err
     with pytest.raises(InputError):
         inspect(tmp_path / "short.csv")
+
+
+@pytest.mark.parametrize(
+    ("file", "flags"),
+    [
+        ("anndata_0.13/plain.h5ad", ["--load_layer logged", "--load_layer spliced"]),
+        ("anndata_0.13/citeseq.h5mu", ["--load_layer logged", "--load_layer spliced", "--load_modality prot"]),
+        ("anndata_0.13/packed.zarr.zip", ["--load_layer logged", "--load_layer spliced"]),
+        ("anndata_0.13/velocyto.loom", [f"--load_layer {name}" for name in ("ambiguous", "spliced", "unspliced")]),
+        ("starsolo/Velocyto/raw", ["--load_layer ambiguous", "--load_layer unspliced"]),
+        ("kb_python/nac/counts_unfiltered", [f"--load_layer {name}" for name in ("ambiguous", "mature", "nascent")]),
+    ],
+)
+def test_other_matrices_are_listed_with_the_flag_that_reads_them(file, flags):
+    found = inspect(GOLDEN / file)
+    assert list(found.alternatives) == flags
+    for flag in flags:
+        name, value = flag.removeprefix("--").split()
+        other = inspect(GOLDEN / file, RunParams(**{name: value}))
+        assert other.alternatives.keys() != found.alternatives.keys()
