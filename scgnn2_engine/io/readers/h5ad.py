@@ -348,7 +348,8 @@ FORMAT = Format(
         matrices="layers['counts'], else .raw, else X; --load_layer NAME, raw or X takes another",
         refused=(
             ("scaled values", "take another matrix of the file with --load_layer; the message names them"),
-            ("HDF5 filters that h5py does not bring", "pip install hdf5plugin; the message names the filter"),
+            ("HDF5 filters that h5py does not bring", 'pip install "scgnn2[formats]"; the message names the filter'),
+            ("parts that lie in another file", "write it again as one file"),
         ),
     ),
 )

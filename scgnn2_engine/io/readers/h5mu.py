@@ -131,5 +131,9 @@ FORMAT = Format(
         tools=("mudata 0.4.1",),
         names="obs and var of the modality",
         matrices="the modality rna, or the only one; `--load_modality` takes another one, `--load_layer` a layer of it",
+        refused=(
+            ("several modalities, none of them rna", "name one with --load_modality; the message lists them"),
+            ("what is refused of an h5ad", "as there"),
+        ),
     ),
 )

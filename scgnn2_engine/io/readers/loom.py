@@ -313,5 +313,6 @@ FORMAT = Format(
         tools=("loompy 3.0.8", "velocyto (its layout)", "anndata 0.12.19"),
         names="cells: CellID, obs_names or barcode; genes: Gene, var_names, gene_name, target_name or Accession",
         matrices="the main matrix; `--load_layer` takes a layer (velocyto: spliced, unspliced, ambiguous)",
+        refused=(("a matrix that does not fit its attributes, or lacks them", "export or download it again"),),
     ),
 )

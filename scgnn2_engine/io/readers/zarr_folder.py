@@ -50,5 +50,10 @@ FORMAT = Format(
         tools=("anndata 0.12.19 (zarr 3.1.6, format 2)", "anndata 0.13.4 (zarr 3.4.2, formats 2 and 3, sharded, zip)"),
         names="obs and var, as in an h5ad",
         matrices="as of an h5ad; `--load_modality` of a MuData or of SpatialData's tables",
+        refused=(
+            ("several modalities, none of them rna", "name one with --load_modality; the message lists them"),
+            ("text packed as pickles", "write it again with text as strings, where you trust the file"),
+            ("a folder that was copied in part", "copy or export it again"),
+        ),
     ),
 )
