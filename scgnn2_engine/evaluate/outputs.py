@@ -114,7 +114,7 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
             made_from="what the run was given",
             notes=(f"{path}: run of scgnn2, {own.n_obs} cells x {own.n_vars} genes.",),
         )
-    found = read(path, load)
+    found = read(path, load, small_negatives=True)
     observed = _observed_beside(path, found) if load.layer else None
     beside = "" if observed is None else f"{observed.facts['matrix']} of the same file ({observed.scale})"
     return Output(

@@ -16,14 +16,15 @@ from scgnn2_engine.io.annotation_axes import no_expression
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
-from scgnn2_engine.io.scale import LOGARITHMS, detect_scale
+from scgnn2_engine.io.scale import AS_STORED, take_scale
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Dataset, Matrix, Scale
+from scgnn2_engine.types import Dataset, Matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+_SMALL_NEGATIVE, _SMALL_NEGATIVES = 0.25, 0.05  # the lowest beside the highest, and the sum beside that of the others
 _EXACT_FLOAT32 = 2**24
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -42,6 +43,8 @@ class Found:
         As read, possibly duplicated.
     facts
         At least ``orientation`` and ``matrix``.
+    log_base
+        The base of the logarithm that was taken, as it came with the data; None where nothing says so.
     negative_advice
         What to do instead when the matrix turns out to hold negative values.
     """
@@ -59,6 +62,7 @@ class Found:
     uns: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    log_base: float | None = None
     negative_advice: str = "Give raw or normalised values, not scaled ones."
 
 
@@ -126,8 +130,11 @@ def unfinished(found: Found) -> tuple[AnnData, tuple[str, ...]]:
     return AnnData(found.expression, obs=obs, var=var), (*found.notes, *found.warnings, *cell_notes, *gene_notes)
 
 
-def finish(found: Found, load: LoadParams) -> Dataset:
+def finish(found: Found, load: LoadParams, *, as_stored: bool = False, small_negatives: bool = False) -> Dataset:
     """Check and describe a matrix, and wrap it as a Dataset.
+
+    Logarithms are brought to the natural one, unless the values are wanted ``as_stored``. Values a little below 0 are
+    counted as 0 with ``small_negatives``, as results of other tools hold them, and said.
 
     Raises
     ------
@@ -145,11 +152,11 @@ def finish(found: Found, load: LoadParams) -> Dataset:
         )
     obs_names, obs_notes = unique_names(found.obs_names, "cell")
     var_names, var_notes = unique_names(found.var_names, "gene")
+    if small_negatives:
+        found = _small_negatives_as_zero(found)
     _check_values(found, obs_names, var_names)
-    expression = _compact(found.expression)
-    if load.scale in LOGARITHMS:
-        expression = expression * np.float32(np.log(LOGARITHMS[load.scale]))
-    scale, scale_note, scale_warnings = _scale(expression, load.scale)
+    taken = take_scale(_compact(found.expression), AS_STORED if as_stored else load.scale, found.log_base)
+    expression, scale = taken.expression, taken.scale
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":
         empty_warnings.append(f"Counts above {_EXACT_FLOAT32} are kept in float32 and so rounded.")
@@ -170,10 +177,34 @@ def finish(found: Found, load: LoadParams) -> Dataset:
         varm=found.varm,
         obsp=found.obsp,
         uns=found.uns,
-        notes=(size, *found.notes, scale_note, *obs_notes, *var_notes, *empty_notes),
-        warnings=(*found.warnings, *doubts_about_genes(found.var_names), *scale_warnings, *empty_warnings),
-        facts={"source": found.source, **found.facts, "scale": scale},
+        notes=(size, *found.notes, taken.note, *obs_notes, *var_notes, *empty_notes),
+        warnings=(*found.warnings, *doubts_about_genes(found.var_names), *taken.warnings, *empty_warnings),
+        facts={
+            "source": found.source,
+            **found.facts,
+            "scale": scale,
+            **({} if taken.normalised else {"normalised": False}),
+        },
     )
+
+
+def _small_negatives_as_zero(found: Found) -> Found:
+    """Count values below 0 as 0 where all of them together are little beside the others; else leave all as it is."""
+    x = found.expression
+    values = x if isinstance(x, np.ndarray) else x.data
+    lowest, highest = float(np.min(values, initial=0)), float(np.max(values, initial=0))
+    if not (lowest < 0 < highest < np.inf) or -lowest > _SMALL_NEGATIVE * highest:
+        return found
+    below = float(-np.sum(values, where=values < 0, dtype=np.float64))
+    if below > _SMALL_NEGATIVES * (below + float(np.sum(values, dtype=np.float64))):
+        return found
+    positive = np.maximum(values, 0)
+    said = (
+        f"{int(np.count_nonzero(values < 0))} values of {found.source} lie below 0 (the smallest is {lowest:.3g}), "
+        "little enough for what approximate solvers leave: they are counted as 0."
+    )
+    whole = positive if isinstance(x, np.ndarray) else sp.csr_matrix((positive, x.indices, x.indptr), shape=x.shape)
+    return replace(found, expression=whole, warnings=(*found.warnings, said))
 
 
 def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
@@ -217,23 +248,6 @@ def _compact(x: Matrix) -> Matrix:
         compact.sum_duplicates()
         compact.eliminate_zeros()
     return compact
-
-
-def _scale(expression: Matrix, asked: str) -> tuple[Scale, str, list[str]]:
-    verdict = detect_scale(expression)
-    if asked in LOGARITHMS:
-        note = f"Scale {asked}(1 + x), as asked (load_scale): brought to ln(1 + x)."
-        doubt = f"Brought from {asked} to ln(1 + x) as asked, the values look {verdict.scale}: {verdict.reason}"
-        return "logged", note, [doubt] * (verdict.scale != "logged")
-    if asked == "auto" or asked == verdict.scale:
-        return verdict.scale, verdict.reason, [verdict.warning] if verdict.warning else []
-    chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"
-    base = "; natural logarithm assumed" if chosen == "logged" else ""
-    return (
-        chosen,
-        f"Scale {chosen}, as asked (load_scale){base}.",
-        [f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"],
-    )
 
 
 def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[list[str], list[str]]:

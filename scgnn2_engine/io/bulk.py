@@ -14,7 +14,7 @@ from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.h5ad import read_h5ad
 from scgnn2_engine.io.readers.text import read_table
-from scgnn2_engine.io.scale import detect_scale
+from scgnn2_engine.io.scale import take_scale
 from scgnn2_engine.types import Bulk, Matrix
 
 
@@ -48,9 +48,10 @@ def read_bulk(
     if kind not in ("text", "h5ad"):
         raise InputError(f"Bulk expression cannot be read from {path}.", expected="csv, tsv or h5ad", found=kind)
     expression: Matrix
+    log_base: float | None = None
     if kind == "h5ad":
         found = read_h5ad(path, layer=layer, max_memory=max_memory)
-        rows, genes, expression = found.obs_names, found.var_names, found.expression
+        rows, genes, expression, log_base = found.obs_names, found.var_names, found.expression, found.log_base
         shared, turned = _shared(genes, var_names), _shared(rows, var_names)
         examples = genes
         if turned > shared:  # genes x samples, as R users write it
@@ -89,13 +90,13 @@ def read_bulk(
         )
     sample_names, sample_notes = unique_names(rows, "sample")
     gene_names = np.asarray(genes, dtype=np.str_)  # repeated ones are averaged when they are matched
-    scale = detect_scale(values)
-    warnings = [*said, *filter(None, [scale.warning])]
-    if scale.scale == "logged":
+    taken = take_scale(values, told=log_base)
+    values, warnings = np.asarray(taken.expression), [*said, *taken.warnings]
+    if taken.scale == "logged":
         values = np.expm1(values)
-        warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {scale.reason}")
+        warnings.append(f"The bulk expression in {path} looks logged and was brought back by e^x - 1: {taken.note}")
     size = f"{len(sample_names)} samples x {len(gene_names)} genes"
-    notes = [f"Bulk: {size} from {path}, {shared} of the genes shared. {scale.reason}", *sample_notes]
+    notes = [f"Bulk: {size} from {path}, {shared} of the genes shared. {taken.note}", *sample_notes]
     weights = None
     if samples:
         chosen, weights = choose_samples(samples, sample_names, str(path))

@@ -106,7 +106,10 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
 
 
 def _require_one_scale(samples: Mapping[str, Dataset]) -> None:
-    scales = {name: data.scale for name, data in samples.items()}
+    scales = {
+        name: data.scale + " counts, not normalised" * (not data.facts.get("normalised", True))
+        for name, data in samples.items()
+    }
     if len(set(scales.values())) > 1:
         raise InputError(
             "The samples are on different scales, and so cannot be joined.",

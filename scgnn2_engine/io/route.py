@@ -37,7 +37,14 @@ _SOURCES = ("load_use_benchmark", "load_sc_dataset", "load_from_10X", "load_seur
 _MASK_SEED = 1  # of the published masked copy, from which the published LTMG_<p>.csv were computed
 
 
-def read(path: Data, load: LoadParams | None = None, *, max_memory: float = 0.0) -> Dataset:
+def read(
+    path: Data,
+    load: LoadParams | None = None,
+    *,
+    max_memory: float = 0.0,
+    as_stored: bool = False,
+    small_negatives: bool = False,
+) -> Dataset:
     r"""Read an expression matrix from a file or folder, or join several; what each is, is decided by its content.
 
     Parameters
@@ -51,6 +58,10 @@ def read(path: Data, load: LoadParams | None = None, *, max_memory: float = 0.0)
         ``scale``. Defaults decide by evidence.
     max_memory
         GiB the matrix may take; 0 takes what is free.
+    as_stored
+        Leave logarithms to other bases than e as they are; else they are brought to ln(1 + x).
+    small_negatives
+        Count values as 0 that lie a little below it, as results of other tools do; else they are refused.
 
     Returns
     -------
@@ -77,16 +88,17 @@ def read(path: Data, load: LoadParams | None = None, *, max_memory: float = 0.0)
     ([[3.0, 5.0], [0.0, 1.0]], 'genes-by-cells')
     """
     load = load or RunParams().load
-    return _of_samples(samples_of(path, load), max_memory)
+    return _of_samples(samples_of(path, load), max_memory, as_stored, small_negatives)
 
 
-def _of_samples(samples: list[Sample], max_memory: float) -> Dataset:
-    if len(samples) == 1:
-        return _one(samples[0], max_memory)
-    return joined({sample.name: _one(sample, max_memory) for sample in samples}, max_memory)
+def _of_samples(
+    samples: list[Sample], max_memory: float, as_stored: bool = False, small_negatives: bool = False
+) -> Dataset:
+    found = {sample.name: _one(sample, max_memory, as_stored, small_negatives) for sample in samples}
+    return joined(found, max_memory) if len(samples) > 1 else found[samples[0].name]
 
 
-def _one(sample: Sample, max_memory: float) -> Dataset:
+def _one(sample: Sample, max_memory: float, as_stored: bool, small_negatives: bool) -> Dataset:
     data, load = sample.data, sample.load
     if isinstance(data, Dataset):
         return data
@@ -94,7 +106,11 @@ def _one(sample: Sample, max_memory: float) -> Dataset:
         return from_anndata(data, load)
     form = format_of(data)
     check_choice(data, form, load)
-    dataset = finish(form.read(data, load, max_memory), load)
+    if small_negatives and form.name == "text":
+        found = from_table(read_table(data, max_memory=max_memory, negatives=True), str(data), load)
+    else:
+        found = form.read(data, load, max_memory)
+    dataset = finish(found, load, as_stored=as_stored, small_negatives=small_negatives)
     return replace(dataset, facts={"format": form.title, **dataset.facts})
 
 

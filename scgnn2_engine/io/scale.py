@@ -2,49 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import e, inf, isclose, log
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from scgnn2_engine.io.logarithms import SAME_TOTAL, Sample, Shown, Values, logged_twice, shown_base
 from scgnn2_engine.types import Matrix, Scale
 
-_CELLS = 512
+_CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
 _LOG_CEILING = 30.0  # ln(1 + x) of 30 is an expression of 1e13; even log2 of the largest libraries stays below
 _WHOLE_SHARE = 0.2  # expected counts are whole wherever no read was shared; rounded normalised values are 1-10 %
-_TELLING_COUNT, _TELLING_VALUES = 100, 5  # four digits of log2 give counts up to 100 to 0.01
+_LARGEST_TWICE = 4.0  # ln(1 + ln(1 + x)) of 4 is an expression of 1e23; log2 of log2 of a million is 4.4
+_SMALL, _LARGE = 1.0, 14.0  # ln(1 + 1e6) is 13.8, and a million is the largest total that tools normalise to
 _NATURAL = "Scale logged, natural logarithm assumed"
-_LOG2 = (
-    "The values look like log2(1 + x), with which {}, but the natural logarithm is assumed: --load_scale log2 takes "
-    "them for what they are (in bulk expression undo the logarithm, 2**x - 1)."
+_NOT_NORMALISED = ", so cells were never normalised"
+_OTHER = (
+    "The values look like {name}(1 + x), with which {why}, but the natural logarithm is assumed: --load_scale {name} "
+    "takes them for what they are (in bulk expression undo the logarithm, {base:g}**x - 1)."
 )
+_TWICE = (
+    "The logarithm seems to have been taken twice: with two undone {why}. Undo one of them (numpy.expm1), or read the "
+    "matrix that was not logged yet (--load_layer)."
+)
+_DOUBT_SMALL = (
+    "No value is above {top:.3g}, which is little for ln(1 + expression): if the values were scaled to 0-1, or the "
+    "logarithm was taken twice, read the matrix before that (--load_layer)."
+)
+_DOUBT_LARGE = (
+    "Values up to {top:.3g} are large for natural logarithms ({undone:.2g} with it undone): if they are log2(1 + x) of "
+    "TPM or FPKM, --load_scale log2 takes them so."
+)
+
 LOGARITHMS = {"log2": 2.0, "log10": 10.0}
 """Scales of 1 + x that are brought to the natural logarithm, and their bases."""
 
-_SAME_TOTAL = 2e-3  # relative spread of the cells' totals that only a normalisation produces
+
+AS_STORED = "as stored"
+"""Asked for where values are to be written again, and none may change."""
 
 
 @dataclass(frozen=True)
 class ScaleVerdict:
-    """The scale of a matrix, the sentence that reports it, and a warning when its logarithm looks like another one."""
+    """The scale of a matrix, as its values show it.
+
+    Attributes
+    ----------
+    scale
+        Of the values as they stand.
+    reason
+        The sentence that reports it; of logged values, as if the logarithm were the natural one.
+    warning
+        What is to be doubted if the values are taken so; empty else.
+    shown
+        Of logged values, the base that they show beyond doubt, or None.
+    """
 
     scale: Scale
     reason: str
     warning: str = ""
+    shown: Shown | None = None
 
 
-def detect_scale(expression: Matrix) -> ScaleVerdict:
+def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
     """Say on which scale a non-negative matrix is.
 
     Whole numbers are counts. Values up to 30 that are mostly not whole are logged. Among larger ones, a good share of
     whole numbers means expected counts (RSEM, Salmon: whole where no read was shared between genes), unless all cells
-    have the same total; the rest is normalised. Logged values are taken as ln(1 + x); where only log2(1 + x) would give
-    whole numbers or equal totals, a warning says so.
+    have the same total; the rest is normalised. Which logarithm was taken shows where only one base gives whole
+    numbers, equal totals, or whole multiples of the smallest value of a cell; see
+    :func:`scgnn2_engine.io.logarithms.shown_base`.
 
     Parameters
     ----------
     expression
         (n_obs, n_vars), rows are cells; up to 512 evenly spaced ones are looked at.
+    told
+        The base that came with the data, which is tried beside e, 2 and 10.
 
     Examples
     --------
@@ -54,37 +90,26 @@ def detect_scale(expression: Matrix) -> ScaleVerdict:
     'logged'
     """
     cells = np.unique(np.linspace(0, expression.shape[0] - 1, num=min(_CELLS, expression.shape[0])).astype(np.int64))
-    sample = expression[cells]
-    if isinstance(sample, np.ndarray):
-        values = sample[sample != 0]
-        totals = sample.sum(1, dtype=np.float64)
-        raw_totals = np.expm1(np.minimum(sample, 50.0), dtype=np.float64).sum(1)
-        raw_totals2 = (np.exp2(np.minimum(sample, 50.0), dtype=np.float64) - 1).sum(1)
-    else:
-        values = sample.data[sample.data != 0]
-        totals = np.asarray(sample.sum(1, dtype=np.float64)).ravel()
-        unlogged = sample.astype(np.float64)
-        unlogged.data = np.expm1(np.minimum(unlogged.data, 50.0))
-        raw_totals = np.asarray(unlogged.sum(1)).ravel()
-        unlogged.data = np.exp2(np.minimum(sample.data.astype(np.float64), 50.0)) - 1
-        raw_totals2 = np.asarray(unlogged.sum(1)).ravel()
+    rows = expression[cells]
+    values = rows[rows != 0] if isinstance(rows, np.ndarray) else rows.data[rows.data != 0]
     if not len(values):
         return ScaleVerdict("counts", "Scale counts: all values looked at are zero.")
     whole, top = float(np.mean(values == np.rint(values))), float(values.max())
     if whole == 1.0:
         return ScaleVerdict("counts", f"Scale counts: all values are whole numbers (largest {top:g}).")
-    if top <= _LOG_CEILING and _same(raw_totals):
-        total = float(np.median(raw_totals))
-        return ScaleVerdict("logged", f"{_NATURAL}: with it undone every cell has the total {total:.6g}.")
-    if _same(totals):
+    totals = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
+    alike = _same(totals)
+    few = Sample.of(expression[cells[:: -(-len(cells) // _CELLS_UNDONE)]])
+    shown = shown_base(few, told, totals_alike=alike) if top <= _LOG_CEILING and len(few.values) else None
+    if alike and shown is None:
         return ScaleVerdict("normalised", f"Scale normalised: every cell has the total {float(np.median(totals)):.6g}.")
-    if top <= _LOG_CEILING and _whole_before_log2(values):
-        return ScaleVerdict("logged", f"{_NATURAL}.", _LOG2.format("all values become whole numbers"))
-    if top <= _LOG_CEILING and _same(raw_totals2):
-        total = float(np.median(raw_totals2))
-        return ScaleVerdict("logged", f"{_NATURAL}.", _LOG2.format(f"every cell gets the total {total:.6g}"))
+    if shown is not None:
+        warning = "" if shown.base == e else _OTHER.format(name=name_of(shown.base), why=shown.why, base=shown.base)
+        because = f": with it undone {shown.why}{_NOT_NORMALISED * shown.of_counts}" if shown.base == e else ""
+        return ScaleVerdict("logged", f"{_NATURAL}{because}.", warning, shown)
     if top <= _LOG_CEILING and whole < 0.5:
-        return ScaleVerdict("logged", f"{_NATURAL}: values are not whole and none is above {top:.3g}.")
+        reason = f"{_NATURAL}: values are not whole and none is above {top:.3g}."
+        return ScaleVerdict("logged", reason, _doubt(few, top, told))
     if whole >= _WHOLE_SHARE:
         return ScaleVerdict(
             "counts", f"Scale counts: {whole:.0%} of the non-zero values are whole (expected counts, largest {top:g})."
@@ -95,22 +120,151 @@ def detect_scale(expression: Matrix) -> ScaleVerdict:
     )
 
 
-def _whole_before_log2(values: npt.NDArray[np.float32]) -> bool:
-    """Whether log2(1 + whole number) explains non-zero values, and ln(1 + whole number) does not.
+@dataclass(frozen=True)
+class Taken:
+    """A matrix on the scale that it was taken for.
 
-    Values that are whole themselves say nothing (log2 of 1 + 3 is 2), nor do those of large counts, which rounding
-    to a few digits moves.
+    Attributes
+    ----------
+    expression
+        (n_obs, n_vars); logged values as ln(1 + x), whatever the base was.
+    scale
+        Of ``expression``.
+    note, warnings
+        What was decided, and what is to be doubted, as sentences.
+    normalised
+        False where logged values are counts once the logarithm is undone, so that cells have their own library sizes.
     """
-    telling = values[(values != np.rint(values)) & (values < np.log2(_TELLING_COUNT + 1.0))].astype(np.float64)
-    if len(telling) < _TELLING_VALUES:
-        return False
-    return _share_whole(np.exp2(telling) - 1) >= 0.95 and _share_whole(np.expm1(telling)) < 0.5
+
+    expression: Matrix
+    scale: Scale
+    note: str
+    warnings: tuple[str, ...] = ()
+    normalised: bool = True
 
 
-def _share_whole(values: npt.NDArray[np.float64]) -> float:
-    return float(np.mean(np.abs(values - np.rint(values)) < 0.02))
+def take_scale(expression: Matrix, asked: str = "auto", told: float | None = None) -> Taken:
+    """Take a matrix for what it is or what was asked for, and bring its logarithm to the natural one.
+
+    Parameters
+    ----------
+    expression
+        (n_obs, n_vars) non-negative, dense or CSR; it stays as it is.
+    asked
+        ``load_scale``, which goes before everything else; :data:`AS_STORED` leaves the values as they are.
+    told
+        The base that came with the data (``uns['log1p']``), or None; what the values show goes before it.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(3.0, (20, 30)).astype(np.float32)
+    >>> taken = take_scale(np.log2(1 + counts))
+    >>> taken.scale, taken.normalised, bool(np.allclose(taken.expression, np.log1p(counts)))
+    ('logged', False, True)
+    """
+    if asked in LOGARITHMS:
+        expression = expression * np.float32(log(LOGARITHMS[asked]))
+        verdict = detect_scale(expression)
+        note = f"Scale {asked}(1 + x), as asked (load_scale): brought to ln(1 + x)."
+        doubt = f"Brought from {asked} to ln(1 + x) as asked, the values look {verdict.scale}: {verdict.reason}"
+        return Taken(expression, "logged", note, (doubt,) * (verdict.scale != "logged"), _normalised(verdict, e))
+    verdict = detect_scale(expression, told or e)
+    if asked == AS_STORED:
+        return Taken(expression, verdict.scale, verdict.reason.replace(_NATURAL, "Scale logged"))
+    if asked == "auto":
+        return (
+            _logged(expression, verdict, told) if verdict.scale == "logged" else _not_logged(expression, verdict, told)
+        )
+    if asked == verdict.scale:
+        return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning), _normalised(verdict, e))
+    chosen: Scale = "counts" if asked == "counts" else "normalised" if asked == "normalised" else "logged"
+    base = "; natural logarithm assumed" if chosen == "logged" else ""
+    doubt = f"The values were taken as {chosen} as asked, but look {verdict.scale}: {verdict.reason}"
+    return Taken(expression, chosen, f"Scale {chosen}, as asked (load_scale){base}.", (doubt,))
 
 
-def _same(totals: npt.NDArray[np.float64]) -> bool:
+def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
+    doubt = f"uns['log1p'] says that the logarithm was taken, but the values look {verdict.scale} and were taken so."
+    return Taken(expression, verdict.scale, verdict.reason, _some(doubt if told else ""))
+
+
+def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
+    """Logged values as ln(1 + x): what they show goes before what they are told to be, and that before e."""
+    shown = verdict.shown
+    base = shown.base if shown else told or e
+    name = name_of(base)
+    warnings: list[str] = []
+    if shown is None:
+        warnings += _some(verdict.warning)
+    elif told and not isclose(told, base):
+        warnings.append(f"uns['log1p'] says {name_of(told)}(1 + x), but the values are {name}(1 + x): {shown.why}.")
+    elif not told and base != e:
+        warnings.append(
+            f"The values are {name}(1 + x), with which {shown.why}: they were brought to ln(1 + x). "
+            "--load_scale logged takes them for natural logarithms."
+        )
+    said = ["as uns['log1p'] says"] * (told is not None and isclose(told, base))
+    said += [f"with it undone {shown.why}{_NOT_NORMALISED * shown.of_counts}"] if shown else []
+    if base != e:
+        expression = expression * np.float32(log(base))
+        note = f"Scale {name}(1 + x), brought to ln(1 + x): {'; '.join(said)}."
+    else:
+        note = f"Scale logged, ln(1 + x): {'; '.join(said)}." if told and said else verdict.reason
+    return Taken(expression, "logged", note, tuple(warnings), _normalised(verdict, base))
+
+
+def _normalised(verdict: ScaleVerdict, base: float) -> bool:
+    """Whether logged values do not become counts of cells with their own library sizes, as far as they show."""
+    return not (verdict.shown is not None and verdict.shown.of_counts and verdict.shown.base == base)
+
+
+def _some(sentence: str) -> tuple[str, ...]:
+    """The sentence, where there is one."""
+    return (sentence,) if sentence else ()
+
+
+def log_base(uns: Mapping[str, Any]) -> float | None:
+    """The base of scanpy's ``log1p`` by what it left in ``uns``: e where it names none; None where it was not called.
+
+    Examples
+    --------
+    >>> log_base({"log1p": {"base": 2}}), log_base({"log1p": {}}) == e, log_base({})
+    (2.0, True, None)
+    """
+    described = uns.get("log1p")
+    if not isinstance(described, Mapping):
+        return None
+    named = described.get("base")
+    if named is None:
+        return e
+    try:
+        base = float(np.asarray(named).reshape(-1)[0])
+    except (IndexError, TypeError, ValueError):
+        return None
+    return (e if isclose(base, e, rel_tol=1e-6) else base) if 1 < base < inf else None
+
+
+def name_of(base: float) -> str:
+    """How the logarithm to a base is called.
+
+    Examples
+    --------
+    >>> name_of(e), name_of(10.0), name_of(1.5)
+    ('ln', 'log10', 'log1.5')
+    """
+    return "ln" if base == e else f"log{base:g}"
+
+
+def _doubt(sample: Sample, top: float, told: float) -> str:
+    """What to say where nothing shows the base, and the values are unusual for natural logarithms."""
+    why = logged_twice(sample) if top <= _LARGEST_TWICE else ""
+    if why:
+        return _TWICE.format(why=why)
+    if top <= _SMALL:
+        return _DOUBT_SMALL.format(top=top)
+    return _DOUBT_LARGE.format(top=top, undone=np.expm1(top)) if top > _LARGE and told == e else ""
+
+
+def _same(totals: Values) -> bool:
     totals = totals[totals > 0]
-    return len(totals) >= 3 and float(np.std(totals)) <= _SAME_TOTAL * float(np.mean(totals))
+    return len(totals) >= 3 and float(np.std(totals)) <= SAME_TOTAL * float(np.mean(totals))

@@ -113,3 +113,26 @@ def unlogged(expression: Matrix, scale: Scale) -> Matrix:
     if not is_sparse(expression):
         return np.asarray(np.expm1(expression))
     return sp.csr_matrix((np.expm1(expression.data), expression.indices, expression.indptr), shape=expression.shape)
+
+
+def counts_of_logged(expression: Matrix) -> Matrix:
+    """Counts of their natural logarithms ln(1 + x), whole where they were.
+
+    Where the logarithms have few digits, all counts are whole or (expected counts) none of these is moved.
+
+    Examples
+    --------
+    >>> counts_of_logged(np.log1p(np.array([[0.0, 3.0, 170.0]]))).tolist()
+    [[0.0, 3.0, 170.0]]
+    >>> counts_of_logged(np.log1p(np.array([[0.0, 3.0, 1.5]]))).round(6).tolist()
+    [[0.0, 3.0, 1.5]]
+    """
+    counts = unlogged(expression, "logged")
+    values = stored(counts)
+    whole = np.rint(values)
+    off = np.abs(values - whole)
+    near = off <= 1e-3 + 1e-5 * values
+    if np.all((off <= 0.05 + 0.006 * values) & ((whole > 0) | (values == 0))):
+        near[...] = True
+    np.copyto(values, whole, where=near)
+    return counts

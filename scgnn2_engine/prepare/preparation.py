@@ -16,6 +16,7 @@ from scgnn2_engine.prepare.ltmg import UMI_NOTICE, iterate_ltmg_states
 from scgnn2_engine.prepare.masking import Positions, benchmark_positions, validation_positions
 from scgnn2_engine.prepare.matrices import (
     column_nonzeros,
+    counts_of_logged,
     first_unusable,
     part,
     row_nonzeros,
@@ -29,6 +30,12 @@ from scgnn2_engine.types import Dataset, HiddenEntries, Ints, Matrix, Prepared
 Steps = Generator[Event, None, Prepared]
 
 BELOW_ONE_SHARE = 0.1  # of the expressed entries: from here on the values below 1 are worth a warning
+
+
+_LOGGED_COUNTS = (
+    "The data came as logarithms of counts that were never normalised: it was brought back to counts, so that cells "
+    "can be divided by their library sizes."
+)
 
 
 def prepare(data: Dataset, params: RunParams) -> Prepared:
@@ -72,9 +79,12 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     no hidden value can be told from them.
     """
     _refuse_unusable(data)
+    never_normalised = data.scale == "logged" and not data.facts.get("normalised", True)
+    if never_normalised:
+        data = replace(data, expression=counts_of_logged(data.expression), scale="counts")
     kept = choose(data.expression, data.scale, params.preprocess)
     expression = part(data.expression, kept.cells, kept.genes)
-    notes, warnings = [*kept.notes, *_about_empty(expression)], list(kept.warnings)
+    notes, warnings = [*kept.notes, *_about_empty(expression)], [*kept.warnings, *[_LOGGED_COUNTS] * never_normalised]
 
     benchmark: Positions | None = None
     held_out: Positions | None = None

@@ -27,6 +27,7 @@ from scgnn2_engine.io.matrix_choice import (
 )
 from scgnn2_engine.io.names import listed, unique_names
 from scgnn2_engine.io.orientation import decide_orientation
+from scgnn2_engine.io.scale import log_base
 from scgnn2_engine.io.sparse_structure import Axis, check_compressed
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.stored import Store, is_group, is_sparse, names, opened, said_of
@@ -277,6 +278,7 @@ def _found(
             *filter(None, said),
         ),
         warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else [])),
+        log_base=log_base(uns),
         negative_advice=choice.negative_advice,
     )
 

@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PLACE = re.compile(r"at row (\d+), column (\d+)")
 
 
-def read_table(path: Path, *, max_memory: float = 0.0) -> Table:
+def read_table(path: Path, *, max_memory: float = 0.0, negatives: bool = False) -> Table:
     """Read a text file of numbers with names in its first row and first column.
 
     The separator (tab, comma, semicolon or space) is taken from the header. R's form, whose header lacks the corner,
@@ -45,6 +45,8 @@ def read_table(path: Path, *, max_memory: float = 0.0) -> Table:
         csv or tsv, plain or gzip.
     max_memory
         GiB the matrix may take; 0 takes what is free.
+    negatives
+        Read values below 0 as they stand, for what compares them with the others; else they are refused.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def read_table(path: Path, *, max_memory: float = 0.0) -> Table:
             zipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             lines: Iterator[bytes] = iter(gzip.GzipFile(fileobj=raw)) if zipped else iter(raw)
-            return _read_lines(path, lines, raw, max_memory)
+            return _read_lines(path, lines, raw, max_memory, negatives)
     except BROKEN as error:
         raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
@@ -71,7 +73,7 @@ def not_utf8(path: Path, error: UnicodeDecodeError) -> InputError:
     return InputError(f"{path} is not UTF-8 text.", found=str(error), advice="Save it again as UTF-8 csv.")
 
 
-def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: float) -> Table:
+def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: float, negatives: bool) -> Table:
     header_line = _without_break(next(lines, b"")).removeprefix(b"\xef\xbb\xbf")
     if not header_line.strip():
         raise InputError(f"{path} has no header.", expected="names in the first line", found="an empty line")
@@ -89,7 +91,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: 
             found=f"the header {header_line[:60].decode()!r}",
             advice="Separate columns by commas or tabs.",
         )
-    reader = _BlockReader(path, separator, np.asarray(columns, dtype=np.str_))
+    reader = _BlockReader(path, separator, np.asarray(columns, dtype=np.str_), negatives)
     blocks: list[Matrix] = []
     names: list[str] = []
     size = path.stat().st_size
@@ -144,6 +146,7 @@ class _BlockReader:
     path: Path
     separator: str
     columns: Names
+    negatives: bool = False
 
     def parse(self, numbers: list[int], lines: list[bytes]) -> tuple[list[str], npt.NDArray[np.float32]]:
         separator = self.separator.encode()
@@ -172,7 +175,7 @@ class _BlockReader:
             self._refuse(numbers, names, bodies, int(place[1]), int(place[2]) - 1)
         if len(values) < len(bodies):  # loadtxt passes over lines that are empty after the name
             self._refuse(numbers, names, bodies, next(row for row, body in enumerate(bodies) if not body.strip()), 0)
-        good = np.isfinite(values) & (values >= 0)
+        good = np.isfinite(values) if self.negatives else np.isfinite(values) & (values >= 0)
         if not good.all():
             row, column = (int(i) for i in np.argwhere(~good)[0])
             self._refuse(numbers, names, bodies, row, column)

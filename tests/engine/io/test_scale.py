@@ -1,12 +1,14 @@
 """Counts, normalised and logged values are told apart, dense and sparse alike."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 
-from scgnn2_engine.io import from_anndata
-from scgnn2_engine.io.scale import detect_scale
+from scgnn2_engine.io import convert, from_anndata, read
+from scgnn2_engine.io.bulk import read_bulk
+from scgnn2_engine.io.scale import detect_scale, take_scale
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.simulation import simulate
 
@@ -98,3 +100,130 @@ def test_other_logarithms_are_brought_to_the_natural_one(asked, base, sparse):
     assert np.array_equal(adata.X.toarray() if sparse else adata.X, given)  # the user's own stays
     (doubt,) = from_anndata(AnnData(COUNTS.astype(np.float32) * 100), RunParams(load_scale=asked).load).warnings
     assert "the values look normalised" in doubt
+
+
+PER_10K = (COUNTS / TOTALS * 1e4).astype(np.float32)
+SOME = PER_10K[:, :100]  # of a selection of genes the totals differ
+
+
+def as_float16(x):
+    return x.astype(np.float16).astype(np.float32)
+
+
+@pytest.mark.parametrize("stored", [np.asarray, as_float16, lambda x: np.round(x, 3), lambda x: np.round(x, 4)])
+@pytest.mark.parametrize(("name", "base"), [("log2", 2), ("log10", 10)])
+@pytest.mark.parametrize("linear", [COUNTS, PER_10K, SOME], ids=["counts", "equal totals", "some genes"])
+def test_a_base_that_the_values_show_is_taken_and_said(linear, name, base, stored):
+    taken = take_scale(stored((np.log1p(linear) / np.log(base)).astype(np.float32)))
+    assert taken.scale == "logged"
+    assert taken.normalised == (linear is not COUNTS)
+    assert taken.expression == pytest.approx(np.log1p(linear), abs=0.02)
+    (warning,) = taken.warnings
+    assert warning.startswith(f"The values are {name}(1 + x)")
+    assert f"Scale {name}(1 + x), brought to ln(1 + x)" in taken.note
+
+
+@pytest.mark.parametrize("stored", [np.asarray, as_float16, lambda x: np.round(x, 3), lambda x: np.round(x, 2)])
+@pytest.mark.parametrize("linear", [COUNTS, PER_10K, SOME], ids=["counts", "equal totals", "some genes"])
+def test_natural_logarithms_stay_as_they_are(linear, stored):
+    given = stored(np.log1p(linear).astype(np.float32))
+    taken = take_scale(given)
+    assert taken.expression is given
+    assert taken.warnings == ()
+    assert taken.normalised == (linear is not COUNTS)
+    assert ("so cells were never normalised" in taken.note) == (linear is COUNTS)
+
+
+def with_log1p(values, base):
+    return AnnData(values.astype(np.float32), uns={"log1p": {} if base is None else {"base": base}})
+
+
+LENGTHS = np.random.default_rng(1).lognormal(size=300)
+TPM = (COUNTS / LENGTHS / (COUNTS / LENGTHS).sum(1, keepdims=True) * 1e6)[:, :100]  # nothing in these tells a base
+
+
+@pytest.mark.parametrize("base", [2, 10.0, 3, np.float32(2), np.array([2.0])])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_the_base_in_uns_is_taken(tmp_path, base, from_file):
+    number = float(np.ravel(base)[0])
+    adata = with_log1p(np.log1p(TPM) / np.log(number), base)
+    if from_file:
+        adata.write_h5ad(tmp_path / "a.h5ad")
+    data = read(tmp_path / "a.h5ad") if from_file else from_anndata(adata)
+    assert data.expression == pytest.approx(np.log1p(TPM), rel=1e-5)
+    assert data.warnings == ()
+    assert f"Scale log{number:g}(1 + x), brought to ln(1 + x): as uns['log1p'] says." in data.notes
+
+
+@pytest.mark.parametrize("base", [None, np.e])
+def test_without_a_base_in_uns_it_is_the_natural_one(base):
+    data = from_anndata(with_log1p(np.log1p(SOME / LENGTHS[:100]), base))
+    assert data.expression == pytest.approx(np.log1p(SOME / LENGTHS[:100]), rel=1e-6)
+    assert "Scale logged, ln(1 + x): as uns['log1p'] says." in data.notes
+
+
+@pytest.mark.parametrize("base", ["two", 0.5, float("nan"), [], "2,0"])
+def test_a_base_that_is_none_is_passed_over(base):
+    data = from_anndata(with_log1p(np.log1p(PER_10K), base))
+    assert data.expression == pytest.approx(np.log1p(PER_10K), rel=1e-6)
+
+
+def test_what_the_values_show_goes_before_uns():
+    data = from_anndata(with_log1p(np.log1p(PER_10K), 2))
+    assert data.expression == pytest.approx(np.log1p(PER_10K), rel=1e-6)
+    (warning,) = data.warnings
+    assert "says log2(1 + x), but the values are ln(1 + x): every cell gets the total 10000" in warning
+    data = from_anndata(with_log1p(PER_10K, 2))
+    assert data.scale == "normalised"
+    assert "says that the logarithm was taken, but the values look normalised" in data.warnings[0]
+
+
+def test_what_was_asked_for_goes_before_all():
+    adata = with_log1p(np.log1p(TPM) / np.log(2), 2)
+    data = from_anndata(adata, RunParams(load_scale="logged").load)
+    assert np.array_equal(data.expression, adata.X)
+    data = from_anndata(adata, RunParams(load_scale="log10").load)
+    assert data.expression == pytest.approx(adata.X * np.log(10), rel=1e-6)
+
+
+@pytest.mark.parametrize("linear", [COUNTS, PER_10K, SOME], ids=["counts", "equal totals", "some genes"])
+def test_a_logarithm_that_was_taken_twice_is_doubted(linear):
+    (warning,) = take_scale(np.log1p(np.log1p(linear)).astype(np.float32)).warnings
+    assert warning.startswith("The logarithm seems to have been taken twice")
+    assert "numpy.expm1" in warning
+
+
+def test_values_that_are_unusual_for_natural_logarithms_are_doubted():
+    (small,) = take_scale((TPM / TPM.max()).astype(np.float32)).warnings
+    assert "No value is above 1" in small
+    (large,) = take_scale(np.log2(1 + TPM * 10).astype(np.float32)).warnings
+    assert "--load_scale log2" in large
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_log2_of_a_bulk_sample(tmp_path, samples):
+    tpm = (COUNTS / LENGTHS / (COUNTS / LENGTHS).sum(1, keepdims=True) * 1e6)[:samples]
+    genes = np.array([f"Gene{gene}" for gene in range(300)])
+    table = pd.DataFrame(np.log2(1 + tpm), columns=genes, index=[f"s{sample}" for sample in range(samples)])
+    table.T.to_csv(tmp_path / "bulk.csv")
+    bulk, _, warnings = read_bulk(tmp_path / "bulk.csv", genes)
+    assert bulk.expression == pytest.approx(tpm, rel=1e-3, abs=1e-3)
+    assert "The values are log2(1 + x), with which every cell gets the total 1e+06" in warnings[0]
+
+
+def test_convert_changes_no_value(tmp_path):
+    table = pd.DataFrame(np.log2(1 + PER_10K), index=[f"cell_{i}" for i in range(200)])
+    table.columns = [f"ENSG{gene:011d}" for gene in range(300)]
+    table.to_csv(tmp_path / "log2.csv")
+    convert(tmp_path / "log2.csv", tmp_path / "log2.h5ad")
+    written = read_h5ad(tmp_path / "log2.h5ad").X
+    written = written.toarray() if sp.issparse(written) else written
+    assert written == pytest.approx(np.log2(1 + PER_10K), rel=1e-6)
+
+
+def test_logarithms_of_expected_counts_are_recognised():
+    expected = np.where(np.random.default_rng(2).random(COUNTS.shape) < 0.5, COUNTS, COUNTS * 0.93)
+    taken = take_scale(np.log2(1 + expected).astype(np.float32))
+    assert not taken.normalised
+    assert taken.expression == pytest.approx(np.log1p(expected), rel=1e-5)
+    assert "log2(1 + x), with which many values become whole numbers" in taken.warnings[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from anndata import AnnData
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import EpochEnded, Notice, drain
+from scgnn2_engine.io import from_anndata
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.prepare import UMI_NOTICE, iterate_ltmg, iterate_preprocess, ltmg_states, prepare
 from scgnn2_engine.prepare.masking import benchmark_positions, validation_positions
@@ -286,3 +288,21 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_the_input_alone(counts: n
     assert second.states is not None
     assert first.states.tobytes() == second.states.tobytes()
     np.testing.assert_array_equal(data.expression.toarray(), counts)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_logarithms_of_counts_are_prepared_as_counts_are(sparse):
+    """What was logged and never normalised is divided by library sizes like the counts themselves."""
+    counts = np.random.default_rng(0).negative_binomial(1, 0.2, (40, 60)).astype(np.float32)
+    counts[:20] *= 10
+    form = sp.csr_matrix if sparse else np.asarray
+    params = RunParams(preset="paper", preprocess_top_gene_select=30, preprocess_library_size=True)
+    plain, logged = (
+        prepare(from_anndata(AnnData(form(values))), params) for values in (counts, np.log1p(counts).astype(np.float32))
+    )
+    assert logged.scale == "counts"
+    assert np.array_equal(logged.size_factors, plain.size_factors)
+    assert logged.size_factors.max() > 2
+    assert np.array_equal(logged.x, plain.x)
+    assert any("never normalised" in warning for warning in logged.warnings)
+    assert not any("normalised already" in note for note in logged.notes)
