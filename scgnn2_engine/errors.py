@@ -6,6 +6,7 @@ attributes so that a screen can lay them out, and each class carries the exit co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -69,6 +70,36 @@ class OutputError(ScgnnError):
     """A result cannot be written: it exists already, the folder is not writable, or the disk is full."""
 
     exit_code = 4
+
+
+class PartialOutputError(OutputError):
+    """Some files of a result could not be written; all the others are in their place.
+
+    Parameters
+    ----------
+    not_written
+        Name of each missing file to the reason.
+
+    Attributes
+    ----------
+    not_written
+        The same.
+
+    Examples
+    --------
+    >>> error = PartialOutputError({"seurat.rds": "no room for it"})
+    >>> error.problem, error.not_written
+    ('Not written: seurat.rds (no room for it).', {'seurat.rds': 'no room for it'})
+    """
+
+    exit_code = 8
+
+    def __init__(self, not_written: Mapping[str, str]) -> None:
+        self.not_written = dict(not_written)
+        super().__init__(
+            f"Not written: {'; '.join(f'{name} ({why})' for name, why in self.not_written.items())}.",
+            advice="Everything else is in the folder; its run.json names what is missing, under not_written.",
+        )
 
 
 class InsufficientMemoryError(ScgnnError):

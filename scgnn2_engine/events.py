@@ -7,13 +7,13 @@ Events are frozen and carry detached CPU NumPy arrays only.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
 from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Prepared, Result
+from scgnn2_engine.types import Dataset, Prepared, Result
 
 Stage = Literal[
     "load",
@@ -78,10 +78,13 @@ class DataPrepared:
         Kept cells and genes, their names, what was hidden.
     obs
         (n_obs, ...) annotation of the kept cells that came with the data, or None.
+    dataset
+        All that was read.
     """
 
     prepared: Prepared
     obs: pd.DataFrame | None = None
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,14 @@ class IterationEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is over and this is its result; ``reason`` says which rule ended it."""
+    """The run is over and this is its result; ``reason`` says which rule ended it.
+
+    ``not_written``: of a run with a folder, the files that could not be written, each with the reason.
+    """
 
     result: Result
     reason: StopReason
+    not_written: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from scgnn2_engine.events import (
 )
 from scgnn2_engine.gap_filling import answers, take_in
 from scgnn2_engine.graph import graph_change, neighbour_count, smoothed_graph
-from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io import changes_in_the_result, read_dataset
 from scgnn2_engine.iteration import embed, one_iteration
 from scgnn2_engine.journey import GivenUpError, Journey, Steps, Watch
 from scgnn2_engine.loop_state import LoopState
@@ -145,7 +145,7 @@ def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Res
     journey = yield from _check(journey, prepared, dataset)
     if params.run_LTMG or dataset.states is not None:
         prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
-    yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells])
+    yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells], dataset)
     if params.feature_AE.objective == "denoise":
         observed, notices = take_in(prepared, params)
         yield from notices
@@ -283,6 +283,11 @@ def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Jour
         )
     if doubt := of_another_preset(params):
         yield Notice(doubt, "warning", "load")
+    notes, warnings = changes_in_the_result(prepared, dataset)
+    for note in notes:
+        yield Notice(note, "info", "output")
+    for warning in warnings:
+        yield Notice(warning, "warning", "output")
     for key, why in without_effect(params).items():
         yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
     bulk = None

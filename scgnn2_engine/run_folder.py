@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scgnn2_engine.errors import OutputError
+from scgnn2_engine.errors import MissingPackageError, OutputError, PartialOutputError
 from scgnn2_engine.events import (
     DataPrepared,
     Event,
@@ -31,8 +31,10 @@ from scgnn2_engine.io import (
     require_room,
     result_files,
     stored_entries,
+    try_to_write,
     write,
     write_intermediate,
+    write_record,
 )
 from scgnn2_engine.loop import iterate
 from scgnn2_engine.params import RunParams
@@ -65,7 +67,9 @@ def iterate_to_folder(
     Yields
     ------
     Event
-        The run's events, then the stage ``output``. Each is appended to ``events.jsonl`` before it is yielded.
+        The run's events, then the stage ``output``. Each is appended to ``events.jsonl`` before it is yielded. A file
+        that cannot be written takes no other with it: a warning says why, and ``RunEnded.not_written`` and ``run.json``
+        name it.
 
     Raises
     ------
@@ -136,9 +140,17 @@ def _steps(data: Data | None, params: RunParams, folder: Path, stop: Stop) -> Ge
             if isinstance(event, DataPrepared):
                 prepared = event.prepared
                 require_room(folder, _expected_size(prepared, n_genes, params))
+                yield from _tried(event, folder, params)
             if isinstance(event, IterationEnded) and params.output.intermediate:
                 write_intermediate(event.state, prepared, folder)
             yield event
+
+
+def _tried(event: DataPrepared, folder: Path, params: RunParams) -> Generator[Event, None, None]:
+    """What could fail at the end fails now, where it costs nothing."""
+    if event.dataset is not None:
+        for warning in try_to_write(event.prepared, event.dataset, folder, seurat=params.output.seurat):
+            yield Notice(warning, "warning", "output")
 
 
 def _renamed(result: Result) -> Generator[Event, None, None]:
@@ -181,13 +193,34 @@ def _output(ended: RunEnded, params: RunParams, folder: Path, stop: Stop) -> Gen
                 yield Notice(f"No map of the cells: {error}", "warning", "output")
         if params.output.seurat:
             yield from _renamed(result)
-        write(result, folder, params=params, overwrite=True)
+        not_written: dict[str, str] = {}
+        try:
+            write(result, folder, params=params, overwrite=True)
+        except PartialOutputError as error:
+            not_written |= error.not_written
+            yield Notice(str(error), "warning", "output")
         if params.output.figures and not stop():
-            try:
-                draw_figures(result, folder, stop=stop)
-            except Exception as error:  # nor must a figure
-                yield Notice(f"No figures: {error}", "warning", "output")
+            without_figures = yield from _figures(result, folder, stop)
+            if without_figures:
+                not_written |= without_figures
+                write_record(result, folder, not_written)
         if params.output.figures and stop():
             yield Notice(FIGURES_LEFT_OUT, "info", "output")
         yield StageEnded("output", 0, time.perf_counter() - start, memory.take())
-    yield RunEnded(result, ended.reason)
+    yield RunEnded(result, ended.reason, not_written)
+
+
+def _figures(result: Result, folder: Path, stop: Stop) -> Generator[Event, None, dict[str, str]]:
+    """Draw what can be drawn; the figures that cannot are returned with the reason."""
+    failed: dict[str, str] = {}
+    try:
+        draw_figures(result, folder, stop=stop)
+    except PartialOutputError as error:
+        failed = error.not_written
+        yield Notice(str(error), "warning", "output")
+    except MissingPackageError as error:  # they were never to be had here
+        yield Notice(f"No figures: {error}", "warning", "output")
+    except Exception as error:  # a figure must never cost the result
+        failed["figures"] = str(error)
+        yield Notice(f"No figures: {error}", "warning", "output")
+    return failed

@@ -1,7 +1,8 @@
 """The command line: ``scgnn2 run|inspect|plot|ltmg|params|simulate|convert|evaluate|benchmark`` and others' commands.
 
 Exit codes: 0 done (a time budget that ran out included), 1 unexpected error, 2 parameter, 3 input, 4 output,
-5 memory, 6 training, 7 missing package, 130 stopped by Ctrl-C or SIGTERM (the best state so far is written).
+5 memory, 6 training, 7 missing package, 8 partial (a file of the result is missing, run.json says which and why; all
+others are there), 130 stopped by Ctrl-C or SIGTERM (the best state so far is written).
 """
 
 from __future__ import annotations

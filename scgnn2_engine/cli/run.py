@@ -8,7 +8,7 @@ from typing import Any
 
 from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
 from scgnn2_engine.cli.parsing import add_parameter_flags, given_data, given_params
-from scgnn2_engine.errors import InsufficientMemoryError, TrainingError
+from scgnn2_engine.errors import InsufficientMemoryError, PartialOutputError, TrainingError
 
 BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
 """Exit codes of runs that broke down after an iteration was complete; its results are written all the same."""
@@ -53,8 +53,10 @@ def _run(arguments: argparse.Namespace) -> int:
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)
             if isinstance(event, RunEnded):
-                reason = event.reason
+                reason, not_written = event.reason, event.not_written
     print(f"Results: {Path(params.output.dir).resolve()}")
+    if not_written:
+        raise PartialOutputError(not_written)
     if reason in BROKEN_OFF:
         return BROKEN_OFF[reason]
     return INTERRUPTED if reason == "stop_signal" else 0

@@ -18,7 +18,7 @@ from scgnn2_engine.events import Event, RunEnded
 from scgnn2_engine.io.atomic import output_error
 from scgnn2_engine.io.records import json_line
 from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Prepared, Result
+from scgnn2_engine.types import Dataset, Prepared, Result
 
 
 class EventLog:
@@ -86,6 +86,8 @@ def _event_fields(event: Event) -> dict[str, Any]:
     kept = {field.name: _without_arrays(getattr(event, field.name)) for field in fields(event)}
     line = {name: value for name, value in kept.items() if not _is_bulky(value)}
     if isinstance(event, RunEnded):
+        if not event.not_written:
+            del line["not_written"]
         line["selected_iteration"] = event.result.selected_iteration
     return line
 
@@ -97,4 +99,4 @@ def _without_arrays(value: Any) -> Any:
 
 
 def _is_bulky(value: Any) -> bool:
-    return isinstance(value, np.ndarray | pd.DataFrame | LoopState | Prepared | Result)
+    return isinstance(value, np.ndarray | pd.DataFrame | LoopState | Dataset | Prepared | Result)

@@ -19,8 +19,8 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
+from scgnn2_engine.io.storing import write_h5ad
 from scgnn2_engine.io.tables import write_matrix
-from scgnn2_engine.io.to_anndata import write_h5ad
 from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> l
     name = path.name.lower()
     if name.endswith(".h5ad"):
         with whole_file(path) as temporary:
-            return write_h5ad(_as_anndata(data), temporary, compression="gzip")
+            return write_h5ad(_as_anndata(data), temporary, compression="gzip").phrases
     if name.endswith(TEXT):
         one, lost = _as_matrix(data)
         _write_text(one, path)

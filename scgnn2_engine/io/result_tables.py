@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,22 @@ EVALUATION_TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagno
 """Written where the run was evaluated, the last two with its diagnostics."""
 
 
-def write_tables(result: Result, folder: Path) -> None:
-    """Write every table of a result as ``<name>.csv``."""
-    names = result.prepared.obs_names
-    write_matrix(folder / "imputed.csv", result.imputed, names, result.prepared.var_names, number=SIX_DIGITS)
-    for kind, embedding in _embeddings(result):
-        write_embedding(folder, kind, embedding, names)
-    write_edges(folder / "graph_edgeList.csv", result.graph.adjacency(weighted=True), names)
+def table_writers(result: Result) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """Every table of a result: the name of its file, and what writes it to a path."""
+    prepared = result.prepared
+    names, weights = prepared.obs_names, result.graph.adjacency(weighted=True)
+    yield (
+        "imputed.csv",
+        lambda path: write_matrix(path, result.imputed, names, prepared.var_names, number=SIX_DIGITS),
+    )
+    for kind, values in _embeddings(result):
+        yield (
+            f"{kind}_embedding.csv",
+            partial(write_matrix, values=values, row_names=names, column_names=_dimensions(kind, values)),
+        )
+    yield "graph_edgeList.csv", lambda path: write_edges(path, weights, names)
     for name, frame in _small_frames(result):
-        write_frame(folder / f"{name}.csv", frame)
+        yield f"{name}.csv", partial(write_frame, frame=frame)
 
 
 def write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
-from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.records import json_text
 from scgnn2_engine.io.result_tables import evaluation_frames
+from scgnn2_engine.io.storable import Said
+from scgnn2_engine.io.storing import stored_parts
 from scgnn2_engine.types import Dataset, Prepared, Result
 
 if TYPE_CHECKING:
@@ -59,59 +59,93 @@ def result_to_anndata(result: Result) -> AnnData:
     >>> sorted(adata.layers), sorted(adata.obsp)
     (['counts', 'scgnn2_imputed', 'scgnn2_rate', 'scgnn2_value', 'scgnn2_zeros_kept'], ['scgnn2_connectivities'])
     """
-    import anndata
-
     prepared, source = result.prepared, result.source
-    names = pd.Index(prepared.obs_names.astype(object))
-    obs = storable(result.obs) if result.obs is not None else pd.DataFrame(index=names)
-    obs = obs.loc[:, [not _of_a_run(name) for name in obs.columns]]
-    obs.index = names
-    obs["scgnn2_cluster"] = cluster_categories(result.labels)
+    adata, _ = annotation_of(prepared, source, result.obs)
+    adata.X = prepared.expression
+    adata.obs["scgnn2_cluster"] = cluster_categories(result.labels)
     for name, score in _scores(result).items():
-        obs[f"scgnn2_{name}"] = score
-    obsm: dict[str, Any] = {} if source is None else _carried(source.obsm, prepared.cells)
-    obsm |= {"X_scgnn2_feature": result.feature_embedding, "X_scgnn2_graph": result.graph_embedding}
+        adata.obs[f"scgnn2_{name}"] = score
+    adata.obsm["X_scgnn2_feature"] = result.feature_embedding
+    adata.obsm["X_scgnn2_graph"] = result.graph_embedding
     if result.umap is not None:
-        obsm["X_scgnn2_umap"] = result.umap
-    layers: dict[str, Any] = {"scgnn2_imputed": result.imputed}
-    layers |= {f"scgnn2_{name}": values for name, values in result.outputs.items()}
+        adata.obsm["X_scgnn2_umap"] = result.umap
+    if result.deconvolution is not None:
+        adata.varm["scgnn2_bulk_profiles"] = _bulk_profiles(result)
+    adata.obsp["scgnn2_connectivities"] = result.graph.adjacency(weighted=True)
+    adata.layers["scgnn2_imputed"] = result.imputed
+    for name, values in result.outputs.items():
+        adata.layers[f"scgnn2_{name}"] = values
     if prepared.scale == "counts":
-        layers["counts"] = prepared.expression
+        adata.layers["counts"] = prepared.expression
     metrics = result.metrics.copy()
     metrics.index = metrics.index.astype(str)
-    adata = anndata.AnnData(
-        X=prepared.expression,
-        obs=obs,
-        var=_genes(prepared.var_names, source, prepared.genes),
-        layers=layers,
-        obsm=obsm,
-        varm=({} if source is None else _carried(source.varm, prepared.genes))
-        | ({} if result.deconvolution is None else {"scgnn2_bulk_profiles": _bulk_profiles(result)}),
-        obsp=_carried_obsp(result) | {"scgnn2_connectivities": result.graph.adjacency(weighted=True)},
-        uns={
-            **({} if source is None else source.uns),
-            "scgnn2": {
-                "run": json_text(result.record),
-                "metrics": metrics,
-                "selected_iteration": result.selected_iteration,
-                "scale_of_X": prepared.scale,
-                "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
-                "scale_of_imputed": "ln(1 + expression), natural logarithm",
-                "size_factors": prepared.size_factors,
-                **_hidden_positions(prepared),
-                **_evaluation(result),
-            },
-        },
-    )
+    adata.uns["scgnn2"] = {
+        "run": json_text(result.record),
+        "metrics": metrics,
+        "selected_iteration": result.selected_iteration,
+        "scale_of_X": prepared.scale,
+        "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
+        "scale_of_imputed": "ln(1 + expression), natural logarithm",
+        "size_factors": prepared.size_factors,
+        **_hidden_positions(prepared),
+        **_evaluation(result),
+    }
     if source is not None and source.n_vars > prepared.n_vars:
         every = source.expression if len(prepared.cells) == source.n_obs else source.expression[prepared.cells]
-        adata.raw = anndata.AnnData(
-            X=every,
-            obs=pd.DataFrame(index=names),
-            var=_genes(source.var_names, source, slice(None)),
-            varm=_carried(source.varm, slice(None)),
-        )
+        adata.raw = _every_gene(source, adata.obs[[]], every, Said())
     return adata
+
+
+def annotation_of(
+    prepared: Prepared, source: Dataset | None, obs: pd.DataFrame | None = None, *, raw: bool = False
+) -> tuple[AnnData, Said]:
+    """What comes with the input into a result, in a form that h5ad can hold: an AnnData without expression.
+
+    Parameters
+    ----------
+    prepared
+        The kept cells and genes.
+    source
+        The data set as it was read.
+    obs
+        (n_obs, ...) annotation of the kept cells; None: that of ``source``.
+    raw
+        With the annotation of all genes in ``raw``, beside a matrix without entries.
+
+    Returns
+    -------
+    adata
+        (n_obs, n_vars) of the kept cells and genes.
+    said
+        What is stored otherwise than it came.
+    """
+    said = Said()
+    cells = pd.Index(prepared.obs_names.astype(object))
+    if obs is None and source is not None and source.obs is not None:
+        obs = source.obs.iloc[prepared.cells]
+    obs = pd.DataFrame(index=cells) if obs is None else obs.set_axis(cells, axis=0)
+    slots: dict[str, Mapping[Any, Any]] = {}
+    if source is not None:
+        slots["obsm"] = _carried(source.obsm, prepared.cells)
+        slots["varm"] = _carried(source.varm, prepared.genes)
+        slots["obsp"] = {key: rows[:, prepared.cells] for key, rows in _carried(source.obsp, prepared.cells).items()}
+    adata = stored_parts(
+        said,
+        obs=obs.loc[:, [not _of_a_run(name) for name in obs.columns]],
+        var=_genes(prepared.var_names, source, prepared.genes),
+        uns={} if source is None else source.uns,
+        slots=slots,
+    )
+    if raw and source is not None and source.n_vars > prepared.n_vars:
+        nothing = sp.csr_matrix((prepared.n_obs, source.n_vars), dtype=np.float32)
+        adata.raw = _every_gene(source, adata.obs[[]], nothing, said)
+    return adata, said
+
+
+def _every_gene(source: Dataset, obs: pd.DataFrame, expression: Any, said: Said) -> AnnData:
+    genes = _genes(source.var_names, source, slice(None))
+    varm = _carried(source.varm, slice(None))
+    return stored_parts(said, x=expression, obs=obs, var=genes, slots={"varm": varm}, place="raw.")
 
 
 def _hidden_positions(prepared: Prepared) -> dict[str, Any]:
@@ -135,7 +169,7 @@ def _genes(var_names: Any, source: Dataset | None, kept: Any) -> pd.DataFrame:
     index = pd.Index(var_names.astype(object))
     if source is None or source.var is None:
         return pd.DataFrame(index=index)
-    return storable(source.var.iloc[kept]).set_axis(index, axis=0)
+    return source.var.iloc[kept].set_axis(index, axis=0)
 
 
 def _scores(result: Result) -> dict[str, float]:
@@ -146,21 +180,16 @@ def _scores(result: Result) -> dict[str, float]:
 
 def _carried(items: Mapping[str, Any], rows: Any) -> dict[str, Any]:
     """Some rows of what else was known; what this program writes itself is not taken over from an earlier run."""
-    return {
-        key: values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
-        for key, values in items.items()
-        if not _of_a_run(key)
-    }
+    return {key: _rows(values, rows) for key, values in items.items() if not _of_a_run(key)}
 
 
-def _carried_obsp(result: Result) -> dict[str, Any]:
-    if result.source is None:
-        return {}
-    cells = result.prepared.cells
-    return {key: graph[cells][:, cells] for key, graph in result.source.obsp.items() if not _of_a_run(key)}
+def _rows(values: Any, rows: Any) -> Any:
+    if isinstance(values, pd.DataFrame | pd.Series):
+        return values.iloc[rows]
+    return (values.tocsr() if sp.issparse(values) else values)[rows]
 
 
-def _of_a_run(key: str) -> bool:
+def _of_a_run(key: object) -> bool:
     """Whether an earlier run of this program left it, in an AnnData or in a Seurat object."""
     return str(key).removeprefix("X_").lower().startswith(("scgnn2_", "scgnn2."))
 
@@ -184,88 +213,3 @@ def cluster_categories(labels: Any) -> pd.Categorical:
     ['2', '10']
     """
     return pd.Categorical(np.asarray(labels).astype(str), categories=[str(label) for label in np.unique(labels)])
-
-
-def storable(obs: pd.DataFrame) -> pd.DataFrame:
-    """A copy of a cell annotation that h5ad can hold: columns of mixed kinds become text, reserved names get a tail."""
-    stored = obs.copy()
-    stored.columns = pd.Index([f"{name}_" if str(name) == "_index" else str(name) for name in stored.columns])
-    stored = stored.loc[:, ~stored.columns.duplicated()]
-    for name in stored.columns:
-        values = stored[name]
-        if values.dtype != object:
-            continue
-        kinds = {type(value) for value in values.dropna()}
-        if not kinds:  # all missing: of no kind that a file could hold but a category
-            stored[name] = pd.Categorical([None] * len(values))
-        elif kinds != {str} and kinds != {bool}:
-            stored[name] = values.map(str, na_action="ignore")
-    return stored
-
-
-def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | None = None) -> list[str]:
-    """Write an AnnData of any origin; what h5ad holds differently is returned as phrases.
-
-    Raises
-    ------
-    OutputError
-        Something in it is of a kind that h5ad has no room for.
-    """
-    stored, changed = storable_anndata(adata)
-    try:
-        with warnings.catch_warnings():  # of anndata, about names that will be refused in some later version
-            warnings.simplefilter("ignore")
-            stored.write_h5ad(path, compression=compression)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise OutputError(
-            "Something that came with the data cannot be stored in an h5ad.",
-            expected="numbers, text, categories, and tables and matrices of them",
-            found=" ".join(str(error).split())[:300],
-            advice="Remove it from the data before the run.",
-        ) from error
-    return changed
-
-
-def storable_anndata(adata: AnnData) -> tuple[AnnData, list[str]]:
-    """A form that h5ad can hold, and phrases for what it holds differently; the given one stays as it is.
-
-    In h5ad a slash in a name would open a folder, so a low line stands there.
-    """
-    import anndata
-
-    changed: list[str] = []
-
-    def name(key: object, what: str) -> str:
-        plain = str(key).replace("/", "_")
-        if plain != str(key):
-            changed.append(f"the slash in the name of {what} {key} (it is {plain})")
-        return plain
-
-    def named(items: Any, what: str) -> dict[str, Any]:
-        return {name(key, what): value for key, value in items.items()}
-
-    def nested(value: Any) -> Any:
-        if isinstance(value, pd.DataFrame):
-            return storable(value).rename(columns=lambda column: str(column).replace("/", "_"))
-        if isinstance(value, Mapping):
-            return {str(key).replace("/", "_"): nested(one) for key, one in value.items()}
-        return value
-
-    obs, var = (storable(table) for table in (adata.obs, adata.var))
-    obs.columns = pd.Index([name(column, "column") for column in obs.columns])
-    var.columns = pd.Index([name(column, "column") for column in var.columns])
-    stored = anndata.AnnData(
-        adata.X,
-        obs=obs,
-        var=var,
-        layers=named(adata.layers, "layer"),
-        obsm=named(adata.obsm, "embedding"),
-        varm=named(adata.varm, "loadings"),
-        obsp=named(adata.obsp, "graph"),
-        varp=named(adata.varp, "graph of genes"),
-        uns=nested(adata.uns),
-    )
-    if adata.raw is not None:
-        raw = anndata.AnnData(adata.raw.X, var=storable(adata.raw.var), obs=obs[[]], varm=dict(adata.raw.varm))
-        stored.raw = raw
-    return stored, changed

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn2_engine.errors import OutputError
+from scgnn2_engine.errors import OutputError, PartialOutputError
 from scgnn2_engine.events import Stop, never
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.storing import reason_of
 from scgnn2_engine.plots.cell_graph import cell_graph, umap_positions
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
@@ -107,16 +108,22 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1, stop: 
     ------
     MissingPackageError
         HoloViews is not installed.
-    OutputError
-        A file cannot be written.
+    PartialOutputError
+        Some figures could not be drawn; the others are there.
     """
     holoviews()
     folder = Path(directory) / "figures"
     written: list[Path] = []
+    failed: dict[str, str] = {}
     for name, draw in _standard_figures(result, seed).items():
         if stop():
             break
-        written += save_both(draw(), folder / name)
+        try:
+            written += save_both(draw(), folder / name)
+        except Exception as error:  # one figure must not cost the others
+            failed[f"figures/{name}"] = reason_of(error)
+    if failed:
+        raise PartialOutputError(failed)
     return written
 
 

@@ -51,6 +51,7 @@ def test_exit_codes_are_the_documented_ones() -> None:
         "InsufficientMemoryError": 5,
         "TrainingError": 6,
         "MissingPackageError": 7,
+        "PartialOutputError": 8,
     }
     assert all(issubclass(cls, ScgnnError) for cls in tree)
 

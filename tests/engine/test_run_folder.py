@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 
+import anndata
+import numpy as np
+import pandas as pd
 import pytest
 
 import scgnn2_engine.iteration as iteration
 import scgnn2_engine.run_folder as run_folder
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
+from scgnn2_engine.cli import main
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
-from scgnn2_engine.events import IterationEnded, Notice, RunEnded, StageStarted
-from scgnn2_engine.io import claim_directory
+from scgnn2_engine.events import EpochEnded, IterationEnded, Notice, RunEnded, StageStarted
+from scgnn2_engine.io import claim_directory, export, results
 from scgnn2_engine.plots import files
 
 QUICK = {
@@ -105,6 +110,80 @@ def test_after_a_stop_no_more_figures_are_drawn(data, tmp_path, monkeypatch, dra
     assert any(isinstance(event, Notice) and event.message == run_folder.FIGURES_LEFT_OUT for event in events)
     assert (tmp_path / "result.h5ad").is_file()
     assert events[-1].reason == "total_epoch"
+
+
+def test_what_the_result_will_not_hold_is_said_before_training(tmp_path):
+    counts = np.random.default_rng(0).poisson(3, (40, 60)).astype(np.float32)
+    cells = [f"cell_{number}" for number in range(40)]
+    obs = pd.DataFrame({"day": pd.to_datetime(["2024-01-02"] * 40)}, index=cells)
+    adata = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=[f"GENE{number}" for number in range(60)]))
+    adata.obsm["records"] = np.array([(1, object())] * 40, dtype=[("x", int), ("y", object)])
+    adata.obsm["words"] = pd.DataFrame({"word": ["a"] * 40}, index=cells)
+    events = list(iterate_to_folder(adata, params(tmp_path, output_seurat=True)))
+    trained = next(number for number, event in enumerate(events) if isinstance(event, EpochEnded))
+    said = [event.message for event in events[:trained] if isinstance(event, Notice)]
+    assert "Changed in result.h5ad: the kind of obs['day'] (dates, now text)." in said
+    refused = [message for message in said if message.startswith("Not in result.h5ad: obsm['records'] (")]
+    assert len(refused) == 1
+    assert "Not in seurat.rds: obsm records, obsm words." in said
+    assert not list(tmp_path.glob(".scgnn2-writing-*"))
+    assert events[-1].not_written == {}
+    back = anndata.read_h5ad(tmp_path / "result.h5ad")
+    assert set(back.obs["day"]) == {"2024-01-02"}
+    assert "records" not in back.obsm
+    assert [notice["message"] for notice in json.loads((tmp_path / "run.json").read_text())["notices"]].count(
+        said[said.index(refused[0])]
+    ) == 0  # said by the folder, not by the run; events.jsonl has both
+    assert refused[0] in [line.get("message") for line in logged(tmp_path)]
+
+
+def test_repeated_cells_with_tables_beside_them_are_all_in_the_result(tmp_path):
+    counts = np.random.default_rng(0).poisson(3, (30, 40)).astype(np.float32)
+    names = pd.Index([f"AAC{number % 15}-1" for number in range(30)], dtype="string")
+    genes = pd.DataFrame({"ids": [f"ENSG{n}" for n in range(40)]}, index=[f"G{n}" for n in range(40)], dtype="string")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = anndata.AnnData(counts, obs=pd.DataFrame(index=names), var=genes)
+        adata.obsm["protein"] = pd.DataFrame({"CD3": np.arange(30)}, index=adata.obs_names)
+    list(iterate_to_folder(adata, params(tmp_path)))
+    back = anndata.read_h5ad(tmp_path / "result.h5ad")
+    assert back.n_obs == 30
+    assert back.obs_names.is_unique
+    kept = back.obs_names.str.match(r"AAC3-1")
+    assert back.obsm["protein"]["CD3"][kept].tolist() == [3, 18]
+    assert back.var["ids"].tolist() == [f"ENSG{name[1:]}" for name in back.var_names]
+
+
+@pytest.mark.parametrize("broken", ["write_h5ad", "_write_seurat"])
+def test_a_writer_that_fails_at_the_end_costs_its_file_alone(broken, data, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RuntimeError("no such kind")
+
+    monkeypatch.setattr(results, broken, fail)
+    (tmp_path / "in").mkdir()
+    export(data, tmp_path / "in" / "data.csv")
+    flags = [f"--{name}={value}" for name, value in QUICK.items() if not isinstance(value, bool | list)]
+    flags += ["--feature_AE_epoch", "4", "3", "--no-run_LTMG", "--output_seurat", "--output_dir", str(tmp_path / "out")]
+    assert main(["run", str(tmp_path / "in" / "data.csv"), *flags]) == 8
+    missing = {"write_h5ad": "result.h5ad", "_write_seurat": "seurat.rds"}[broken]
+    assert f"scgnn2: Not written: {missing} (no such kind)." in capsys.readouterr().err
+    there = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"imputed.csv", "labels.csv", "result.h5ad", "seurat.rds", "run.json", "figures"} - there == {missing}
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["not_written"] == {missing: "no such kind"}
+    ended = logged(tmp_path / "out")[-1]
+    assert (ended["event"], ended["not_written"]) == ("RunEnded", {missing: "no such kind"})
+
+
+def test_one_figure_that_cannot_be_drawn_is_named_and_the_others_are_there(data, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr(files, "error_heatmap", fail)
+    figures = params(tmp_path, output_figures=True, evaluate_baselines=False)
+    ended = list(iterate_to_folder(data, figures))[-1]
+    assert ended.not_written == {"figures/heatmap": "no such colour"}
+    assert {"graph.html", "curves.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+    assert json.loads((tmp_path / "run.json").read_text())["not_written"] == ended.not_written
 
 
 def test_too_small_a_disk_is_refused_before_training(data, tmp_path, monkeypatch):

@@ -213,7 +213,10 @@ def to_anndata(dataset: Dataset) -> AnnData:
     genes = pd.Index(dataset.var_names.astype(object))
     var = pd.DataFrame(index=genes) if dataset.var is None else dataset.var.set_axis(genes, axis=0)
     expression: Any = dataset.expression
-    adata = AnnData(expression.copy(), obs=obs.copy(), var=var.copy(), obsm=dict(dataset.obsm))
+    adata = AnnData(expression.copy(), obs=obs.copy(), var=var.copy(), obsp=dict(dataset.obsp))
+    for slot, items, rows in ((adata.obsm, dataset.obsm, index), (adata.varm, dataset.varm, genes)):
+        for key, values in items.items():  # a table may have names that were made unique since
+            slot[key] = values.set_axis(rows, axis=0) if isinstance(values, pd.DataFrame) else values
     adata.uns |= dataset.uns
     adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
     return adata
@@ -251,7 +254,7 @@ def _found(
     var, repeated_too = _once(var, "var")
     graphs, dense = _sparse_graphs(beside.get("obsp", {}))
     embeddings = beside.get("obsm", {})
-    again = [key for key in embeddings if key.endswith(SCALED)]
+    again = [key for key in embeddings if str(key).endswith(SCALED)]
     said = (
         *(f"{key} is not carried through a run: of another selection of genes it must be made again." for key in again),
         *(about_cells, about_genes, repeated, repeated_too, dense, behind),
@@ -304,7 +307,7 @@ def _sparse_graphs(graphs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
             full.append(key)
     if not full:
         return kept, ""
-    return kept, f"Not carried through a run: obsp {', '.join(full)}, a number for every two cells."
+    return kept, f"Not carried through a run: obsp {', '.join(map(str, full))}, a number for every two cells."
 
 
 def _as_matrix(matrix: Any, what: str) -> Matrix:
