@@ -85,6 +85,7 @@ def _event_fields(event: Event) -> dict[str, Any]:
     """The fields of an event that fit on a line: no arrays, tables, states or results."""
     kept = {field.name: _without_arrays(getattr(event, field.name)) for field in fields(event)}
     line = {name: value for name, value in kept.items() if not _is_bulky(value)}
+    line.pop("dataset", None)
     if isinstance(event, RunEnded):
         if not event.not_written:
             del line["not_written"]

@@ -31,6 +31,8 @@ QUICK = {
     "output_figures": False,
 }
 
+UNSCORED = {"evaluate_baselines": False, "evaluate_diagnostics": False}
+
 
 @pytest.fixture(scope="module")
 def data():
@@ -119,7 +121,7 @@ def test_what_the_result_will_not_hold_is_said_before_training(tmp_path):
     adata = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=[f"GENE{number}" for number in range(60)]))
     adata.obsm["records"] = np.array([(1, object())] * 40, dtype=[("x", int), ("y", object)])
     adata.obsm["words"] = pd.DataFrame({"word": ["a"] * 40}, index=cells)
-    events = list(iterate_to_folder(adata, params(tmp_path, output_seurat=True)))
+    events = list(iterate_to_folder(adata, params(tmp_path, output_seurat=True, **UNSCORED)))
     trained = next(number for number, event in enumerate(events) if isinstance(event, EpochEnded))
     said = [event.message for event in events[:trained] if isinstance(event, Notice)]
     assert "Changed in result.h5ad: the kind of obs['day'] (dates, now text)." in said
@@ -145,7 +147,7 @@ def test_repeated_cells_with_tables_beside_them_are_all_in_the_result(tmp_path):
         warnings.simplefilter("ignore")
         adata = anndata.AnnData(counts, obs=pd.DataFrame(index=names), var=genes)
         adata.obsm["protein"] = pd.DataFrame({"CD3": np.arange(30)}, index=adata.obs_names)
-    list(iterate_to_folder(adata, params(tmp_path)))
+    list(iterate_to_folder(adata, params(tmp_path, **UNSCORED)))
     back = anndata.read_h5ad(tmp_path / "result.h5ad")
     assert back.n_obs == 30
     assert back.obs_names.is_unique
@@ -162,13 +164,15 @@ def test_a_writer_that_fails_at_the_end_costs_its_file_alone(broken, data, tmp_p
     monkeypatch.setattr(results, broken, fail)
     (tmp_path / "in").mkdir()
     export(data, tmp_path / "in" / "data.csv")
-    flags = [f"--{name}={value}" for name, value in QUICK.items() if not isinstance(value, bool | list)]
-    flags += ["--feature_AE_epoch", "4", "3", "--no-run_LTMG", "--output_seurat", "--output_dir", str(tmp_path / "out")]
+    values = {**QUICK, "total_epoch": 1}
+    flags = [f"--{name}={value}" for name, value in values.items() if not isinstance(value, bool | list)]
+    flags += [f"--no-{name}" for name in ("run_LTMG", "output_figures", *UNSCORED)]
+    flags += ["--feature_AE_epoch", "4", "3", "--output_seurat", "--output_dir", str(tmp_path / "out")]
     assert main(["run", str(tmp_path / "in" / "data.csv"), *flags]) == 8
     missing = {"write_h5ad": "result.h5ad", "_write_seurat": "seurat.rds"}[broken]
     assert f"scgnn2: Not written: {missing} (no such kind)." in capsys.readouterr().err
     there = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"imputed.csv", "labels.csv", "result.h5ad", "seurat.rds", "run.json", "figures"} - there == {missing}
+    assert {"imputed.csv", "labels.csv", "result.h5ad", "seurat.rds", "run.json"} - there == {missing}
     assert json.loads((tmp_path / "out" / "run.json").read_text())["not_written"] == {missing: "no such kind"}
     ended = logged(tmp_path / "out")[-1]
     assert (ended["event"], ended["not_written"]) == ("RunEnded", {missing: "no such kind"})
@@ -179,7 +183,7 @@ def test_one_figure_that_cannot_be_drawn_is_named_and_the_others_are_there(data,
         raise ValueError("no such colour")
 
     monkeypatch.setattr(files, "error_heatmap", fail)
-    figures = params(tmp_path, output_figures=True, evaluate_baselines=False)
+    figures = params(tmp_path, output_figures=True, **UNSCORED)
     ended = list(iterate_to_folder(data, figures))[-1]
     assert ended.not_written == {"figures/heatmap": "no such colour"}
     assert {"graph.html", "curves.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
