@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from hdf5_mutations import HDF5
-from mutations import BYTES, Mutation
+from mutations import BYTES, LINES, Mutation, in_folder
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,32 @@ def tenx_h5(folder: Path) -> Path:
     return folder / "small.h5"
 
 
+def tenx_folder(folder: Path) -> Path:
+    made = folder / "tenx"
+    made.mkdir()
+    x = sp.coo_matrix(counts().T.astype(int))
+    entries = "".join(f"{i + 1} {j + 1} {value}\n" for i, j, value in zip(x.row, x.col, x.data, strict=True))
+    sizes = f"{len(GENES)} {len(CELLS)} {x.nnz}\n"
+    (made / "matrix.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n%\n" + sizes + entries)
+    features = (f"ENSG{i:011d}\t{gene}\tGene Expression\n" for i, gene in enumerate(GENES))
+    (made / "features.tsv").write_text("".join(features))
+    (made / "barcodes.tsv").write_text("".join(f"{cell}\n" for cell in CELLS))
+    return made
+
+
+def tenx_folder_gz(folder: Path) -> Path:
+    """Every file with a checksum."""
+    made = tenx_folder(folder)
+    for path in sorted(made.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
+    return made
+
+
 SOURCES: dict[str, Source] = {
     "h5ad": Source(h5ad, (*BYTES, *HDF5)),
     "h5ad_packed": Source(h5ad_packed, BYTES, checksums=True),
     "tenx_h5": Source(tenx_h5, (*BYTES, *HDF5), checksums=True),
+    "tenx_folder": Source(tenx_folder, (in_folder(*BYTES, *LINES),)),
+    "tenx_folder_gz": Source(tenx_folder_gz, (in_folder(*BYTES),), checksums=True),
 }

@@ -53,6 +53,10 @@ def header_of(handle: IO[bytes], path: Path) -> Header:
     """
     banner = handle.readline(BLOCK).removeprefix(b"\xef\xbb\xbf")
     words = banner.decode("latin-1").lower().split()
+    if b"\r" in banner.rstrip():
+        raise refused(
+            path, 1, "the lines end as on old Macs (CR)", "lines that end in LF or CR LF", shown(banner), "Save it so."
+        )
     if len(words) < 5 or words[0] != "%%matrixmarket" or words[1] != "matrix":
         raise InputError(
             f"{path}, line 1: this is no Matrix Market matrix.",

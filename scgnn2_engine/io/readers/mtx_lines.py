@@ -41,9 +41,7 @@ def blocks(handle: IO[bytes], path: Path, line: int) -> Iterator[tuple[int, byte
     for chunk in _chunks(handle):
         text = rest + chunk
         if b"\r" in text:
-            held = text.endswith(b"\r")  # its newline may follow
             text = text.replace(b"\r\n", b"\n")
-            text = text[:-1].replace(b"\r", b"\n") + b"\r" if held else text.replace(b"\r", b"\n")
         end = text.rfind(b"\n") + 1
         if not end and len(text) >= BLOCK:
             raise refused(path, line, "the line is longer than any of Matrix Market", "lines", shown(text))

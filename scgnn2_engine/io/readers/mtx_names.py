@@ -28,6 +28,11 @@ _SYMBOL_COLUMNS = (
     "gene",
 )  # fmt: skip
 _KIND_COLUMNS = ("feature_type", "feature_types", "featuretype")
+_HEADERS = frozenset({
+    *_CELL_COLUMNS, *_ID_COLUMNS, *_SYMBOL_COLUMNS, *_KIND_COLUMNS, "", "0", "x", "x1", "v1", "v2", "index", "genes",
+    "feature", "features", "cellid", "cell_ids", "cellnames", "cell_names", "names", "symbols", "sample", "rownames",
+    "colnames", "unnamed:_0",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class NamesFile:
 
     def misfit(self, n: int) -> int:
         """0 where there are as many lines as names, 1 where a header stands above them, 2 where they do not fit."""
-        return {n: 0, n + 1: 1}.get(len(self.lines), 2)
+        if len(self.lines) == n + 1 and not _HEADERS.isdisjoint(map(_plain, self.lines[0])):
+            return 1
+        return 0 if len(self.lines) == n else 2
 
     def columns(self, n: int) -> Columns:
         """The columns for ``n`` names."""
@@ -72,10 +79,10 @@ class Columns:
     header: list[str] | None
     notes: list[str] = field(default_factory=list)
 
-    def place(self, names: Sequence[str], otherwise: int | None) -> int | None:
+    def place(self, names: Sequence[str]) -> int | None:
         """Which column a header calls by one of these names."""
-        called = [re.sub(r"[ .]", "_", name.strip().lower()) for name in self.header or ()]
-        return next((called.index(name) for name in names if name in called), otherwise)
+        called = [_plain(name) for name in self.header or ()]
+        return next((called.index(name) for name in names if name in called), None)
 
     def called(self, place: int, otherwise: str) -> str:
         """What to call a column."""
@@ -164,7 +171,7 @@ def cells_of(names: NamesFile, n: int) -> tuple[Names, pd.DataFrame | None, list
     The first column names them, unless a header calls another one barcode or cell.
     """
     columns = names.columns(n)
-    place = columns.place(_CELL_COLUMNS, 0) or 0
+    place = columns.place(_CELL_COLUMNS) or 0
     if not columns.values:
         return np.zeros(0, dtype=np.str_), None, columns.notes
     others = {columns.called(i, "barcodes"): _typed(values) for i, values in enumerate(columns.values) if i != place}
@@ -192,10 +199,11 @@ def features_of(names: NamesFile, n: int, symbols: NamesFile | None = None) -> t
     """
     columns = names.columns(n)
     values, notes = columns.values or [[]], columns.notes
-    ids = columns.place(_ID_COLUMNS, None if columns.header else 0)
-    symbol = columns.place(_SYMBOL_COLUMNS, None if columns.header or len(values) < 2 else 1)
-    ids = ids if ids is not None else symbol if symbol is not None else 0
-    kinds = columns.place(_KIND_COLUMNS, None if columns.header or len(values) < 3 else 2)
+    ids, symbol = columns.place(_ID_COLUMNS), columns.place(_SYMBOL_COLUMNS)
+    kinds = columns.place(_KIND_COLUMNS)
+    if ids is None and symbol is None:
+        ids, symbol, kinds = (place if place < len(values) else None for place in range(3))
+    ids = ids if ids is not None else symbol or 0
     if symbol == 1 and kinds is None and len(values) == 2 and set(values[1]) <= KINDS:
         symbol, kinds = None, 1
     if symbol is not None and symbol != ids and _accessions(values[symbol]) and not _accessions(values[ids]):
@@ -213,6 +221,10 @@ def features_of(names: NamesFile, n: int, symbols: NamesFile | None = None) -> t
         kinds=[one or filling for one in values[kinds]] if kinds is not None else [EXPRESSION] * len(values[ids]),
         columns=others,
     ), notes
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[ .]", "_", name.strip().lower())
 
 
 def _accessions(values: list[str]) -> bool:
