@@ -21,6 +21,7 @@ from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.types import Dataset
 
 _MANY_LEFT_OUT = 0.1  # of a sample's genes: from there on the user should know before a run
+_SAME_TOTAL = 1.1  # medians of samples that were normalised alike
 _NUMBERED = re.compile(r"(cell|sample|well|barcode|c)?[_.\- ]?\d+|[A-P]\d{1,2}", re.IGNORECASE)
 """Names that cells of any sample may have: numbers, and wells of a plate."""
 
@@ -93,7 +94,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
         obs=obs,
         var=var,
         notes=(summary, *said, *renamed, *left_out, *obs_notes, *var_notes, *_not_joined(samples)),
-        warnings=(*warned, *doubts, *_same_cells(samples)),
+        warnings=(*warned, *doubts, *_other_totals(samples), *_same_cells(samples)),
         facts={
             "orientation": "",
             "matrix": "",
@@ -107,7 +108,7 @@ def joined(samples: Mapping[str, Dataset], max_memory: float = 0.0) -> Dataset:
 
 def _require_one_scale(samples: Mapping[str, Dataset]) -> None:
     scales = {
-        name: data.scale + " counts, not normalised" * (not data.facts.get("normalised", True))
+        name: data.scale if data.facts.get("normalised", True) else "logged, not normalised"
         for name, data in samples.items()
     }
     if len(set(scales.values())) > 1:
@@ -118,6 +119,27 @@ def _require_one_scale(samples: Mapping[str, Dataset]) -> None:
             advice="Give the counts of all of them (--load_layer names the matrix of an h5ad), or say what they are "
             "with --load_scale if one was misjudged.",
         )
+
+
+def _other_totals(samples: Mapping[str, Dataset]) -> list[str]:
+    """A doubt where samples were normalised, each to a total of its own."""
+    if any(data.scale == "counts" or not data.facts.get("normalised", True) for data in samples.values()):
+        return []
+    totals = {name: _usual_total(data) for name, data in samples.items()}
+    if max(totals.values()) <= _SAME_TOTAL * min(totals.values()):
+        return []
+    return [
+        "The samples were normalised to different totals of a cell, so that all genes differ between them: "
+        f"{', '.join(f'{name} {total:.4g}' for name, total in totals.items())}. Give the counts of all of them."
+    ]
+
+
+def _usual_total(data: Dataset) -> float:
+    """The median total of a cell, of at most 512 cells, with the logarithm undone."""
+    some: Any = data.expression[:: max(1, data.n_obs // 512)]
+    if data.scale == "logged":
+        some = np.expm1(some) if isinstance(some, np.ndarray) else some.expm1()
+    return float(np.median(np.asarray(some.sum(axis=1)).ravel()))
 
 
 def _require_room(samples: Mapping[str, Dataset], max_memory: float) -> None:

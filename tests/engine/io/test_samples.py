@@ -104,6 +104,21 @@ def test_two_scales_are_refused(tmp_path):
         read([counts, tmp_path / "logged.csv"])
 
 
+def test_samples_normalised_to_different_totals_are_doubted():
+    counts = np.array([[1, 2, 5], [4, 3, 2], [2, 6, 1], [3, 3, 7]], dtype=np.float32)
+    genes = pd.DataFrame(index=["Actb", "Gapdh", "Cd3e"])
+
+    def logged(total):
+        return AnnData(np.log1p(counts / counts.sum(1, keepdims=True) * np.float32(total)), var=genes)
+
+    said = [word for word in read({"a": logged(1e4), "b": logged(1e6)}).warnings if "different totals" in word]
+    assert said == [
+        "The samples were normalised to different totals of a cell, so that all genes differ between them: "
+        "a 1e+04, b 1e+06. Give the counts of all of them."
+    ]
+    assert not [word for word in read({"a": logged(1e4), "b": logged(1e4)}).warnings if "totals" in word]
+
+
 def test_annotations_are_kept_and_what_is_missing_is_said(tmp_path):
     genes = ["Actb", "Gapdh"]
     one = h5ad(
