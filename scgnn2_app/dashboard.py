@@ -32,7 +32,8 @@ class Dashboard(pn.viewable.Viewer):
     Parameters
     ----------
     data
-        An AnnData (rows are cells), a path, or None for the demo data; more may be chosen on the page.
+        An AnnData (rows are cells; it stays as it is) or what else :func:`scgnn2_engine.fit` takes, a path, or None
+        for the demo data; more may be chosen on the page.
     workspace
         Folder of the runs; ``outputs/workspace`` unless given.
     labels

@@ -75,7 +75,7 @@ def plot_graph(
     embedding = read_embedding(folder)
     names = embedding.index.to_numpy(str)
     edges, weights = read_edges(folder, names)
-    groups = _matched(read_labels(labels if labels is not None else folder), names, str(labels or folder))
+    groups = _matched(read_labels(folder if labels is None else labels, set(names)), names, str(labels or folder))
     positions = _saved_map(Path(folder), names)
     if positions is None:
         positions = umap_positions(embedding.to_numpy(), seed)
@@ -130,8 +130,10 @@ def plot_sankey(
     Parameters
     ----------
     file_list
-        csv files of cell names and labels, or output folders, in the order of the columns. Cells are matched by
-        name; those that are not in every file are left out, and the title says how many.
+        Files of cell names and labels, or output folders, in the order of the columns. They are read as
+        ``load_cell_type_labels`` is: of several columns the one called ``cell_type``, ``label`` or the like holds
+        the labels. Cells are matched by name; those that are not in every file are left out, and the title says how
+        many.
     output, overwrite
         As for :func:`plot_graph`; by default ``sankey`` in the folder of the first.
 
@@ -151,7 +153,8 @@ def plot_sankey(
         raise InputError("A Sankey diagram compares label files.", expected="two or more", found=str(len(file_list)))
     first = Path(file_list[0])
     stem = _stem(first if first.is_dir() else first.parent, output, "sankey", overwrite, inside="")
-    label_sets = [read_labels(path) for path in file_list]
+    cells = {cell for path in file_list for cell in read_labels(path).index}
+    label_sets = [read_labels(path, cells) for path in file_list]
     shared = label_sets[0].index
     for labels in label_sets[1:]:
         shared = shared[shared.isin(labels.index)]

@@ -22,9 +22,9 @@ from types import FrameType
 
 from scgnn2_app.runs.processes import HEARTBEAT, HEARTBEAT_SECONDS, HOST, birth
 from scgnn2_app.runs.records import OVER, RunState, State, read_job, read_state, write_json
-from scgnn2_app.runs.snapshots import save_annotation, save_data, save_iteration
+from scgnn2_app.runs.snapshots import RESULT, save_annotation, save_data, save_iteration
 from scgnn2_app.sources.source import opened
-from scgnn2_engine.errors import ScgnnError
+from scgnn2_engine.errors import PartialOutputError, ScgnnError
 from scgnn2_engine.events import DataPrepared, IterationEnded, Notice, RunEnded, StopReason
 from scgnn2_engine.io.records import json_line
 from scgnn2_engine.params import RunParams
@@ -131,6 +131,8 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
         elif isinstance(event, Notice) and event.message == FIGURES_LEFT_OUT:
             stopped = event.message
         elif isinstance(event, RunEnded):
+            if RESULT in event.not_written:  # the page has nothing to show without it
+                raise PartialOutputError(event.not_written)
             reason = event.reason
             evaluation = event.result.evaluation
             if evaluation is not None and evaluation.left_out and stop():  # not by max_seconds

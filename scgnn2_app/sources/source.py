@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.locations import places
 from scgnn2_engine.params import RunParams
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 NAMED_ROOT = "a folder named with --root"
 Kind = Literal["demo", "path", "upload", "memory", "flags"]
@@ -135,21 +133,37 @@ def label_name(source: Source, params: Mapping[str, Any]) -> str:
     return str(params.get("load_cell_type_labels") or source.labels)
 
 
-def keep_anndata(adata: AnnData, folder: str | Path, *, title: str = "") -> Source:
+def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
     """Save an AnnData of this process where the processes of the runs can read it.
 
     Parameters
     ----------
-    adata
-        (n_obs, n_vars), rows are cells; it stays as it is.
+    data
+        AnnData (n_obs, n_vars), rows are cells; it stays as it is, also where it is backed by a file. Or what else
+        :func:`scgnn2_engine.fit` takes from memory: a Dataset, or several samples.
     folder
-        Where to: :attr:`Workspace.data`.
+        Where to: :attr:`Workspace.data`. The file is there whole or not at all.
     title
         What to call it on a screen.
+
+    Raises
+    ------
+    InputError
+        It is nothing of that, or cannot be read.
+    OutputError
+        The file cannot be written.
     """
+    from anndata import AnnData
+
+    from scgnn2_engine.io import dataset_to_anndata, read_dataset, whole_file
+    from scgnn2_engine.io.storing import write_h5ad
+
+    adata = data if isinstance(data, AnnData) else dataset_to_anndata(read_dataset(RunParams(), data))
     path = Path(folder) / f"{secrets.token_hex(8)}.h5ad"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    adata.write_h5ad(path)
+    with whole_file(path) as temporary:
+        said = write_h5ad(adata, temporary)
+    if said.phrases:
+        logging.getLogger("scgnn2_app").warning("Not as in the AnnData for the runs: %s.", "; ".join(said.phrases))
     return Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
 
 

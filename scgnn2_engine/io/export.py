@@ -19,7 +19,7 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
-from scgnn2_engine.io.storing import write_h5ad
+from scgnn2_engine.io.storing import with_unique_names, write_h5ad
 from scgnn2_engine.io.tables import write_matrix
 from scgnn2_engine.types import Dataset
 
@@ -173,12 +173,16 @@ def _write_r(data: Dataset | AnnData, path: Path, r_class: str) -> list[str]:
         from scgnn2_engine.io.r.serialisation import parse
         from scgnn2_engine.io.r.session import sce_bytes
 
-        serialised, lost = sce_bytes(_as_anndata(data))
+        named, renamed = with_unique_names(_as_anndata(data))
+        serialised, lost = sce_bytes(named)
+        lost = renamed + lost
         obj: Any = parse(serialised)[""]
     elif r_class == "seurat":
         from scgnn2_engine.io.r.into_seurat import into_seurat
 
-        obj, lost = into_seurat(_as_anndata(data))
+        named, renamed = with_unique_names(_as_anndata(data))
+        obj, lost = into_seurat(named)
+        lost = renamed + lost
     else:
         one, lost = _as_matrix(data)
         obj = _BUILDERS[r_class](one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,34 @@ def matched_labels(path: Path, obs_names: Names, samples: Sequence[str] = ()) ->
     return np.asarray([labels.get(str(name), "") for name in obs_names], dtype=np.str_), notes, warnings
 
 
+def labels_by_cell(path: Path, known: Collection[str] = ()) -> tuple[str, dict[str, str]]:
+    """What a file of labels says, by the rule of :func:`matched_labels`, where there is no data to match it to.
+
+    Parameters
+    ----------
+    path
+        As there.
+    known
+        Names of cells, by which a file without a header is told.
+
+    Returns
+    -------
+    column, labels
+        The name of the label column, and the label of every cell in the file, ``""`` where it has none.
+
+    Raises
+    ------
+    InputError
+        As there, but that cells need not match.
+    """
+    header, rows = _rows(path)
+    column = _label_column(path, header)
+    if header[0] in known:
+        rows = [(1, header), *rows]
+    names = np.asarray(list(known), dtype=np.str_)
+    return header[column], _by_name(path, header, rows, column, names, ())[0]
+
+
 def _by_name(
     path: Path,
     header: list[str],
@@ -140,7 +168,7 @@ def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list
     InputError
         There is no such column; those that exist are listed.
     """
-    if dataset.obs is None or column not in dataset.obs.columns:
+    if dataset.obs is None or column not in map(str, dataset.obs.columns):
         columns = [] if dataset.obs is None else list(dataset.obs.columns)
         raise InputError(
             f"The labels {column!r} are neither a file nor a column of obs.",
@@ -148,7 +176,7 @@ def labels_in_obs(dataset: Dataset, column: str) -> tuple[Truth, list[str], list
             found=f"the columns {listed(columns, 20)}" if columns else "no columns",
             advice="Give the path of the file, or the name of a column.",
         )
-    values = dataset.obs[column]
+    values = dataset.obs.iloc[:, list(map(str, dataset.obs.columns)).index(column)]
     sealed = np.asarray(["" if pd.isna(value) or str(value) in MISSING else str(value) for value in values], np.str_)
     unlabelled = [str(name) for name, label in zip(dataset.obs_names, sealed, strict=True) if not label]
     notes = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.labels import labels_by_cell
 from scgnn2_engine.io.result_tables import TABLES
 from scgnn2_engine.types import Ints, Matrix, Scale
 
@@ -44,42 +46,28 @@ class SavedExpression:
     hidden_entries: int
 
 
-def read_labels(path: str | Path) -> pd.Series:
-    """Labels by cell name.
+def read_labels(path: str | Path, known: Collection[str] = ()) -> pd.Series:
+    """Labels by cell name, read as a run reads them (:func:`~scgnn2_engine.io.labels.matched_labels`).
 
     Parameters
     ----------
     path
-        csv whose first column is cell names and whose second is labels, or the output folder of a run.
+        A file of cell names and labels, or the output folder of a run.
+    known
+        Names of cells, by which a file without a header is told.
 
     Returns
     -------
     pandas.Series
-        Strings, indexed by cell name, named after their column.
+        Strings, indexed by cell name, named after their column; ``""`` where a cell has no label.
 
     Raises
     ------
     InputError
-        The file is not there, has fewer than two columns, or names a cell twice.
+        The file is not there, does not say which column holds the labels, or gives a cell two of them.
     """
-    path = _inside(path, "labels.csv")
-    frame = _read_table(path, dtype=str)
-    if frame.shape[1] < 2:
-        raise InputError(
-            f"{path} holds no labels.",
-            expected="a column of cell names and a column of labels",
-            found=f"{frame.shape[1]} column",
-            advice="Separate the columns with commas.",
-        )
-    labels = frame.iloc[:, 1].fillna("").set_axis(pd.Index(frame.iloc[:, 0].fillna(""), name="cell"))
-    if labels.index.has_duplicates:
-        twice = labels.index[labels.index.duplicated()][0]
-        raise InputError(
-            f"{path} names the cell {twice!r} more than once.",
-            expected="one row for every cell",
-            advice="Remove the repeated rows.",
-        )
-    return labels
+    column, labels = labels_by_cell(_inside(path, "labels.csv"), known)
+    return pd.Series(list(labels.values()), index=pd.Index(list(labels), name="cell"), name=column, dtype=object)
 
 
 def read_embedding(path: str | Path, kind: str = "graph") -> pd.DataFrame:

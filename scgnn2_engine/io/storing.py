@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from scgnn2_engine.errors import OutputError
+from scgnn2_engine.io.names import listed, unique_names
 from scgnn2_engine.io.storable import Said, storable_names, storable_table, writable
 from scgnn2_engine.io.storable_values import LEFT_OUT, storable_value
 
@@ -112,6 +113,37 @@ def _put(stored: AnnData, slot: str, key: str, value: Any, rows: pd.Index[Any], 
         getattr(stored, slot)[key] = made
     except Exception as error:  # whatever it is, the rest must not go with it
         said.left_out.append(f"{where} ({reason_of(error)})")
+
+
+def with_unique_names(adata: AnnData) -> tuple[AnnData, list[str]]:
+    """The AnnData with each name of a cell and of a gene once, as a run makes them, and phrases on what was renamed.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np
+    >>> adata = anndata.AnnData(np.ones((1, 2)), var=pd.DataFrame(index=["HLA-A", "HLA_A"]))
+    >>> with_unique_names(adata)[1]
+    []
+    """
+    raw = None if adata.raw is None else adata.raw.var_names
+    phrases: dict[str, None] = {}
+    unique = []
+    for names, kind in ((adata.obs_names, "cell"), (adata.var_names, "gene"), (raw, "gene")):
+        given = [] if names is None else [str(name) for name in names]
+        made = pd.Index(unique_names(given, kind)[0].astype(object))
+        repeated = [name for name, new in zip(given, made, strict=True) if name != new]
+        if repeated:
+            phrases[f"repeated names of {kind}s (a number behind tells them apart: {listed(repeated)})"] = None
+        unique.append(made)
+    if not phrases:
+        return adata, []
+    stored, said = storable_anndata(adata.to_memory() if adata.isbacked else adata)
+    stored.obs_names, stored.var_names = unique[0], unique[1]
+    if adata.raw is not None:
+        parts = {"varm": dict(stored.raw.varm)}
+        var = stored.raw.var.set_axis(unique[2], axis=0)
+        stored.raw = stored_parts(Said(), x=stored.raw.X, obs=stored.obs[[]], var=var, slots=parts)
+    return stored, [*phrases, *said.phrases]
 
 
 def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | None = None) -> Said:

@@ -4,6 +4,7 @@ import anndata
 import numpy as np
 import pytest
 
+from scgnn2_engine import plot_files
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
 from scgnn2_engine.io import write
 from scgnn2_engine.params import RunParams
@@ -70,6 +71,21 @@ def test_sankey_matches_files_by_cell_name(run: Path, tmp_path: Path, result: Re
     page = written[0].read_text(encoding="utf-8")
     assert "11 cells" in page
     assert "1 not in every file left out" in page
+
+
+def test_sankey_takes_the_labels_that_a_run_takes(
+    run: Path, tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in result.prepared.obs_names if "odd" not in name]
+    rows = [f"{name},{100 + number},{'TB'[number % 2]}" for number, name in enumerate(names)]
+    (tmp_path / "meta.csv").write_text("barcode,nCount_RNA,cell_type\n" + "\n".join(rows) + "\n")
+    (tmp_path / "bare.csv").write_text("\n".join(f"{name},X" for name in names) + "\n")  # without a header
+    drawn = {}
+    original = plot_files.sankey
+    monkeypatch.setattr(plot_files, "sankey", lambda sets, title: drawn.update(sets) or original(sets, title=title))
+    plot_sankey([run, tmp_path / "meta.csv", tmp_path / "bare.csv"], tmp_path / "flow")
+    assert drawn["meta"].tolist() == ["TB"[number % 2] for number in range(11)]
+    assert drawn["bare"].tolist() == ["X"] * 11
 
 
 def test_sankey_refuses_one_file_and_strangers(run: Path, tmp_path: Path) -> None:

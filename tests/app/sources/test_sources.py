@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from scgnn2_app.runs.records import RunInfo
@@ -50,6 +52,55 @@ def test_an_anndata_is_kept_and_described(tmp_path):
     assert summary.fits == (summary.memory <= summary.memory_free)
     assert 0 < summary.zeros < 1
     assert summary.seconds[0] <= summary.seconds[1]
+
+
+@pytest.mark.parametrize(
+    ("column", "read_as"),
+    [
+        (pd.Series(range(30), name=0), list(range(30))),
+        (pd.Series([1, "a"] * 15, name="mixed"), ["1", "a"] * 15),
+        (pd.Series([None] * 30, name="none"), [None] * 30),
+        (pd.Series(["a", "b"] * 15, name="text"), ["a", "b"] * 15),
+        (pd.Series(["a", None] * 15, name="gaps", dtype="string"), ["a", None] * 15),
+        (pd.Series(pd.to_datetime(["2024-01-02"] * 30), name="day"), ["2024-01-02"] * 30),
+    ],
+)
+def test_an_ordinary_anndata_is_kept_and_stays_as_it_is(column, read_as, tmp_path, caplog):
+    adata = dataset_to_anndata(simulate(30, 20, 2, seed=0))
+    adata.obs = column.to_frame().set_axis(adata.obs_names, axis=0)
+    dtypes = adata.obs.dtypes.to_dict()
+    source = keep_anndata(adata, tmp_path)
+    assert adata.obs.dtypes.to_dict() == dtypes
+    assert [path.suffix for path in tmp_path.iterdir()] == [".h5ad"]
+    kept = anndata.read_h5ad(source.path).obs[str(column.name)].astype(object)
+    assert kept.where(kept.notna(), None).tolist() == read_as
+    assert ("now text" in caplog.text) == (column.name in ("mixed", "day"))
+
+
+def test_backed_data_samples_and_a_dataset_are_kept_too(tmp_path):
+    data = simulate(30, 20, 2, seed=0)
+    dataset_to_anndata(data).write_h5ad(tmp_path / "own.h5ad")
+    before = (tmp_path / "own.h5ad").read_bytes()
+    backed = anndata.read_h5ad(tmp_path / "own.h5ad", backed="r")
+    adata = backed.to_memory()
+    for given, n_obs in ((backed, 30), (data, 30), ({"a": adata, "b": adata}, 60)):
+        assert anndata.read_h5ad(keep_anndata(given, tmp_path / "kept").path).shape == (n_obs, 20)
+    assert backed.isbacked
+    backed.file.close()
+    assert (tmp_path / "own.h5ad").read_bytes() == before
+    with pytest.raises(InputError, match="cannot be read from this object"):
+        keep_anndata(pd.DataFrame([[1.0]]), tmp_path / "kept")
+
+
+def test_nothing_half_written_is_left_where_it_cannot_be_kept(tmp_path, monkeypatch):
+    def half(self, path, **_):
+        path.write_text("half of it")
+        raise MemoryError
+
+    monkeypatch.setattr(anndata.AnnData, "write_h5ad", half)
+    with pytest.raises(MemoryError):
+        keep_anndata(dataset_to_anndata(simulate(30, 20, 2, seed=0)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_table_is_described_with_its_orientation_and_labels(tmp_path):

@@ -1,5 +1,6 @@
 """Every format into every other, with what is lost named."""
 
+import warnings
 from pathlib import Path
 
 import anndata
@@ -86,6 +87,29 @@ def test_a_layer_is_taken_alone(adata: anndata.AnnData, tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.X.toarray(), adata.X.toarray())
     assert not back.layers
     assert list(back.obs) == ["day", "depth"]
+
+
+def test_seurat_tells_apart_what_it_would_call_alike(tmp_path: Path) -> None:
+    """As a run with --output_seurat does: repeated names get a number, and so does what Seurat's - makes alike."""
+    counts = np.arange(12, dtype=np.float32).reshape(3, 4)
+    var = pd.DataFrame(index=["HLA_A", "HLA-A", "CD4", "HLA-A"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = anndata.AnnData(counts, obs=pd.DataFrame(index=["a", "b", "a"]), var=var)
+        adata.obsm["protein"] = pd.DataFrame({"CD3": [1.0, 2.0, 3.0]}, index=adata.obs_names)
+        adata.raw = adata
+        lost = export(adata, tmp_path / "a.rds")
+    assert lost == [
+        "repeated names of cells (a number behind tells them apart: a)",
+        "repeated names of genes (a number behind tells them apart: HLA-A)",
+        '"_" and "|" in the names of 1 genes (HLA_A is HLA-A.1)',
+        "X (the assay holds .raw)",
+    ]
+    back = read(tmp_path / "a.rds")
+    assert back.var_names.tolist() == ["HLA-A.1", "HLA-A", "CD4", "HLA-A-1"]
+    assert back.obs_names.tolist() == ["a", "b", "a-1"]
+    np.testing.assert_array_equal(sp.csr_matrix(back.expression).toarray(), counts)
+    assert adata.var_names.tolist() == ["HLA_A", "HLA-A", "CD4", "HLA-A"]
 
 
 @pytest.mark.parametrize(

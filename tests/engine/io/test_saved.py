@@ -9,7 +9,12 @@ from scgnn2_engine.io import saved
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("cell\na\n", "holds no labels"), ("cell,type\na,x\na,y\n", "more than once"), ("", "cannot be read as a table")],
+    [
+        ("cell\na\n", "has one column"),
+        ("cell,type\na,x\na,y\n", "gives the cell 'a' two labels"),
+        ("", "holds no labels"),
+        ("cell,depth,batch\na,1,x\n", "does not say which column holds the labels"),
+    ],
 )
 def test_label_files_that_cannot_be_used(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "labels.csv").write_text(text)
@@ -17,9 +22,15 @@ def test_label_files_that_cannot_be_used(tmp_path: Path, text: str, problem: str
         saved.read_labels(tmp_path)
 
 
-def test_a_cell_or_label_may_be_called_na(tmp_path: Path) -> None:
-    (tmp_path / "types.csv").write_text("cell,type\nNA,NaN\n001,\n")
-    assert saved.read_labels(tmp_path / "types.csv").to_dict() == {"NA": "NaN", "001": ""}
+def test_a_cell_may_be_called_na_and_labels_are_read_as_a_run_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "types.csv").write_text("cell,type\nNA,T\n001,\n002,NA\n")
+    assert saved.read_labels(tmp_path / "types.csv").to_dict() == {"NA": "T", "001": "", "002": ""}
+    (tmp_path / "meta.tsv").write_text("barcode\tnCount_RNA\tcell_type\na\t115\tT\nb\t150\tB\n")
+    labels = saved.read_labels(tmp_path / "meta.tsv")
+    assert (labels.name, labels.to_dict()) == ("cell_type", {"a": "T", "b": "B"})
+    (tmp_path / "bare.csv").write_text("a,T\nb,B\n")
+    assert saved.read_labels(tmp_path / "bare.csv").to_dict() == {"b": "B"}
+    assert saved.read_labels(tmp_path / "bare.csv", {"a"}).to_dict() == {"a": "T", "b": "B"}
 
 
 def test_an_unfinished_folder_names_the_missing_file(tmp_path: Path) -> None:
