@@ -84,8 +84,8 @@ class Inspection:
         lines = [
             ("format", self.format),
             ("size", f"{self.n_obs:,} cells x {self.n_vars:,} genes, {self.zeros:.1%} zeros"),
-            ("cells", f"{listed(self.cells, _SHOWN)} …"),
-            ("genes", f"{genes} …"),
+            ("cells", listed(self.cells, _SHOWN) + " …" * (self.n_obs > _SHOWN)),
+            ("genes", genes + " …" * (self.n_vars > _SHOWN)),
             ("orientation", self._why("Orientation ", self.orientation)),
             ("scale", self._why("Scale ", self.scale)),
             ("matrix", self._why("Matrix ", self.matrix)),

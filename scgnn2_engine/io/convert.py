@@ -78,7 +78,7 @@ def convert(source: Data, out: str | Path, *, load: LoadParams | None = None, r_
     form = format_of(path) if isinstance(path, Path) else None
     data: Dataset | AnnData
     if form is None or form.whole is None or not isinstance(path, Path):
-        data, lost = read(source, load, as_stored=True), []
+        data, lost = read(source, load, as_stored=len(samples) == 1), []  # samples are joined on one scale
         notes = (*data.notes, *data.warnings)
         if data.scale != "counts":
             lost.append("digits beyond single precision (tables of text are read as float32)")

@@ -110,7 +110,7 @@ def test_a_table_is_described_with_its_orientation_and_labels(tmp_path):
     assert (summary.n_obs, summary.orientation) == (3, "genes-by-cells")
     assert summary.labels.endswith("l.csv")
     assert summary.zeros == pytest.approx(2 / 6)
-    assert "cells: cell_1, cell_2, cell_3 …" in summary.notes
+    assert "cells: cell_1, cell_2, cell_3" in summary.notes
     assert next(note for note in summary.notes if note.startswith("orientation: ")).startswith(
         "orientation: genes-by-cells, by the names"
     )

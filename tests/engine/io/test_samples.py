@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError
 from scgnn2_engine.io import read, read_dataset
@@ -202,6 +202,20 @@ def test_convert_joins_too(tmp_path):
     both = read(tmp_path / "both.h5ad")
     assert both.obs["sample"].tolist() == ["a"] * 3 + ["b"] * 3
     assert both.obs_names.tolist() == read([one, two]).obs_names.tolist()
+
+
+def test_convert_brings_logarithms_of_samples_to_one_base(tmp_path):
+    counts = np.array([[1, 2, 5, 7, 0], [4, 3, 2, 0, 9], [2, 6, 1, 8, 3], [3, 3, 7, 2, 1]], dtype=np.float32)
+    genes = pd.DataFrame(index=["Actb", "Gapdh", "Cd3e", "Lyz2", "Nkg7"])
+    normalised = counts / counts.sum(1, keepdims=True) * np.float32(1e4)
+    for name, base in (("a", None), ("b", 2)):
+        uns = {"log1p": {} if base is None else {"base": base}}
+        x = np.log1p(normalised) / np.float32(1 if base is None else np.log(base))
+        AnnData(x, var=genes, uns=uns).write_h5ad(tmp_path / f"{name}.h5ad")
+    convert([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], tmp_path / "out.h5ad")
+    both = read_h5ad(tmp_path / "out.h5ad").X
+    both = both.toarray() if sp.issparse(both) else both
+    np.testing.assert_allclose(both[:4], both[4:], rtol=1e-5)
 
 
 def test_a_folder_of_files_of_one_format_holds_samples(tmp_path):
