@@ -105,4 +105,7 @@ def _entry(path: Path, roots: Sequence[Path]) -> Entry | None:
 
 def _holds_data(folder: Path) -> bool:
     """Whether a matrix lies in the folder itself; what lies deeper is found when it is chosen."""
-    return any(child.name.lower().endswith(_IN_FOLDERS) for child in folder.iterdir())
+    try:
+        return any(child.name.lower().endswith(_IN_FOLDERS) for child in folder.iterdir())
+    except OSError:  # no right to look into it: that is said when it is opened
+        return False
