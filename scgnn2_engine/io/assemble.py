@@ -75,11 +75,13 @@ def from_table(
 ) -> Found:
     """Decide which axis of a table holds the cells, and turn it so that they are rows.
 
-    ``layout`` is what the benchmark prescribes for its files; an orientation that the user named goes before it.
+    ``layout`` is what the benchmark prescribes for its files, ``table.orientation`` what the program that wrote it
+    does; an orientation that the user named goes before both.
     """
-    if layout and load.orientation == "auto":
-        prescribed = "as the benchmark's files are"
-        verdict = decide_orientation(table.row_names, table.column_names, layout, source, prescribed)
+    told = layout or table.orientation
+    if told and load.orientation == "auto":
+        prescribed = "as the benchmark's files are" if layout else f"as {table.written_by} writes it"
+        verdict = decide_orientation(table.row_names, table.column_names, told, source, prescribed)
     else:
         verdict = decide_orientation(table.row_names, table.column_names, load.orientation, source)
     rows, columns = table.row_names, table.column_names
@@ -89,8 +91,14 @@ def from_table(
         obs_names=columns if verdict.genes_in_rows else rows,
         var_names=rows if verdict.genes_in_rows else columns,
         facts={"orientation": verdict.orientation, "matrix": "table"},
-        notes=(verdict.reason,),
-        warnings=(verdict.warning,) if verdict.warning else (),
+        obs=None if verdict.genes_in_rows else table.row_annotation,
+        var=table.row_annotation if verdict.genes_in_rows else None,
+        notes=(*table.notes, verdict.reason),
+        warnings=(
+            *table.warnings,
+            *table.said_of_annotation(genes_in_rows=verdict.genes_in_rows),
+            *([verdict.warning] if verdict.warning else []),
+        ),
     )
 
 

@@ -49,6 +49,7 @@ def read_bulk(
         raise InputError(f"Bulk expression cannot be read from {path}.", expected="csv, tsv or h5ad", found=kind)
     expression: Matrix
     log_base: float | None = None
+    said: list[str] = []
     if kind == "h5ad":
         found = read_h5ad(path, layer=layer, max_memory=max_memory)
         rows, genes, expression, log_base = found.obs_names, found.var_names, found.expression, found.log_base
@@ -65,6 +66,7 @@ def read_bulk(
             rows, genes = genes, rows
         shared, examples = max(in_rows, in_columns), table.row_names
         expression = table.assemble(transpose=in_rows >= in_columns)
+        said = [*table.warnings, *table.said_of_annotation(genes_in_rows=in_rows >= in_columns)]
     if not shared:
         raise InputError(
             f"The bulk expression in {path} shares no gene with the cells.",
@@ -74,7 +76,7 @@ def read_bulk(
         )
     left = no_expression(expression, rows, genes)
     rows, genes, expression = rows[left.cells], genes[left.genes], expression[left.cells][:, left.genes]
-    said = [warning.replace(" cells", " samples") for warning in left.warnings]
+    said = [warning.replace(" cells", " samples") for warning in (*said, *left.warnings)]
     if 0 in expression.shape:
         raise InputError(
             f"The bulk expression in {path} holds no sample.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.compression import opened
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
-from scgnn2_engine.io.readers.text import not_utf8, separator_of, split_line
+from scgnn2_engine.io.readers.text import not_utf8
+from scgnn2_engine.io.readers.text_layout import comments, separator_of, split_line
 from scgnn2_engine.io.start import BROKEN, cannot_read, missing
 from scgnn2_engine.types import Dataset, Truth
 
@@ -53,7 +54,7 @@ def matched_labels(path: Path, obs_names: Names, samples: Sequence[str] = ()) ->
     Parameters
     ----------
     path
-        csv or tsv, plain or gzip.
+        csv or tsv, plain or packed (see :func:`scgnn2_engine.io.compression.opened`).
     obs_names
         (n_obs,) names of the cells.
     samples
@@ -193,10 +194,9 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not path.exists():
         raise missing(path, "a csv or tsv of cells and their labels, not a column of obs")
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as handle:
-            lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(handle, start=1) if line.strip()]
+        with opened(path) as (content, _):
+            lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(content, start=1) if line.strip()]
+        lines = lines[comments([line for _, line in lines[:1000]]) :]
         if len(lines) < 2:
             raise InputError(
                 f"{path} holds no labels.",
@@ -204,14 +204,18 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 found=f"{len(lines)} lines",
                 advice="Write the name of a cell and its label into each line, or give another file.",
             )
-        first = lines[0][1].removeprefix(b"\xef\xbb\xbf")
-        separator = separator_of(first)
+        first = lines[0][1].removeprefix(b"#")
+        separator = separator_of(first, [line for _, line in lines[1:50]])
         header = split_line(first, separator)
         rows = [(number, split_line(line, separator)) for number, line in lines[1:]]
     except BROKEN as error:
         raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from error
+    surplus = len(rows[0][1]) - len(header)
+    if len(rows[0][1]) > 2 and not any(row[-1] for _, row in rows) and (surplus == 1 or not header[-1]):
+        rows = [(number, row[:-1]) for number, row in rows]  # lines that end with a separator
+        header = header if surplus == 1 else header[:-1]
     if len(rows[0][1]) == len(header) + 1:  # R's form: a header without the corner
         header = ["", *header]
     for number, row in rows:

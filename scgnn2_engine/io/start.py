@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import lzma
 import re
+import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.compression import members, opened
 
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What Python's readers raise on a damaged or truncated file."""
 
 _PICKLE_NAME = re.compile(
@@ -81,6 +81,16 @@ class Start:
                 }
         except Exception as error:  # of any kind, as h5py raises it of a damaged file
             raise cannot_read(self.path, error) from error
+
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """The files in a zip, where it is read as one: it holds several, or one that is no text."""
+        if not self.content.startswith(b"PK\x03\x04"):
+            return ()
+        try:
+            return members(self.path)
+        except OSError:
+            return ()
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -196,25 +206,30 @@ def _is_text(start: bytes) -> bool:
 def _first_bytes(path: Path, size: int = 512) -> bytes:
     try:
         with path.open("rb") as handle:
-            magic = handle.read(6)
-        if magic.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as handle:
+            if handle.read(4) == b"PK\x03\x04" and not _zip_of_text(path):
+                handle.seek(0)
                 return handle.read(size)
-        if magic.startswith(b"BZh"):
-            with bz2.open(path) as handle:
-                return handle.read(size)
-        if magic == b"\xfd7zXZ\x00":
-            with lzma.open(path) as handle:
-                return handle.read(size)
-        with path.open("rb") as handle:
-            return handle.read(size)
+        with opened(path) as (content, _):
+            return content.read(size)
     except PermissionError as error:
         raise InputError(
             f"{path} cannot be read: permission denied.",
             advice="Give the user who runs this program the right to read it.",
         ) from error
+    except UnicodeError:  # UTF-16 by its mark, and something else by its content
+        with path.open("rb") as handle:
+            return handle.read(size)
     except BROKEN as error:
         raise cannot_read(path, error) from error
+
+
+def _zip_of_text(path: Path) -> bool:
+    """Whether a zip holds one file, and one that is no archive of arrays."""
+    try:
+        names = members(path)
+    except OSError:
+        return False
+    return len(names) == 1 and not names[0].lower().endswith((".npy", ".xml"))
 
 
 def _pickle_refused(path: Path, readable: str) -> InputError:

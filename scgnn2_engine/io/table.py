@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.io.memory import stored_entries
-from scgnn2_engine.io.names import Names
+from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.types import Matrix
 
 SPARSE_FROM = 0.6
@@ -26,27 +29,96 @@ class Table:
         Row blocks, each dense or CSR by its own share of zeros. :meth:`assemble` empties the list.
     row_names, column_names
         Names as read, possibly duplicated.
+    row_annotation
+        Columns that describe the rows, as text; a row for each row of the table.
+    orientation
+        Which way round it is, where the program that writes such files says so by their form.
+    written_by
+        That program: ``"featureCounts"``.
+    notes, warnings
+        How the file was understood, and what the user should know.
     """
 
     blocks: list[Matrix]
     row_names: Names
     column_names: Names
+    row_annotation: pd.DataFrame | None = None
+    orientation: Literal["cells-by-genes", "genes-by-cells", ""] = ""
+    written_by: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def said_of_annotation(self, *, genes_in_rows: bool) -> list[str]:
+        """A sentence on the columns that describe the rows, if there are any."""
+        if self.row_annotation is None or not len(self.row_annotation.columns):
+            return []
+        names = listed(self.row_annotation.columns, 20)
+        if genes_in_rows:
+            return [f"Left out of the cells, because they describe the genes: {names}."]
+        return [f"Left out of the genes, because they describe the cells: {names}."]
+
+    def without_rows(self, names: Callable[[str], bool]) -> tuple[Table, list[str]]:
+        """The table without the rows that are called so, and their names."""
+        kept = np.array([not names(str(name)) for name in self.row_names], dtype=bool)
+        if kept.all():
+            return self, []
+        blocks, start = [], 0
+        for block in self.blocks:
+            blocks.append(block[kept[start : start + block.shape[0]]])
+            start += block.shape[0]
+        annotation = None if self.row_annotation is None else self.row_annotation.iloc[np.flatnonzero(kept)]
+        left = replace(self, blocks=blocks, row_names=self.row_names[kept], row_annotation=annotation)
+        return left, [str(name) for name in self.row_names[~kept]]
 
     def assemble(self, *, transpose: bool, dtype: npt.DTypeLike = np.float32) -> Matrix:
         """Make the whole matrix, transposed or not, CSR where at least 60 % are zeros; the blocks are used up.
 
         Each block is freed once it is copied, so the matrix never exists twice in dense form.
         """
-        n_rows, n_columns = len(self.row_names), len(self.column_names)
-        nonzero = sum(map(stored_entries, self.blocks))
-        if nonzero <= (1 - SPARSE_FROM) * n_rows * n_columns:
-            whole = sp.vstack([sp.csr_matrix(block) for block in self.blocks], format="csr", dtype=dtype)
-            self.blocks.clear()
-            whole = whole.T.tocsr() if transpose else whole
-            whole.sort_indices()
-            return whole
-        dense = np.empty((n_columns, n_rows) if transpose else (n_rows, n_columns), dtype=dtype)
-        end = n_rows
+        shape = len(self.row_names), len(self.column_names)
+        sparse = sum(map(stored_entries, self.blocks)) <= (1 - SPARSE_FROM) * shape[0] * shape[1]
+        if not sparse:
+            return self._dense(shape, dtype, transpose)
+        return self._turned(shape, dtype) if transpose else self._stacked(shape, dtype)
+
+    def _stacked(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
+        counts = [stored_entries(block) for block in self.blocks]
+        indices = np.empty(sum(counts), dtype=np.int32)
+        data = np.empty(len(indices), dtype=dtype)
+        pointers = np.zeros(shape[0] + 1, dtype=_pointers(len(indices)))
+        end, row = len(indices), shape[0]
+        while self.blocks:
+            block = sp.csr_matrix(self.blocks.pop())
+            block.sort_indices()
+            start = end - block.nnz
+            indices[start:end], data[start:end] = block.indices, block.data
+            pointers[row - block.shape[0] : row] = block.indptr[:-1] + start
+            end, row = start, row - block.shape[0]
+        pointers[-1] = len(indices)
+        return sp.csr_matrix((data, indices, pointers), shape=shape)
+
+    def _turned(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
+        """Block by block from the last to the first, so that the entries of a column come to lie in order."""
+        counts = np.zeros(shape[1], dtype=np.int64)
+        for block in self.blocks:
+            counts += _in_columns(block)
+        pointers = np.concatenate(([0], np.cumsum(counts)))
+        indices = np.empty(int(pointers[-1]), dtype=np.int32)
+        data = np.empty(len(indices), dtype=dtype)
+        ends, row = pointers[1:].copy(), shape[0]
+        while self.blocks:
+            block = sp.csc_matrix(self.blocks.pop())
+            row -= block.shape[0]
+            lengths = np.diff(block.indptr)
+            ends -= lengths
+            place = np.arange(block.nnz) + np.repeat(ends - block.indptr[:-1], lengths)
+            indices[place] = block.indices + row
+            data[place] = block.data
+        return sp.csr_matrix((data, indices, pointers.astype(_pointers(len(indices)))), shape=shape[::-1])
+
+    def _dense(self, shape: tuple[int, int], dtype: npt.DTypeLike, transpose: bool) -> Matrix:
+        dense = np.empty(shape[::-1] if transpose else shape, dtype=dtype)
+        end = shape[0]
         while self.blocks:
             block = self.blocks.pop()
             rows = slice(end - block.shape[0], end)
@@ -57,3 +129,16 @@ class Table:
                 dense[rows] = values
             end = rows.start
         return dense
+
+
+def _pointers(entries: int) -> type[np.int32 | np.int64]:
+    return np.int32 if entries <= np.iinfo(np.int32).max else np.int64
+
+
+def _in_columns(block: Matrix) -> npt.NDArray[np.int64]:
+    counts: npt.NDArray[np.int64]
+    if isinstance(block, np.ndarray):
+        counts = np.count_nonzero(block, axis=0)
+    else:
+        counts = np.bincount(block.indices, minlength=block.shape[1])
+    return counts

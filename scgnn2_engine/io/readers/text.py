@@ -1,67 +1,77 @@
-"""Tables of numbers as text: csv and tsv, plain or gzip, read strictly and in blocks of rows."""
+"""Tables of numbers as text: csv and tsv, plain or packed, read strictly and in blocks of rows."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
+import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table
+from scgnn2_engine.io.compression import PACKED, opened
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.names import Names
-from scgnn2_engine.io.orientation import is_gene_symbol
+from scgnn2_engine.io.memory import require_memory, stored_entries
+from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
+from scgnn2_engine.io.readers.text_layout import (
+    NUMBER,
+    Layout,
+    called_by_values,
+    comma_means,
+    comments,
+    has_comma,
+    layout_of,
+    split_line,
+)
+from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
-from scgnn2_engine.io.table import SPARSE_FROM, Table
+from scgnn2_engine.io.table import Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Matrix
 
-_BLOCK_VALUES = 2_000_000
-_LARGEST = float(np.finfo(np.float32).max)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_PLACE = re.compile(r"at row (\d+), column (\d+)")
+_BLOCK = 1 << 18
+_KEPT = 30 << 20
+"""Bytes that are taken and given back at once: the C library then keeps what is freed, up to as much, for the next
+block instead of handing it to the system, which fills every page anew (glibc moves its M_MMAP_THRESHOLD so)."""
+_LONGEST_LINE = 1 << 30
+_SAMPLED_ROWS, _SAMPLED_FIELDS = 50, 100_000
+_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 
 def read_table(path: Path, *, max_memory: float = 0.0, negatives: bool = False) -> Table:
     """Read a text file of numbers with names in its first row and first column.
 
-    The separator (tab, comma, semicolon or space) is taken from the header. R's form, whose header lacks the corner,
-    is understood.
+    The separator (tab, comma, semicolon or spaces) is taken from the first lines. R's form, whose header lacks the
+    corner, is understood; so are comments before the header, separators at the end of lines, decimal commas, commas
+    between thousands, and a first line without names where the rows are genes. What was understood is said in the
+    table's notes and warnings.
 
     Parameters
     ----------
     path
-        csv or tsv, plain or gzip.
+        csv or tsv in UTF-8, or UTF-16 with its mark; plain or packed (see :func:`scgnn2_engine.io.compression.opened`).
     max_memory
         GiB the matrix may take; 0 takes what is free.
     negatives
-        Read values below 0 as they stand, for what compares them with the others; else they are refused.
+        Whether values below 0 are read as they stand.
 
     Raises
     ------
     InputError
         The file is empty, truncated or has one column; rows differ in length; the first column holds values instead
-        of names; a cell is empty, text, negative, NaN, infinite or too large. Row and column are named.
+        of names; a cell is empty, text, negative, NaN, infinite or too large: row and column are named. It may be
+        read in two ways; it is known for something else than a matrix.
     InsufficientMemoryError
         The matrix is expected not to fit; raised after its first rows.
     """
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            lines: Iterator[bytes] = iter(gzip.GzipFile(fileobj=raw)) if zipped else iter(raw)
-            return _read_lines(path, lines, raw, max_memory, negatives)
+        try:
+            return _read_text(path, "", max_memory, negatives)
+        except CommaFoundError as found:
+            return _read_text(path, _commas(path, str(found)), max_memory, negatives)
     except BROKEN as error:
         raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
@@ -70,180 +80,142 @@ def read_table(path: Path, *, max_memory: float = 0.0, negatives: bool = False) 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> InputError:
     """Name a text file in another encoding."""
-    return InputError(f"{path} is not UTF-8 text.", found=str(error), advice="Save it again as UTF-8 csv.")
-
-
-def _read_lines(path: Path, lines: Iterator[bytes], raw: IO[bytes], max_memory: float, negatives: bool) -> Table:
-    header_line = _without_break(next(lines, b"")).removeprefix(b"\xef\xbb\xbf")
-    if not header_line.strip():
-        raise InputError(f"{path} has no header.", expected="names in the first line", found="an empty line")
-    separator = separator_of(header_line)
-    header = split_line(header_line, separator)
-    numbered = ((number, text) for number, line in enumerate(lines, start=2) if (text := _without_break(line)))
-    first = next(numbered, None)
-    if first is None:
-        raise InputError(f"{path} holds a header and no rows.", expected="at least one row of numbers")
-    columns = header if len(split_line(first[1], separator)) == len(header) + 1 else header[1:]
-    if not columns:
-        raise InputError(
-            f"{path} has a single column.",
-            expected="names, then one column for each cell or gene",
-            found=f"the header {header_line[:60].decode()!r}",
-            advice="Separate columns by commas or tabs.",
-        )
-    reader = _BlockReader(path, separator, np.asarray(columns, dtype=np.str_), negatives)
-    blocks: list[Matrix] = []
-    names: list[str] = []
-    size = path.stat().st_size
-    for numbers, block_lines in _batches(first, numbered, max(1, _BLOCK_VALUES // len(columns))):
-        block_names, values = reader.parse(numbers, block_lines)
-        names += block_names
-        sparse = np.count_nonzero(values) <= (1 - SPARSE_FROM) * values.size
-        blocks.append(sp.csr_matrix(values) if sparse else values)
-        if len(blocks) == 1:
-            expected_rows = len(names) * max(1.0, size / max(raw.tell(), 1))
-            per_row = len(columns) * 4 if not sparse else 8 * (np.count_nonzero(values) / len(names)) + 8
-            # the matrix beside its blocks: while CSR is stacked and transposed, or while dense blocks are copied out
-            require_memory(2 * expected_rows * per_row + 12 * values.size, f"{path}, read as a matrix,", max_memory)
-    if columns is not header:
-        _refuse_values_as_names(path, header[0], names)
-    return Table(blocks, np.asarray(names, dtype=np.str_), reader.columns)
-
-
-def _refuse_values_as_names(path: Path, corner: str, names: list[str]) -> None:
-    """Refuse a table without a column of names, whose first gene would be taken for the names of the cells.
-
-    Numbers may be names, as long as each stands once and the header does not call their column by a gene.
-    """
-    if not corner or not all(_NUMBER.fullmatch(name) for name in names):
-        return
-    repeated = next((name for name, times in Counter(names).items() if times > 1), None)
-    if repeated is None and not is_gene_symbol(corner):
-        return
-    repeats = f"numbers that repeat (such as {repeated})" if repeated is not None else "numbers alone"
-    raise InputError(
-        f"{path} has no names in its first column.",
-        expected="a first column of names",
-        found=f"{repeats} under {corner!r}",
-        advice="Write the names into the file (pandas: to_csv with index=True); numbers that are names must each "
-        "stand once, under a header that is not a gene.",
+    return InputError(
+        f"{path} is not UTF-8 text.",
+        found=str(error),
+        advice="Save it again as UTF-8 csv (iconv -f latin1 -t utf-8 FILE > NEW, where it is Latin-1).",
     )
 
 
-def _batches(
-    first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]], size: int
-) -> Iterator[tuple[list[int], list[bytes]]]:
-    batch = [first, *islice(rest, size - 1)]
-    while batch:
-        yield [number for number, _ in batch], [line for _, line in batch]
-        batch = list(islice(rest, size))
+def head_of(path: Path, content: IO[bytes]) -> tuple[list[bytes], bytes]:
+    """The first lines of a text without their breaks, enough of them to tell its layout, and all that was read.
 
-
-@dataclass(frozen=True)
-class _BlockReader:
-    """Parses blocks of lines; when one is wrong, says where."""
-
-    path: Path
-    separator: str
-    columns: Names
-    negatives: bool = False
-
-    def parse(self, numbers: list[int], lines: list[bytes]) -> tuple[list[str], npt.NDArray[np.float32]]:
-        separator = self.separator.encode()
-        names, bodies = [], []
-        for number, line in zip(numbers, lines, strict=True):
-            if b'"' in line:
-                fields = split_line(line, self.separator)
-                self._check_length(number, len(fields))
-                # a separator inside quotes would split the number: left to be refused as text
-                name, body = (
-                    fields[0],
-                    separator.join(field.replace(self.separator, "?").encode() for field in fields[1:]),
-                )
-            else:
-                self._check_length(number, line.count(separator) + 1)
-                raw_name, _, body = line.partition(separator)
-                name = raw_name.decode().strip()
-            names.append(name)
-            bodies.append(body)
-        try:
-            values = np.loadtxt(bodies, delimiter=self.separator, dtype=np.float32, comments=None, ndmin=2)
-        except ValueError as error:
-            place = _PLACE.search(str(error))
-            if place is None:
-                raise InputError(f"{self.path} cannot be read as numbers.", found=str(error)) from error
-            self._refuse(numbers, names, bodies, int(place[1]), int(place[2]) - 1)
-        if len(values) < len(bodies):  # loadtxt passes over lines that are empty after the name
-            self._refuse(numbers, names, bodies, next(row for row, body in enumerate(bodies) if not body.strip()), 0)
-        good = np.isfinite(values) if self.negatives else np.isfinite(values) & (values >= 0)
-        if not good.all():
-            row, column = (int(i) for i in np.argwhere(~good)[0])
-            self._refuse(numbers, names, bodies, row, column)
-        return names, values
-
-    def _check_length(self, number: int, found: int) -> None:
-        expected = len(self.columns) + 1
-        if found != expected:
-            raise InputError(
-                f"Line {number} of {self.path} has another length than the first row.",
-                expected=f"{expected} fields",
-                found=f"{found} fields",
-                advice="The file is ragged or was cut short: export it again.",
-            )
-
-    def _refuse(self, numbers: list[int], names: list[str], bodies: list[bytes], row: int, column: int) -> NoReturn:
-        text = bodies[row].split(self.separator.encode())[column].decode().strip()
-        try:
-            value = float("text" if "_" in text else text)  # Python reads 1_000 as a number, files do not
-        except ValueError:
-            what, expected = ("an empty cell", "a number") if not text else ("text", "a number")
-        else:
-            if np.isnan(value):
-                what, expected = "NaN", "a number"
-            elif "inf" in text.lower():
-                what, expected = "an infinite value", "a finite number"
-            elif value < 0:
-                what, expected = "a negative value", "counts or expression of at least 0"
-            else:
-                what, expected = "a value too large for float32", f"a number of at most {_LARGEST:.2g}"
-        advice = {
-            "a negative value": "Give raw or normalised values, not scaled ones.",
-            "a value too large for float32": "No expression is as large: look for an error in what wrote the file.",
-            "text": "Only the first row and the first column hold names; remove annotation columns.",
-        }.get(what, "Write 0 where nothing was seen, or remove the row.")
-        raise InputError(
-            f"{self.path} holds {what} in row {names[row]!r} (line {numbers[row]}), "
-            f"column {str(self.columns[column])!r} (field {column + 2}).",
-            expected=expected,
-            found=repr(text),
-            advice=advice,
-        )
-
-
-def separator_of(header: bytes) -> str:
-    r"""Tell the separator of a header line: of tab, comma and semicolon the most frequent outside quotes, else space.
-
-    Examples
-    --------
-    >>> separator_of(b'ID\tcell_1\tcell_2')
-    '\t'
+    Raises
+    ------
+    InputError
+        Its lines end as those of no system today, or one is of more than a gigabyte.
     """
-    bare = re.sub(rb'"[^"]*"', b"", header)
-    counts = {separator: bare.count(separator.encode()) for separator in ("\t", ",", ";")}
-    best = max(counts, key=lambda separator: counts[separator])
-    return best if counts[best] else (" " if b" " in bare.strip() else ",")
+    head = content.read(_BLOCK)
+    while _wanting(path, head) and (more := content.read(max(_BLOCK, len(head)))):
+        head += more
+    if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
+        raise InputError(
+            f"The lines of {path} end with carriage returns alone.",
+            expected="line breaks",
+            advice="Save it as csv, not as csv for Macintosh; or: tr '\\r' '\\n' < FILE > NEW.",
+        )
+    lines = head.split(b"\n")
+    if len(lines) > 4:
+        del lines[-1]  # which may be cut off
+    return [line.rstrip(b"\r") for line in lines], head
 
 
-def split_line(line: bytes, separator: str) -> list[str]:
-    """Split one line into fields, quotes resolved, spaces around names removed."""
-    text = line.decode()
-    if '"' not in text:
-        return [field.strip() for field in text.split(separator)]
-    return [field.strip() for field in next(csv.reader([text], delimiter=separator))]
+def _wanting(path: Path, head: bytes) -> bool:
+    lines = head.split(b"\n", 200)
+    if len(lines) == 1 and len(head) > _LONGEST_LINE:
+        raise InputError(f"{path} has a line of more than {_LONGEST_LINE} bytes.", expected="lines of text")
+    return len(lines) - comments(lines) < 7
 
 
-def _without_break(line: bytes) -> bytes:
-    return line.rstrip(b"\r\n")
+def _read_text(path: Path, comma: str, max_memory: float, negatives: bool) -> Table:
+    with opened(path) as (content, raw):
+        lines, head = head_of(path, content)
+        header_at = comments(lines)
+        if header_at == len(lines):
+            raise InputError(f"{path} has no header.", expected="names in the first line", found="an empty line")
+        rows = [line for line in lines[header_at + 1 :] if line][:_SAMPLED_ROWS]
+        if not rows:
+            raise InputError(f"{path} holds a header and no rows.", expected="at least one row of numbers")
+        rows = rows[: max(5, _SAMPLED_FIELDS // (len(lines[header_at]) // 2 + 1))]
+        before = [line.decode() for line in lines[:header_at] if line.strip()]
+        writer = told_by_writer(path, before, split_line(lines[header_at].strip(), "\t"))
+        layout = writer.adjusted(layout_of(path, lines[header_at], rows, comma))
+        first = header_at + layout.has_header
+        start = sum(len(line) + 1 for line in head.split(b"\n", first)[:first])
+        blocks = _blocks(content, head, start, first + 1)
+        del lines, rows, head
+        table = _in_blocks(path, layout, blocks, raw, max_memory, negatives)
+    if layout.corner:
+        called_by_values(path, layout.corner, table.row_names.tolist())
+    notes = list(layout.notes)
+    if before:
+        notes.insert(0, f"{len(before)} lines before the header are passed over: {before[0][:60]!r} ...")
+    if comma:
+        meaning = "decimal commas" if comma == "decimal" else "separators of thousands"
+        notes.append(f"Commas within numbers are read as {meaning}.")
+    return writer.checked(path, replace(table, notes=tuple(notes), warnings=layout.warnings))
+
+
+def _in_blocks(
+    path: Path,
+    layout: Layout,
+    lines: Iterator[tuple[int, bytes]],
+    raw: IO[bytes],
+    max_memory: float,
+    negatives: bool,
+) -> Table:
+    strict = StrictReader(path, layout, negatives)
+    blocks: list[Matrix] = []
+    names: list[str] = []
+    texts: list[list[str]] = [[] for _ in layout.texts]
+    size = path.stat().st_size
+    np.empty(_KEPT, dtype=np.uint8)
+    for number, text in lines:
+        block = plain_block(text, layout) or strict.read(number, text)
+        names += block.names
+        for column, more in zip(texts, block.texts, strict=True):
+            column += more
+        blocks.append(block.values)
+        if len(blocks) == 1 and names:
+            expected_rows = len(names) * max(1.0, size / max(raw.tell(), 1))
+            sparse = not isinstance(block.values, np.ndarray)
+            per_row = 8 * (stored_entries(block.values) / len(names)) + 8 if sparse else len(layout.columns) * 4
+            # the matrix beside its blocks, which go one by one while it is made, and the work on one block
+            work = 12 * len(names) * len(layout.columns)
+            require_memory(2 * expected_rows * per_row + work, f"{path}, read as a matrix,", max_memory)
+    described = pd.DataFrame(dict(zip(layout.texts, texts, strict=True)), dtype=object) if layout.texts else None
+    return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, described)
+
+
+def _blocks(content: IO[bytes], head: bytes, start: int, number: int) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, some megabyte at a time, with the number of the first; ``head`` is what was read already."""
+    rest: list[bytes] = []
+    while True:
+        if start < len(head):
+            piece = head[start : start + _BLOCK]
+            start += len(piece)
+        else:
+            head = b""
+            piece = content.read(_BLOCK)
+        end = piece.rfind(b"\n") + 1
+        if end:
+            block = b"".join([*rest, piece[:end]])
+            yield number, block
+            number += block.count(b"\n")
+            rest = []
+        rest.append(piece[end:])
+        if not piece:
+            break
+    if last := b"".join(rest):
+        yield number, last + b"\n"
+
+
+def _commas(path: Path, place: str) -> str:
+    """What the commas within numbers mean, by all numbers of a file: a few of each form are enough."""
+    with opened(path) as (content, _):
+        lines, head = head_of(path, content)
+        at = comments(lines)
+        layout = layout_of(path, lines[at], [line for line in lines[at + 1 :] if line][:_SAMPLED_ROWS])
+        dots, shown = False, dict[tuple[int, bool, bool, int], str]()
+        for _, block in _blocks(content, head, 0, 1):
+            for line in block.split(b"\n")[:-1]:
+                for field in split_line(line.rstrip(b"\r"), layout.separator)[1:]:
+                    if "," in field and has_comma(field):
+                        form = (field.count(","), "." in field, field[0] == "0", len(field.partition(",")[2]))
+                        shown.setdefault(form, field)
+                    else:
+                        dots = dots or ("." in field and NUMBER.fullmatch(field) is not None)
+    return comma_means(path, place, list(shown.values()), dots)
 
 
 def _table(path: Path, max_memory: float) -> Table:
@@ -255,13 +227,17 @@ def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
 
 
 def _recognises(start: Start) -> bool:
-    return not start.is_folder and not start.is_hdf5 and start.is_text
+    if start.is_folder or start.is_hdf5:
+        return False
+    if start.members:  # which are not one text, or it would be opened
+        return all(name.lower().removesuffix(".gz").endswith(_SUFFIXES) for name in start.members)
+    return start.is_text
 
 
 FORMAT = Format(
     "text",
-    "csv or tsv (plain or .gz)",
-    (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
+    "csv or tsv (plain or packed)",
+    tuple(suffix + packed for packed in ("", *PACKED) for suffix in _SUFFIXES),
     _recognises,
     _read,
     table=_table,

@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io import read
 from scgnn2_engine.io.readers.text import read_table
+from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
+from scgnn2_engine.io.readers.text_layout import Layout
 
 
 def write(path, text):
@@ -33,17 +36,18 @@ def dense(data):
         ("gene\nActb\n", ["single column"]),
         ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3\n", ["Line 3", "3 fields", "2 fields"]),
         ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3,4,5\n", ["Line 3", "4 fields"]),
+        ("gene,cell_1,cell_2\nActb,1\n", ["Line 2", "3 fields", "2 fields"]),
         ("gene,cell_1,cell_2\nActb,1,2\nGapdh,3,high\n", ["text", "'Gapdh'", "line 3", "'cell_2'", "'high'"]),
         ("gene,cell_1,cell_2\nActb,1,\nGapdh,3,4\n", ["an empty cell", "'Actb'", "'cell_2'"]),
         ("gene,cell_1\nActb,1\nGapdh,\n", ["an empty cell", "'Gapdh'", "'cell_1'"]),
         ("gene,cell_1,cell_2\nActb,1,nan\n", ["NaN", "'Actb'", "'cell_2'"]),
-        ("gene,cell_1,cell_2\nActb,NA,2\n", ["text", "'cell_1'", "'NA'"]),
+        ("gene,cell_1,cell_2\nActb,NA,2\n", ["a missing value", "'cell_1'", "'NA'", "m[is.na(m)] <- 0"]),
         ("gene,cell_1,cell_2\nActb,1,-inf\n", ["infinite", "'cell_2'"]),
         ("gene,cell_1,cell_2\nActb,1,1e40\n", ["too large for float32", "at most 3.4e+38", "'1e40'"]),
         ("gene,cell_1,cell_2\nActb,1,1e400\n", ["too large for float32", "'1e400'"]),
         ("gene,cell_1,cell_2\nActb,1,-1e300\n", ["negative", "'-1e300'"]),
         ("gene,cell_1,cell_2\nActb,1,-0.5\n", ["negative", "'Actb'", "'cell_2'", "'-0.5'"]),
-        ('gene,cell_1,cell_2\n"Actb",1,"1,000"\n', ["text", "'cell_2'"]),
+        ('gene,cell_1,cell_2\n"Actb",1,"1,000"\n', ["text", "decimal comma", "thousands", "'cell_2'", "1,000"]),
         ("gene,cell_1,cell_2\nActb,1,1_000\n", ["text", "'1_000'"]),
     ],
 )
@@ -212,3 +216,42 @@ def test_numbers_that_stand_once_are_names(tmp_path, header):
     data = read(write(tmp_path / "ids.csv", header + "\n101,3,0\n102,3,5\n7,0,1\n"))
     assert data.obs_names.tolist() == ["101", "102", "7"]
     assert data.var_names.tolist() == ["Actb", "Gapdh"]
+
+
+NUMBERS = st.one_of(
+    st.integers(0, 12).map(str),
+    st.integers(0, 10**20).map(str),
+    st.floats(0, 1e38).map(repr),
+    st.floats(0, 1e6, width=32).map("{:.4f}".format),
+    st.decimals(0, 10**9, places=9).map("{:f}".format),
+    st.sampled_from(
+        ["0", "0", "0", "00", "0.0", "007", "1.", ".5", "1e-3", "+2", " 3 ", "2E+2", "0.1234567890123456789"]
+    ),
+    st.sampled_from(["", "-1", "-0", "x", ".", "1.2.3", "1,5", "nan", "1e400", "1_0", '"4"', "٣"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.integers(1, 9).flatmap(
+        lambda n: st.lists(st.lists(NUMBERS, min_size=n, max_size=n), min_size=1, max_size=5)
+    ),
+    separator=st.sampled_from([",", "\t", ";", " "]),
+    names=st.lists(st.sampled_from(["Actb", '"Actb"', "a.b", "x y", '"a,b"', "1", ""]), min_size=5, max_size=5),
+    line_break=st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_is_read_together_is_what_is_read_line_by_line(rows, separator, names, line_break):
+    lines = "".join(separator.join([name, *row]) + line_break for name, row in zip(names, rows, strict=False)).encode()
+    columns = np.array([f"c{at}" for at in range(len(rows[0]))])
+    layout = Layout(separator, len(columns) + 1, 0, np.arange(1, len(columns) + 1), columns, "gene", {})
+    together = plain_block(lines, layout)
+    try:
+        strict = StrictReader(Path("x"), layout).read(2, lines)
+    except (InputError, CommaFoundError):
+        assert together is None
+        return
+    if together is not None:
+        values = [x if isinstance(x, np.ndarray) else x.toarray() for x in (together.values, strict.values)]
+        assert values[0].tobytes() == values[1].tobytes()
+        assert type(together.values) is type(strict.values)
+        assert together.names == strict.names
