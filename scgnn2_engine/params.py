@@ -138,8 +138,8 @@ class LoadParams(StageParams):
     scale = _choice(
         "auto",
         ["auto", "counts", "normalised", "logged", "log2", "log10"],
-        "Scale of the values. auto decides by the values, and says so; logged data is not logged again. logged is "
-        "ln(1 + x); log2 and log10 of 1 + x are brought to it.",
+        "Scale of the values. auto decides by the values and the base in uns['log1p'], and says so; logged data is not "
+        "logged again. logged is ln(1 + x); log2 and log10 of 1 + x are brought to it.",
     )
 
 

@@ -163,7 +163,8 @@ def finish(found: Found, load: LoadParams, *, as_stored: bool = False, small_neg
     if small_negatives:
         found = _small_negatives_as_zero(found)
     _check_values(found, obs_names, var_names)
-    taken = take_scale(_compact(found.expression), AS_STORED if as_stored else load.scale, found.log_base)
+    asked, of_x = AS_STORED if as_stored else load.scale, found.facts.get("matrix") == "X"
+    taken = take_scale(_compact(found.expression), asked, found.log_base, told_of_it=of_x)
     expression, scale = taken.expression, taken.scale
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":

@@ -143,7 +143,7 @@ class Taken:
     normalised: bool = True
 
 
-def take_scale(expression: Matrix, asked: str = "auto", told: float | None = None) -> Taken:
+def take_scale(expression: Matrix, asked: str = "auto", told: float | None = None, *, told_of_it: bool = True) -> Taken:
     """Take a matrix for what it is or what was asked for, and bring its logarithm to the natural one.
 
     Parameters
@@ -154,6 +154,8 @@ def take_scale(expression: Matrix, asked: str = "auto", told: float | None = Non
         ``load_scale``, which goes before everything else; :data:`AS_STORED` leaves the values as they are.
     told
         The base that came with the data (``uns['log1p']``), or None; what the values show goes before it.
+    told_of_it
+        ``told`` speaks of this matrix (scanpy's is ``X``), not of another beside it, so that it must be logged.
 
     Examples
     --------
@@ -173,7 +175,9 @@ def take_scale(expression: Matrix, asked: str = "auto", told: float | None = Non
         return Taken(expression, verdict.scale, verdict.reason.replace(_NATURAL, "Scale logged"))
     if asked == "auto":
         return (
-            _logged(expression, verdict, told) if verdict.scale == "logged" else _not_logged(expression, verdict, told)
+            _logged(expression, verdict, told)
+            if verdict.scale == "logged"
+            else _not_logged(expression, verdict, told if told_of_it else None)
         )
     if asked == verdict.scale:
         return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning), _normalised(verdict, e))

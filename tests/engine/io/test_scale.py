@@ -178,6 +178,22 @@ def test_what_the_values_show_goes_before_uns():
     assert "says that the logarithm was taken, but the values look normalised" in data.warnings[0]
 
 
+@pytest.mark.parametrize("place", ["counts", "raw", "per_10k"])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_what_uns_says_of_x_is_not_said_of_other_matrices(tmp_path, place, from_file):
+    adata = with_log1p(np.log1p(PER_10K), None)
+    if place == "raw":
+        adata.raw = AnnData(COUNTS.astype(np.float32))
+    else:
+        adata.layers[place] = COUNTS.astype(np.float32) if place == "counts" else PER_10K
+    adata.obs_names, adata.var_names = [f"cell_{i}" for i in range(200)], [f"ENSG{i:011d}" for i in range(300)]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    load = RunParams(load_layer=place).load
+    data = read(tmp_path / "a.h5ad", load) if from_file else from_anndata(adata, load)
+    assert data.scale == ("normalised" if place == "per_10k" else "counts")
+    assert data.warnings == ()
+
+
 def test_what_was_asked_for_goes_before_all():
     adata = with_log1p(np.log1p(TPM) / np.log(2), 2)
     data = from_anndata(adata, RunParams(load_scale="logged").load)
