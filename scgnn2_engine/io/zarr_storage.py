@@ -30,17 +30,21 @@ def root_in_zip(names: list[str]) -> str | None:
 
 @contextmanager
 def open_zarr(path: Path) -> Iterator[Any]:
-    """The root group of a zarr folder, or of a zip of one, for reading."""
+    """The root group of a zarr folder, or of a zip of one, for reading.
+
+    By the metadata of each part, not by the copy at the root ("consolidated"), which stays what it was where a part is
+    written anew: whole numbers would then be read as another kind, bit for bit.
+    """
     import zarr
 
     if path.is_dir():
-        yield zarr.open_group(path, mode="r")
+        yield zarr.open_group(path, mode="r", use_consolidated=False)
         return
     with zipfile.ZipFile(path) as packed:
         place = root_in_zip(packed.namelist())
     store = zarr.storage.ZipStore(path, mode="r")
     try:
-        yield zarr.open_group(store, mode="r", path=place or "")
+        yield zarr.open_group(store, mode="r", path=place or "", use_consolidated=False)
     finally:
         store.close()
 

@@ -17,6 +17,8 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.mtx_header import BLOCK, Header, refused, shown
 
 _LARGEST = float(np.finfo(np.float32).max)
+_MISSING_OF_R = 1e308
+_MEND_IN_R = "Write 0 where nothing was seen, in R before writeMM: m@x[!is.finite(m@x)] <- 0."
 _LONG_LINE = 22  # characters: no number of a shorter line overflows
 _REALS = re.compile(
     rb"(?:\d{1,18}+[ \t]\d{1,18}+[ \t]-?(?:\d{1,40}+(?:\.\d{0,40}+)?+|\.\d{1,40}+)(?:[eE][-+]?\d{1,3}+)?+\n)++"
@@ -196,5 +198,10 @@ def numbers_of(fields: list[bytes], path: Path, line: int) -> list[float]:
         raise refused(path, line, "a value is no number", "numbers", shown(b" ".join(fields))) from error
     large = next((number for number in numbers if _LARGEST < abs(number) < float("inf")), None)
     if large is not None:
-        raise refused(path, line, "a value is too large for float32", f"at most {_LARGEST:.2g}", f"{large:g}")
+        says, expected, found = "a value is too large for float32", f"at most {_LARGEST:.2g}", f"{large:g}"
+        if abs(large) == _MISSING_OF_R:
+            raise refused(
+                path, line, says, expected, f"{found}, which R's writeMM writes for NA, NaN and Inf", _MEND_IN_R
+            )
+        raise refused(path, line, says, expected, found)
     return numbers

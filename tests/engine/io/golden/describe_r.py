@@ -1,4 +1,4 @@
-"""What is right to read from the files of ``with_r.R`` and ``with_dropletutils.R``: ``python describe_r.py``, with numpy."""
+"""What is right to read from what the scripts of R here write: ``python describe_r.py``, with numpy."""
 
 from __future__ import annotations
 
