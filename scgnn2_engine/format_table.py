@@ -73,7 +73,13 @@ def _anchor(title: str) -> str:
 
 
 def _endings(form: Format) -> str:
-    return ", ".join(f"`{suffix}`" for suffix in form.suffixes) or "a folder"
+    """Endings of names; those of packed files once, behind the others."""
+    plain = [one for one in form.suffixes if not any(one.startswith(f"{other}.") for other in form.suffixes)]
+    packed = dict.fromkeys(
+        one.removeprefix(other) for one in form.suffixes for other in plain if one.startswith(f"{other}.")
+    )
+    also = f", also packed: {', '.join(f'`{one}`' for one in packed)}" if packed else ""
+    return ", ".join(f"`{suffix}`" for suffix in plain) + also or "a folder"
 
 
 def _flags(form: Format) -> str:

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from scgnn2_engine import format_table
 from scgnn2_engine.parameter_table import markdown
 from scgnn2_engine.params import RunParams
 
@@ -193,6 +194,11 @@ def test_no_registry_is_named_anywhere():
     forbidden = re.compile("|".join([*(r"\.".join(host) for host in hosts), *options]).encode())
     found = [str(path.relative_to(PROJECT)) for path in project_files() if forbidden.search(path.read_bytes())]
     assert found == []
+
+
+def test_the_page_of_formats_is_current():
+    page = (PROJECT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert page == format_table.markdown(PROJECT / "tests" / "engine" / "io" / "golden"), "run: make docs"
 
 
 def test_parameter_page_is_current():

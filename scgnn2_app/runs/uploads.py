@@ -16,6 +16,7 @@ from scgnn2_app.sources.server_files import READABLE
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.atomic import output_error
+from scgnn2_engine.io.readers import text
 
 MIB = 2**20
 MAX_UPLOAD = 2048 * MIB
@@ -24,7 +25,7 @@ MAX_UPLOAD = 2048 * MIB
 BESIDE = "beside"
 """Folder, one level deeper than those of data, of what goes with data."""
 
-LABEL_FILES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+LABEL_FILES = text.FORMAT.suffixes
 BULK_FILES = (*LABEL_FILES, ".h5ad")
 """How names end of files that go with data."""
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.compression import PACKED, opened
-from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
 from scgnn2_engine.io.readers.text_layout import (
@@ -241,4 +241,28 @@ FORMAT = Format(
     _recognises,
     _read,
     table=_table,
+    about=About(
+        tools=(
+            "pandas",
+            "R 4.2.2 (write.csv, write.csv2, write.table, data.table's fwrite)",
+            "featureCounts 2.0.3",
+            "htseq-count 2.1.2",
+            "BD Rhapsody (MolsPerCell)",
+            "Drop-seq (DGE)",
+        ),
+        names="the first row and the first column; which of them are the cells is said by the table's form "
+        "(featureCounts, htseq-count, BD Rhapsody, DGE) or told by names and values. Columns that describe genes or "
+        "cells are kept in var or obs",
+        matrices="one; commas, tabs, semicolons, blanks; decimal points or commas; packed by gz, bz2, xz, zst or zip",
+        refused=(
+            ("names that do not tell genes from cells", "--load_orientation"),
+            ("missing values (NA)", "write 0 where nothing was seen: in R m[is.na(m)] <- 0"),
+            ("1,234 where it may be a fraction or thousands", "write decimal points and nothing between thousands"),
+            (
+                "lists with a line for each entry, tables of exons, metrics, GEO's series matrices",
+                "the message names the file beside it to read",
+            ),
+            ("a zip of several files", "unpack it"),
+        ),
+    ),
 )
