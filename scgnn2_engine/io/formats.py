@@ -6,7 +6,20 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.readers import h5ad, h5mu, loom, mtx_folder, r, sample_folder, tenx_h5, text, zarr_folder
+from scgnn2_engine.io.readers import (
+    columnar,
+    count_files,
+    h5ad,
+    h5mu,
+    loom,
+    mtx_folder,
+    npz,
+    r,
+    sample_folder,
+    tenx_h5,
+    text,
+    zarr_folder,
+)
 from scgnn2_engine.io.start import Start, check_name_fits, start_of
 from scgnn2_engine.params import LoadParams
 
@@ -19,6 +32,9 @@ FORMATS: tuple[Format, ...] = (
     tenx_h5.FORMAT,
     loom.FORMAT,
     r.FORMAT,
+    npz.FORMAT,
+    columnar.FORMAT,
+    count_files.FORMAT,
     text.FORMAT,
     sample_folder.FORMAT,
 )
@@ -107,6 +123,19 @@ def _unknown(start: Start) -> InputError:
             expected="an h5ad, h5mu or loom file, or a 10x matrix",
             found=f"the groups {', '.join(sorted(start.groups)) or 'none'}",
             advice="Export the expression as h5ad or csv.",
+        )
+    if "xl/workbook.xml" in start.members or start.content.startswith(b"\xd0\xcf\x11\xe0"):
+        return InputError(
+            f"{path} is an Excel workbook.",
+            expected=READABLE,
+            advice="Save the sheet as csv (UTF-8), or: pandas.read_excel(FILE, index_col=0).to_csv(NEW). Look for "
+            "genes that became dates (MARCH1, SEPT2).",
+        )
+    if start.content.startswith(b"\x93NUMPY"):
+        return InputError(
+            f"{path} is a NumPy array without names.",
+            expected=READABLE,
+            advice="Write it with names: pandas.DataFrame(x, cells, genes).to_csv(FILE), or an npz and files of names.",
         )
     check_name_fits(path, start.content, READABLE)
     return InputError(

@@ -193,6 +193,8 @@ class StrictReader:
         return "?" if "." in field else field.replace(",", ".")
 
     def _parse(self, at: list[int], names: list[str], lines: list[bytes], bodies: list[str]) -> npt.NDArray[np.float32]:
+        if not any(map(str.strip, bodies)):
+            self._refuse(at, names, lines, 0, 0)
         try:
             values = np.loadtxt(bodies, delimiter=self.layout.separator, dtype=np.float32, comments=None, ndmin=2)
         except ValueError as error:
