@@ -16,8 +16,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.compression import opened
 from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.readers.compressed import is_gzip, open_bytes
 from scgnn2_engine.io.readers.mtx_header import Header, header_of
 from scgnn2_engine.io.readers.mtx_lines import Places, Values, blocks, count_fields, lines_of, numbers_of, parsed
 from scgnn2_engine.io.start import BROKEN, cannot_read
@@ -52,9 +52,9 @@ def read_header(path: Path) -> Header:
         The file is damaged, or is no Matrix Market, or one of complex numbers; the line is named.
     """
     try:
-        with open_bytes(path) as handle:
+        with opened(path) as (handle, _):
             return header_of(handle, path)
-    except BROKEN as error:
+    except (*BROKEN, UnicodeError) as error:
         raise cannot_read(path, error) from error
 
 
@@ -97,12 +97,12 @@ def read_matrix(path: Path, *, transpose: bool, value: int = 0, max_memory: floa
     ' the header says integer, and values are written as fractions or powers; they were read as they stand.'
     """
     try:
-        with open_bytes(path) as handle:
+        with opened(path) as (handle, _):
             header = header_of(handle, path)
             _require_plausible(path, header, max_memory)
             read = _array if header.layout == "array" else _coordinates
             rows, columns, values, said = read(handle, path, header, value)
-    except BROKEN as error:
+    except (*BROKEN, UnicodeError) as error:
         raise cannot_read(path, error) from error
     if header.symmetry != "general":
         other = np.flatnonzero(rows != columns)
@@ -120,9 +120,12 @@ def read_matrix(path: Path, *, transpose: bool, value: int = 0, max_memory: floa
 
 def _require_plausible(path: Path, header: Header, max_memory: float) -> None:
     """Refuse sizes that the file is too small for, and those that memory is too small for, before anything is taken."""
-    size = path.stat().st_size * (_GZIP_AT_BEST if is_gzip(path) else 1)
+    with path.open("rb") as handle:
+        start = handle.read(2)
+    size = path.stat().st_size * (_GZIP_AT_BEST if start == b"\x1f\x8b" else 1)
     shortest = 2 if header.layout == "array" else 4
-    if (is_gzip(path) or not _is_packed(path)) and header.n_entries * shortest > size + 1:
+    plain = start in (b"%%", b"\xef\xbb")
+    if (plain or start == b"\x1f\x8b") and header.n_entries * shortest > size + 1:
         raise InputError(
             f"{path} is damaged or truncated: it is too small for the entries that it says it has.",
             expected=f"{header.n_entries} entries (line {header.line})",
@@ -131,11 +134,6 @@ def _require_plausible(path: Path, header: Header, max_memory: float) -> None:
         )
     stored = header.n_entries * (2 if header.symmetry != "general" else 1)
     require_memory(40.0 * stored, f"{path}", max_memory)
-
-
-def _is_packed(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return not handle.read(2).lstrip(b"\xef\xbb\xbf \t").startswith(b"%")
 
 
 def _coordinates(handle: IO[bytes], path: Path, header: Header, value: int) -> _Entries:

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.compression import opened
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.readers.compressed import open_bytes
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, KINDS, Features
 from scgnn2_engine.io.start import BROKEN, cannot_read
 
-_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ACCESSION = re.compile(r"ENS[A-Z]{0,5}G\d{11}(\.\d+)?|FBgn\d{7}|WBGene\d{8}")
 _NOTHING = frozenset({"", "NA", "na", "NaN", "nan", "-", "."})
 
@@ -108,18 +107,15 @@ def read_names(path: Path) -> NamesFile:
     [['ENSG01', 'ACTB'], ['ENSG02', 'GAPDH']]
     """
     try:
-        with open_bytes(path) as handle:
-            content = handle.read()
+        with opened(path) as (handle, _):
+            text = handle.read().decode()
     except BROKEN as error:
         raise cannot_read(path, error) from error
-    encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise InputError(
             f"{path} is not text in UTF-8.",
-            expected="names in UTF-8",
-            found=f"{error.object[error.start : error.start + 8]!r} after {error.start} bytes",
+            expected="names in UTF-8 or UTF-16",
+            found=str(error)[:100],
             advice="Save it as UTF-8, or download it again if it never held names.",
         ) from error
     if "\x00" in text:
