@@ -29,3 +29,8 @@ def test_every_file_that_a_tool_wrote_is_named_with_the_tool(page):
     assert len(FILES) > 50
     assert [name for name in FILES if f"`{name}`" not in page] == []
     assert "| `dropletutils/version_3` | R 4.2.2, DropletUtils 1.18.1 | 10 cells x 12 genes, with identifiers |" in page
+
+
+def test_every_file_that_a_tool_wrote_is_of_a_known_format_and_every_format_says_what_it_reads(page):
+    assert "## Not read" not in page
+    assert [form.title for form in FORMATS if form.about is None] == []
