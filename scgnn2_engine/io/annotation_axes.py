@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,9 @@ _TOTALS = frozenset({
 _SUMS = _TOTALS | frozenset({"total_count", "total_counts", "n_counts", "n_umi", "n_umis", "ncount_rna", "total_umis"})
 _MEANS = frozenset({"mean", "means", "average", "avg", "row_mean", "rowmean", "rowmeans", "mean_counts"})
 
+_KNOWN = _DESCRIPTIONS | _UNSURE | _BESIDE_PLACES | _SUMS | _MEANS
+_BEFORE_WORDS = frozenset(" %#_.(\"'")
+
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", ".", "<na>"})
 _FAR_ALONG = 1e4  # the place of a typical gene on its chromosome is, the count of a typical gene is not
@@ -94,7 +97,8 @@ def counter_rows(names: Names | Sequence[str]) -> list[int]:
     >>> counter_rows(["Actb", "ERCC-00002", "__no_feature", "N_unmapped"])
     [2, 3]
     """
-    found = [position for position, name in enumerate(names) if _COUNTERS.fullmatch(str(name).strip())]
+    every = np.asarray(names, dtype=np.str_).tolist()
+    found = [position for position, name in enumerate(every) if _COUNTERS.fullmatch(name.strip())]
     if any(str(names[position]).startswith("Unassigned_") for position in found):
         found += [position for position, name in enumerate(names) if str(name) == "Assigned"]
     return sorted(found)
@@ -168,13 +172,16 @@ def no_expression(x: Matrix, obs_names: Names | Sequence[str], var_names: Names 
             said.append(f"{why}: {listed([names[position] for position in which], _SHOWN)}.")
 
     cells, genes = np.ones(len(obs_names), dtype=bool), np.ones(len(var_names), dtype=bool)
+    obs_words, var_words = _called(obs_names, _KNOWN), _called(var_names, _KNOWN)
     leave_out(genes, var_names, "Left out, because they tally reads that belong to no gene", counter_rows(var_names))
-    numbers = _numberings(x, var_names, of_genes=True)
+    numbers = _numberings(x, var_words, of_genes=True)
     leave_out(genes, var_names, "Left out of the genes, because they number the cells", numbers)
-    described = sorted({*_called(obs_names, _DESCRIPTIONS), *_numberings(x, obs_names, of_genes=False)})
+    described = [at for at, word in obs_words.items() if word in _DESCRIPTIONS]
+    described = sorted({*described, *_numberings(x, obs_words, of_genes=False)})
     leave_out(cells, obs_names, "Left out of the cells, because they describe the genes", described)
-    for of_genes, names, kept, kind in ((True, var_names, genes, "genes"), (False, obs_names, cells, "cells")):
-        found, doubted = _sums(x, names, cells, genes, of_genes=of_genes)
+    axes = ((True, var_names, var_words, genes, "genes"), (False, obs_names, obs_words, cells, "cells"))
+    for of_genes, names, words, kept, kind in axes:
+        found, doubted = _sums(x, words, cells, genes, of_genes=of_genes)
         leave_out(kept, names, f"Left out of the {kind}, because they are sums or means of the others", found)
         if doubted:
             said.append(
@@ -184,10 +191,10 @@ def no_expression(x: Matrix, obs_names: Names | Sequence[str], var_names: Names 
     return LeftOut(cells, genes, tuple(said))
 
 
-def _numberings(x: Matrix, names: Names | Sequence[str], *, of_genes: bool) -> list[int]:
+def _numberings(x: Matrix, words: Mapping[int, str], *, of_genes: bool) -> list[int]:
     """Positions of what is called like a numbering, and among cells like a place on a chromosome, and is one."""
-    called = _called(names, _NUMBERINGS if of_genes else _UNSURE)
-    placed = _PLACES if not of_genes and called and _called(names, _BESIDE_PLACES) else frozenset[str]()
+    called = {at: word for at, word in words.items() if word in (_NUMBERINGS if of_genes else _UNSURE)}
+    placed = _PLACES if not of_genes and _BESIDE_PLACES.intersection(words.values()) else frozenset[str]()
     return [
         at for at, plain in called.items() if plain in placed or _looks_like(plain, _line(x, at, of_genes=of_genes))
     ]
@@ -207,7 +214,7 @@ def _looks_like(plain: str, values: npt.NDArray[np.float64]) -> bool:
 
 def _sums(
     x: Matrix,
-    names: Names | Sequence[str],
+    words: Mapping[int, str],
     cells: npt.NDArray[np.bool_],
     genes: npt.NDArray[np.bool_],
     *,
@@ -215,7 +222,7 @@ def _sums(
 ) -> tuple[list[int], list[int]]:
     """Positions of genes (or of cells) that are sums or means of the others, and of those that are only called so."""
     kept = genes if of_genes else cells
-    called = {at: plain for at, plain in _called(names, _SUMS | _MEANS).items() if kept[at]}
+    called = {at: word for at, word in words.items() if word in _SUMS | _MEANS and kept[at]}
     others = kept.copy()
     others[list(called)] = False
     if not called or not others.any():
@@ -255,9 +262,11 @@ def _line(x: Matrix, position: int, *, of_genes: bool) -> npt.NDArray[np.float64
 
 def _called(names: Names | Sequence[str], words: frozenset[str]) -> dict[int, str]:
     """Positions of the names that are among these words, and the words."""
-    starts = {word[:2] for word in words}  # spares a million barcodes the rest
-    likely = (at for at, name in enumerate(names) if str(name).lstrip(' %#_.("')[:2].lower() in starts)
-    plain = ((at, _plain(names[at])) for at in likely)
+    starts = {word[:2] for word in words}
+    every = np.asarray(names, dtype=np.str_).tolist()
+    likely = [at for at, name in enumerate(every) if name[:2].lower() in starts or name[:1] in _BEFORE_WORDS]
+    # of a million barcodes hardly one, and of identifiers such as ENSG00000000003 none
+    plain = ((at, _plain(every[at])) for at in likely if not every[at][-3:].isdigit() or len(every[at]) < 4)
     return {at: word for at, word in plain if word in words}
 
 
