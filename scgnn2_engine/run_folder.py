@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +157,7 @@ def _renamed(result: Result) -> Generator[Event, None, None]:
     source = result.source
     names = (
         []
-        if source is None or "seurat" in source.uns
+        if source is None or isinstance(source.uns.get("seurat"), Mapping)
         else [name for name in source.var_names if {"_", "|"} & set(name)]
     )
     if names:

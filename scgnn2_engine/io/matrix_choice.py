@@ -158,4 +158,15 @@ def _are_counts(values: npt.NDArray[Any]) -> bool:
 
 def name_of_x(uns: Mapping[str, Any]) -> str:
     """What ``X`` is called in the object of R that an AnnData comes from; empty where it comes from none."""
-    return str(next((uns[key]["X"] for key in DESCRIPTIONS if key in uns and "X" in uns[key]), ""))
+    return str(next((found["X"] for key in DESCRIPTIONS if "X" in (found := mapping_in(uns, key))), ""))
+
+
+def mapping_in(uns: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The first of some entries of ``uns`` that holds a mapping, as this package leaves them; empty without.
+
+    Examples
+    --------
+    >>> mapping_in({"seurat": "4.1", "experiment": {"X": "data"}}, "seurat", "experiment")
+    {'X': 'data'}
+    """
+    return next((uns[key] for key in keys if isinstance(uns.get(key), Mapping)), {})

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rdata.parser import RObject
 
+from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.r import build
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def cells_table(adata: AnnData) -> pd.DataFrame:
     """``obs``, as characters what was characters in R before h5ad made categories of it."""
-    return _with_characters(storable(adata.obs), adata.uns.get("seurat", adata.uns.get("experiment", {})))
+    return _with_characters(storable(adata.obs), mapping_in(adata.uns, "seurat", "experiment"))
 
 
 def features_table(var: pd.DataFrame, described: Mapping[str, Any]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.r import build
 from scgnn2_engine.io.r.annotations import cells_table, misc, storable
 from scgnn2_engine.io.r.from_seurat import SCALED
@@ -82,7 +83,7 @@ _Matrices = tuple[dict[str, Any], pd.DataFrame]
 
 def _matrices(adata: AnnData) -> tuple[_Matrices, dict[str, _Matrices]]:
     """Assays over the measured genes, and those over fewer of them, which become alternative experiments."""
-    record = adata.uns.get("scgnn2", {})
+    record = mapping_in(adata.uns, "scgnn2")
     scale = record.get("scale_of_X")
     layers = {str(name): values for name, values in adata.layers.items()}
     own = dict(layers)
@@ -98,7 +99,7 @@ def _matrices(adata: AnnData) -> tuple[_Matrices, dict[str, _Matrices]]:
 
 
 def _name_of_x(adata: AnnData) -> str:
-    scale = adata.uns.get("scgnn2", {}).get("scale_of_X")
+    scale = mapping_in(adata.uns, "scgnn2").get("scale_of_X")
     if scale is not None:
         return _SCALES[scale]
     for origin in ("experiment", "seurat"):
@@ -130,7 +131,7 @@ def _described(adata: AnnData) -> tuple[dict[str, tuple[dict[str, Any], list[str
     """Alternative experiments that stand in obsm; what has other features than its experiment has no place."""
     made: dict[str, tuple[dict[str, Any], list[str]]] = {}
     lost = []
-    active = str(adata.uns.get("seurat", {}).get("active.assay", ""))
+    active = str(mapping_in(adata.uns, "seurat").get("active.assay", ""))
     for (name, assay), features in _places(adata).items():
         values = adata.obsm[f"{name}_{assay}"]
         assays, names = made.get(name, ({}, features))
@@ -155,7 +156,7 @@ def _turned(values: Any, genes: list[str], cells: list[str]) -> RObject:
 
 
 def _embedding(adata: AnnData, name: str, values: Any) -> RObject:
-    facts = adata.uns.get("experiment", adata.uns.get("seurat", {})).get("reductions", {}).get(name, {})
+    facts = mapping_in(adata.uns, "experiment", "seurat").get("reductions", {}).get(name, {})
     columns = [str(column) for column in facts["columns"]] if "columns" in facts else None
     if columns is None and isinstance(values, pd.DataFrame):
         columns = [str(column) for column in values.columns]

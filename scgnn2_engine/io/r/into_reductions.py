@@ -15,6 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 from rdata.parser import RObject
 
+from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.r import build
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def allowed_features(adata: AnnData) -> dict[str, str]:
     What a Seurat object called its features stays.
     """
     names = list(dict.fromkeys([*([] if adata.raw is None else adata.raw.var_names), *adata.var_names]))
-    if "seurat" in adata.uns:
+    if mapping_in(adata.uns, "seurat"):
         return dict(zip(names, names, strict=True))
     called: dict[str, str] = {}
     taken = {name for name in names if not re.search("[_|]", name)}
@@ -169,7 +170,7 @@ def _scanpy_loadings(adata: AnnData, columns: list[str], called: Mapping[str, st
     if "PCs" not in adata.varm:
         return None, ()
     values = np.asarray(adata.varm["PCs"], dtype=np.float64)
-    variance = np.asarray(adata.uns.get("pca", {}).get("variance", ()), dtype=np.float64)
+    variance = np.asarray(mapping_in(adata.uns, "pca").get("variance", ()), dtype=np.float64)
     if values.shape[1] != len(columns):
         return None, ()
     used = np.any(values != 0, axis=1)

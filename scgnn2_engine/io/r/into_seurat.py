@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.r import build
 from scgnn2_engine.io.r.annotations import cells_table, features_table, misc
@@ -76,7 +77,7 @@ def into_seurat(adata: AnnData) -> tuple[RObject, list[str]]:
     """
     adata = adata.to_memory() if adata.isbacked else adata
     _check(adata)
-    facts = adata.uns.get("seurat", {})
+    facts = mapping_in(adata.uns, "seurat")
     active = str(facts.get("active.assay", "RNA"))
     taken = Taken()
     called = allowed_features(adata)
@@ -174,7 +175,7 @@ def _assays(
 
 def _known(adata: AnnData, facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Sequence[object]]]:
     """The matrices in obsm that were assays, or alternative experiments: key, assay, slot and names of the features."""
-    others = adata.uns.get("experiment", {}).get("experiments", {})
+    others = mapping_in(adata.uns, "experiment").get("experiments", {})
     for name, described in (*facts.get("assays", {}).items(), *others.items()):
         for layer, features in described.get("features", {}).items():
             slot = "data" if layer == "logcounts" else layer
@@ -191,7 +192,7 @@ def _put_known(part: _Part, slot: str, values: Any, features: Sequence[object]) 
 
 def _main(adata: AnnData, facts: Mapping[str, Any], called: Mapping[str, str]) -> _Part:
     """The assay of the measured expression: all genes where .raw holds more of them."""
-    scale = adata.uns.get("scgnn2", {}).get("scale_of_X")
+    scale = mapping_in(adata.uns, "scgnn2").get("scale_of_X")
     counts = adata.layers.get("counts")
     if facts and scale is None:
         part = _Part(adata.var, called)
@@ -312,7 +313,7 @@ def _lost(adata: AnnData, used: set[str], called: Mapping[str, str]) -> list[str
         lost += [] if adata.X is None or _is_scaled(adata) else ["X (the assay holds .raw)"]
         if "counts" in adata.layers and not adata.raw.var_names.equals(adata.var_names):
             lost.append("layer counts (the assay holds .raw, which has other genes)")
-    reduced = adata.uns.get("seurat", {}).get("reductions", {})
+    reduced = mapping_in(adata.uns, "seurat").get("reductions", {})
     known = {place for name in reduced for place in (name, f"{name}_projected")}
     if "X_pca" in adata.obsm:
         known.add("PCs")

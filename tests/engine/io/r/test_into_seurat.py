@@ -17,7 +17,7 @@ from rdata.parser import RObject
 
 import scgnn2_engine as sc2
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io import result_to_anndata
+from scgnn2_engine.io import from_anndata, result_to_anndata
 from scgnn2_engine.io.r import values as r
 from scgnn2_engine.io.r.into_seurat import into_seurat
 from scgnn2_engine.io.r.matrices import dimnames, matrix
@@ -475,3 +475,13 @@ def test_r_takes_what_scanpy_made(
         "Assay|TRUE",
         "2|1|日本|2|scGNN2",
     ]
+
+
+def test_entries_of_uns_that_are_called_like_ours_but_are_not_ours_do_no_harm() -> None:
+    adata = AnnData(np.ones((2, 1)), obs=pd.DataFrame(index=["a", "b"]), var=pd.DataFrame(index=["x_y"]))
+    adata.obsm["X_pca"] = np.ones((2, 1))
+    adata.varm["PCs"] = np.ones((1, 1))
+    adata.uns |= {"seurat": "4.1", "experiment": 7, "scgnn2": "mine", "pca": ["PC1"]}
+    back = read_r(to_bytes(into_seurat(adata)[0])).value
+    assert back.var_names.tolist() == ["x-y"]
+    assert from_anndata(adata).facts["matrix"] == "X"
