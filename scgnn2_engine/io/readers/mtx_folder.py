@@ -140,6 +140,12 @@ def _refuse_classes(path: Path) -> None:
             expected="counts of genes",
             advice="Run kb count without --tcc, and read its folder counts_unfiltered.",
         )
+    if path.name.lower().startswith("cells_x_features"):
+        raise InputError(
+            f"{path} counts tags (kb's workflow kite), not genes; it holds no gene expression.",
+            expected="counts of genes",
+            advice="Read the gene expression of the same cells: the folder of kb count for their cDNA.",
+        )
     if path.parent.parent.name == "SJ" or path.parent.name == "SJ":
         raise InputError(
             f"{path} counts splice junctions (STARsolo's SJ), not genes; it holds no gene expression.",

@@ -52,6 +52,8 @@ def header_of(handle: IO[bytes], path: Path) -> Header:
         It is damaged, or no Matrix Market, or one of complex numbers; the line is named.
     """
     banner = handle.readline(BLOCK).removeprefix(b"\xef\xbb\xbf")
+    if not banner.strip():
+        raise InputError(f"{path} is empty.", expected="a Matrix Market matrix", advice="Export or download it again.")
     words = banner.decode("latin-1").lower().split()
     if b"\r" in banner.rstrip():
         raise refused(

@@ -134,7 +134,10 @@ def _fields(lines: list[str], path: Path) -> list[list[str]]:
         rows = [line.split("\t") for line in lines]
         quoted = any('"' in line or "'" in line for line in lines)
         return [[_unquoted(one) for one in row] for row in rows] if quoted else rows
-    if ".csv" in path.suffixes or _as_many(lines, ","):
+    for mark in (",", ";"):
+        if _as_many(lines, mark):
+            return _apart(lines, mark)
+    if ".csv" in path.suffixes:
         return _apart(lines, ",")
     if _as_many(lines, " "):
         rows = _apart(lines, " ")

@@ -98,6 +98,7 @@ def test_what_stands_there_is_read(tmp_path, text, dense, says):
         (HEADER.format("integer").replace("general", "symmetric") + BODY, "line 2: .*symmetric.*not square"),
         (HEADER.format("integer").replace("coordinate", "list") + BODY, "line 1: 'list'"),
         (BODY, "line 1: this is no Matrix Market"),
+        ("\n", "is empty"),
         (HEADER.format("integer").encode() + BODY.encode().replace(b"2 2 7", b"2\x002 7"), "line 4"),
         ("%%MatrixMarket matrix array real general\n3 2\n5\n0\n9\n0\n7\n", "fewer values.*6 .*Found: 5"),
         ("%%MatrixMarket matrix array real general\n3 2\n5\n0\n9\n0\n7\n1\n1\n", "more values"),

@@ -63,6 +63,8 @@ def load(**choice):
         FEATURES.replace("\n", "\r\n") + "\r\n\r\n",
         lines([f'"{one}"' for one in IDS], [f'"{one}"' for one in SYMBOLS]),
         lines(IDS, SYMBOLS, separator=" "),
+        lines(IDS, SYMBOLS, separator=","),
+        lines(IDS, SYMBOLS, separator=";"),
         lines(IDS, SYMBOLS, ["Gene", "Gene", "Gene"], ["Expression"] * 3, separator=" "),
         lines(IDS, SYMBOLS, ["chr7", "chr12", "chr6"]),
         lines(IDS, SYMBOLS, ["Gene Expression"] * 3, ["chr7", "chr12", "chr6"], ["1", "2", "3"], ["4", "5", "6"]),
@@ -288,6 +290,9 @@ def test_what_counts_no_genes_says_what_to_read_instead(tmp_path):
     )
     with pytest.raises(InputError, match=r"classes of transcripts.*without --tcc"):
         read(tmp_path / "tcc")
+    make(tmp_path / "kite", cells_x_features__mtx=CELLS_IN_ROWS, cells_x_features__barcodes__txt=BARCODES)
+    with pytest.raises(InputError, match=r"counts tags.*kite.*no gene expression"):
+        read(tmp_path / "kite")
     make(tmp_path / "alevin", quants_mat__gz=b"\x01\x02", quants_mat_rows__txt=BARCODES)
     with pytest.raises(InputError, match=r"salmon alevin.*--dumpMtx"):
         read(tmp_path / "alevin")
