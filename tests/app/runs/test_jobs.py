@@ -24,6 +24,7 @@ from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams, run_folder
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StageStarted
+from scgnn2_engine.io import results
 
 DEMO = Source.demo()
 
@@ -110,6 +111,21 @@ def test_a_stop_after_the_iterations_is_no_result_like_any_other(
     assert record["stopped_by"] == "total_epoch"
     said = [one["message"] for one in record["notices"] if one["level"] == "warning"]
     assert any("Scoring was stopped" in one for one in said) == (stage == "evaluate")
+
+
+def test_a_run_whose_result_cannot_be_written_has_failed_and_keeps_its_tables(
+    tmp_path, monkeypatch, tiny_source, tiny_params
+):
+    def broken(*_, **__):
+        raise RuntimeError("no such kind")
+
+    monkeypatch.setattr(results, "write_h5ad", broken)
+    workspace = Workspace(tmp_path)
+    folder = workspace.run_folder(workspace.add(tiny_source, tiny_params))
+    assert worker.work(folder) == "failed"
+    assert read_state(folder).reason.startswith("Not written: result.h5ad (no such kind).")
+    assert (folder / "imputed.csv").exists()
+    assert not (folder / "result.h5ad").exists()
 
 
 def test_done_with_the_scores_of_the_selected_iteration(jobs, wait_until):
