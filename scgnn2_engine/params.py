@@ -128,7 +128,7 @@ class LoadParams(StageParams):
     orientation = _choice(
         "auto",
         ["auto", "cells-by-genes", "genes-by-cells"],
-        "What the rows of a text file are. auto decides by what the names look like, and says so.",
+        "What the rows of a text file are. auto decides by names and values, says why, or asks.",
         ESSENTIAL,
     )
     layer = _text("Layer to read of an AnnData, Seurat object or experiment; empty: counts, else .raw, else X.")

@@ -18,6 +18,7 @@ from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_nam
 from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.scale import AS_STORED, take_scale
 from scgnn2_engine.io.table import SPARSE_FROM, Table
+from scgnn2_engine.io.total_evidence import totals_of
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix
 
@@ -76,14 +77,22 @@ def from_table(
     """Decide which axis of a table holds the cells, and turn it so that they are rows.
 
     ``layout`` is what the benchmark prescribes for its files, ``table.orientation`` what the program that wrote it
-    does; an orientation that the user named goes before both.
+    does; an orientation that the user named goes before both. Where nobody says, the names decide, and beside them what
+    the column of names is called and what rows and columns sum to.
     """
     told = layout or table.orientation
     if told and load.orientation == "auto":
         prescribed = "as the benchmark's files are" if layout else f"as {table.written_by} writes it"
         verdict = decide_orientation(table.row_names, table.column_names, told, source, prescribed)
     else:
-        verdict = decide_orientation(table.row_names, table.column_names, load.orientation, source)
+        verdict = decide_orientation(
+            table.row_names,
+            table.column_names,
+            load.orientation,
+            source,
+            totals=totals_of(table.blocks, len(table.row_names), len(table.column_names)),
+            corner=table.corner,
+        )
     rows, columns = table.row_names, table.column_names
     return Found(
         source=source,

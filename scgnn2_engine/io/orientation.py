@@ -1,4 +1,4 @@
-"""Which way round a matrix is, decided by what its names look like."""
+"""Which way round a matrix is, decided by what its names look like, and by what its values sum to."""
 
 from __future__ import annotations
 
@@ -9,31 +9,28 @@ from math import log2
 from typing import Literal
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.name_evidence import Evidence, evidence_of, is_cell_name, is_gene_name, known_word
 from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.total_evidence import Totals
 
 Orientation = Literal["cells-by-genes", "genes-by-cells"]
 
-# Names of genes that no cell carries: accession schemes of Ensembl and the model organisms, spike-ins, clone names.
-_SURE_GENE = re.compile(
-    r"ENS[A-Z]{0,5}[GT]\d{11}(\.\d+)?|FBgn\d{7}|WBGene\d{8}|AT[1-5MC]G\d{5}|Y[A-P][LR]\d{3}[CW](-[A-Z])?"
-    r"|ERCC-\d{5}|\d{7}[A-Z]\d{2}Rik\d?|(gene|Gene|GENE|g)[-_. ]?\d+"
-    r"|(MT|mt|Mt|HLA|LINC)-?[A-Za-z]*\d*[A-Za-z0-9-]*(?<=\w)|R[Pp][LlSs]\d+[A-Za-z]?\d*|RP\d+-\d+[A-Z]\d+\.\d+"
-    r"|MIR\d+[A-Z]?\d*(-\d+|HG)?|C\d+orf\d+|ACTB|GAPDH|MALAT1|Actb|Gapdh|Malat1"
-)
-# Human symbols are capitals, mouse symbols a capital and small letters; both may hold digits, dashes and versions.
-_LIKELY_GENE = re.compile(
-    r"[A-Z][A-Z0-9]*[0-9A-Z]((orf)\d+[A-Z]?)?([-.][A-Z0-9]+)*|[A-Z][a-z0-9]+[A-Za-z0-9]*([-.(][A-Za-z0-9()]+)*|[578]+SK?"
-)
-_SURE_CELL = re.compile(
-    r"(.*[-_.:#])?[ACGTN]{8,}([-_.:x#].*|\d{1,2})?"  # a barcode, alone or beside a library
-    r"|(.*[-_.: \d])?[Cc][Ee][Ll][Ll]s?[-_.: ]?[\dA-Za-z]{0,3}\d+.*|.*[-_.\d]cell[-_.].*"
-    r"|c\d+|([SED]RR|SRX|SRS|GSM)\d{4,}.*"
-)
-_WELL = re.compile(r"[A-P]\d{1,2}|.*[-_.](?:[A-P]\d{1,2})")  # of a plate: A1, P24, plate2_B07
-_LIKELY_CELL = re.compile(r".*[_.:]\D{0,5}\d+")  # a sample and a running number: H1_Exp1.001
+_DECIDED = 0.5
+_HEARD = 0.4  # names must lean at least so much, to be borne out by values or shape
+_SAID = 0.2  # what an axis says is told from here on
+_AGAINST = 0.8  # and so much to speak against an orientation that was asked for
+_TOTALS, _CONSTANT, _CORNER, _SHAPE = 0.4, 0.8, 0.6, 0.09
 
-_SAMPLE = 2000
-_DECIDED = 0.3
+_GENE_CORNER = re.compile(
+    r"(gene|feature|target|transcript|probe|ensembl|ensemblgene|ensgene)s?(id|name|symbol|shortname)?s?"
+    r"|(hgnc|mgi|hugo)?symbols?|idref"
+)
+_CELL_CORNER = re.compile(r"(cell|barcode|cellbarcode|sample|well|spot)s?(id|name)?s?|cb|run")
+# Human symbols are capitals, mouse symbols a capital and small letters; both may hold digits, dashes and versions.
+_SYMBOL = re.compile(
+    r"(?=.*\d)(?:[A-Z][A-Z0-9]*[0-9A-Z]((orf)\d+[A-Z]?)?([-.][A-Z0-9]+)*"
+    r"|[A-Z][a-z0-9]+[A-Za-z0-9]*([-.(][A-Za-z0-9()]+)*|[578]+SK?)"
+)
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,16 @@ def decide_orientation(
     asked: str = "auto",
     source: str = "The matrix",
     asked_by: str = "as asked (load_orientation)",
+    *,
+    totals: Totals | None = None,
+    corner: str = "",
 ) -> Verdict:
     """Say whether rows are cells or genes.
 
-    Every name looks like a gene (accessions, symbols of man and mouse, mitochondrial and ribosomal prefixes), like a
-    cell (barcodes, wells, running numbers) or like neither; the shares on the two axes are the evidence. Having more
-    genes than cells counts a little, and never decides alone.
+    The names of both axes are weighed (:func:`~scgnn2_engine.io.name_evidence.evidence_of`): one axis must look like
+    genes more than the other by half of what names can say. What rows and columns sum to, the name of the column of
+    names and the shape are weighed with them; they settle a doubt or raise one, and only a matrix in which all cells
+    sum to one number, or a column called ``Geneid`` or ``barcode``, decides where the names say nothing.
 
     Parameters
     ----------
@@ -83,43 +84,57 @@ def decide_orientation(
         What is being read, for messages.
     asked_by
         Why that orientation is taken, for messages.
+    totals
+        What the values say, where they are at hand.
+    corner
+        What the file calls its column of names.
 
     Raises
     ------
     InputError
-        The names leave both readings open; the message states both.
+        Both readings are open; the message states them.
 
     Examples
     --------
     >>> decide_orientation(["ENSG00000197123", "ENSG00000269887"], ["A1", "B12", "C3"]).orientation
     'genes-by-cells'
     """
-    evidence = _leaning(row_names) - _leaning(column_names)
-    seen: Orientation = "genes-by-cells" if evidence > 0 else "cells-by-genes"
-    rows, columns = listed(row_names, 3), listed(column_names, 3)
-    shape = f"{len(row_names)} rows ({rows}) and {len(column_names)} columns ({columns})"
+    rows, columns = evidence_of(row_names), evidence_of(column_names)
+    names = rows.leaning - columns.leaning
+    shape = (
+        f"{len(row_names)} rows ({listed(row_names, 3)}) and {len(column_names)} columns ({listed(column_names, 3)})"
+    )
     if asked in ("cells-by-genes", "genes-by-cells"):
         chosen: Orientation = "cells-by-genes" if asked == "cells-by-genes" else "genes-by-cells"
-        against = chosen != seen and abs(evidence) >= 2 * _DECIDED
+        seen = _orientation(names)
+        against = chosen != seen and abs(names) >= _AGAINST
         warning = f"{source} was read as {chosen}, {asked_by}, but its names look like {seen}: {shape}."
         return Verdict(chosen, f"Orientation {chosen}, {asked_by}.", warning if against else "")
-    weak = 0.2 * max(-1.0, min(1.0, log2(max(len(row_names), 1) / max(len(column_names), 1)) / 3))
-    if abs(evidence) < _DECIDED / 2 or abs(evidence + weak) < _DECIDED:
-        n_rows, n_columns = len(row_names), len(column_names)
-        raise InputError(
-            f"{source} may be {n_rows} cells x {n_columns} genes or {n_rows} genes x {n_columns} cells; "
-            "its names do not tell.",
-            expected="names that look like genes on one side, or like cells on the other",
-            found=shape,
-            advice="Say which it is: --load_orientation cells-by-genes (rows are cells) or "
-            "--load_orientation genes-by-cells (rows are genes).",
+    named = _of_corner(corner)
+    summed = 0.0 if totals is None else totals.leaning * (_CONSTANT if totals.constant else _TOTALS)
+    longer = max(-1.0, min(1.0, log2(max(len(row_names), 1) / max(len(column_names), 1)) / 3))
+    total = names + _CORNER * named + summed + _SHAPE * longer
+    told = max(abs(names) / _HEARD, abs(named), float(totals is not None and totals.constant)) >= 1
+    if abs(total) < _DECIDED or not told:
+        raise _question(source, len(row_names), len(column_names), shape, rows, columns)
+    verdict = _orientation(total)
+    sign = 1 if verdict == "genes-by-cells" else -1
+    because = [
+        f"{axis} such as {', '.join(str(name) for name in axis_names[:2])} {evidence.because}"
+        for axis, axis_names, evidence, side in (
+            ("rows", row_names, rows, sign),
+            ("columns", column_names, columns, -sign),
         )
-    verdict: Orientation = "genes-by-cells" if evidence + weak > 0 else "cells-by-genes"
-    genes, cells = (row_names, column_names) if verdict == "genes-by-cells" else (column_names, row_names)
-    examples = [", ".join(str(name) for name in names[:2]) for names in (genes, cells)]
-    return Verdict(
-        verdict, f"Orientation {verdict}, by the names: genes such as {examples[0]}; cells such as {examples[1]}."
-    )
+        if evidence.leaning * side >= _SAID
+    ]
+    by = ["names"] if because else []
+    if named == sign:
+        by.append("column of names")
+        because.append(f"the column of names is called {corner}")
+    if totals is not None and summed * sign > _TOTALS / 2:
+        by.append("sums")
+        because.append(totals.because)
+    return Verdict(verdict, f"Orientation {verdict}, by the {' and '.join(by)}: {'; '.join(because)}.")
 
 
 def is_gene_symbol(name: str) -> bool:
@@ -130,29 +145,30 @@ def is_gene_symbol(name: str) -> bool:
     >>> is_gene_symbol("Actb"), is_gene_symbol("Pou5f1"), is_gene_symbol("cell_1"), is_gene_symbol("ID")
     (True, True, False, False)
     """
-    return _SURE_GENE.fullmatch(name) is not None or (_kind(name) > 0 and any(letter.isdigit() for letter in name))
+    if is_gene_name(name) or known_word(name):
+        return True
+    return _SYMBOL.fullmatch(name) is not None and not is_cell_name(name)
 
 
-def _leaning(names: Names | Sequence[str]) -> float:
-    """Share of names that look like genes minus the share that look like cells, in -1 to 1."""
-    step = max(1, len(names) // _SAMPLE)
-    sample = [str(name) for name in names[::step]]
-    if not sample:
-        return 0.0
-    if all(_WELL.fullmatch(name) for name in sample):
-        return -1.0  # alone, A2 or H19 may be a gene; a whole axis of them is a plate
-    return sum(_kind(name) for name in sample) / len(sample)
+def _orientation(evidence: float) -> Orientation:
+    return "genes-by-cells" if evidence > 0 else "cells-by-genes"
 
 
-def _kind(name: str) -> float:
-    if _SURE_GENE.fullmatch(name):
-        return 1.0
-    if _SURE_CELL.fullmatch(name):
-        return -1.0
-    if _WELL.fullmatch(name):
-        return -0.7
-    if _LIKELY_GENE.fullmatch(name):
-        return 0.8
-    if _LIKELY_CELL.fullmatch(name):
-        return -0.8
-    return 0.0
+def _of_corner(corner: str) -> int:
+    """Say what the name of the column of names says of the rows: 1 for genes, -1 for cells, 0 for nothing."""
+    bare = re.sub(r"[^a-z]", "", corner.lower())
+    return (_GENE_CORNER.fullmatch(bare) is not None) - (_CELL_CORNER.fullmatch(bare) is not None)
+
+
+def _question(source: str, n_rows: int, n_columns: int, shape: str, rows: Evidence, columns: Evidence) -> InputError:
+    seen = [
+        f"{axis} {evidence.because}" for axis, evidence in (("rows", rows), ("columns", columns)) if evidence.because
+    ]
+    return InputError(
+        f"{source} may be {n_rows} cells x {n_columns} genes or {n_rows} genes x {n_columns} cells; "
+        "its names do not tell.",
+        expected="names that look like genes on one side, or like cells on the other",
+        found=f"{shape}: {', '.join(seen)}" if seen else shape,
+        advice="Say which it is: --load_orientation cells-by-genes (rows are cells) or "
+        "--load_orientation genes-by-cells (rows are genes).",
+    )

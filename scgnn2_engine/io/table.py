@@ -37,6 +37,8 @@ class Table:
         That program: ``"featureCounts"``.
     notes, warnings
         How the file was understood, and what the user should know.
+    corner
+        What the file calls its column of names.
     """
 
     blocks: list[Matrix]
@@ -47,6 +49,7 @@ class Table:
     written_by: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    corner: str = ""
 
     def said_of_annotation(self, *, genes_in_rows: bool) -> list[str]:
         """A sentence on the columns that describe the rows, if there are any."""

@@ -246,7 +246,7 @@ def _found(
     behind: str,
 ) -> Found:
     (obs_names, about_cells), (genes, about_genes) = names_of(obs, "cell"), names_of(var, "gene")
-    against = decide_orientation(genes[:2000], obs_names[:2000], "genes-by-cells").warning
+    against = decide_orientation(genes, obs_names, "genes-by-cells").warning
     swapped = (
         f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
     )

@@ -174,7 +174,7 @@ def _in_blocks(
             work = 12 * len(names) * len(layout.columns)
             require_memory(2 * expected_rows * per_row + work, f"{path}, read as a matrix,", max_memory)
     described = pd.DataFrame(dict(zip(layout.texts, texts, strict=True)), dtype=object) if layout.texts else None
-    return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, described)
+    return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, described, corner=layout.corner)
 
 
 def _blocks(content: IO[bytes], head: bytes, start: int, number: int) -> Iterator[tuple[int, bytes]]:
