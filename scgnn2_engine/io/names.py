@@ -58,7 +58,7 @@ def unique_names(names: Iterable[object], kind: str) -> tuple[Names, list[str]]:
     >>> unique_names(["a", "b", "a", "a-1"], "gene")
     (array(['a', 'b', 'a-2', 'a-1'], dtype='<U3'), ['1 duplicated gene name made unique by a suffix: a.'])
     """
-    raw = [str(name) for name in names]
+    raw = _texts(names)
     notes = []
     empty = sum(not name for name in raw)
     if empty:
@@ -97,6 +97,10 @@ def name_in_sample(cell: object, sample: str) -> str:
     return f"{cell}-{sample}"
 
 
+def _texts(names: Iterable[object]) -> list[str]:
+    return [*map(str, names.tolist() if isinstance(names, np.ndarray) else names)]
+
+
 def doubts_about_genes(names: Iterable[object]) -> list[str]:
     """Say which genes are none, or have lost their names, by what they are called.
 
@@ -119,9 +123,12 @@ def doubts_about_genes(names: Iterable[object]) -> list[str]:
     Called like annotations of cells, but read as genes: n_counts. Remove them from the data, unless they are genes.
     Called like dates, which spreadsheets make of genes such as MARCH1 and SEPT2: 1-Mar. Restore their names.
     """
-    every = [str(name) for name in names]
-    annotations = [name for name in every if re.sub(r"[ .]", "_", name.strip().lower()) in ANNOTATIONS]
-    dates = [name for name in every if _DATE.fullmatch(name)]
+    every = _texts(names)
+    plain = "\n".join(map(str.strip, every)).lower().replace(" ", "_").replace(".", "_").split("\n")
+    if len(plain) != len(every):  # a name that holds a line break
+        plain = [re.sub(r"[ .]", "_", name.strip().lower()) for name in every]
+    annotations = [name for name, word in zip(every, plain, strict=True) if word in ANNOTATIONS]
+    dates = [name for name in every if "-" in name and _DATE.fullmatch(name)]
     doubts = []
     if annotations:
         doubts.append(

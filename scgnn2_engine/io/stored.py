@@ -191,10 +191,10 @@ class Store:
         check_lengths(data, indices, indptr, shape, by=by, what=self.called(where))
         for part, name in zip(parts, ("data", "indices", "indptr"), strict=True):
             self.claim(part, f"{where}/{name}", beside=4.0)
-        data, indices, indptr = (
-            np.asarray(part[:], dtype=kind) for part, kind in zip(parts, (dtype, None, None), strict=True)
-        )
-        return compressed(data, indices, indptr, shape, by=by, what=self.called(where))
+        values = np.asarray(data[:])
+        if dtype is not None:
+            values = values.astype(dtype, copy=False)  # before more is read: the stored form is freed by it
+        return compressed(values, np.asarray(indices[:]), np.asarray(indptr[:]), shape, by=by, what=self.called(where))
 
     def matrix(self, element: Any, where: str, *, shape: tuple[int, int] | None = None) -> Any:
         """A matrix of numbers, dense or sparse, as it is stored; raises what these do."""
@@ -214,7 +214,7 @@ class Store:
             raise InputError(f"{self.called(where)} is no list of names.", found="nothing" if element is None else "")
         self._check_shape(tuple(element.shape), (length,), where)
         self.claim(element, where)
-        return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in element[:].tolist()]
+        return _decoded(element[:].tolist())
 
     def leaf(self, element: Any, where: str) -> Any:
         """Anything that is neither a table nor a matrix nor a group of these, as anndata reads it.
@@ -280,6 +280,15 @@ def readable(path: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # of any kind: h5py's RuntimeError and KeyError, anndata's IORegistryError, …
         raise cannot_read(path, error) from error
+
+
+def _decoded(values: list[Any]) -> list[str]:
+    """Texts of bytes; all at once where none of them holds the mark between them, which is ten times as fast."""
+    if {*map(type, values)} == {bytes}:
+        at_once = b"\n".join(values).decode("utf-8").split("\n")
+        if len(at_once) == len(values):
+            return at_once
+    return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
 
 
 def said_of(store: Store) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import zarr
 from hdf5_mutations import HDF5
 from mutations import BYTES, LINES, Mutation, in_folder
+from zarr_mutations import ZARR
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,66 @@ def tenx_folder_gz(folder: Path) -> Path:
     return made
 
 
+def tenx_h5_version_2(folder: Path) -> Path:
+    """Of Cell Ranger 2: a group that is called as the genome."""
+    x = sp.csc_matrix(counts().T)
+    with h5py.File(folder / "old.h5", "w") as file:
+        group = file.create_group("GRCh38")
+        group["data"], group["indices"], group["indptr"] = x.data.astype("i4"), x.indices.astype("i8"), x.indptr
+        group["shape"] = np.array(x.shape, dtype="i4")
+        group["barcodes"], group["genes"] = np.array(CELLS, dtype="S"), np.array(GENES, dtype="S")
+        group["gene_names"] = np.array(GENES, dtype="S")
+    return folder / "old.h5"
+
+
+def h5mu(folder: Path) -> Path:
+    """The layout of MuData, text before HDF5 begins and all."""
+    path = folder / "small.h5mu"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.attrs["encoding-type"] = "MuData"
+        for name, adata in (("rna", small_anndata()), ("prot", anndata.AnnData(np.ones((12, 2))))):
+            anndata.io.write_elem(file.require_group("mod"), name, adata)
+        anndata.io.write_elem(file, "obs", pd.DataFrame(index=CELLS))
+        anndata.io.write_elem(file, "var", pd.DataFrame(index=[*GENES, "a", "b"]))
+    with path.open("r+b") as handle:
+        handle.write(b"MuData (format-version=0.1.0;creator=muon;creator-version=0.4.1)")
+    return path
+
+
+def loom(folder: Path) -> Path:
+    text = h5py.string_dtype()
+    with h5py.File(folder / "small.loom", "w") as file:
+        how = {"chunks": (4, 4), "fletcher32": True}
+        file.create_dataset("matrix", data=counts().T, **how)
+        file.create_dataset("layers/spliced", data=counts().T, **how)
+        file["row_attrs/Gene"], file["row_attrs/Start"] = np.array(GENES, dtype=text), np.arange(len(GENES))
+        file["col_attrs/CellID"], file["col_attrs/Clusters"] = np.array(CELLS, dtype=text), np.arange(len(CELLS))
+        for name, values in (("a", [0, 1]), ("b", [1, 2]), ("w", [0.5, 0.5])):
+            file[f"col_graphs/near/{name}"] = np.array(values)
+    return folder / "small.loom"
+
+
+def zarr_folder(folder: Path, version: int = 2) -> Path:
+    path = folder / f"small{version}.zarr"
+    adata = small_anndata()
+    del adata.raw
+    anndata.io.write_elem(zarr.open_group(path, mode="w", zarr_format=version), "/", adata)
+    return path
+
+
+def zarr_folder_3(folder: Path) -> Path:
+    return zarr_folder(folder, 3)
+
+
 SOURCES: dict[str, Source] = {
     "h5ad": Source(h5ad, (*BYTES, *HDF5)),
     "h5ad_packed": Source(h5ad_packed, BYTES, checksums=True),
     "tenx_h5": Source(tenx_h5, (*BYTES, *HDF5), checksums=True),
     "tenx_folder": Source(tenx_folder, (in_folder(*BYTES, *LINES),)),
     "tenx_folder_gz": Source(tenx_folder_gz, (in_folder(*BYTES),), checksums=True),
+    "tenx_h5_version_2": Source(tenx_h5_version_2, (*BYTES, *HDF5)),
+    "h5mu": Source(h5mu, (*BYTES, *HDF5)),
+    "loom": Source(loom, (*BYTES, *HDF5), checksums=True),
+    "zarr": Source(zarr_folder, ZARR),
+    "zarr_3": Source(zarr_folder_3, ZARR),
 }

@@ -61,7 +61,10 @@ def one(name: str, seed: int, whole: dict[str, Any], original: Path, *, convert_
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, original.name)
         (shutil.copytree if original.is_dir() else shutil.copyfile)(original, path)
-        what = mutation(rng, path)
+        try:
+            what = mutation(rng, path)
+        except (OSError, TypeError, ValueError) as error:  # what it wanted to write, the format has no room for
+            return {"seed": seed, "how": mutation.__name__, "what": str(error), "outcome": "skipped", "detail": ""}
         result = {"seed": seed, "how": mutation.__name__, "what": what}
         try:
             outcome = compare(whole, seen(path), what, checksums=source.checksums)

@@ -51,10 +51,10 @@ def read_tenx_h5(path: Path, *, genome: str = "", max_memory: float = 0.0) -> Fo
                 f"{store.called(place)} says nothing of its size.", expected="genes and cells", found=str(shape)
             )
         n_genes, n_cells = shape
-        barcodes = store.texts(store.find("barcodes", start=group), f"{place}/barcodes", n_cells)
-        features = _features(store, group, place, n_genes, modern=modern)
         # stored by columns, genes x cells: read by rows it is the CSR form of cells x genes
         expression = store.compressed(group, place, (n_cells, n_genes), "rows", dtype=np.float32)
+        barcodes = store.texts(store.find("barcodes", start=group), f"{place}/barcodes", n_cells)
+        features = _features(store, group, place, n_genes, modern=modern)
         said = said_of(store)
     notes: list[str] = []
     warnings = list(said)
@@ -100,8 +100,15 @@ def _features(store: Store, group: Any, place: str, length: int, *, modern: bool
         where = f"{place}/features"
         kinds = kinds if kind is None else store.texts(kind, f"{where}/feature_type", length)
         genomes = None if genome is None else store.optional("genome", store.texts, genome, f"{where}/genome", length)
-        columns = {"genome": genomes} if genomes else {}
+        columns = {"genome": _shared(genomes)} if genomes else {}
+        kinds = _shared(kinds)
     return Features(ids, symbols, kinds, columns)
+
+
+def _shared(values: list[str]) -> list[str]:
+    """The same texts, each of them kept once."""
+    known: dict[str, str] = {}
+    return [known.setdefault(value, value) for value in values]
 
 
 def _of_genome(
