@@ -7,7 +7,7 @@ import pytest
 from run import BAD, outcomes
 from sources import SOURCES
 
-NUMBER = 40
+NUMBER = 25
 
 
 @pytest.mark.parametrize("source", SOURCES)
