@@ -7,16 +7,50 @@ Matrix Market files and folders of them are in ``readers/test_mtx_golden.py``, A
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
+TABLES = ("featurecounts", "htseq", "pandas", "r", "reads_per_gene")
+MATRIX_MARKET = {".mtx", ".npz", ".h5ad", ".loom"}
 
 
 def expected(tool):
     return json.loads((GOLDEN / tool / "expected.json").read_text("utf-8"))
+
+
+def cases():
+    for tool in TABLES:
+        for name, facts in expected(tool).items():
+            if Path(name).suffix not in MATRIX_MARKET:
+                yield pytest.param(GOLDEN / tool / name, facts, id=f"{tool}/{name}")
+
+
+def check(data, facts):
+    assert data.var_names.tolist() == facts["var_names"]
+    if facts["obs_names"] is not None:
+        assert data.obs_names.tolist() == facts["obs_names"]
+    x = data.expression
+    np.testing.assert_array_equal(x if isinstance(x, np.ndarray) else x.toarray(), np.asarray(facts["X"], np.float32))
+
+
+@pytest.mark.parametrize(("path", "facts"), [case for case in cases() if "X" in case.values[1]])
+def test_tables_of_the_real_tools_are_read_right(path, facts):
+    data = read(path)
+    check(data, facts)
+    said = " ".join((*data.notes, *data.warnings))
+    assert [name for name in facts.get("left_out", []) if name and name not in said] == []
+
+
+@pytest.mark.parametrize(("path", "facts"), [case for case in cases() if "refused" in case.values[1]])
+def test_tables_that_hold_no_counts_of_genes_are_refused(path, facts):
+    with pytest.raises(InputError) as raised:
+        read(path)
+    assert any(word in str(raised.value) for word in ("NA", "exon"))
+    assert "ragged" not in str(raised.value)
 
 
 @pytest.mark.parametrize("folder", sorted(place.parent.name for place in GOLDEN.glob("*/expected.json")))
