@@ -169,11 +169,74 @@ def zarr_folder_3(folder: Path) -> Path:
     return zarr_folder(folder, 3)
 
 
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(counts().T.astype(int), GENES, CELLS)
+
+
+def csv(folder: Path) -> Path:
+    frame().to_csv(folder / "small.csv", lineterminator="\n")
+    return folder / "small.csv"
+
+
+def csv_gz(folder: Path) -> Path:
+    """With a checksum."""
+    (folder / "small.csv.gz").write_bytes(gzip.compress(frame().to_csv().encode(), mtime=0))
+    return folder / "small.csv.gz"
+
+
+def write_table(folder: Path) -> Path:
+    """R's form: spaces, quotes, no corner."""
+    header = " ".join(f'"{cell}"' for cell in CELLS)
+    rows = [" ".join((f'"{gene}"', *map(str, row))) for gene, row in zip(GENES, counts().T / 3, strict=True)]
+    (folder / "small.txt").write_text("\n".join((header, *rows, "")))
+    return folder / "small.txt"
+
+
+def feature_counts(folder: Path) -> Path:
+    made = frame().rename_axis("Geneid")
+    for at, name in enumerate(("Chr", "Start", "End", "Strand", "Length")):
+        made.insert(at, name, "+" if name in ("Chr", "Strand") else 700)
+    (folder / "small.tsv").write_text("# Program:featureCounts v2.0.3\n" + made.to_csv(sep="\t"))
+    return folder / "small.tsv"
+
+
+def htseq(folder: Path) -> Path:
+    tallies = "".join(f"__{name}\t{'9' * 3}\n" for name in ("no_feature", "ambiguous"))
+    made = folder / "wells"
+    made.mkdir()
+    for cell, row in zip(("A1", "A2"), counts(), strict=False):
+        lines = (f"ENSG{at:011d}\t{count:.0f}\n" for at, count in enumerate(row))
+        (made / f"{cell}.counts").write_text("".join(lines) + tallies)
+    return made
+
+
+def npz(folder: Path) -> Path:
+    """A zip, whose members have checksums."""
+    parts = sp.csr_matrix(counts())
+    np.savez(
+        folder / "small.npz", data=parts.data, indices=parts.indices, indptr=parts.indptr, shape=parts.shape,
+        format=np.array(b"csr"), genes=np.array(GENES), cells=np.array(CELLS),
+    )  # fmt: skip
+    return folder / "small.npz"
+
+
+def parquet(folder: Path) -> Path:
+    frame().to_parquet(folder / "small.parquet")
+    return folder / "small.parquet"
+
+
 SOURCES: dict[str, Source] = {
     "h5ad": Source(h5ad, (*BYTES, *HDF5)),
     "h5ad_packed": Source(h5ad_packed, BYTES, checksums=True),
     "tenx_h5": Source(tenx_h5, (*BYTES, *HDF5), checksums=True),
     "tenx_folder": Source(tenx_folder, (in_folder(*BYTES, *LINES),)),
+    "csv": Source(csv, (*BYTES, *LINES)),
+    "csv_gz": Source(csv_gz, BYTES, checksums=True),
+    "write_table": Source(write_table, (*BYTES, *LINES)),
+    "feature_counts": Source(feature_counts, (*BYTES, *LINES)),
+    "htseq": Source(htseq, (in_folder(*BYTES, *LINES),)),
+    "npz": Source(npz, BYTES, checksums=True),
+    "parquet": Source(parquet, BYTES),
     "tenx_folder_gz": Source(tenx_folder_gz, (in_folder(*BYTES),), checksums=True),
     "tenx_h5_version_2": Source(tenx_h5_version_2, (*BYTES, *HDF5)),
     "h5mu": Source(h5mu, (*BYTES, *HDF5)),

@@ -94,7 +94,7 @@ def _read_batches(path: Path, schema: Any, n_rows: int, batches: Iterator[Any], 
         (numbers if _is_number(kind) else texts).append(name)
     if len(set(schema.names)) < len(schema.names):
         raise InputError(f"{path} has several columns of one name.", advice="Give each column a name of its own.")
-    index = [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)]
+    index = _index(path, schema)
     row_name = index[0] if index else next(iter(texts), "")
     if not row_name or not set(numbers) - set(index):
         raise InputError(
@@ -128,6 +128,15 @@ def _read_batches(path: Path, schema: Any, n_rows: int, batches: Iterator[Any], 
         raise InputError(f"{path} is empty.", expected="at least one row of numbers")
     annotation = pd.concat(frames, ignore_index=True) if described else None
     return Table(blocks, np.asarray(names, dtype=np.str_), np.asarray(numbers, dtype=np.str_), annotation)
+
+
+def _index(path: Path, schema: Any) -> list[str]:
+    """The columns that pandas wrote as index."""
+    try:
+        told = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError) as error:  # it is JSON
+        raise cannot_read(path, error) from error
+    return [name for name in told if isinstance(name, str) and name in schema.names] if isinstance(told, list) else []
 
 
 def _is_number(kind: Any) -> bool:
