@@ -288,7 +288,10 @@ def _with_bulk(dataset: Dataset, params: RunParams) -> Dataset:
         )
         return _reported(dataset, [], [ignored])
     path = locate(load, load.bulk_dataset, "load_bulk_dataset")
-    bulk, notes, warnings = read_bulk(path, dataset.var_names, samples=load.bulk_samples, max_memory=params.max_memory)
+    ids = None if dataset.var is None or "gene_ids" not in dataset.var else dataset.var["gene_ids"].to_numpy()
+    bulk, notes, warnings = read_bulk(
+        path, dataset.var_names, gene_ids=ids, samples=load.bulk_samples, max_memory=params.max_memory
+    )
     return _reported(replace(dataset, bulk=bulk), notes, warnings, bulk=str(path))
 
 

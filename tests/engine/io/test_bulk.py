@@ -137,3 +137,22 @@ def test_an_empty_choice_of_samples_is_refused(tmp_path):
     (tmp_path / "bulk.csv").write_text("gene,s1\nActb,100\nGapdh,1\n")
     with pytest.raises(ParameterError, match="names no sample"):
         read_bulk(tmp_path / "bulk.csv", GENES, samples=" , ")
+
+
+def test_genes_are_matched_by_identifiers_of_the_cells(tmp_path):
+    (tmp_path / "bulk.csv").write_text("gene,s1\nENSG00000000001.4,5\nENSG00000000002,7\nENSG00000000009,1\n")
+    ids = np.array(["ENSG00000000001", "ENSG00000000002.1", "ENSG00000000003"])
+    bulk, notes, _ = read_bulk(tmp_path / "bulk.csv", np.array(["Actb", "Gapdh", "Sox2"]), gene_ids=ids)
+    assert bulk.gene_names.tolist() == ["Actb", "Gapdh", "ENSG00000000009"]
+    assert bulk.expression.tolist() == [[5, 7, 1]]
+    assert "2 of the genes shared" in notes[0]
+
+
+def test_genes_are_matched_by_symbols_beside_the_identifiers_of_the_bulk(tmp_path):
+    (tmp_path / "bulk.tsv").write_text(
+        "EntrezID\tgene_name\ts1\ts2\n60\tACTB\t5\t6\n2597\tGAPDH\t7\t8\n6657\tSOX2\t0\t1\n"
+    )
+    bulk, notes, _ = read_bulk(tmp_path / "bulk.tsv", np.array(["Actb", "Gapdh", "Pou5f1"]))
+    assert bulk.gene_names.tolist() == ["ACTB", "GAPDH", "SOX2"]
+    assert bulk.expression.tolist() == [[5, 7, 0], [6, 8, 1]]
+    assert "called by the column gene_name" in notes[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +75,8 @@ def test_pbmc_small(data_dir: Path) -> None:
     assert any(phrase.startswith("commands (NormalizeData.RNA") for phrase in lost)
 
 
-def test_pbmc500_is_read_within_ten_seconds(data_dir: Path) -> None:
-    start = time.perf_counter()
+def test_pbmc500_is_read(data_dir: Path) -> None:
     adata, _ = read(data_dir / "formats/seurat_pbmc500.rda")
-    assert time.perf_counter() - start < 10
     counts = adata.layers["counts"]
     assert adata.shape == (500, 12627)
     assert (counts.nnz, counts.sum()) == (422395, 1183472)
