@@ -151,7 +151,7 @@ def _table(path: Path, columns: Sequence[int], *, has_header: bool) -> tuple[lis
     width = len(rows[0][1]) if rows else 0
     for at, row in rows:
         bad = "" if len(row) == width > max(columns) else f"{len(row)} fields"
-        bad = bad or next((row[column] for column in columns if not _NUMBER.fullmatch(row[column].strip())), "")
+        bad = bad or next((repr(row[column]) for column in columns if not _NUMBER.fullmatch(row[column].strip())), "")
         if bad:
             raise InputError(
                 f"Line {at} of {path} is no line of counts.",

@@ -53,7 +53,8 @@ def read_npz(path: Path, load: LoadParams, *, max_memory: float = 0.0) -> Found:
             needed = sum(info.file_size for info in archive.infolist())
         require_memory(3 * needed, f"{path}, read as a matrix,", max_memory)
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            parts = {key: archive[key] for key in archive.files}
+            arrays = {key: part for key, part in parts.items() if isinstance(part, np.ndarray)}  # others are no arrays
     except ValueError as error:
         if "allow_pickle" not in str(error):
             raise cannot_read(path, error) from error

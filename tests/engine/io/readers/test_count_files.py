@@ -82,7 +82,10 @@ def test_a_folder_of_rsem(tmp_path):
 
 def test_damaged_and_transcripts(tmp_path):
     star(tmp_path, "A1.ReadsPerGene.out.tab", [(9, 9, 0), (4, "x", 0)])
-    with pytest.raises(InputError, match=r"Line 6 of .*no line of counts.*Found: x"):
+    with pytest.raises(InputError, match=r"Line 6 of .*no line of counts.*Found: 'x'"):
+        read(tmp_path)
+    star(tmp_path, "A1.ReadsPerGene.out.tab", [(9, "", 0), (4, 1, 0)])
+    with pytest.raises(InputError, match=r"Line 5 of .*no line of counts.*Found: ''"):
         read(tmp_path)
     (tmp_path / "salmon/A1").mkdir(parents=True)
     (tmp_path / "salmon/A1/quant.sf").write_text("Name\tLength\n")
