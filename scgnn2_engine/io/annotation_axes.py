@@ -22,6 +22,7 @@ _COUNTERS = re.compile(
     r"|unmapped|unassigned|\*",  # CITE-seq-Count, salmon, samtools idxstats
     re.IGNORECASE,
 )
+_COUNTER_LINE = re.compile(rf"^[^\S\n]*(?:{_COUNTERS.pattern})\s*$", re.IGNORECASE | re.MULTILINE)
 _DESCRIPTIONS = frozenset({
     "adj_p_val", "associated_gene_name", "avg_log2fc", "avg_logfc", "basemean", "biotype", "chr", "chr_end",
     "chr_start", "chrom", "chrom_end", "chrom_start", "chromend", "chromosome", "chromosome_name", "chromstart",
@@ -98,6 +99,8 @@ def counter_rows(names: Names | Sequence[str]) -> list[int]:
     [2, 3]
     """
     every = np.asarray(names, dtype=np.str_).tolist()
+    if not _COUNTER_LINE.search("\n".join(every)):  # at once, which spares a million names the rest
+        return []
     found = [position for position, name in enumerate(every) if _COUNTERS.fullmatch(name.strip())]
     if any(str(names[position]).startswith("Unassigned_") for position in found):
         found += [position for position, name in enumerate(names) if str(name) == "Assigned"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,7 @@ def _features(store: Store, group: Any, place: str, length: int, *, modern: bool
 
 def _shared(values: list[str]) -> list[str]:
     """The same texts, each of them kept once."""
-    known: dict[str, str] = {}
-    return [known.setdefault(value, value) for value in values]
+    return [*map(sys.intern, values)]
 
 
 def _of_genome(
