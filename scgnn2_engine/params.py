@@ -109,12 +109,13 @@ class LoadParams(StageParams):
         "given_cell_type_labels top_cell_labels.csv, and without run_LTMG LTMG_<dropout_prob>.csv."
     )
     sc_dataset = _text(
-        "Expression matrix: csv, tsv (plain or gzip), 10x folder or .h5, h5ad, .RData or .rds.", precedence=ESSENTIAL
+        "Expression matrix, a file or folder: csv, 10x, h5ad, loom, zarr, .rds and all of docs/formats.md.",
+        precedence=ESSENTIAL,
     )
     cell_type_labels = _text(
         "csv of cell names and labels, or the name of an obs column. Read for display only.", precedence=ESSENTIAL
     )
-    bulk_dataset = _text("Bulk expression (csv, tsv, h5ad), used with use_bulk.")
+    bulk_dataset = _text("Bulk expression (csv, tsv and other tables, h5ad), used with use_bulk.")
     bulk_samples = _text(
         "Bulk samples to use, by name, with weights where they shall not count alike: A,B or A=2,B=1. Empty: all alike."
     )

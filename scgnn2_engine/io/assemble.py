@@ -173,11 +173,14 @@ def finish(found: Found, load: LoadParams, *, as_stored: bool = False, small_neg
         found = _small_negatives_as_zero(found)
     _check_values(found, obs_names, var_names)
     asked, of_x = AS_STORED if as_stored else load.scale, found.facts.get("matrix") == "X"
-    taken = take_scale(_compact(found.expression), asked, found.log_base, told_of_it=of_x)
+    compact, n_repeated = _compact(found.expression)
+    taken = take_scale(compact, asked, found.log_base, told_of_it=of_x)
     expression, scale = taken.expression, taken.scale
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":
         empty_warnings.append(f"Counts above {_EXACT_FLOAT32} are kept in float32 and so rounded.")
+    if n_repeated:
+        empty_warnings.append(f"{n_repeated} entries of {found.source} stand there twice, and were added up.")
     obs, var = (
         None if table is None else table.set_axis(pd.Index(names.astype(object)), axis=0)
         for table, names in ((found.obs, obs_names), (found.var, var_names))
@@ -254,18 +257,20 @@ def _check_values(found: Found, obs_names: Names, var_names: Names) -> None:
     )
 
 
-def _compact(x: Matrix) -> Matrix:
-    """float32, CSR in canonical form or dense; what the caller passed in is never changed in place."""
+def _compact(x: Matrix) -> tuple[Matrix, int]:
+    """float32, CSR in canonical form or dense, and how many entries stood twice; ``x`` is never changed in place."""
     if isinstance(x, np.ndarray):
         if np.count_nonzero(x) <= (1 - SPARSE_FROM) * x.size:
-            return sp.csr_matrix(x, dtype=np.float32)
-        return np.ascontiguousarray(x, dtype=np.float32)
-    compact = sp.csr_matrix(x, dtype=np.float32)
+            return sp.csr_matrix(x, dtype=np.float32), 0
+        return np.ascontiguousarray(x, dtype=np.float32), 0
+    compact, n_repeated = sp.csr_matrix(x, dtype=np.float32), 0
     if not (compact.has_canonical_format and np.all(compact.data != 0)):
         compact = compact.copy()
+        n_repeated = int(compact.nnz)
         compact.sum_duplicates()
+        n_repeated -= int(compact.nnz)
         compact.eliminate_zeros()
-    return compact
+    return compact, n_repeated
 
 
 def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[list[str], list[str]]:

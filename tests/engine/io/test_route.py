@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import from_anndata, read, read_dataset
@@ -184,3 +185,11 @@ def test_values_beyond_float32_are_not_called_infinite():
         adata = anndata.AnnData(np.array([[1.0, value], [2.0, 5.0]]))
         with pytest.raises(InputError, match=f"{words} in cell '0', gene '1'"):
             from_anndata(adata)
+
+
+def test_entries_that_stand_twice_are_added_up_and_said():
+    twice = sp.csr_matrix(([1.0, 2.0, 4.0], [1, 1, 0], [0, 2, 3]), shape=(2, 2))
+    data = from_anndata(anndata.AnnData(twice))
+    assert data.expression.toarray().tolist() == [[0, 3], [4, 0]]
+    assert any("1 entries of The AnnData stand there twice" in warning for warning in data.warnings)
+    assert twice.nnz == 3
