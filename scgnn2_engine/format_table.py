@@ -15,7 +15,7 @@ from typing import Any
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
 from scgnn2_engine.io.formats import FORMATS, format_of
-from scgnn2_engine.io.gene_matching import LEAST_SHARED
+from scgnn2_engine.io.samples.gene_matching import LEAST_SHARED
 
 INTRODUCTION = f"""\
 # Formats

@@ -17,7 +17,7 @@ from scgnn2_engine.prepare.memory import expected_memory
 from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
-    from scgnn2_engine.io.samples import Data
+    from scgnn2_engine.io.samples.given import Data
 
 _SHOWN = 3
 

@@ -47,7 +47,7 @@ from scgnn2_engine.stages import check_method
 from scgnn2_engine.types import CellGraph, Dataset, Floats, Prepared, Result, Truth
 
 if TYPE_CHECKING:
-    from scgnn2_engine.io.samples import Data
+    from scgnn2_engine.io.samples.given import Data
 
 
 def fit(data: Data | None = None, params: RunParams | None = None) -> Result:

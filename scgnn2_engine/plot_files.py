@@ -10,7 +10,7 @@ import numpy as np
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.atomic import refuse_existing
-from scgnn2_engine.io.saved import (
+from scgnn2_engine.io.results.saved import (
     SavedExpression,
     read_edges,
     read_embedding,

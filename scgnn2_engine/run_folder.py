@@ -43,7 +43,7 @@ from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.types import Prepared, Result
 
 if TYPE_CHECKING:
-    from scgnn2_engine.io.samples import Data
+    from scgnn2_engine.io.samples.given import Data
 
 FIGURES_LEFT_OUT = "Stopped: figures that were not drawn by then are left out (scgnn2 plot draws them)."
 

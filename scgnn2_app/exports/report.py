@@ -12,7 +12,7 @@ from typing import Any
 from scgnn2_app.exports.fragments import headed, parameters, sections, styled, table
 from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.results.records import json_text
 from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
 
 PAGE = """<!DOCTYPE html>

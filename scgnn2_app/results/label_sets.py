@@ -11,7 +11,7 @@ import pandas as pd
 
 from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.saved import read_labels
+from scgnn2_engine.io.results.saved import read_labels
 
 NO_LABEL = "(no label)"
 THIS = "this run: clusters"

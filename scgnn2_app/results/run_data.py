@@ -23,7 +23,7 @@ from scgnn2_app.sources.source import label_name
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
-from scgnn2_engine.io.saved import read_embedding
+from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.plots import umap_positions
 from scgnn2_engine.types import Floats, Matrix, Scale
 

@@ -16,7 +16,7 @@ from scgnn2_app.runs.records import read_job, title_of
 from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.saved import read_losses, read_metrics
+from scgnn2_engine.io.results.saved import read_losses, read_metrics
 
 RECORD = "run.json"
 

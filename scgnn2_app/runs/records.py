@@ -12,7 +12,7 @@ from typing import Any, Literal
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
-from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.results.records import json_text
 
 State = Literal["queued", "running", "stopping", "stopped", "failed", "done"]
 

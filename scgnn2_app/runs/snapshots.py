@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
 from scgnn2_engine.io.labels import matched_labels
-from scgnn2_engine.io.storing import write_h5ad
+from scgnn2_engine.io.storage.storing import write_h5ad
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.types import Matrix, Prepared, Scale
 

@@ -26,7 +26,7 @@ from scgnn2_app.runs.snapshots import RESULT, save_annotation, save_data, save_i
 from scgnn2_app.sources.source import opened
 from scgnn2_engine.errors import PartialOutputError, ScgnnError
 from scgnn2_engine.events import DataPrepared, IterationEnded, Notice, RunEnded, StopReason
-from scgnn2_engine.io.records import json_line
+from scgnn2_engine.io.results.records import json_line
 from scgnn2_engine.params import RunParams
 
 STOP = "stop"

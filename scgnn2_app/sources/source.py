@@ -156,7 +156,7 @@ def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
     from anndata import AnnData
 
     from scgnn2_engine.io import dataset_to_anndata, read_dataset, whole_file
-    from scgnn2_engine.io.storing import write_h5ad
+    from scgnn2_engine.io.storage.storing import write_h5ad
 
     adata = data if isinstance(data, AnnData) else dataset_to_anndata(read_dataset(RunParams(), data))
     path = Path(folder) / f"{secrets.token_hex(8)}.h5ad"

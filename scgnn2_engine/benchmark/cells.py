@@ -13,7 +13,7 @@ from scgnn2_engine.benchmark.data_sets import DataSet
 from scgnn2_engine.benchmark.methods import Method, Protocol
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.atomic import whole_file
-from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.results.records import json_text
 
 FOLDER = "cells"
 SCORES = 1

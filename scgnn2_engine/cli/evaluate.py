@@ -152,8 +152,8 @@ def _files(arguments: argparse.Namespace) -> dict[str, Path]:
 def _write(comparison: Any, reading: list[str], files: dict[str, Path]) -> None:
     from scgnn2_engine.evaluate.tables import record
     from scgnn2_engine.io.atomic import whole_file
-    from scgnn2_engine.io.records import json_text
-    from scgnn2_engine.io.result_tables import evaluation_frames
+    from scgnn2_engine.io.results.records import json_text
+    from scgnn2_engine.io.results.result_tables import evaluation_frames
     from scgnn2_engine.io.tables import write_frame
 
     tables = {**dict(evaluation_frames(comparison.evaluation)), "compared": comparison.compared}

@@ -47,7 +47,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 def _recognised(data: list[str]) -> str:
     """The formats of what cannot be read, as far as they can be told."""
-    from scgnn2_engine.io.samples import recognised
+    from scgnn2_engine.io.samples.given import recognised
 
     try:
         return ", ".join(recognised(path) for path in data)

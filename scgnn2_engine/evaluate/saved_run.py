@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.saved import read_embedding
+from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.prepare.normalise import log_matrix, logged_values
 from scgnn2_engine.types import HiddenEntries, Matrix, Prepared, Scale
 

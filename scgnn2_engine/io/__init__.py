@@ -2,22 +2,22 @@
 
 from scgnn2_engine.io.atomic import refuse_existing, whole_file
 from scgnn2_engine.io.convert import convert
-from scgnn2_engine.io.event_log import EventLog
 from scgnn2_engine.io.export import export
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.readers.h5ad import to_anndata as dataset_to_anndata
-from scgnn2_engine.io.result_folder import (
+from scgnn2_engine.io.results.event_log import EventLog
+from scgnn2_engine.io.results.result_folder import (
     claim_directory,
     clear_directory,
     expected_size,
     require_room,
     result_files,
 )
-from scgnn2_engine.io.results import write, write_intermediate, write_record
+from scgnn2_engine.io.results.to_anndata import result_to_anndata
+from scgnn2_engine.io.results.trial import changes_in_the_result, try_to_write
+from scgnn2_engine.io.results.writing import write, write_intermediate, write_record
 from scgnn2_engine.io.route import from_anndata, read, read_dataset
 from scgnn2_engine.io.states import read_states, write_states
-from scgnn2_engine.io.to_anndata import result_to_anndata
-from scgnn2_engine.io.trial import changes_in_the_result, try_to_write
 
 __all__ = [
     "EventLog",

@@ -12,13 +12,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.annotation_axes import no_expression
+from scgnn2_engine.io.evidence.annotation_axes import no_expression
+from scgnn2_engine.io.evidence.orientation import Orientation, decide_orientation
+from scgnn2_engine.io.evidence.scale import AS_STORED, take_scale
+from scgnn2_engine.io.evidence.total_evidence import totals_of
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
-from scgnn2_engine.io.orientation import Orientation, decide_orientation
-from scgnn2_engine.io.scale import AS_STORED, take_scale
 from scgnn2_engine.io.table import SPARSE_FROM, Table
-from scgnn2_engine.io.total_evidence import totals_of
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Dataset, Matrix
 

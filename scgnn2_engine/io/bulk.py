@@ -12,11 +12,11 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.gene_names import plain_name
-from scgnn2_engine.io.annotation_axes import no_expression
+from scgnn2_engine.io.evidence.annotation_axes import no_expression
+from scgnn2_engine.io.evidence.scale import take_scale
 from scgnn2_engine.io.formats import FORMATS, format_of
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.h5ad import read_h5ad
-from scgnn2_engine.io.scale import take_scale
 from scgnn2_engine.types import Bulk, Matrix
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scgnn2_engine.io.annotation_axes import counter_rows, no_expression
+from scgnn2_engine.io.evidence.annotation_axes import counter_rows, no_expression
 from scgnn2_engine.io.export import check_writable, export
 from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read
-from scgnn2_engine.io.samples import Data, samples_of
+from scgnn2_engine.io.samples.given import Data, samples_of
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
 

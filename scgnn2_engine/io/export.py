@@ -19,7 +19,7 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
-from scgnn2_engine.io.storing import with_unique_names, write_h5ad
+from scgnn2_engine.io.storage.storing import with_unique_names, write_h5ad
 from scgnn2_engine.io.tables import write_matrix
 from scgnn2_engine.types import Dataset
 

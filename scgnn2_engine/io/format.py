@@ -73,7 +73,7 @@ class Format:
         For formats that hold more than a matrix: all of it, for a conversion.
     samples
         For formats that hold several samples: their names, by which ``load_sample`` picks one. Without a choice
-        :mod:`scgnn2_engine.io.samples` joins them all.
+        :mod:`scgnn2_engine.io.samples.given` joins them all.
     about
         What the page of formats says of it.
     """

@@ -11,7 +11,6 @@ from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.assemble import finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.formats import READABLE, check_choice, format_of
-from scgnn2_engine.io.joining import joined
 from scgnn2_engine.io.labels import labels_in_obs, read_labels
 from scgnn2_engine.io.locations import (
     benchmark_file,
@@ -25,7 +24,8 @@ from scgnn2_engine.io.locations import (
 from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.readers.text import read_table
-from scgnn2_engine.io.samples import Data, Sample, samples_of
+from scgnn2_engine.io.samples.given import Data, Sample, samples_of
+from scgnn2_engine.io.samples.joining import joined
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.params import LoadParams, RunParams
 from scgnn2_engine.types import Dataset
@@ -52,7 +52,7 @@ def read(
     path
         A file or folder of any format that ``docs/formats.md`` lists. Several samples, as a list or as a mapping of
         names, and those of a folder that holds several, are joined by gene
-        (:func:`scgnn2_engine.io.joining.joined`).
+        (:func:`scgnn2_engine.io.samples.joining.joined`).
     load
         How to read it: ``orientation`` of tables, ``layer``, ``object`` of an R file, ``sample`` of a folder,
         ``scale``. Defaults decide by evidence.

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import OutputError, PartialOutputError
 from scgnn2_engine.events import Stop, never
 from scgnn2_engine.io.atomic import whole_file
-from scgnn2_engine.io.storing import reason_of
+from scgnn2_engine.io.storage.storing import reason_of
 from scgnn2_engine.plots.cell_graph import cell_graph, umap_positions
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics

@@ -17,7 +17,7 @@ from scgnn2_app.runs import worker
 from scgnn2_app.runs.records import read_job
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StopReason
-from scgnn2_engine.io.records import json_line
+from scgnn2_engine.io.results.records import json_line
 
 
 def scripted(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReason, str]:

@@ -16,7 +16,8 @@ from scgnn2_engine import RunParams, iterate_to_folder, simulate
 from scgnn2_engine.cli import main
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
 from scgnn2_engine.events import EpochEnded, IterationEnded, Notice, RunEnded, StageStarted
-from scgnn2_engine.io import claim_directory, export, results
+from scgnn2_engine.io import claim_directory, export
+from scgnn2_engine.io.results import writing as results
 from scgnn2_engine.plots import files
 
 QUICK = {

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from rdata.parser import RObject
 
-from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.r import build
+from scgnn2_engine.io.storage.matrix_choice import mapping_in
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -14,11 +14,11 @@ import scipy.sparse as sp
 from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.r import build
 from scgnn2_engine.io.r.annotations import cells_table, misc, storable
 from scgnn2_engine.io.r.from_seurat import SCALED
 from scgnn2_engine.io.r.into_reductions import IMPUTED_ASSAY, is_embedding
+from scgnn2_engine.io.storage.matrix_choice import mapping_in
 
 if TYPE_CHECKING:
     from anndata import AnnData

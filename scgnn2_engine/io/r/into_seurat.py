@@ -17,7 +17,6 @@ import scipy.sparse as sp
 from rdata.parser import RObject
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.matrix_choice import mapping_in
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.r import build
 from scgnn2_engine.io.r.annotations import cells_table, features_table, misc
@@ -31,6 +30,7 @@ from scgnn2_engine.io.r.into_reductions import (
     is_embedding,
     reductions,
 )
+from scgnn2_engine.io.storage.matrix_choice import mapping_in
 
 if TYPE_CHECKING:
     from anndata import AnnData

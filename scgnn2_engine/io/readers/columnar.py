@@ -13,8 +13,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, MissingPackageError
-from scgnn2_engine.io.annotation_axes import annotation_columns
 from scgnn2_engine.io.assemble import Found, from_table
+from scgnn2_engine.io.evidence.annotation_axes import annotation_columns
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.start import Start, cannot_read

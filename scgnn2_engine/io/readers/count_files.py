@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.annotation_axes import counter_rows
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.compression import PACKED, opened
+from scgnn2_engine.io.evidence.annotation_axes import counter_rows
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.text import not_utf8

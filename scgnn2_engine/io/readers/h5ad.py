@@ -13,10 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.io.anndata_names import Kind, names_of
 from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.evidence.orientation import decide_orientation
+from scgnn2_engine.io.evidence.scale import log_base
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.matrix_choice import (
+from scgnn2_engine.io.names import listed, unique_names
+from scgnn2_engine.io.start import Start
+from scgnn2_engine.io.storage.anndata_names import Kind, names_of
+from scgnn2_engine.io.storage.matrix_choice import (
     DESCRIPTIONS,
     LOOKED_AT,
     Choice,
@@ -25,13 +29,9 @@ from scgnn2_engine.io.matrix_choice import (
     first_values,
     name_of_x,
 )
-from scgnn2_engine.io.names import listed, unique_names
-from scgnn2_engine.io.orientation import decide_orientation
-from scgnn2_engine.io.scale import log_base
-from scgnn2_engine.io.sparse_structure import Axis, check_compressed
-from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, is_group, is_sparse, names, opened, said_of
-from scgnn2_engine.io.stored_anndata import (
+from scgnn2_engine.io.storage.sparse_structure import Axis, check_compressed
+from scgnn2_engine.io.storage.stored import Store, is_group, is_sparse, names, opened, said_of
+from scgnn2_engine.io.storage.stored_anndata import (
     element_at,
     has_raw,
     has_x,

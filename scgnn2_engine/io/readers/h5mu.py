@@ -13,7 +13,7 @@ from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.h5ad import found_in_store, whole_in_store
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, is_group, names, opened, printable
+from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable
 from scgnn2_engine.params import LoadParams
 
 _HOLDERS = ("mod", "tables", "table")

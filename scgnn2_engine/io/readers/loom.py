@@ -19,11 +19,11 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.hdf5_storage import check_storage
-from scgnn2_engine.io.matrix_choice import LOOKED_AT, Choice, counts_elsewhere
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, is_group, names, opened, printable, said_of
+from scgnn2_engine.io.storage.hdf5_storage import check_storage
+from scgnn2_engine.io.storage.matrix_choice import LOOKED_AT, Choice, counts_elsewhere
+from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable, said_of
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Matrix

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.evidence.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.io.orientation import Orientation, decide_orientation
 from scgnn2_engine.io.readers.mtx_files import MatrixFiles
 from scgnn2_engine.io.readers.mtx_header import Header
 from scgnn2_engine.io.readers.mtx_names import NamesFile, read_names

@@ -13,14 +13,14 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.evidence.orientation import Orientation
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.io.orientation import Orientation
 from scgnn2_engine.io.readers.mtx_names import NamesFile, cells_of, features_of, read_names
 from scgnn2_engine.io.readers.tenx_features import with_features
-from scgnn2_engine.io.sparse_structure import check_compressed
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.io.storage.sparse_structure import check_compressed
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Matrix
 

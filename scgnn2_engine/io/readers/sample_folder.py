@@ -10,7 +10,7 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.io.sample_names import short_names
+from scgnn2_engine.io.samples.sample_names import short_names
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.params import LoadParams
 

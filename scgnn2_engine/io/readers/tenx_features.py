@@ -11,8 +11,8 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.evidence.orientation import Orientation
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.orientation import Orientation
 
 EXPRESSION = "Gene Expression"
 KINDS = frozenset({

@@ -16,7 +16,7 @@ from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, Features, with_features
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import Store, is_group, names, opened, said_of
+from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, said_of
 from scgnn2_engine.params import LoadParams
 
 _PARTS = frozenset({"barcodes", "data", "indices", "indptr"})

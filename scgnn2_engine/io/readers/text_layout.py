@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.annotation_axes import annotation_columns, counter_rows
+from scgnn2_engine.io.evidence.annotation_axes import annotation_columns, counter_rows
+from scgnn2_engine.io.evidence.orientation import is_gene_symbol
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.orientation import is_gene_symbol
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "-", ".", "?"})

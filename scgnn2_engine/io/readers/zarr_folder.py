@@ -9,8 +9,8 @@ from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.readers.h5mu import found_in_modality, whole_of_modality
 from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.stored import opened
-from scgnn2_engine.io.zarr_storage import MARKS, root_in_zip
+from scgnn2_engine.io.storage.stored import opened
+from scgnn2_engine.io.storage.zarr_storage import MARKS, root_in_zip
 from scgnn2_engine.params import LoadParams
 
 _ZIP = b"PK\x03\x04"

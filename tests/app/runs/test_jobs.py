@@ -24,7 +24,7 @@ from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams, run_folder
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StageStarted
-from scgnn2_engine.io import results
+from scgnn2_engine.io.results import writing as results
 
 DEMO = Source.demo()
 

@@ -11,7 +11,7 @@ from scgnn2_engine.benchmark.cells import Cell, newest_cells
 from scgnn2_engine.benchmark.report import compared, markdown, write_report
 from scgnn2_engine.benchmark.tables import METRICS, Scores, long_table, marks
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.records import json_text
+from scgnn2_engine.io.results.records import json_text
 
 MASKED, ZEROS, ARI, MSE, POISSON = METRICS
 

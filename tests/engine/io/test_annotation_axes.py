@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import convert, from_anndata, read
-from scgnn2_engine.io.annotation_axes import annotation_columns, counter_rows, no_expression
 from scgnn2_engine.io.bulk import read_bulk
+from scgnn2_engine.io.evidence.annotation_axes import annotation_columns, counter_rows, no_expression
 from scgnn2_engine.params import LoadParams
 
 GENES = ["Actb", "Gapdh", "Sox2", "Nanog"]

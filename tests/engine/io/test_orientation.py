@@ -13,12 +13,13 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io import from_anndata, orientation, read
+from scgnn2_engine.io import from_anndata, read
 from scgnn2_engine.io.assemble import from_table
-from scgnn2_engine.io.name_evidence import evidence_of
-from scgnn2_engine.io.orientation import decide_orientation, is_gene_symbol
+from scgnn2_engine.io.evidence import orientation
+from scgnn2_engine.io.evidence.name_evidence import evidence_of
+from scgnn2_engine.io.evidence.orientation import decide_orientation, is_gene_symbol
+from scgnn2_engine.io.evidence.total_evidence import totals_of
 from scgnn2_engine.io.table import Table
-from scgnn2_engine.io.total_evidence import totals_of
 from scgnn2_engine.params import LoadParams
 
 FOLDER = Path(__file__).parent / "orientation_names"

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from scgnn2_engine.errors import OutputError, PartialOutputError
-from scgnn2_engine.io import result_tables, results, write
+from scgnn2_engine.io import write
+from scgnn2_engine.io.results import result_tables
+from scgnn2_engine.io.results import writing as results
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import Result
 

@@ -14,7 +14,6 @@ from scgnn2_engine.io import (
     claim_directory,
     clear_directory,
     expected_size,
-    result_tables,
     result_to_anndata,
     write,
     write_intermediate,
@@ -22,7 +21,8 @@ from scgnn2_engine.io import (
 from scgnn2_engine.io.r.reading import read_r
 from scgnn2_engine.io.r.serialisation import parse
 from scgnn2_engine.io.r.values import data_frame
-from scgnn2_engine.io.saved import (
+from scgnn2_engine.io.results import result_tables
+from scgnn2_engine.io.results.saved import (
     read_edges,
     read_embedding,
     read_labels,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io import saved
+from scgnn2_engine.io.results import saved
 
 
 @pytest.mark.parametrize(

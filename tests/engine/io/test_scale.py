@@ -8,7 +8,7 @@ from anndata import AnnData, read_h5ad
 
 from scgnn2_engine.io import convert, from_anndata, read
 from scgnn2_engine.io.bulk import read_bulk
-from scgnn2_engine.io.scale import detect_scale, take_scale
+from scgnn2_engine.io.evidence.scale import detect_scale, take_scale
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.simulation import simulate
 

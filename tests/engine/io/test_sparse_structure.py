@@ -7,7 +7,7 @@ from anndata import AnnData
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import from_anndata
-from scgnn2_engine.io.sparse_structure import check_compressed, compressed
+from scgnn2_engine.io.storage.sparse_structure import check_compressed, compressed
 
 WHOLE = {"data": [1.0, 2.0, 3.0], "indices": [0, 2, 1], "indptr": [0, 2, 3]}
 

@@ -14,8 +14,8 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.io import convert, export
-from scgnn2_engine.io.storable import Said
-from scgnn2_engine.io.storing import storable_anndata, write_h5ad
+from scgnn2_engine.io.storage.storable import Said
+from scgnn2_engine.io.storage.storing import storable_anndata, write_h5ad
 
 CELLS = [f"cell{number}" for number in range(4)]
 GENES = ["ACTB", "CD3E", "GAPDH"]

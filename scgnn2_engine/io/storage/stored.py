@@ -2,7 +2,7 @@
 
 A damaged file must not end the program, take all memory, or be read as something else without a word. So nothing is
 read before its links, filters, declared sizes and memory were looked at, and no sparse matrix is made before
-:mod:`scgnn2_engine.io.sparse_structure` checked its parts.
+:mod:`scgnn2_engine.io.storage.sparse_structure` checked its parts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, ScgnnError
-from scgnn2_engine.io.hdf5_storage import check_storage, outside
 from scgnn2_engine.io.memory import available_memory, require_memory
-from scgnn2_engine.io.sparse_structure import Axis, check_lengths, compressed
 from scgnn2_engine.io.start import cannot_read
-from scgnn2_engine.io.zarr_storage import check_codecs, open_zarr
+from scgnn2_engine.io.storage.hdf5_storage import check_storage, outside
+from scgnn2_engine.io.storage.sparse_structure import Axis, check_lengths, compressed
+from scgnn2_engine.io.storage.zarr_storage import check_codecs, open_zarr
 
 _TEXT = 100
 """Bytes that a short text takes in memory, as an object of Python."""

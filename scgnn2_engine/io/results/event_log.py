@@ -16,7 +16,7 @@ import pandas as pd
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import Event, RunEnded
 from scgnn2_engine.io.atomic import output_error
-from scgnn2_engine.io.records import json_line
+from scgnn2_engine.io.results.records import json_line
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.types import Dataset, Prepared, Result
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.io.storable import (
+from scgnn2_engine.io.storage.storable import (
     NUMBERS,
     Said,
     as_text,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, whole_file
-from scgnn2_engine.io.result_tables import BULK_TABLES, EVALUATION_TABLES, TABLES
+from scgnn2_engine.io.results.result_tables import BULK_TABLES, EVALUATION_TABLES, TABLES
 from scgnn2_engine.params import RunParams
 
 RECORD = "run.json"

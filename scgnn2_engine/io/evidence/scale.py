@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scgnn2_engine.io.logarithms import SAME_TOTAL, Sample, Shown, Values, logged_twice, shown_base
+from scgnn2_engine.io.evidence.logarithms import SAME_TOTAL, Sample, Shown, Values, logged_twice, shown_base
 from scgnn2_engine.types import Matrix, Scale
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
@@ -73,7 +73,7 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
     whole numbers means expected counts (RSEM, Salmon: whole where no read was shared between genes), unless all cells
     have the same total; the rest is normalised. Which logarithm was taken shows where only one base gives whole
     numbers, equal totals, or whole multiples of the smallest value of a cell; see
-    :func:`scgnn2_engine.io.logarithms.shown_base`.
+    :func:`scgnn2_engine.io.evidence.logarithms.shown_base`.
 
     Parameters
     ----------

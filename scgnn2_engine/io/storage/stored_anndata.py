@@ -14,7 +14,7 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.io.stored import Store, as_objects, encoding, is_group, is_sparse, names, printable
+from scgnn2_engine.io.storage.stored import Store, as_objects, encoding, is_group, is_sparse, names, printable
 
 if TYPE_CHECKING:
     from anndata import AnnData

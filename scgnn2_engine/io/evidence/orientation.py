@@ -9,9 +9,9 @@ from math import log2
 from typing import Literal
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.name_evidence import Evidence, evidence_of, is_cell_name, is_gene_name, known_word
+from scgnn2_engine.io.evidence.name_evidence import Evidence, evidence_of, is_cell_name, is_gene_name, known_word
+from scgnn2_engine.io.evidence.total_evidence import Totals
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.total_evidence import Totals
 
 Orientation = Literal["cells-by-genes", "genes-by-cells"]
 
@@ -69,10 +69,10 @@ def decide_orientation(
 ) -> Verdict:
     """Say whether rows are cells or genes.
 
-    The names of both axes are weighed (:func:`~scgnn2_engine.io.name_evidence.evidence_of`): one axis must look like
-    genes more than the other by half of what names can say. What rows and columns sum to, the name of the column of
-    names and the shape are weighed with them; they settle a doubt or raise one, and only a matrix in which all cells
-    sum to one number, or a column called ``Geneid`` or ``barcode``, decides where the names say nothing.
+    The names of both axes are weighed (:mod:`~scgnn2_engine.io.evidence.name_evidence`): one axis must look like genes
+    more than the other by half of what names can say. What rows and columns sum to, the name of the column of names and
+    the shape are weighed with them; they settle a doubt or raise one, and only a matrix in which all cells sum to one
+    number, or a column called ``Geneid`` or ``barcode``, decides where the names say nothing.
 
     Parameters
     ----------

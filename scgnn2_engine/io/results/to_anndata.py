@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.io.records import json_text
-from scgnn2_engine.io.result_tables import evaluation_frames
-from scgnn2_engine.io.storable import Said
-from scgnn2_engine.io.storing import stored_parts
+from scgnn2_engine.io.results.records import json_text
+from scgnn2_engine.io.results.result_tables import evaluation_frames
+from scgnn2_engine.io.storage.storable import Said
+from scgnn2_engine.io.storage.storing import stored_parts
 from scgnn2_engine.types import Dataset, Prepared, Result
 
 if TYPE_CHECKING:

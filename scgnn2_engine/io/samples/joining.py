@@ -14,9 +14,9 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.gene_names import plain_name
-from scgnn2_engine.io.gene_matching import identifiers, shared_genes
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample, unique_names
+from scgnn2_engine.io.samples.gene_matching import identifiers, shared_genes
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.types import Dataset
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.names import listed, unique_names
-from scgnn2_engine.io.storable import Said, storable_names, storable_table, writable
-from scgnn2_engine.io.storable_values import LEFT_OUT, storable_value
+from scgnn2_engine.io.storage.storable import Said, storable_names, storable_table, writable
+from scgnn2_engine.io.storage.storable_values import LEFT_OUT, storable_value
 
 if TYPE_CHECKING:
     from anndata import AnnData

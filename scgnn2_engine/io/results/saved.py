@@ -13,7 +13,7 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.labels import labels_by_cell
-from scgnn2_engine.io.result_tables import TABLES
+from scgnn2_engine.io.results.result_tables import TABLES
 from scgnn2_engine.types import Ints, Matrix, Scale
 
 UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)

@@ -14,8 +14,8 @@ import pandas as pd
 from scgnn2_engine.errors import PartialOutputError
 from scgnn2_engine.io.atomic import staged_files, whole_file
 from scgnn2_engine.io.memory import stored_entries
-from scgnn2_engine.io.records import json_text
-from scgnn2_engine.io.result_folder import (
+from scgnn2_engine.io.results.records import json_text
+from scgnn2_engine.io.results.result_folder import (
     FIGURES,
     INTERMEDIATE,
     INTERMEDIATE_FILES,
@@ -30,11 +30,11 @@ from scgnn2_engine.io.result_folder import (
     expected_size,
     require_room,
 )
-from scgnn2_engine.io.result_tables import frames, table_writers, write_embedding
+from scgnn2_engine.io.results.result_tables import frames, table_writers, write_embedding
+from scgnn2_engine.io.results.to_anndata import result_to_anndata
 from scgnn2_engine.io.states import write_states
-from scgnn2_engine.io.storing import is_of_the_disk, reason_of, write_h5ad
+from scgnn2_engine.io.storage.storing import is_of_the_disk, reason_of, write_h5ad
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.io.to_anndata import result_to_anndata
 from scgnn2_engine.loop_state import LoopState
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.types import Prepared, Result

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scgnn2_engine.io.gene_words import FAMILIES, SYMBOLS
-from scgnn2_engine.io.name_patterns import (
+from scgnn2_engine.io.evidence.gene_words import FAMILIES, SYMBOLS
+from scgnn2_engine.io.evidence.name_patterns import (
     CELL_WORDS,
     COUNTED_ALIKE,
     GENE_FORM,
