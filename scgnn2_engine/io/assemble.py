@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SMALL_NEGATIVE, _SMALL_NEGATIVES = 0.25, 0.05  # the lowest beside the highest, and the sum beside that of the others
 _EXACT_FLOAT32 = 2**24
+_PART = 1 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -278,7 +279,9 @@ def _empties(expression: Matrix, obs_names: Names, var_names: Names) -> tuple[li
         filled_cells, filled_genes = expression.any(axis=1), expression.any(axis=0)
     else:
         filled_cells = np.diff(expression.indptr) > 0
-        filled_genes = np.bincount(expression.indices, minlength=expression.shape[1]) > 0
+        filled_genes = np.zeros(expression.shape[1], dtype=bool)
+        for start in range(0, len(expression.indices), _PART):  # NumPy copies indices, as numbers of 64 bits
+            filled_genes[expression.indices[start : start + _PART]] = True
     notes, warnings = [], []
     if not filled_genes.all():
         empty = var_names[~filled_genes]

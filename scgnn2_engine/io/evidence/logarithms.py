@@ -20,6 +20,7 @@ SAME_TOTAL = 2e-3
 _CEILING = 50.0  # exponents above it would overflow, and no logarithm is as large
 _TELLING_COUNT, _TELLING_VALUES = 100, 5  # four digits of log2 give counts up to 100 to 0.01
 _CHANCE = -4.0  # log10 of the chance that so many different values, as rounded as they are, are whole by accident
+_FEW = 1000  # are enough, most of the time
 _FEWEST_CELLS = 3  # of fewer, totals must be what tools normalise to
 _USUAL_TOTALS = (1e3, 1e4, 1e5, 1e6)
 _MULTIPLES = (1.5, 8.5)  # of a cell's smallest value: counts of 2 to 8 where that is a count of 1
@@ -83,6 +84,12 @@ def _on_grid(values: Values) -> bool:
     return bool(np.all(np.abs(values - np.rint(values)) < 1e-4 + values * 2.0**-22))
 
 
+def _beyond_chance(values: Values, allowed: Values) -> bool:
+    """Whether so many different values are hardly whole by accident; each more makes it less likely."""
+    _, first = np.unique(values, return_index=True)
+    return bool(np.log10(2 * allowed[first]).sum() <= _CHANCE)
+
+
 @dataclass(frozen=True)
 class Undone:
     """What values are with a logarithm of 1 + x undone.
@@ -126,8 +133,7 @@ class Undone:
             return 0.0
         nearest = np.rint(self.values[telling])
         allowed = 1.5 * self.rounding[telling]
-        _, first = np.unique(given[telling], return_index=True)
-        if np.log10(2 * allowed[first]).sum() > _CHANCE:
+        if not any(_beyond_chance(given[telling][:most], allowed[:most]) for most in (_FEW, None)):
             return 0.0
         return float(np.mean((np.abs(self.values[telling] - nearest) < allowed) & (nearest > 0)))
 

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.text_layout import MISSING, Layout, has_comma, split_line
 from scgnn2_engine.io.readers.text_numbers import Entries, Ints, entries
-from scgnn2_engine.io.table import SPARSE_FROM
+from scgnn2_engine.io.table import SPARSE_FROM, smaller
 from scgnn2_engine.types import Matrix
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -136,6 +136,8 @@ class StrictReader:
         layout = self.layout
         if not lines:
             return Block([], np.empty((0, len(layout.columns)), dtype=np.float32), [[] for _ in layout.texts])
+        if self._is_simple and b'"' not in block and (plain := self._at_once(lines)) is not None:
+            return plain
         described: list[list[str]] = []
         bodies: list[str] = []
         for place, line in zip(at, lines, strict=True):
@@ -148,9 +150,24 @@ class StrictReader:
             described.append([fields[field] for field in (layout.names, *layout.texts.values())])
             bodies.append(layout.separator.join(self._body(fields)))
         names, *texts = (list(column) for column in zip(*described, strict=True))
-        values = self._parse(at, names, lines, bodies)
-        sparse = np.count_nonzero(values) <= (1 - SPARSE_FROM) * values.size
-        return Block(names, sp.csr_matrix(values) if sparse else values, texts)
+        return Block(names, smaller(self._parse(at, names, lines, bodies)), texts)
+
+    def _at_once(self, lines: list[bytes]) -> Block | None:
+        """Lines of a name and numbers alone; None where any of them has to be looked at."""
+        parts = [line.partition(self.layout.separator.encode()) for line in lines]
+        bodies = [body.decode() for _, _, body in parts]
+        if not all(bodies):
+            return None
+        try:
+            values = np.loadtxt(bodies, delimiter=self.layout.separator, dtype=np.float32, comments=None, ndmin=2)
+        except ValueError:
+            return None
+        least = -_LARGEST if self.negatives else 0
+        if values.shape != (len(lines), len(self.layout.values)) or not (
+            values.min() >= least and values.max() < np.inf
+        ):
+            return None  # NaN is neither
+        return Block([name.decode().strip() for name, _, _ in parts], smaller(values), [])
 
     @property
     def _is_simple(self) -> bool:

@@ -80,6 +80,9 @@ def entries(lines: bytes, separator: int, n_rows: int, n_fields: int) -> Entries
     is_number = np.empty(len(lines), dtype=bool)  # whether the first character of one may stand here
     is_number[:-1], is_number[-1] = is_end[:-2], False
     is_end |= is_break
+    most = max(_LONG * n_rows * (n_fields - 1), 100)
+    if np.count_nonzero(is_number[:-1] > (is_end[1:-1] | is_end[2:])) > most:
+        return None
     breaks = np.flatnonzero(is_break)
     rank = _Ranks(is_end)
     if len(breaks) != n_rows + 1 or not np.array_equal(rank.before(breaks), np.arange(n_rows + 1) * n_fields):
@@ -95,8 +98,6 @@ def entries(lines: bytes, separator: int, n_rows: int, n_fields: int) -> Entries
     starts = np.flatnonzero(begins) + 1
     values = (text[starts] - np.uint8(48)).astype(np.float32)
     longer = np.flatnonzero(~is_end[starts + 1])
-    if len(longer) > max(_LONG * n_rows * (n_fields - 1), 100):
-        return None
     places = rank.before(starts) - 1
     if len(longer):
         closes = stops & of_field
