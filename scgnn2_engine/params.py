@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -926,6 +925,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     ParameterError
         The file is missing or not TOML, or holds tables (keys are flat, as on the command line).
     """
+    import tomllib
+
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -6,7 +6,6 @@ Read by h5py alone and in blocks of cells, so that no dense whole is made. ``ann
 
 from __future__ import annotations
 
-import html
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -248,6 +247,8 @@ def _axis(store: Store, place: str, length: int, kind: str) -> _Axis:
 
 def _attribute(store: Store, group: Any, name: str, place: str, length: int) -> npt.NDArray[Any]:
     """One attribute: (n,) numbers or texts, or (n, k) numbers."""
+    import html
+
     dataset = store.find(name, start=group)
     where = f"{place}/{printable(name)}"
     if is_group(dataset) or not dataset.shape or dataset.shape[0] != length or dataset.dtype.kind not in "biufSO":

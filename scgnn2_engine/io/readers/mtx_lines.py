@@ -10,7 +10,6 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.mtx_header import BLOCK, Header, refused, shown
@@ -147,6 +146,8 @@ def _lines_are_short(characters: npt.NDArray[np.uint8]) -> bool:
 
 
 def _by_scipy(text: bytes, header: Header, kind: str) -> Block:
+    import scipy.io
+
     n_rows, n_columns = header.shape
     said = f"%%MatrixMarket matrix coordinate {kind} general\n{n_rows} {n_columns} {_count_lines(text)}\n"
     entries = scipy.io.mmread(io.BytesIO(said.encode() + text)).tocoo()

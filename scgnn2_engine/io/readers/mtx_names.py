@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from scgnn2_engine.io.readers.tenx_features import EXPRESSION, KINDS, Features
 from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _ACCESSION = re.compile(r"ENS[A-Z]{0,5}G\d{11}(\.\d+)?|FBgn\d{7}|WBGene\d{8}")
+_SAMPLE = 2000  # names tell what the others are
 _NOTHING = frozenset({"", "NA", "na", "NaN", "nan", "-", "."})
 
 _CELL_COLUMNS = ("barcode", "barcodes", "cell_barcode", "bc_wells", "cell", "cells", "cellkey", "cell_id", "cell_name")
@@ -60,7 +60,7 @@ class NamesFile:
         """The columns for ``n`` names."""
         header, lines = (self.lines[0], self.lines[1:]) if self.misfit(n) == 1 else (None, self.lines)
         width = max((len(line) for line in lines), default=1)
-        values = [list(map(str.strip, column)) for column in zip_longest(*lines, fillvalue="")]
+        values = [[line[at].strip() if at < len(line) else "" for line in lines] for at in range(width if lines else 0)]
         notes = []
         if header is not None:
             header = [""] * (width - len(header)) + header  # R names the row names not at all
@@ -231,7 +231,8 @@ def _plain(name: str) -> str:
 
 
 def _accessions(values: list[str]) -> bool:
-    return bool(values) and sum(_ACCESSION.fullmatch(one) is not None for one in values) > len(values) / 2
+    some = values[:: max(1, len(values) // _SAMPLE)]
+    return bool(some) and sum(_ACCESSION.fullmatch(one) is not None for one in some) > len(some) / 2
 
 
 def _typed(values: list[str]) -> pd.Series:

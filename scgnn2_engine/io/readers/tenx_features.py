@@ -84,9 +84,9 @@ def with_features(
             notes.append(f"The third column of the features is no feature type ({listed(dict.fromkeys(kinds))}).")
     for name, values in features.columns.items():
         var[name] = values
-    pairs = list(zip(features.symbols, features.ids, strict=True))
-    names: Names = np.asarray([symbol or identifier for symbol, identifier in pairs], dtype=np.str_)
-    if nameless := [identifier for symbol, identifier in pairs if not symbol and identifier]:
+    symbols, ids = features.symbols, features.ids
+    names: Names = np.asarray([symbol or one for symbol, one in zip(symbols, ids, strict=True)], dtype=np.str_)
+    if nameless := [one for symbol, one in zip(symbols, ids, strict=True) if not symbol and one]:
         notes.append(f"{len(nameless)} features without a symbol are called by their identifiers: {listed(nameless)}.")
     if not kept.all():
         others, number = np.unique(kinds[~kept], return_counts=True)
