@@ -57,6 +57,7 @@ _SUMS = _TOTALS | frozenset({"total_count", "total_counts", "n_counts", "n_umi",
 _MEANS = frozenset({"mean", "means", "average", "avg", "row_mean", "rowmean", "rowmeans", "mean_counts"})
 
 _KNOWN = _DESCRIPTIONS | _UNSURE | _BESIDE_PLACES | _SUMS | _MEANS
+_APART = re.compile(r"[^a-z0-9]+")
 _BEFORE_WORDS = frozenset(" %#_.(\"'")
 
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
@@ -274,7 +275,7 @@ def _called(names: Names | Sequence[str], words: frozenset[str]) -> dict[int, st
 
 
 def _plain(name: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", str(name).lower().replace("%", " percent ")).strip("_")
+    return _APART.sub("_", str(name).lower().replace("%", " percent ")).strip("_")
 
 
 def _as_numbers(fields: Sequence[str]) -> npt.NDArray[np.float64] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.types import Matrix
 
@@ -56,12 +57,16 @@ def totals_of(blocks: Iterable[Matrix], n_rows: int, n_columns: int) -> Totals:
     if min(n_rows, n_columns) < _LEAST:
         return Totals(0.0)
     step = max(1, n_rows * n_columns // _BUDGET)
-    row_sums: list[npt.NDArray[np.float64]] = []
-    column_sums = np.zeros(n_columns)
+    parts: list[Matrix] = []
     start = 0
     for block in blocks:
-        part = block if step == 1 else block[-start % step :: step]
+        parts.append(block if step == 1 else block[-start % step :: step])
         start += int(block.shape[0])
+    if parts and all(map(sp.issparse, parts)):
+        parts = [sp.vstack(parts, format="csr")]  # to be summed at once
+    row_sums: list[npt.NDArray[np.float64]] = []
+    column_sums = np.zeros(n_columns)
+    for part in parts:
         row_sums.append(np.asarray(part.sum(axis=1, dtype=np.float64)).ravel())
         column_sums += np.asarray(part.sum(axis=0, dtype=np.float64)).ravel()
     rows = np.concatenate(row_sums) if row_sums else np.zeros(0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.mtx_header import BLOCK, Header, refused, shown
+from scgnn2_engine.io.readers.text_numbers import count_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING_OF_R = 1e308
@@ -48,14 +49,10 @@ def blocks(handle: IO[bytes], path: Path, line: int) -> Iterator[tuple[int, byte
         if end:
             whole = text[:end]
             yield line, whole
-            line += _count_lines(whole)
+            line += count_lines(whole)
         rest = text[end:]
     if rest.strip():
         yield line, rest.rstrip(b"\r") + b"\n"
-
-
-def _count_lines(text: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == 10))  # five times as fast as bytes.count
 
 
 def lines_of(text: bytes, line: int) -> Iterator[tuple[int, list[bytes]]]:
@@ -149,7 +146,7 @@ def _by_scipy(text: bytes, header: Header, kind: str) -> Block:
     import scipy.io
 
     n_rows, n_columns = header.shape
-    said = f"%%MatrixMarket matrix coordinate {kind} general\n{n_rows} {n_columns} {_count_lines(text)}\n"
+    said = f"%%MatrixMarket matrix coordinate {kind} general\n{n_rows} {n_columns} {count_lines(text)}\n"
     entries = scipy.io.mmread(io.BytesIO(said.encode() + text)).tocoo()
     if kind == "real" and len(entries.data) and float(np.abs(entries.data).max()) > _LARGEST:
         raise OverflowError

@@ -26,6 +26,7 @@ from scgnn2_engine.io.readers.text_layout import (
     layout_of,
     split_line,
 )
+from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
 from scgnn2_engine.io.table import Table
@@ -195,7 +196,7 @@ def _blocks(content: IO[bytes], head: bytes, start: int, number: int) -> Iterato
         if end:
             block = b"".join([*rest, piece[:end]])
             yield number, block
-            number += block.count(b"\n")
+            number += count_lines(block)
             rest = []
         rest.append(piece[end:])
         if not piece:

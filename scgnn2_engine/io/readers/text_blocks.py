@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.text_layout import MISSING, Layout, has_comma, split_line
-from scgnn2_engine.io.readers.text_numbers import Entries, Ints, entries
+from scgnn2_engine.io.readers.text_numbers import Entries, Ints, count_lines, entries
 from scgnn2_engine.io.table import SPARSE_FROM, smaller
 from scgnn2_engine.types import Matrix
 
@@ -62,7 +62,7 @@ def plain_block(lines: bytes, layout: Layout) -> Block | None:
         if cut is None:
             return None
         lines, texts = cut
-    found = entries(lines.replace(b",", b".") if decimal else lines, separator[0], lines.count(b"\n"), width)
+    found = entries(lines.replace(b",", b".") if decimal else lines, separator[0], count_lines(lines), width)
     if found is None:
         return None
     names = found.names if not decimal else [line.partition(separator)[0] for line in lines.split(b"\n")[:-1]]
