@@ -19,6 +19,15 @@ from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _ACCESSION = re.compile(r"ENS[A-Z]{0,5}G\d{11}(\.\d+)?|FBgn\d{7}|WBGene\d{8}")
 _SAMPLE = 2000  # names tell what the others are
+_BARCODE = re.compile(r"[ACGTN]{6,}([-_.].*)?")
+_NO_NAME = re.compile(
+    r"true|false|yes|no|chr\w+|chromosome.*|scaffold.*|mt|[xyw+*]|[+-]?[\d.,]+(e[+-]?\d+)?|.*\s.*|inf|protein_coding"
+    r"|lncrna|lincrna|mirna|snrna|snorna|rrna|antisense|misc_rna|(\w+_)?pseudogene|\w{2}_gene",
+    re.IGNORECASE,
+)
+"""What no gene is called: numbers, flags, chromosomes, sentences, biotypes."""
+_NO_SYMBOL = re.compile(r"[nx][mrp]_\d+.*|(hgnc|mgi|rgd):\d+|uc\d{3}\w{3}\.\d+|ens\w*[tp]\d{11}.*", re.IGNORECASE)
+_SAYS_SYMBOL = re.compile(r"[vx]?\d*|.*(gene|name|symbol|feature).*")
 _NOTHING = frozenset({"", "NA", "na", "NaN", "nan", "-", "."})
 
 _CELL_COLUMNS = ("barcode", "barcodes", "cell_barcode", "bc_wells", "cell", "cells", "cellkey", "cell_id", "cell_name")
@@ -84,6 +93,10 @@ class Columns:
         """Which column a header calls by one of these names."""
         called = [_plain(name) for name in self.header or ()]
         return next((called.index(name) for name in names if name in called), None)
+
+    def index(self) -> int | None:
+        """The first column, where it may be the index that pandas or R writes first: various names, no numbers."""
+        return 0 if self.values and _like_names(self.values[0]) and _various(self.values[0]) else None
 
     def called(self, place: int, otherwise: str) -> str:
         """What to call a column."""
@@ -171,10 +184,10 @@ def _unquoted(text: str) -> str:
 def cells_of(names: NamesFile, n: int) -> tuple[Names, pd.DataFrame | None, list[str]]:
     """Names of cells, what else is known of them as ``obs``, and sentences.
 
-    The first column names them, unless a header calls another one barcode or cell.
+    The first column names them, unless a header calls another one barcode or cell, or it says only the sample.
     """
     columns = names.columns(n)
-    place = columns.place(_CELL_COLUMNS) or 0
+    place = _cells_place(columns)
     if not columns.values:
         return np.zeros(0, dtype=np.str_), None, columns.notes
     others = {columns.called(i, "barcodes"): _typed(values) for i, values in enumerate(columns.values) if i != place}
@@ -186,10 +199,26 @@ def cells_of(names: NamesFile, n: int) -> tuple[Names, pd.DataFrame | None, list
     return index, obs, notes
 
 
+def _cells_place(columns: Columns) -> int:
+    """Which column names the cells."""
+    if len(columns.values) < 2:
+        return 0
+    unique = [len(set(values)) == len(values) for values in columns.values]
+    called = columns.place(_CELL_COLUMNS)
+    if called is not None and (unique[called] or not (unique[0] and columns.index() == 0)):
+        return called
+    if called is not None or unique[0] or _most(_BARCODE, columns.values[0]):
+        return 0
+    barcodes = (i for i, values in enumerate(columns.values) if _most(_BARCODE, values))
+    others = (i for i, values in enumerate(columns.values) if unique[i] and _like_names(values))
+    return next(barcodes, next(others, 0))
+
+
 def features_of(names: NamesFile, n: int, symbols: NamesFile | None = None) -> tuple[Features, list[str]]:
     """Identifiers, symbols and kinds of features, and sentences.
 
-    Without a header the first column holds the identifiers, the second the symbols, the third the kinds.
+    Where no header says otherwise the first column holds the identifiers, the second the symbols, if it looks like
+    symbols, the third the kinds.
 
     Parameters
     ----------
@@ -202,15 +231,16 @@ def features_of(names: NamesFile, n: int, symbols: NamesFile | None = None) -> t
     """
     columns = names.columns(n)
     values, notes = columns.values or [[]], columns.notes
-    ids, symbol = columns.place(_ID_COLUMNS), columns.place(_SYMBOL_COLUMNS)
-    kinds = columns.place(_KIND_COLUMNS)
-    if ids is None and symbol is None:
-        ids, symbol, kinds = (place if place < len(values) else None for place in range(3))
-    ids = ids if ids is not None else symbol or 0
-    if symbol == 1 and kinds is None and len(values) == 2 and set(values[1]) <= KINDS:
-        symbol, kinds = None, 1
-    if symbol is not None and symbol != ids and _accessions(values[symbol]) and not _accessions(values[ids]):
+    ids, symbol, kinds = _feature_places(columns, values)
+    if symbol is None and ids == 0 and len(values) > 1 and kinds != 1:
+        said = listed(dict.fromkeys(values[1]), 3)
+        notes.append(
+            f"The second column of {names.path.name} was not taken for symbols ({said}): the first names the genes, "
+            f"and the second stands in var as {columns.called(1, 'features')}."
+        )
+    if symbol is not None and _most(_ACCESSION, values[symbol]) and not _most(_ACCESSION, values[ids]):
         ids, symbol = symbol, ids
+    if symbol is not None and symbol < ids:
         notes.append(f"{names.path.name} has the symbols before the identifiers.")
     own = values[symbol if symbol is not None else ids]
     if symbols is not None and symbols.misfit(n) < 2:
@@ -226,13 +256,61 @@ def features_of(names: NamesFile, n: int, symbols: NamesFile | None = None) -> t
     ), notes
 
 
+def _feature_places(columns: Columns, values: list[list[str]]) -> tuple[int, int | None, int | None]:
+    """Which columns hold the identifiers, the symbols and the kinds of features."""
+    ids, symbol = columns.place(_ID_COLUMNS), columns.place(_SYMBOL_COLUMNS)
+    kinds = columns.place(_KIND_COLUMNS)
+    if kinds is None:
+        kinds = next(
+            (i for i, one in enumerate(values) if i and sum(map(KINDS.__contains__, one)) * 2 > len(one)), None
+        )
+    if ids is None and symbol is None:
+        if kinds is None and columns.header is None and len(values) > 2:
+            kinds = 2
+        return 0, 1 if kinds != 1 and _second_is_symbols(columns, values) else None, kinds
+    if ids is None:
+        accessions = (i for i, one in enumerate(values) if i != symbol and _most(_ACCESSION, one))
+        ids = next(accessions, columns.index())
+    elif symbol is None and ids != 0:
+        symbol = columns.index()
+    elif symbol is None and kinds != 1 and _second_is_symbols(columns, values):
+        symbol = 1
+    return ids if ids is not None else symbol or 0, symbol, kinds
+
+
+def _second_is_symbols(columns: Columns, values: list[list[str]]) -> bool:
+    if len(values) < 2 or not _like_symbols(values[1]):
+        return False
+    header = columns.header
+    return header is None or _SAYS_SYMBOL.fullmatch(_plain(header[1])) is not None or _most(_ACCESSION, values[0])
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[ .]", "_", name.strip().lower())
 
 
-def _accessions(values: list[str]) -> bool:
-    some = values[:: max(1, len(values) // _SAMPLE)]
-    return bool(some) and sum(_ACCESSION.fullmatch(one) is not None for one in some) > len(some) / 2
+def _some(values: list[str]) -> list[str]:
+    return values[:: max(1, len(values) // _SAMPLE)]
+
+
+def _most(pattern: re.Pattern[str], values: list[str]) -> bool:
+    some = _some(values)
+    return bool(some) and sum(pattern.fullmatch(one) is not None for one in some) > len(some) / 2
+
+
+def _like_names(values: list[str]) -> bool:
+    """Whether no more than half are something that nothing is called."""
+    return not _most(_NO_NAME, values)
+
+
+def _various(values: list[str]) -> bool:
+    return len(set(values)) * 2 >= len(values)
+
+
+def _like_symbols(values: list[str]) -> bool:
+    """Whether a column may hold symbols; not every gene has one, and some share theirs."""
+    present = [one for one in values if one not in _NOTHING]
+    return _like_names(present) and _various(present) and not _most(_NO_SYMBOL, present)
 
 
 def _typed(values: list[str]) -> pd.Series:

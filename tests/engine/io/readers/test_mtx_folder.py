@@ -100,6 +100,52 @@ def test_the_first_column_names_cells_and_others_are_kept(tmp_path, barcodes, co
         assert any(columns[0] in note for note in data.notes)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["True", "False", "True"],
+        ["700", "80", "9"],
+        ["0.5", "1e-05", "-2.1"],
+        ["chr7", "chr12", "chr6"],
+        ["1", "X", "MT"],
+        ["protein_coding"] * 3,
+        ["+", "-", "+"],
+        ["actin beta", "a dehydrogenase", "an antigen"],
+        ["NM_001101", "NM_002046", "NM_019111"],
+    ],
+)
+@pytest.mark.parametrize(("name", "header", "mark"), [("var.csv", ",what\n", ","), ("features.tsv", "", "\t")])
+def test_a_second_column_that_is_no_symbols_leaves_the_names(tmp_path, said, name, header, mark):
+    (tmp_path / name).write_text(header + lines(SYMBOLS, said, separator=mark))
+    data = check(read(make(tmp_path, matrix__mtx=GENES_IN_ROWS, barcodes__tsv=BARCODES)))
+    assert data.var["what" if header else "features_2"].tolist() == said
+    assert any("was not taken for symbols" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        (",gene_ids,feature_types,n_cells", [SYMBOLS, IDS, ["Gene Expression"] * 3, ["2", "1", "1"]]),
+        ("gene,gene_ids", [SYMBOLS, IDS]),
+        (",symbol", [IDS, SYMBOLS]),
+        (",feature_is_filtered,feature_name", [IDS, ["False"] * 3, SYMBOLS]),
+        (",n_cells,feature_id,feature_name", [["0", "1", "2"], ["2", "1", "1"], IDS, SYMBOLS]),
+        ("gene_id,mgi_symbol,chr", [IDS, SYMBOLS, ["chr7", "chr12", "chr6"]]),
+    ],
+)
+def test_var_as_pandas_writes_it(tmp_path, header, columns):
+    table = header + "\n" + lines(*columns, separator=",")
+    data = check(read(make(tmp_path, matrix__mtx=GENES_IN_ROWS, var__csv=table, barcodes__tsv=BARCODES)))
+    assert data.var["gene_ids"].tolist() == IDS
+    assert not any(column.startswith("features_") for column in data.var.columns)
+
+
+@pytest.mark.parametrize("barcodes", [lines(["s1", "s1"], CELLS), ",batch\n" + lines(CELLS, ["1", "1"], separator=",")])
+def test_a_first_column_of_samples_names_no_cells(tmp_path, barcodes):
+    data = check(read(make(tmp_path, matrix__mtx=GENES_IN_ROWS, genes__tsv=FEATURES, barcodes__tsv=barcodes)))
+    assert len(data.obs.columns) == 1
+
+
 def test_genes_without_symbol_are_called_by_their_identifiers(tmp_path):
     features = lines(IDS, ["ACTB", "", "ACTB"])
     data = read(make(tmp_path, matrix__mtx=GENES_IN_ROWS, genes__tsv=features, barcodes__tsv=BARCODES))
