@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,8 @@ from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import decide_orientation
 from scgnn2_engine.io.evidence.scale import log_base
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.names import listed, unique_names
+from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.readers.tenx_features import KIND_COLUMNS, kinds_in, without_other_kinds
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.anndata_names import Kind, names_of
 from scgnn2_engine.io.storage.matrix_choice import (
@@ -53,9 +54,24 @@ SCALED = "_scale.data"
 _USED = (*DESCRIPTIONS, "log1p")
 """What of ``uns`` a run looks at."""
 
+_OTHER_KINDS = (
+    "Read the gene expression of the same cells: another file of the same run. If these features are what a run is "
+    "for, remove the column of var that holds their kinds."
+)
 
-def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnData") -> Found:
-    """Take the chosen matrix of an AnnData with its names and cell annotation; ``adata`` is left as it is."""
+
+def found_in_anndata(
+    adata: AnnData, *, layer: str = "", source: str = "The AnnData", genes_only: bool = False
+) -> Found:
+    """Take the chosen matrix of an AnnData with its names and cell annotation; ``adata`` is left as it is.
+
+    With ``genes_only``, as for a run, what ``var['feature_types']`` says are other features is left out and said.
+
+    Raises
+    ------
+    InputError
+        The layer is not there; with ``genes_only`` also where there is no gene.
+    """
     choice = choose_matrix(
         adata.layers.keys(),
         has_raw=adata.raw is not None,
@@ -77,7 +93,20 @@ def found_in_anndata(adata: AnnData, *, layer: str = "", source: str = "The AnnD
     )
     elsewhere = counts_elsewhere(choice, matrix, others)
     behind = _behind(choice, adata.uns, adata.varp, adata.varm)
-    return _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere, behind)
+    found = _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere, behind)
+    return without_other_kinds(found, _kinds(var, lambda: adata.var), advice=_OTHER_KINDS) if genes_only else found
+
+
+def _kinds(var: pd.DataFrame, of_x: Callable[[], pd.DataFrame]) -> Names | None:
+    """The kinds of the features of a matrix; where ``.raw`` does not have them, as the genes of ``X`` have them."""
+    if any(column in var for column in KIND_COLUMNS):
+        return kinds_in(_once(var, "var")[0])
+    table = of_x()
+    kinds = kinds_in(_once(table, "var")[0])
+    if kinds is None:
+        return None
+    known = dict(zip(table.index.astype(str), kinds, strict=True))
+    return np.asarray([known.get(str(name), "") for name in var.index], dtype=np.str_)
 
 
 def _matrix_of(adata: AnnData, name: str, layers: Collection[str]) -> Any:
@@ -98,8 +127,13 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
         return found_in_store(store, store.root, layer=layer)
 
 
-def found_in_store(store: Store, root: Any, *, layer: str = "", source: str = "") -> Found:
+def found_in_store(
+    store: Store, root: Any, *, layer: str = "", source: str = "", advice: str = "", genes_only: bool = True
+) -> Found:
     """Take the chosen matrix of an AnnData that lies in a file, with its names and annotation.
+
+    What a column of ``var`` says are antibodies, peaks or other features is left out and said, unless all is wanted
+    (``genes_only``).
 
     Parameters
     ----------
@@ -109,11 +143,13 @@ def found_in_store(store: Store, root: Any, *, layer: str = "", source: str = ""
         Which matrix, as in :func:`choose_matrix`.
     source
         How messages call it; empty: by the path.
+    advice
+        What to do where no feature is gene expression.
 
     Raises
     ------
     InputError
-        The names or the matrix are damaged, or the layer is not there.
+        The names or the matrix are damaged, the layer is not there, or no feature is gene expression.
     """
     described = _described(store, root)
     choice = choose_matrix(
@@ -135,6 +171,9 @@ def found_in_store(store: Store, root: Any, *, layer: str = "", source: str = ""
     elsewhere = counts_elsewhere(choice, matrix, others)
     behind = _behind(choice, *(_names_in(store, root, name) for name in ("uns", "varp", "varm")))
     found = _found(source or str(store.path), choice, matrix, obs, var, beside, described, elsewhere, behind)
+    if genes_only:
+        kinds = _kinds(var, lambda: table(store, root, "var") if choice.is_raw else var)
+        found = without_other_kinds(found, kinds, advice=advice or _OTHER_KINDS)
     return replace(found, warnings=(*found.warnings, *said_of(store)))
 
 
@@ -287,12 +326,14 @@ def _found(
 
 
 def _once(annotation: pd.DataFrame, called: str) -> tuple[pd.DataFrame, str]:
-    """An annotation with one column of each name, and a sentence on what was left out; empty where nothing was."""
+    """An annotation with each name of a column once, and a sentence on what was renamed; empty where nothing was."""
     repeated = annotation.columns.duplicated()
     if not repeated.any():
         return annotation, ""
-    which = listed(dict.fromkeys(annotation.columns[repeated]))
-    return annotation.loc[:, ~repeated], f"{called} has several columns called {which}: the first of each was kept."
+    columns = unique_names([str(name) for name in annotation.columns], "column")[0]
+    which, now = (listed(dict.fromkeys(map(str, given[repeated]))) for given in (annotation.columns, columns))
+    said = f"{called} has several columns called {which}: all are kept, and those behind the first are called {now}."
+    return annotation.set_axis(pd.Index(columns.astype(object)), axis=1), said
 
 
 def _sparse_graphs(graphs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -352,6 +393,10 @@ FORMAT = Format(
         names="the indices of obs and var (of a query of tiledbsoma its columns of names); var['gene_ids'] is kept",
         matrices="layers['counts'], else .raw, else X; --load_layer NAME, raw or X takes another",
         refused=(
+            (
+                "antibodies, peaks or guides alone, by var['feature_types']",
+                "read the file of the same run that holds the genes; beside genes they are left out and named",
+            ),
             ("scaled values", "take another matrix of the file with --load_layer; the message names them"),
             ("HDF5 filters that h5py does not bring", 'pip install "scgnn2[formats]"; the message names the filter'),
             ("parts that lie in another file", "write it again as one file"),

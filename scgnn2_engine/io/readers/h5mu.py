@@ -12,14 +12,21 @@ from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.h5ad import found_in_store, whole_in_store
+from scgnn2_engine.io.readers.tenx_features import EXPRESSION, kinds_in
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable
+from scgnn2_engine.io.storage.stored_anndata import table
 from scgnn2_engine.params import LoadParams
 
 _HOLDERS = ("mod", "tables", "table")
 """Groups that hold AnnData by name: MuData's modalities, and SpatialData's tables."""
 _EXPRESSION = ("rna", "gex", "gene expression", "table")
 """Modalities that are gene expression, in lower case, in the order in which they are taken."""
+_NO_EXPRESSION = frozenset({
+    "adt", "prot", "protein", "proteins", "ab", "antibody", "antibodies", "cite", "hto", "atac", "peaks", "crispr",
+    "guide", "guides", "grna", "vdj", "airr",
+})  # fmt: skip
+"""Modalities that are read where they are asked for alone, in lower case."""
 
 
 class Modality(NamedTuple):
@@ -75,11 +82,28 @@ def found_in_modality(store: Store, load: LoadParams) -> Found:
     Raises
     ------
     InputError
-        What :func:`modality_of` and :func:`found_in_store` refuse.
+        What :func:`modality_of` and :func:`found_in_store` refuse; or the only modality is no gene expression, and was
+        not asked for.
     """
     chosen = modality_of(store, load.modality)
     source = f"{store.path} ({chosen.name})" if chosen.name else str(store.path)
-    found = found_in_store(store, chosen.root, layer=load.layer, source=source)
+    way = f"To read it all the same: --load_modality {printable(chosen.name)}."
+    if chosen.name.lower() in _NO_EXPRESSION and not load.modality:
+        raise InputError(
+            f"{store.path} holds no gene expression.",
+            expected="a modality called rna",
+            found=f"the modality {printable(chosen.name)} alone",
+            advice=f"Read the gene expression of the same cells. {way}",
+        )
+    kinds = kinds_in(table(store, chosen.root, "var")) if load.modality else None
+    found = found_in_store(
+        store,
+        chosen.root,
+        layer=load.layer,
+        source=source,
+        advice=f"Read the gene expression of the same cells. {way}" if chosen.name else "",
+        genes_only=kinds is None or EXPRESSION in kinds,  # other features are read as asked
+    )
     return replace(found, notes=(*found.notes, *_said(chosen)), facts=_with_modality(found.facts, chosen))
 
 
@@ -130,8 +154,12 @@ FORMAT = Format(
     about=About(
         tools=("mudata 0.4.1",),
         names="obs and var of the modality",
-        matrices="the modality rna, or the only one; `--load_modality` takes another one, `--load_layer` a layer of it",
+        matrices=(
+            "the modality rna, or the only one unless it is called adt, atac or the like; `--load_modality` takes "
+            "another one, `--load_layer` a layer of it"
+        ),
         refused=(
+            ("antibodies or peaks alone", "--load_modality with the name of the modality reads them all the same"),
             ("several modalities, none of them rna", "name one with --load_modality; the message lists them"),
             ("what is refused of an h5ad", "as there"),
         ),

@@ -1,6 +1,7 @@
 """Which matrix of an AnnData is read, and that a scaled one never is in silence."""
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +9,9 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io import dataset_to_anndata, from_anndata, read
+from scgnn2_engine.io.assemble import finish
 from scgnn2_engine.io.demo import demo
+from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.simulation import simulate
 
@@ -154,3 +157,85 @@ def test_real_h5ad_stays_sparse_and_is_refused_where_it_does_not_fit(data_dir):
     assert isinstance(data.expression, sp.csr_matrix)
     with pytest.raises(InsufficientMemoryError, match="GiB"):
         read(path, max_memory=0.001)
+
+
+KINDS = ["Gene Expression", "Antibody Capture", "Gene Expression", "Peaks"]
+MIXED = np.array([[1, 90, 2, 7], [0, 80, 3, 7], [4, 70, 0, 7]], dtype=np.float32)
+
+
+def mixed(kinds, column="feature_types"):
+    var = pd.DataFrame({column: kinds}, index=["CD3E", "CD3", "LYZ", "chr1:10-20"])
+    adata = anndata.AnnData(sp.csr_matrix(MIXED), obs=pd.DataFrame(index=["x", "y", "z"]), var=var)
+    adata.varm["loads"] = np.arange(8.0).reshape(4, 2)
+    adata.varm["table"] = pd.DataFrame({"rank": [1, 2, 3, 4]}, index=var.index)
+    adata.obsm["pca"] = np.ones((3, 2))
+    return adata
+
+
+def brought(adata, how, tmp_path, load=None):
+    if how == "memory":
+        return finish(found_in_anndata(adata, genes_only=True), load or RunParams().load)
+    (adata.write_zarr if how == "zarr" else adata.write_h5ad)(tmp_path / f"data.{how}")
+    return read(tmp_path / f"data.{how}", load)
+
+
+@pytest.mark.parametrize("how", ["memory", "h5ad", "zarr"])
+@pytest.mark.parametrize(
+    ("kinds", "column"),
+    [
+        (KINDS, "feature_types"),
+        (["GEX", "ADT", None, "ATAC"], "feature_types"),
+        (["rna", "protein", "rna", "atac"], "modality"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Writing zarr v2")
+def test_other_features_than_genes_are_left_out_and_said(tmp_path, how, kinds, column):
+    data = brought(mixed(kinds, column), how, tmp_path)
+    assert data.var_names.tolist() == ["CD3E", "LYZ"]
+    assert np.asarray(data.expression.todense()).tolist() == [[1, 2], [0, 3], [4, 0]]
+    assert data.varm["loads"].tolist() == [[0, 1], [4, 5]]
+    assert data.varm["table"]["rank"].tolist() == [1, 3]
+    assert data.obsm["pca"].shape == (3, 2)
+    assert any("2 features that are not gene expression were left out: CD3, chr1:10-20." in note for note in data.notes)
+
+
+@pytest.mark.parametrize("how", ["memory", "h5ad"])
+@pytest.mark.parametrize("told", [True, False])
+def test_other_features_are_left_out_of_raw_and_layers(tmp_path, how, told):
+    whole = mixed(KINDS)
+    adata = whole[:, ["CD3", "CD3E"]].copy()
+    adata.raw = whole
+    if not told:  # the kinds stand beside X alone
+        adata.raw = anndata.AnnData(whole.X, obs=whole.obs, var=whole.var[[]])
+    data = brought(adata, how, tmp_path)
+    assert data.facts["matrix"] == ".raw"
+    assert data.var_names.tolist() == (["CD3E", "LYZ"] if told else ["CD3E", "LYZ", "chr1:10-20"])
+    whole.layers["counts"] = MIXED * 2
+    data = brought(whole, how, tmp_path)
+    assert data.facts["matrix"] == "layers['counts']"
+    assert sp.csr_matrix(data.expression).toarray().tolist() == [[2, 4], [0, 6], [8, 0]]
+
+
+@pytest.mark.parametrize("how", ["memory", "h5ad"])
+def test_antibodies_alone_are_refused_and_biotypes_are_no_kinds(tmp_path, how):
+    with pytest.raises(
+        InputError, match=r"no gene expression.*4 features of the kind Antibody Capture.*remove the col"
+    ):
+        brought(mixed(["Antibody Capture"] * 4), how, tmp_path)
+    assert brought(mixed(["protein_coding", "lncRNA", "Custom", ""]), how, tmp_path).expression.shape == (3, 4)
+
+
+def test_antibodies_in_h5mu_are_read_where_they_are_asked_for(tmp_path):
+    antibodies = mixed(["Antibody Capture"] * 4)
+    for name, kinds in (("adt", None), ("other", ["Antibody Capture"] * 4)):
+        with h5py.File(tmp_path / "a.h5mu", "w") as file:
+            part = antibodies if kinds else anndata.AnnData(antibodies.X, obs=antibodies.obs)
+            anndata.io.write_elem(file.require_group("mod"), name, part)
+        with pytest.raises(InputError, match=rf"no gene expression.*--load_modality {name}\."):
+            read(tmp_path / "a.h5mu")
+        data = read(tmp_path / "a.h5mu", RunParams(load_modality=name).load)
+        assert np.asarray(data.expression.todense()).tolist() == MIXED.tolist()
+    with h5py.File(tmp_path / "a.h5mu", "w") as file:
+        anndata.io.write_elem(file.require_group("mod"), "rna", mixed(KINDS))
+    for load in (None, RunParams(load_modality="rna").load):
+        assert read(tmp_path / "a.h5mu", load).var_names.tolist() == ["CD3E", "LYZ"]

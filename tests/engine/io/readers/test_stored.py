@@ -296,9 +296,10 @@ def test_what_a_run_does_not_carry_is_said():
     data = from_anndata(adata)
     said = " ".join(data.notes)
     assert data.obs["a"].tolist() == [1, 3, 5]
+    assert data.obs["a-1"].tolist() == [2, 4, 6]
     assert data.obsp["few"].toarray().tolist() == np.eye(3).tolist()
     assert "full" not in data.obsp
-    assert "obs has several columns called a: the first of each was kept." in said
+    assert "obs has several columns called a: all are kept, and those behind the first are called a-1." in said
     assert "Not carried through a run: obsp full" in said
     assert "Not carried through a run: layers other; uns colours; varp genes." in said
 
