@@ -17,15 +17,14 @@ from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
 from scgnn2_engine.io.readers.text_layout import (
-    NUMBER,
     Layout,
     called_by_values,
-    comma_means,
     comments,
-    has_comma,
+    is_blank,
     layout_of,
     split_line,
 )
+from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, comma_means, has_comma
 from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
@@ -125,7 +124,7 @@ def _read_text(path: Path, comma: str, max_memory: float, negatives: bool) -> Ta
         header_at = comments(lines)
         if header_at == len(lines):
             raise InputError(f"{path} has no header.", expected="names in the first line", found="an empty line")
-        rows = [line for line in lines[header_at + 1 :] if line][:_SAMPLED_ROWS]
+        rows = [line for line in lines[header_at + 1 :] if not is_blank(line)][:_SAMPLED_ROWS]
         if not rows:
             raise InputError(f"{path} holds a header and no rows.", expected="at least one row of numbers")
         rows = rows[: max(5, _SAMPLED_FIELDS // (len(lines[header_at]) // 2 + 1))]
@@ -163,6 +162,7 @@ def _in_blocks(
     size = path.stat().st_size
     np.empty(_KEPT, dtype=np.uint8)
     in_vain = 0  # blocks before this one that were out of the ordinary: the more, the more seldom it is tried
+    points = PointsBetweenThousands(path, decided=bool(layout.comma))
     for at, (number, text) in enumerate(lines):
         plain = plain_block(text, layout) if at % (in_vain + 1) == 0 else None
         in_vain = 0 if plain is not None else min(in_vain + 1, _SELDOM)
@@ -171,6 +171,10 @@ def _in_blocks(
         for column, more in zip(texts, block.texts, strict=True):
             column += more
         blocks.append(block.values)
+        if not points.decided:
+            if _has_fractions(block.values):
+                points.see(_numbers_of(text, layout))
+            points.whole |= not points.shown
         if len(blocks) == 1 and names:
             expected_rows = len(names) * max(1.0, size / max(raw.tell(), 1))
             sparse = not isinstance(block.values, np.ndarray)
@@ -178,8 +182,21 @@ def _in_blocks(
             # the matrix beside its blocks, which go one by one while it is made, and the work on one block
             work = 12 * len(names) * len(layout.columns)
             require_memory(2 * expected_rows * per_row + work, f"{path}, read as a matrix,", max_memory)
+    points.check()
     described = pd.DataFrame(dict(zip(layout.texts, texts, strict=True)), dtype=object) if layout.texts else None
     return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, described, corner=layout.corner)
+
+
+def _has_fractions(values: Matrix) -> bool:
+    stored = values if isinstance(values, np.ndarray) else values.data
+    return bool((stored != np.floor(stored)).any())
+
+
+def _numbers_of(lines: bytes, layout: Layout) -> Iterator[list[str]]:
+    for line in lines.split(b"\n"):
+        fields = split_line(line.rstrip(b"\r"), layout.separator)
+        if len(fields) == layout.n_fields:
+            yield [fields[at] for at in layout.values]
 
 
 def _blocks(content: IO[bytes], head: bytes, start: int, number: int) -> Iterator[tuple[int, bytes]]:
@@ -210,7 +227,7 @@ def _commas(path: Path, place: str) -> str:
     with opened(path) as (content, _):
         lines, head = head_of(path, content)
         at = comments(lines)
-        layout = layout_of(path, lines[at], [line for line in lines[at + 1 :] if line][:_SAMPLED_ROWS])
+        layout = layout_of(path, lines[at], [line for line in lines[at + 1 :] if not is_blank(line)][:_SAMPLED_ROWS])
         dots, shown = False, dict[tuple[int, bool, bool, int], str]()
         for _, block in _blocks(content, head, 0, 1):
             for line in block.split(b"\n")[:-1]:

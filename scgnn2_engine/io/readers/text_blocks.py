@@ -13,7 +13,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.readers.text_layout import MISSING, Layout, has_comma, split_line
+from scgnn2_engine.io.readers.text_layout import MISSING, Layout, is_blank, split_line
+from scgnn2_engine.io.readers.text_marks import has_comma, thousands_mark
 from scgnn2_engine.io.readers.text_numbers import Entries, Ints, count_lines, entries
 from scgnn2_engine.io.table import SPARSE_FROM, smaller
 from scgnn2_engine.types import Matrix
@@ -130,7 +131,7 @@ class StrictReader:
         lines, at = [], []
         for place, raw in enumerate(block.split(b"\n"), start=number):
             line = raw.rstrip(b"\r")
-            if line:
+            if not is_blank(line):
                 lines.append(line)
                 at.append(place)
         layout = self.layout
@@ -251,6 +252,15 @@ def _fault(text: str) -> tuple[str, str, str]:
         return "an empty cell", "a number", zeros
     if text.lower() in MISSING:
         return "a missing value", "a number", f"{zeros} In R: m[is.na(m)] <- 0"
+    if mark := thousands_mark(text):
+        return (
+            f"a number that is written with {mark} between its thousands",
+            "numbers with a decimal point and nothing between thousands",
+            "Write it again so. pandas: read_csv(FILE, sep=..., index_col=0, thousands="
+            f"{re.sub('[+-]?[0-9]+', '', text)[0]!r}), then to_csv.",
+        )
+    if not text.isascii() and text.strip("+-").isdecimal():
+        return "a number in other digits than 0 to 9", "a number", "Write it in the digits 0 to 9."
     try:
         value = float("text" if "_" in text else text)  # Python reads 1_000 as a number, files do not
     except ValueError:

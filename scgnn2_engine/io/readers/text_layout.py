@@ -17,12 +17,11 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.evidence.annotation_axes import annotation_columns, counter_rows
 from scgnn2_engine.io.evidence.orientation import is_gene_symbol
 from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.readers.text_marks import NUMBER, has_comma, marked_numbers
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "-", ".", "?"})
 """How programs write that there is no value, in lower case."""
 
-_WITH_COMMA = re.compile(r"[+-]?\d[\d.]*(,\d+)+(\.\d*)?([eE][+-]?\d+)?")
 _CORNER = re.compile(
     r".*(gene|symbol|cell|barcode|feature|ensembl|entrez|probe|sample|transcript|index|unnamed|name|locus|ident|spot"
     r"|cluster|donor|patient|observation).*|(.*[_. ])?(ids?|x|row|rows|obs|var|key|well|umi|#|no|nr)",
@@ -105,12 +104,10 @@ def layout_of(path: Path, header_line: bytes, rows: Sequence[bytes], comma: str 
     fields = [split_line(row, separator) for row in rows]
     found = len(fields[0])
     sample = [row for row in fields if len(row) == found]
-    if all(row[-1] == "" for row in sample) and found > 2 and not (found == len(header) and header[-1]):
-        found -= 1
-        said: list[str] = ["The rows end with a separator, behind which there is nothing."]
-        blanks: tuple[int, ...] = (found,)
-    else:
-        said, blanks = [], ()
+    behind = behind_last(header, sample)
+    said = [f"The rows end with {_separators(behind)}, behind which there is nothing."] if behind else []
+    blanks = tuple(range(found - behind, found))
+    found -= behind
     corner, columns = _header(path, header, found, bool(blanks), said)
     if not columns:
         raise InputError(
@@ -138,6 +135,32 @@ def layout_of(path: Path, header_line: bytes, rows: Sequence[bytes], comma: str 
         layout = _without_header(path, layout, corner, sample)
     _refuse_list(path, layout, sample)
     return _with_texts(_renamed(layout, sample), sample)
+
+
+def behind_last(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How many fields at the end of every row are empty and without a name, because rows end with separators.
+
+    Examples
+    --------
+    >>> behind_last(["gene", "c1", "", ""], [["Actb", "3", "", ""], ["Sox2", "", "", ""]])
+    2
+    """
+    empty = min(_empty_at_end(row) for row in rows)
+    named = len(header) - _empty_at_end(header)
+    return max(0, min(empty, len(rows[0]) - max(named, 2)))
+
+
+def _empty_at_end(fields: Sequence[str]) -> int:
+    return next((at for at, field in enumerate(reversed(fields)) if field), len(fields))
+
+
+def _separators(count: int) -> str:
+    return "a separator" if count == 1 else f"{count} separators"
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether a line holds nothing but separators, as spreadsheets write below a table."""
+    return not line.strip(b",;\t ")
 
 
 def separator_of(header: bytes, rows: Sequence[bytes] = ()) -> str:
@@ -208,13 +231,10 @@ def called_by_values(path: Path, corner: str, names: Sequence[str]) -> None:
 def _header(path: Path, header: list[str], found: int, trailing: bool, said: list[str]) -> tuple[str, list[str]]:
     """The corner and the names of the columns, of rows with so many fields."""
     surplus = len(header) - found
-    if surplus == 1 and header[-1] == "":
-        said[:] = (
-            ["The header and the rows end with a separator, behind which there is nothing."]
-            if trailing
-            else ["The header ends with a separator, behind which there is nothing."]
-        )
-        header, surplus = header[:-1], 0
+    if surplus > 0 and not any(header[found:]):
+        which = "header and the rows end" if trailing else "header ends"
+        said[:] = [f"The {which} with {_separators(surplus)}, behind which there is nothing."]
+        header, surplus = header[:found], 0
     if surplus == -1:  # R's form
         return "", header
     if surplus == 0 and (trailing or not header[-1]) and header[0] and not _CORNER.fullmatch(header[0]):
@@ -332,6 +352,7 @@ def _with_texts(layout: Layout, sample: list[list[str]]) -> Layout:
     """Set the columns apart that describe the rows."""
     rows = [[row[at] for at in layout.values] for row in sample]
     found = annotation_columns([str(name) for name in layout.columns], rows)
+    found = [at for at in found if not marked_numbers([row[at] for row in rows])]  # numbers, to be refused as such
     if not found or len(found) == len(layout.columns):
         return layout
     kept = np.setdiff1d(np.arange(len(layout.columns)), found)
@@ -340,47 +361,6 @@ def _with_texts(layout: Layout, sample: list[list[str]]) -> Layout:
         name, field = str(layout.columns[at]), int(layout.values[at])
         texts[name if name and name not in texts else f"{name} (field {field + 1})".strip()] = field
     return replace(layout, values=layout.values[kept], columns=layout.columns[kept], texts=texts)
-
-
-def comma_means(path: Path, place: str, fields: Sequence[str], dots: bool) -> str:
-    """What commas within numbers are, by all such numbers of a file.
-
-    Parameters
-    ----------
-    path, place
-        The file and where in it one stands, for messages.
-    fields
-        The numbers that hold a comma.
-    dots
-        Whether numbers of the file are written with a decimal point.
-
-    Raises
-    ------
-    InputError
-        They may be either: all are like ``1,234``, or some speak for one and some for the other.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> comma_means(Path("m.csv"), "", ["1,5", "0,25"], False), comma_means(Path("m.csv"), "", ["1,234,567"], False)
-    ('decimal', 'thousands')
-    """
-    thousands = dots or any(field.count(",") > 1 or "." in field for field in fields)
-    other = [field for field in fields if not re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", field)]
-    if thousands == bool(other):
-        raise InputError(
-            f"{path} holds text that may be a number with a decimal comma or with commas between thousands{place}.",
-            expected="numbers with a decimal point and nothing between thousands",
-            found=f"numbers such as {' and '.join(dict.fromkeys([*fields[:1], *other[:1]]))}",
-            advice="Write it again so. R: write.csv(m, FILE); pandas: read_csv(FILE, sep=..., index_col=0, decimal=',' "
-            "or thousands=','), then to_csv.",
-        )
-    return "thousands" if thousands else "decimal"
-
-
-def has_comma(field: str) -> bool:
-    """Whether a field is a number with a comma in it."""
-    return _WITH_COMMA.fullmatch(field) is not None
 
 
 def _numbers(fields: Sequence[str]) -> bool:

@@ -183,3 +183,17 @@ def test_golden_tables(folder, name):
         assert data.obs_names.tolist() == expected["obs_names"]
     for column in expected.get("left_out", ()):
         assert any(column in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize("behind", ["", ",", ",,", ",,,,"])
+def test_what_spreadsheets_write_behind_and_below_a_table(tmp_path, behind):
+    text = PLAIN.replace("\n", f"{behind}\n")
+    right(tmp_path, text + f",,{behind}\n" * 3)
+    right(tmp_path, text.replace(",", "\t") + f",,{behind}\n".replace(",", "\t"))
+    data = right(tmp_path, text.replace(f"cell_2{behind}", "cell_2"))
+    assert (f"The rows end with {len(behind)} separators" in " ".join(data.notes)) == (len(behind) > 1)
+
+
+def test_a_named_column_without_values_is_no_end_of_rows(tmp_path):
+    with pytest.raises(InputError, match=r"an empty cell in row 'Actb'.*column 'cell_3'"):
+        read_text(tmp_path, "gene,cell_1,cell_2,cell_3,\nActb,3,1,,\nSox2,0,5,,\n")
