@@ -1,4 +1,4 @@
-"""Counts with a file for each cell: STAR's ReadsPerGene, htseq-count, RSEM; a folder of them is one matrix."""
+"""Counts with a file for each cell, of STAR, htseq-count, featureCounts or RSEM; a folder of them is one matrix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
@@ -18,6 +19,7 @@ from scgnn2_engine.io.evidence.annotation_axes import counter_rows
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.text import not_utf8
+from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
 from scgnn2_engine.params import LoadParams
 
@@ -25,10 +27,13 @@ _STRANDS = ("unstranded", "forward", "reverse")
 _STAR = re.compile(r"(.*?)[._-]?ReadsPerGene\.out\.tab(\.\w+)?")
 _RSEM = re.compile(r"(.*?)[._-]?genes\.results(\.\w+)?")
 _HTSEQ = re.compile(
-    r"(.*?)[._-]?(htseq|htseq[._-]?counts?|counts?|txt|tsv|tab|out)+(\.(gz|bz2|xz|zst|zip))?", re.IGNORECASE
+    r"(.*?)((^|[._-])(htseq[._-]?counts?|htseq|featurecounts|counts?|txt|tsv|tab|out))+(\.(gz|bz2|xz|zst|zip))?",
+    re.IGNORECASE,
 )
 _TRANSCRIPTS = {"quant.sf": "salmon", "abundance.tsv": "kallisto", "abundance.h5": "kallisto"}
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?")
+_SUFFIXES = (".txt", ".tsv", ".tab", ".out", ".counts", ".count", ".htseq", ".featurecounts")
+_SEVERAL = "featureCounts, of several cells"
 _ONE_SIDED, _EVEN = 0.8, 0.65  # share of a strand in what both count: of a stranded library, and of one that is not
 
 
@@ -47,8 +52,8 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
     Parameters
     ----------
     path
-        ``*ReadsPerGene.out.tab`` of STAR or a folder with such, ``*.genes.results`` of RSEM, or two-column tables of
-        htseq-count.
+        ``*ReadsPerGene.out.tab`` of STAR or a folder with such, ``*.genes.results`` of RSEM, or tables with one column
+        of counts of htseq-count or featureCounts; their columns between name and count go to ``var``.
     load
         ``layer`` picks the strand of STAR's files: unstranded, forward or reverse; without it, the counts tell it.
 
@@ -60,11 +65,13 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
     cells = _cells(path)
     if not cells.paths:
         raise InputError(f"{path} holds no files of counts.", expected="a file for each cell")
-    columns = {"STAR": (1, 2, 3), "RSEM": (4,), "htseq-count": (1,)}[cells.tool]
+    columns = {"STAR": (1, 2, 3), "RSEM": (4,)}.get(cells.tool, (-1,))
     genes: list[str] = []
+    var: pd.DataFrame | None = None
     rows: list[npt.NDArray[np.float64]] = []
     for file in cells.paths:
-        names, values = _table(file, columns, has_header=cells.tool == "RSEM")
+        header, table, values = _table(file, columns, cells.tool)
+        names = [row[0] for row in table]
         if genes and names != genes:
             if set(names) != set(genes) or len(set(genes)) < len(genes):
                 raise InputError(
@@ -75,6 +82,9 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
                 )
             place = {name: at for at, name in enumerate(names)}
             values = values[[place[name] for name in genes]]
+        if not genes and columns == (-1,) and len(header) > 2:
+            described = [row[1:-1] for row in table]
+            var = pd.DataFrame(described, columns=[name or "additional_attr" for name in header[1:-1]], dtype=object)
         genes = genes or names
         rows.append(values)
     counts = np.stack(rows)  # cells x genes x columns
@@ -99,6 +109,7 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
                 else {}
             ),
         },
+        var=var,
         notes=tuple(notes),
     )
 
@@ -138,8 +149,8 @@ def _strand(path: Path, counts: npt.NDArray[np.float64], load: LoadParams) -> tu
     )
 
 
-def _table(path: Path, columns: Sequence[int], *, has_header: bool) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """Names and (n_rows, n_columns) numbers."""
+def _table(path: Path, columns: Sequence[int], tool: str) -> tuple[list[str], list[list[str]], npt.NDArray[np.float64]]:
+    """The header (empty names where there is none), the rows, and (n_rows, n_columns) numbers."""
     try:
         with opened(path) as (content, _):
             lines = [line.decode().rstrip("\r\n") for line in content]
@@ -147,7 +158,11 @@ def _table(path: Path, columns: Sequence[int], *, has_header: bool) -> tuple[lis
         raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from error
-    rows = [(at, line.split("\t")) for at, line in enumerate(lines, start=1) if line.strip()][int(has_header) :]
+    rows = [(at, line.split("\t")) for at, line in enumerate(lines, start=1) if line.strip() and line[0] != "#"]
+    has_header = tool in ("RSEM", "featureCounts") or (
+        tool == "htseq-count" and bool(rows) and not _NUMBER.fullmatch(rows[0][1][-1].strip())
+    )
+    header = rows.pop(0)[1] if has_header and rows else []
     width = len(rows[0][1]) if rows else 0
     for at, row in rows:
         bad = "" if len(row) == width > max(columns) else f"{len(row)} fields"
@@ -160,7 +175,8 @@ def _table(path: Path, columns: Sequence[int], *, has_header: bool) -> tuple[lis
                 advice="The file is damaged or was cut short: count again.",
             )
     values = np.array([[float(row[column]) for column in columns] for _, row in rows], dtype=np.float64)
-    return [row[0] for _, row in rows], values.reshape(len(rows), len(columns))
+    header = header if len(header) == width else [""] * width
+    return header, [row for _, row in rows], values.reshape(len(rows), len(columns))
 
 
 def _cells(path: Path) -> _Cells:
@@ -169,10 +185,10 @@ def _cells(path: Path) -> _Cells:
         found = [file for file in files if pattern.fullmatch(file.name) and file.is_file()]
         if found:
             return _Cells(tool, found, [_called(file, pattern) for file in found])
-    found = (
-        [file for file in files if file.parent == path and file.is_file() and _is_htseq(file)] if path.is_dir() else []
-    )
-    return _Cells("htseq-count", found, [_called(file, _HTSEQ) for file in found])
+    told = {file: _told(file) for file in files if path.is_dir() and file.parent == path and file.is_file()}
+    tool = "htseq-count" if "htseq-count" in told.values() else "featureCounts"
+    found = [file for file, by in told.items() if by == tool and _SEVERAL not in told.values()]
+    return _Cells(tool, found, [_called(file, _HTSEQ) for file in found])
 
 
 def _called(file: Path, pattern: re.Pattern[str]) -> str:
@@ -180,22 +196,27 @@ def _called(file: Path, pattern: re.Pattern[str]) -> str:
     return (match[1] if match else file.name.split(".")[0]) or file.parent.name
 
 
-def _is_htseq(file: Path) -> bool:
-    """Whether it is a name and a count on each line, down to the tallies of htseq-count."""
-    if (
-        not file.name.lower()
-        .removesuffix(".gz")
-        .endswith((".txt", ".tsv", ".tab", ".out", ".counts", ".count", ".htseq"))
-    ):
-        return False
+def _told(file: Path) -> str:
+    """The tool whose table of one cell it is: htseq-count, told by its tallies, or featureCounts, by its header."""
+    if not file.name.lower().removesuffix(".gz").endswith(_SUFFIXES):
+        return ""
     try:
         with opened(file) as (content, _):
-            first = list(islice(content, 3))
-            if any(len(line.split(b"\t")) != 2 or not line.split(b"\t")[1].strip().isdigit() for line in first):
-                return False
-            return any(line.startswith(b"__no_feature\t") for line in chain(first, content))
-    except (*BROKEN, InputError, ImportError):
-        return False
+            first = list(islice(content, 5))
+            before = [line.decode() for line in first if line.startswith(b"#")]
+            rows = [line.decode().rstrip("\r\n").split("\t") for line in first if not line.startswith(b"#")]
+            writer = told_by_writer(file, before, rows[0])
+            if writer.name == "featureCounts":
+                return "featureCounts" if len(rows[0]) == len(writer.described) + 2 else _SEVERAL
+            rows = rows[not _NUMBER.fullmatch(rows[0][-1]) :]
+            if not rows or any(len(row) < 2 or not _NUMBER.fullmatch(row[-1].strip()) for row in rows):
+                return ""
+            if any(_NUMBER.fullmatch(field) for row in rows for field in row[1:-1]):
+                return ""
+            tallied = any(line.startswith(b"__no_feature\t") for line in chain(first, content))
+            return "htseq-count" if tallied else ""
+    except (*BROKEN, InputError, ImportError, UnicodeDecodeError, IndexError):
+        return ""
 
 
 def _refuse_transcripts(folder: Path) -> None:
@@ -217,7 +238,7 @@ def _recognises(start: Start) -> bool:
             return False
         _refuse_transcripts(start.path)
         cells = _cells(start.path)
-        return len(cells.paths) > (cells.tool == "htseq-count")
+        return len(cells.paths) > (cells.tool in ("htseq-count", "featureCounts"))
     return start.content.startswith(b"N_unmapped\t") and b"N_multimapping\t" in start.content
 
 
@@ -227,13 +248,13 @@ def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
 
 FORMAT = Format(
     "count files",
-    "folder of one-cell counts (STAR, htseq-count, RSEM)",
+    "folder of one-cell counts (STAR, htseq-count, featureCounts, RSEM)",
     tuple(f"readspergene.out.tab{packed}" for packed in ("", *PACKED)),
     _recognises,
     _read,
     chooses=frozenset({"layer"}),
     about=About(
-        tools=("STAR 2.7.10b (ReadsPerGene.out.tab)", "HTSeq 2.1.2", "RSEM (genes.results)"),
+        tools=("STAR 2.7.10b (ReadsPerGene.out.tab)", "HTSeq 2.1.2", "featureCounts 2.0.3", "RSEM (genes.results)"),
         names="cells: as the files; genes: the first column. Tallies (N_unmapped, __no_feature) are left out and named",
         matrices="of STAR the strand that the counts tell; --load_layer unstranded, forward or reverse picks one",
         refused=(

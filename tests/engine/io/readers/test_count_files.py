@@ -91,3 +91,35 @@ def test_damaged_and_transcripts(tmp_path):
     (tmp_path / "salmon/A1/quant.sf").write_text("Name\tLength\n")
     with pytest.raises(InputError, match=r"transcripts of 1 samples by salmon.*tximport"):
         format_of(tmp_path / "salmon")
+
+
+@pytest.mark.parametrize("suffix", [".counts", ".txt", ".htseq.tsv", "_counts.txt"])
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [("", ()), ("gene\tcell_{0}\n", ()), ("\tgene_name\tcell_{0}.bam\n", ("Actb", "Sox2")), ("", ("Actb", "Sox2"))],
+)
+def test_htseq_files_with_a_header_or_names(tmp_path, suffix, header, names):
+    for cell, counts in enumerate(((3, 0), (1, 5))):
+        fields = zip(GENES, *([names] if names else []), map(str, counts), strict=True)
+        between = "\t" * bool(names)
+        lines = ["\t".join(row) for row in fields]
+        lines += [f"__no_feature\t{between}90", f"__ambiguous\t{between}3"]
+        (tmp_path / f"A{cell}{suffix}").write_text(header.format(cell) + "\n".join(lines) + "\n")
+    data = read(tmp_path)
+    assert values(data) == [[3, 0], [1, 5]]
+    assert data.obs_names.tolist() == ["A0", "A1"]
+    assert data.var_names.tolist() == GENES
+    if names:
+        assert data.var["gene_name" if header else "additional_attr"].tolist() == list(names)
+
+
+def test_a_folder_of_feature_counts(tmp_path):
+    for cell, counts in (("Account", (3, 0)), ("A2", (1, 5))):
+        header = f"# Program:featureCounts v2.0.3\nGeneid\tChr\tStart\tEnd\tStrand\tLength\t/data/{cell}.bam\n"
+        rows = [f"{gene}\t1\t1\t9\t+\t9\t{count}\n" for gene, count in zip(GENES, counts, strict=True)]
+        (tmp_path / f"{cell}.txt").write_text(header + "".join(rows))
+        (tmp_path / f"{cell}.txt.summary").write_text(f"Status\t/data/{cell}.bam\nAssigned\t3\n")
+    data = read(tmp_path)
+    assert values(data) == [[1, 5], [3, 0]]
+    assert data.obs_names.tolist() == ["A2", "Account"]
+    assert data.var["Length"].tolist() == ["9", "9"]
