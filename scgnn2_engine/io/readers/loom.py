@@ -16,6 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.gene_names import ENSEMBL_GENE
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.names import Names, listed, unique_names
@@ -34,6 +35,9 @@ _GENE_NAMES = (
 )  # fmt: skip
 """What loompy, velocyto, kb, scanpy and SCENIC call the names, in the order in which they are taken."""
 _IDENTIFIERS = ("Accession", "gene_id", "ensembl_id")
+_SYMBOLS = tuple(name for name in _GENE_NAMES if name not in (*_IDENTIFIERS, "gene_ids"))
+_MOST = 0.5
+_NO_NAME = ("", "nan", "NaN", "None", "<NA>")
 _MAIN = ("X", "matrix")
 _BLOCK = 64 * 1024**2
 """Bytes of the dense block of cells that is read at once."""
@@ -237,12 +241,54 @@ def _axis(store: Store, place: str, length: int, kind: str) -> _Axis:
         if values is not None:
             (columns if values.ndim == 1 else wide)[printable(name)] = values
     table = pd.DataFrame(columns, index=pd.RangeIndex(length))
+    _check_fit(store, group, place, length, kind, table)
     found, taken, note = _names(table, kind, length)
     if kind == "gene" and "gene_ids" not in table and taken not in _IDENTIFIERS:
-        identifier = next((name for name in _IDENTIFIERS if name in table), None)
-        if identifier is not None:
+        identifier = next((name for name in (*_IDENTIFIERS, *_GENE_NAMES) if _are_identifiers(table, name)), None)
+        identifier = identifier or next((name for name in _IDENTIFIERS if name in table), None)
+        if identifier not in (None, taken):
             table["gene_ids"] = table[identifier]
+    if kind == "gene" and taken not in ("", "gene_ids") and "gene_ids" in table:
+        found, more = _filled(found, np.asarray(table["gene_ids"].astype(str), dtype=np.str_))
+        note += more
     return _Axis(found, table.drop(columns=taken) if taken in ("obs_names", "var_names") else table, wide, note)
+
+
+def _check_fit(store: Store, group: Any, place: str, length: int, kind: str, table: pd.DataFrame) -> None:
+    """Refuse a matrix of another length than the names beside it have; raises InputError.
+
+    Names that fit stand beside others that do not where an attribute alone is damaged.
+    """
+    usual = _CELL_NAMES if kind == "cell" else _GENE_NAMES
+    held = [name for name in usual if name in names(group)]
+    if not held or any(name in table for name in held):
+        return
+    dataset = store.find(held[0], start=group)
+    if not is_group(dataset) and dataset.shape and dataset.shape[0] != length:
+        raise InputError(
+            f"{store.called('matrix')} does not fit the names beside it.",
+            expected=f"{dataset.shape[0]} {kind}s, as {place}/{held[0]} has",
+            found=f"{length}",
+            advice="The file is damaged, or what wrote it has an error: export it again.",
+        )
+
+
+def _are_identifiers(table: pd.DataFrame, name: str) -> bool:
+    """Whether an attribute holds identifiers of Ensembl, most of it."""
+    if name not in table or table[name].dtype != object:
+        return False
+    return float(table[name].astype(str).str.fullmatch(ENSEMBL_GENE).mean()) > _MOST
+
+
+def _filled(found: Names, identifiers: Names) -> tuple[Names, list[str]]:
+    """Names, with the identifier of each gene that has none, and what is to be said."""
+    nameless = np.isin(found, _NO_NAME) & ~np.isin(identifiers, _NO_NAME)
+    if not nameless.any():
+        return found, []
+    said = (
+        f"{int(nameless.sum())} genes without a name are called by their identifiers: {listed(identifiers[nameless])}."
+    )
+    return np.where(nameless, identifiers, found), [said]
 
 
 def _attribute(store: Store, group: Any, name: str, place: str, length: int) -> npt.NDArray[Any]:
@@ -267,6 +313,13 @@ def _names(table: pd.DataFrame, kind: str, length: int) -> tuple[Names, str, lis
     usual = _CELL_NAMES if kind == "cell" else _GENE_NAMES
     texts = [name for name in table if table[name].dtype == object and table[name].is_unique]
     taken = next((name for name in usual if name in table), texts[0] if texts else "")
+    if kind == "gene" and _are_identifiers(table, taken):  # as loom files of many pipelines call them Gene
+        others = (
+            name
+            for name in _SYMBOLS
+            if name in table and table[name].dtype == object and not _are_identifiers(table, name)
+        )
+        taken = next(others, taken)
     if not taken:
         held = listed(table.columns, 8) or "none"
         note = f"No attribute names the {kind}s ({held}): they are called {kind}_1, {kind}_2, …."
@@ -314,6 +367,8 @@ FORMAT = Format(
         tools=("loompy 3.0.8", "velocyto (its layout)", "anndata 0.12.19"),
         names="cells: CellID, obs_names or barcode; genes: Gene, var_names, gene_name, target_name or Accession",
         matrices="the main matrix; `--load_layer` takes a layer (velocyto: spliced, unspliced, ambiguous)",
-        refused=(("a matrix that does not fit its attributes, or lacks them", "export or download it again"),),
+        refused=(
+            ("a matrix that does not fit the names beside it, or has no attributes", "export or download it again"),
+        ),
     ),
 )

@@ -53,7 +53,7 @@ FORMAT = Format(
         refused=(
             ("several modalities, none of them rna", "name one with --load_modality; the message lists them"),
             ("text packed as pickles", "write it again with text as strings, where you trust the file"),
-            ("a folder that was copied in part", "copy or export it again"),
+            ("names, or entries of a sparse matrix, that a folder copied in part lacks", "copy or export it again"),
         ),
     ),
 )

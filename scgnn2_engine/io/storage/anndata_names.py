@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
 }  # fmt: skip
 """Where tiledbsoma, the CELLxGENE Census and others keep names, in the order in which they are taken."""
 _IDENTIFIERS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl_ids", "feature_name")
+_NUMBER = re.compile(r"[0-9]{1,15}(\.0+)?")
 _MISSING = ("", "nan", "NaN", "None", "<NA>")
 
 
@@ -32,7 +35,7 @@ class Named(NamedTuple):
 
 
 def names_of(table: pd.DataFrame, kind: Kind) -> Named:
-    """The names of cells or genes: those of the table, or of the column that holds them where these are 0, 1, 2, ….
+    """The names of cells or genes: those of the table, or of a column where these are the numbers of rows.
 
     Genes without a symbol get their identifier, where a column has it.
 
@@ -71,10 +74,17 @@ def names_of(table: pd.DataFrame, kind: Kind) -> Named:
 
 
 def _are_positions(names: Names, table: pd.DataFrame) -> bool:
-    """Whether names are 0, 1, 2, …, or what is left of such after a selection of what tiledbsoma gave."""
-    if not len(names) or not all(name.isdecimal() and name.isascii() for name in names):
+    """Whether names are the numbers of rows: 0, 1, 2, … in any order, or what a selection of rows left of them.
+
+    Such rise; other numbers (of Entrez) do not, or no column has names. Some tools write them as 0.0, 1.0, ….
+    """
+    if not len(names) or not all(_NUMBER.fullmatch(name) for name in names):
         return False
-    return "soma_joinid" in table.columns or bool((names == np.arange(len(names)).astype(str)).all())
+    numbers = [int(name.partition(".")[0]) for name in names]
+    if "soma_joinid" in table.columns:
+        return True
+    rising = all(before < after for before, after in pairwise(numbers))
+    return rising or sorted(numbers) == list(range(len(numbers)))
 
 
 def _column(table: pd.DataFrame, name: str) -> npt.NDArray[np.str_] | None:

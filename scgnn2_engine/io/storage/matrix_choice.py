@@ -110,7 +110,11 @@ def choose_matrix(
             "The AnnData holds no matrix to read.",
             expected="X, .raw or layers['counts']",
             found=f"layers {', '.join(named) or 'none'}",
-            advice="Name a layer with --load_layer.",
+            advice=(
+                f"Name one that holds expression: --load_layer {named[0]}."
+                if named
+                else "Write the file again with its expression in X; a file of annotation alone cannot be read."
+            ),
         )
     others = tuple(other for other in every if other not in (name, "scale.data"))
     return Choice(name, why, others, tuple(named))

@@ -15,6 +15,7 @@ import pandas as pd
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.storage.stored import Store, as_objects, encoding, is_group, is_sparse, names, printable
+from scgnn2_engine.io.storage.zarr_storage import check_no_gap
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -87,6 +88,7 @@ def frame(store: Store, group: Any, where: str) -> pd.DataFrame:
         Its names cannot be read.
     """
     index_name = _text(group.attrs.get("_index", "_index"))
+    _check_names(store, store.find(index_name, start=group), f"{where}/{printable(index_name)}")
     index = _column(store, group, index_name, where)
     if index.dtype.kind == "f" and not np.isfinite(index).all():
         raise InputError(f"{store.called(where)} has names that are no names.", found="NaN")
@@ -114,6 +116,15 @@ def frame(store: Store, group: Any, where: str) -> pd.DataFrame:
     if index_name != "_index":
         made.index.name = index_name
     return made
+
+
+def _check_names(store: Store, stored: Any, where: str) -> None:
+    """Refuse names of which parts are not there: those would be read as empty; of HDF5 these are said."""
+    if stored is not None and is_group(stored):
+        for name in names(stored):
+            _check_names(store, store.find(name, start=stored), f"{where}/{name}")
+    elif stored is not None and not hasattr(stored, "id") and stored.dtype.kind not in "biufc":
+        check_no_gap(stored, store.called(where))
 
 
 def _text(value: Any) -> str:

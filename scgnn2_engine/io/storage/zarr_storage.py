@@ -52,10 +52,14 @@ def open_zarr(path: Path) -> Iterator[Any]:
 def check_codecs(array: Any, what: str) -> str:
     """Check how a zarr array is stored, and return a sentence where parts of it were never written.
 
+    zarr does not write chunks that hold the fill value alone, so a part that is not there may be one of zeros: of a
+    matrix this is said, of the stored entries of a sparse one and of names it is never right.
+
     Raises
     ------
     InputError
-        Reading it would unpickle, which runs any code that is in the file; or it declares much and holds nothing.
+        Reading it would unpickle, which runs any code that is in the file; it declares much and holds nothing, or
+        lacks entries of a sparse matrix.
     """
     if any("pickle" in name for name in _codec_names(array.metadata.to_dict())):
         raise InputError(
@@ -73,10 +77,33 @@ def check_codecs(array: Any, what: str) -> str:
             found="none",
             advice="The folder is damaged, or was copied in part: download or export it again.",
         )
-    # zarr does not write chunks that hold the fill value alone; among stored entries of a sparse matrix there are none
-    if there < expected and array.basename in ("data", "indices", "indptr"):
+    if there == expected:
+        return ""
+    if array.basename == "data" and array.ndim == 1:
+        check_no_gap(array, what)
+    text = array.dtype.kind not in "biufc"
+    matrix = array.ndim == 2 and (array.basename == "X" or "layers" in array.path.split("/"))
+    if text or matrix or array.basename in ("indices", "indptr"):
         return f"{what} lacks {expected - there} of its {expected} parts, which are read as {array.fill_value!r}."
     return ""
+
+
+def check_no_gap(array: Any, what: str) -> None:
+    """Refuse an array of which a part is not there.
+
+    Raises
+    ------
+    InputError
+        It lacks one.
+    """
+    if not array.size or array.nchunks_initialized == array.nchunks:
+        return
+    raise InputError(
+        f"{what} lacks {array.nchunks - array.nchunks_initialized} of its parts.",
+        expected=f"{array.nchunks} chunks",
+        found=f"{array.nchunks_initialized}",
+        advice="The folder was copied in part: copy or export it again.",
+    )
 
 
 def _codec_names(metadata: Any) -> Iterator[str]:

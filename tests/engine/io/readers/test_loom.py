@@ -109,3 +109,23 @@ def test_damaged_parts_are_refused_or_left_out(tmp_path):
     big = make(tmp_path / "b.loom", {"Gene": ["A", "B", "C"]}, {"CellID": ["x", "y"]}, np.ones((3, 2)))
     with pytest.raises(InsufficientMemoryError):
         read(big, max_memory=1e-8)
+
+
+def test_genes_without_a_symbol_are_called_by_their_identifiers(tmp_path):
+    identifiers = ["ENSG00000000001", "ENSG00000000002", "ENSG00000000003"]
+    rows = {"Gene": ["A", "", "C"], "Accession": identifiers}
+    data = read(make(tmp_path / "a.loom", rows, {"CellID": ["x", "y"]}))
+    assert data.var_names.tolist() == ["A", "ENSG00000000002", "C"]
+    assert any("1 genes without a name are called by their identifiers: ENSG00000000002." in s for s in data.notes)
+    data = read(make(tmp_path / "b.loom", {"Gene": identifiers, "Symbol": ["A", "B", "C"]}, {"CellID": ["x", "y"]}))
+    assert data.var_names.tolist() == ["A", "B", "C"]
+    assert data.var["gene_ids"].tolist() == identifiers
+    data = read(make(tmp_path / "c.loom", {"Gene": identifiers}, {"CellID": ["x", "y"]}))
+    assert data.var_names.tolist() == identifiers
+
+
+def test_a_matrix_that_does_not_fit_its_names_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"does not fit.*3 cells, as col_attrs/CellID has\. Found: 2"):
+        read(make(tmp_path / "a.loom", {"Gene": ["A", "B", "C"]}, {"CellID": ["x", "y", "z"]}))
+    with pytest.raises(InputError, match=r"does not fit.*2 genes, as row_attrs/Gene has\. Found: 3"):
+        read(make(tmp_path / "a.loom", {"Gene": ["A", "B"]}, {"CellID": ["x", "y"]}))

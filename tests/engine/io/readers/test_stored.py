@@ -312,3 +312,23 @@ def test_spatialdata_and_mudata_in_zarr_are_read(tmp_path):
         data = read(tmp_path / f"{holder}.zarr")
         assert data.var_names.tolist() == ["ACTB", "LYZ", "CD3E"]
         assert data.facts["modality"] == name
+
+
+@pytest.mark.parametrize("numbers", [["3", "8", "13"], ["0.0", "1.0", "2.0"], ["2", "0", "1"], ["1", "2", "3"]])
+def test_names_are_taken_from_columns_where_they_are_numbers_of_rows(numbers):
+    var = pd.DataFrame({"feature_name": ["ACTB", "LYZ", "CD3E"]}, index=numbers)
+    obs = pd.DataFrame({"barcode": ["AAAC", "CCCA", "GGGT"]}, index=numbers)
+    data = from_anndata(anndata.AnnData(np.eye(3, dtype=np.float32), obs=obs, var=var))
+    assert data.var_names.tolist() == ["ACTB", "LYZ", "CD3E"]
+    assert data.obs_names.tolist() == ["AAAC", "CCCA", "GGGT"]
+    entrez = from_anndata(anndata.AnnData(np.eye(3, dtype=np.float32), var=var.set_axis(["60", "4069", "916"])))
+    assert entrez.var_names.tolist() == ["60", "4069", "916"]
+
+
+def test_an_anndata_without_a_matrix_says_what_can_be_done():
+    bare = anndata.AnnData(obs=pd.DataFrame(index=["x", "y"]), var=pd.DataFrame(index=["ACTB"]))
+    with pytest.raises(InputError, match=r"layers none\. Write the file again with its expression in X"):
+        from_anndata(bare)
+    bare.layers["spliced"] = np.ones((2, 1), dtype=np.float32)
+    with pytest.raises(InputError, match=r"layers spliced\. Name one that holds expression: --load_layer spliced\."):
+        from_anndata(bare)
