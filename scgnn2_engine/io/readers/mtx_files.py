@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,8 @@ Words = tuple[str, ...]
 _PACKED = re.compile(r"\.(gz|bz2|xz|zst)$", re.IGNORECASE)
 _TEXT = re.compile(r"\.(tsv|txt|csv|tab|list)$", re.IGNORECASE)
 _MATRIX = re.compile(r"\.(mtx|mm)$", re.IGNORECASE)
+_ARRAY = re.compile(r"\.npz$", re.IGNORECASE)
+_DIGITS = "0123456789"
 _BETWEEN = re.compile(r"[._\-\s]+")
 
 _ROLES: dict[Role, tuple[str, ...]] = {
@@ -34,6 +37,7 @@ _PHRASES: dict[Words, tuple[Role, int]] = {
     tuple(phrase.split()): (role, rank) for role, phrases in _ROLES.items() for rank, phrase in enumerate(phrases)
 }
 _MATRIX_WORDS = frozenset({"matrix", "counts", "count", "mtx", "dge", "expression", "data"})
+_SAYS_NO_SAMPLE = frozenset({"x", "m", "expr", "exprs", "umi", "umis", "raw", "norm", "normalized", "sparse", "all"})
 _SAYS_MATRIX = re.compile(rf"(^|[._\-\s]+)({'|'.join(_MATRIX_WORDS)})(?=[._\-\s]|$)", re.IGNORECASE)
 
 
@@ -88,6 +92,12 @@ def matrix_files(folder: Path) -> list[MatrixFiles]:
     return sorted((_group(paths, candidates) for paths in groups.values()), key=lambda one: one.prefix)
 
 
+def names_beside(path: Path) -> dict[Role, tuple[Path, ...]]:
+    """The files that name the rows and columns of one matrix, the likeliest first; of any format."""
+    every = sorted(entry for entry in path.parent.iterdir() if entry.is_file())
+    return _beside(path, [(entry, *one) for entry in every for one in _readings(entry.name)])
+
+
 def _packed_first(path: Path) -> tuple[str, bool]:
     return _PACKED.sub("", path.name), _PACKED.search(path.name) is None
 
@@ -127,10 +137,21 @@ def _beside(matrix: Path, candidates: list[tuple[Path, Words, Role, int]]) -> di
     names = {role: _closest(paths) for role, paths in found.items()}
     taken = {path for role in ("cells", "features", "symbols") for path in names.get(role, ())}
     for role in ("cells", "features"):  # a file of the whole series, under a name of its own
-        others = {path for path, _, other, _ in candidates if other == role and path not in taken}
-        if role not in names and len(others) == 1:
+        others = {path: left for path, left, other, _ in candidates if other == role and path not in taken}
+        if role not in names and len(others) == 1 and not _of_another(*others.values(), plain, role):
             names[role] = tuple(others)
     return names
+
+
+def _of_another(left: Words, plain: Words, role: Role) -> bool:
+    """Whether a file of names is that of another sample: S10_genes beside S1_matrix, stim_barcodes beside ctrl_matrix.
+
+    The genes may be those of a series, whatever it is called; the cells are those of a sample.
+    """
+    numbered = [(one, other) for one, other in zip_longest(left, plain, fillvalue="") if one != other]
+    if numbered and all(one.rstrip(_DIGITS) == other.rstrip(_DIGITS) != "" for one, other in numbered):
+        return True
+    return role == "cells" and bool(set(plain) - _SAYS_NO_SAMPLE) and set(left).isdisjoint(plain)
 
 
 def _closest(paths: dict[Path, tuple[int, int]]) -> tuple[Path, ...]:
@@ -139,7 +160,7 @@ def _closest(paths: dict[Path, tuple[int, int]]) -> tuple[Path, ...]:
 
 
 def _stem(path: Path) -> str:
-    return _MATRIX.sub("", _PACKED.sub("", path.name))
+    return _ARRAY.sub("", _MATRIX.sub("", _PACKED.sub("", path.name)))
 
 
 def _group(paths: list[Path], candidates: list[tuple[Path, Words, Role, int]]) -> MatrixFiles:

@@ -17,6 +17,7 @@ from scgnn2_engine.io.evidence.orientation import Orientation
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.readers.mtx_files import Role, names_beside
 from scgnn2_engine.io.readers.mtx_names import NamesFile, cells_of, features_of, read_names
 from scgnn2_engine.io.readers.tenx_features import with_features
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
@@ -24,7 +25,6 @@ from scgnn2_engine.io.storage.sparse_structure import check_compressed
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.types import Matrix
 
-_NAMES = re.compile(r".*\.(txt|tsv|csv)(\.gz)?", re.IGNORECASE)
 _OF_GENES = re.compile(r"(^|[_.\- ])(genes?|gene_?names|features?|var(_?names)?)([_.\- ]|$)", re.IGNORECASE)
 _OF_CELLS = re.compile(r"(^|[_.\- ])(cells?|cell_?names|barcodes?|obs(_?names)?)([_.\- ]|$)", re.IGNORECASE)
 _SPARSE = {"format", "shape", "data", "indices", "indptr"}
@@ -71,10 +71,15 @@ def read_npz(path: Path, load: LoadParams, *, max_memory: float = 0.0) -> Found:
 
 
 def _matrix(path: Path, arrays: dict[str, Any]) -> Matrix:
-    if set(arrays) >= _SPARSE:
+    if {"format", "shape", "data"} <= set(arrays):
         text = arrays["format"].ravel()[:1].astype(np.str_)
         kind = str(text[0]) if len(text) else ""
-        if kind not in ("csr", "csc") or arrays["shape"].shape != (2,) or arrays["shape"].dtype.kind not in "iu":
+        if (
+            not set(arrays) >= _SPARSE
+            or kind not in ("csr", "csc")
+            or arrays["shape"].shape != (2,)
+            or arrays["shape"].dtype.kind not in "iu"
+        ):
             raise InputError(
                 f"{path} is a sparse matrix of another form.",
                 expected="csr or csc of two axes",
@@ -100,7 +105,8 @@ def _matrix(path: Path, arrays: dict[str, Any]) -> Matrix:
 
 
 def _named(path: Path, matrix: Matrix, texts: dict[str, Any], load: LoadParams) -> Found:
-    cells, genes = (_names(path, texts, pattern) for pattern in (_OF_CELLS, _OF_GENES))
+    cells = _names(path, texts, _OF_CELLS, ("cells",))
+    genes = _names(path, texts, _OF_GENES, ("features", "symbols"))
     if cells is None or genes is None:
         raise InputError(
             f"{path} has no names of {'cells' if cells is None else 'genes'}.",
@@ -147,21 +153,15 @@ def _fits(names: NamesFile, n: int) -> bool:
     return names.misfit(n) == int(with_header)
 
 
-def _names(path: Path, texts: dict[str, Any], pattern: re.Pattern[str]) -> NamesFile | None:
-    """Names in the archive, or in the file beside it that is called like it, or in the only one there."""
+def _names(path: Path, texts: dict[str, Any], pattern: re.Pattern[str], roles: tuple[Role, ...]) -> NamesFile | None:
+    """Names in the archive, or in the file beside it that is called like it, or like those of any matrix."""
     for key, array in texts.items():
         if pattern.search(key):
             values = array.astype(np.str_).tolist()
             return NamesFile(path.with_name(f"{path.name}: {key}"), [[value] for value in values])
-    stem = path.name.removesuffix(".npz")
-    beside = [
-        entry
-        for entry in sorted(path.parent.iterdir())
-        if entry.is_file() and _NAMES.fullmatch(entry.name) and pattern.search(entry.name.split(".")[0])
-    ]
-    own = [entry for entry in beside if entry.name.startswith(stem)]
-    chosen = own if own else beside
-    return read_names(chosen[0]) if len(chosen) == 1 else None
+    beside = names_beside(path)
+    chosen = next((beside[role] for role in roles if role in beside), ())
+    return read_names(chosen[0]) if chosen else None
 
 
 def _read(path: Path, load: LoadParams, max_memory: float) -> Found:

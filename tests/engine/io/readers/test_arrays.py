@@ -98,6 +98,26 @@ def test_npz_with_files_of_names(tmp_path):
         read(tmp_path / "m.npz")
 
 
+def test_npz_takes_its_own_names_only(tmp_path):
+    for stem, n in (("n1", 2), ("n12", 1)):
+        sp.save_npz(tmp_path / f"{stem}.npz", sp.csr_matrix(X[:n]))
+        (tmp_path / f"{stem}_genes.txt").write_text("\n".join(GENES))
+        (tmp_path / f"{stem}_barcodes.txt").write_text("\n".join(CELLS[:n]))
+    right(read(tmp_path / "n1.npz"))
+    assert read(tmp_path / "n12.npz").obs_names.tolist() == CELLS[:1]
+    for one in tmp_path.glob("n1_*.txt"):
+        one.unlink()
+    with pytest.raises(InputError, match=r"no names of cells.*n1_cells\.txt.*n12_barcodes\.txt"):
+        read(tmp_path / "n1.npz")
+
+
+@pytest.mark.parametrize("made", [sp.coo_matrix, sp.dia_matrix, sp.bsr_matrix])
+def test_npz_of_another_sparse_form_says_tocsr(tmp_path, made):
+    sp.save_npz(tmp_path / "m.npz", made(X))
+    with pytest.raises(InputError, match=rf"of another form.*Found: {made.__name__[:3]}.*x\.tocsr\(\)"):
+        read(tmp_path / "m.npz")
+
+
 def test_a_square_npz_asks(tmp_path):
     np.savez(tmp_path / "m.npz", x=X[:, :2], genes=np.array(GENES[:2]), cells=np.array(CELLS))
     with pytest.raises(InputError, match="as many cells as genes"):

@@ -188,6 +188,23 @@ def test_a_matrix_alone_is_read_with_what_stands_beside_it(tmp_path, names):
     check(read(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("barcodes", "features"),
+    [
+        ("S10_barcodes.tsv", "S10_genes.tsv"),
+        ("S1_barcodes.tsv", "S10_genes.tsv"),
+        ("S10_barcodes.tsv", "genes.tsv"),
+        ("stim_barcodes.tsv", "stim_genes.tsv"),
+    ],
+)
+def test_names_of_another_sample_are_not_taken(tmp_path, barcodes, features):
+    (tmp_path / "S1_matrix.mtx").write_text(GENES_IN_ROWS)
+    (tmp_path / barcodes).write_text(BARCODES)
+    (tmp_path / features).write_text(FEATURES)
+    with pytest.raises(InputError, match=r"lacks .*S1_barcodes.tsv and S1_features.tsv"):
+        read(tmp_path / "S1_matrix.mtx")
+
+
 def test_a_matrix_without_names_says_what_is_missing(tmp_path):
     make(tmp_path, counts__mtx=GENES_IN_ROWS, readme__txt="x")
     with pytest.raises(InputError, match=r"lacks barcodes.tsv and features.tsv.*counts_barcodes.tsv.*readme.txt"):
