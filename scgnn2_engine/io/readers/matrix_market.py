@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import opened
 from scgnn2_engine.io.memory import require_memory
-from scgnn2_engine.io.readers.mtx_header import Header, header_of
+from scgnn2_engine.io.readers.mtx_header import Header, header_of, refused, shown
 from scgnn2_engine.io.readers.mtx_lines import Places, Values, blocks, count_fields, lines_of, numbers_of, parsed
 from scgnn2_engine.io.start import BROKEN, cannot_read
 
@@ -181,6 +181,20 @@ def _coordinates(handle: IO[bytes], path: Path, header: Header, value: int) -> _
     return _Entries(rows, columns, values, Said([], warnings, max(1, n_fields - 2)))
 
 
+def _only(fields: list[bytes], path: Path, line: int) -> float:
+    """The value of a line of an array: several on a line are mostly rows, while the format goes down the columns."""
+    if len(fields) > 1:
+        raise refused(
+            path,
+            line,
+            f"{len(fields)} values, where an array of Matrix Market has one, column after column",
+            "one value on each line",
+            shown(b" ".join(fields)),
+            "Write it with scipy.io.mmwrite or R's writeMM, or as csv, if a line is a row.",
+        )
+    return numbers_of(fields, path, line)[0]
+
+
 def _array(handle: IO[bytes], path: Path, header: Header, value: int) -> _Entries:
     """A dense matrix, column by column; of one that is symmetric what is below the diagonal, and it."""
     n_rows, n_columns = header.shape
@@ -191,9 +205,7 @@ def _array(handle: IO[bytes], path: Path, header: Header, value: int) -> _Entrie
     begins = np.concatenate([[0], np.cumsum(n_rows - above)])
     done, found = 0, []
     for line, text in blocks(handle, path, header.line + 1):
-        numbers = np.concatenate(
-            [np.zeros(0), *(numbers_of(fields, path, number) for number, fields in lines_of(text, line))]
-        )
+        numbers = np.array([_only(fields, path, number) for number, fields in lines_of(text, line)], dtype=np.float64)
         here = np.flatnonzero(numbers) + done
         done += len(numbers)
         if done > header.n_entries:

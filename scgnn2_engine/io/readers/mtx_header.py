@@ -12,7 +12,10 @@ BLOCK = 1 << 20
 """Bytes of text at a time."""
 
 _MOST = 2**31 - 1  # rows, columns: places are int32
-_FIELDS = {"float": "real", "double": "real", "unsigned-integer": "integer"}
+_FIELDS = {
+    **dict.fromkeys(("float", "double", "single", "float32", "float64"), "real"),
+    **dict.fromkeys(("int", "int32", "int64", "unsigned", "unsigned-integer", "uint", "uint32", "uint64"), "integer"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,25 @@ def header_of(handle: IO[bytes], path: Path) -> Header:
     InputError
         It is damaged, or no Matrix Market, or one of complex numbers; the line is named.
     """
+    first = 1
     banner = handle.readline(BLOCK).removeprefix(b"\xef\xbb\xbf")
+    while banner and not banner.strip():
+        first, banner = first + 1, handle.readline(BLOCK)
     if not banner.strip():
         raise InputError(f"{path} is empty.", expected="a Matrix Market matrix", advice="Export or download it again.")
     words = banner.decode("latin-1").lower().split()
     if b"\r" in banner.rstrip():
         raise refused(
-            path, 1, "the lines end as on old Macs (CR)", "lines that end in LF or CR LF", shown(banner), "Save it so."
+            path,
+            first,
+            "the lines end as on old Macs (CR)",
+            "lines that end in LF or CR LF",
+            shown(banner),
+            "Save it so.",
         )
     if len(words) < 5 or words[0] != "%%matrixmarket" or words[1] != "matrix":
         raise InputError(
-            f"{path}, line 1: this is no Matrix Market matrix.",
+            f"{path}, line {first}: this is no Matrix Market matrix.",
             expected="%%MatrixMarket matrix coordinate integer general",
             found=repr(banner[:60].decode("latin-1").strip()),
             advice="Write that line above the sizes where what follows is a list of row, column, value.",
@@ -77,11 +88,13 @@ def header_of(handle: IO[bytes], path: Path) -> Header:
         if word not in allowed:
             advice = "Expression is of real numbers: write those alone." if word == "complex" else "Correct that line."
             raise refused(
-                path, 1, f"{word!r} in the header is nothing that can be read", " or ".join(allowed), word, advice
+                path, first, f"{word!r} in the header is nothing that can be read", " or ".join(allowed), word, advice
             )
     notes = [f"{path.name}: the header says {written}, which was read as {field}."] if written != field else []
-    last = 1
-    for line, text in enumerate(iter(lambda: handle.readline(BLOCK), b""), start=2):
+    if first > 1:
+        notes.append(f"{path.name} begins with {first - 1} empty line{'s' if first > 2 else ''}, left out.")
+    last = first
+    for line, text in enumerate(iter(lambda: handle.readline(BLOCK), b""), start=first + 1):
         if text.strip() and not text.lstrip().startswith(b"%"):
             sizes = text.split()
             break
