@@ -138,7 +138,7 @@ def _beside(matrix: Path, candidates: list[tuple[Path, Words, Role, int]]) -> di
     taken = {path for role in ("cells", "features", "symbols") for path in names.get(role, ())}
     for role in ("cells", "features"):  # a file of the whole series, under a name of its own
         others = {path: left for path, left, other, _ in candidates if other == role and path not in taken}
-        if role not in names and len(others) == 1 and not _of_another(*others.values(), plain, role):
+        if role not in names and len(others) == 1 and not _of_another(next(iter(others.values())), plain, role):
             names[role] = tuple(others)
     return names
 
