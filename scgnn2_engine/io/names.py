@@ -13,14 +13,22 @@ SHOWN = 5
 SAMPLE = "sample"
 """The column of obs that says of which of several samples a cell is."""
 
-ANNOTATIONS = frozenset({
-    "barcode", "batch", "cell_type", "celltype", "cluster", "clusters", "condition", "donor", "doublet_score",
-    "g2m_score", "leiden", "louvain", "n_counts", "n_features", "n_genes", "n_genes_by_counts", "n_umi", "n_umis",
-    "ncount_rna", "nfeature_rna", "orig_ident", "pct_counts_mt", "percent_mito", "percent_mt", "pseudotime", "s_score",
-    "sample", "seurat_clusters", "size_factor", "size_factors", "total_counts", "umap_1", "umap_2",
-})  # fmt: skip
-"""What scanpy, Seurat and their users call annotations of cells; no gene is called so."""
+_WORDS = """
+age annotation barcode barcodes batch batches batchid cellcycle cellid celltype celltypeid celltypes clone cluster
+clusterid clustering clusters condition conditions day days dissociation donor donorid donors doublet doublets
+doubletscore dptpseudotime g2mscore individual isdoublet label labels lane latenttime leiden libraryid librarysize
+lineage louvain ncount ncountrna ncounts nfeature nfeaturerna nfeatures ngene ngenes ngenesbycounts nreads numi numis
+origident passedqc passesqc passqc patient patientid pctcountsmt percentmito percentmt percentribo phase plate plateid
+predicteddoublet pseudotime qcpass replicate replicates sample sampleid samples seuratclusters sex sizefactor
+sizefactors species sscore stage stim subcluster subject subjectid timepoint timepoints tissue totalcounts
+totalfeatures treatment umicount umicounts well wellid xcoord xcoordinate xposition ycoord ycoordinate yposition
+"""
+_ANNOTATIONS = frozenset(_WORDS.split()) | frozenset(
+    f"{axis}{number}" for axis in ("pc", "umap", "tsne", "dc", "lsi") for number in range(1, 51)
+)
+"""What scanpy, Seurat and their users call annotations of cells, in lower case and without what parts words."""
 
+_PARTING = str.maketrans("", "", " ._-")
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 _DATE = re.compile(rf"\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{1,4}}|\d{{4}}-\d\d-\d\d", re.IGNORECASE)
 
@@ -101,6 +109,23 @@ def _texts(names: Iterable[object]) -> list[str]:
     return [*map(str, names.tolist() if isinstance(names, np.ndarray) else names)]
 
 
+def annotations_of_cells(names: Iterable[object]) -> list[int]:
+    """Positions of the genes that are called like annotations of cells; ``x`` and ``y`` where both are there.
+
+    Examples
+    --------
+    >>> annotations_of_cells(["GATA1", "nGene", "cell type", "PC1", "y"])
+    [1, 2, 3]
+    """
+    every = _texts(names)
+    plain = "\n".join(map(str.strip, every)).lower().translate(_PARTING).split("\n")
+    if len(plain) != len(every):  # a name that holds a line break
+        plain = [name.strip().lower().translate(_PARTING) for name in every]
+    places = frozenset({"x", "y"})
+    words = _ANNOTATIONS | places if places.issubset(plain) else _ANNOTATIONS
+    return [position for position, word in enumerate(plain) if word in words]
+
+
 def doubts_about_genes(names: Iterable[object]) -> list[str]:
     """Say which genes are none, or have lost their names, by what they are called.
 
@@ -124,15 +149,12 @@ def doubts_about_genes(names: Iterable[object]) -> list[str]:
     Called like dates, which spreadsheets make of genes such as MARCH1 and SEPT2: 1-Mar. Restore their names.
     """
     every = _texts(names)
-    plain = "\n".join(map(str.strip, every)).lower().replace(" ", "_").replace(".", "_").split("\n")
-    if len(plain) != len(every):  # a name that holds a line break
-        plain = [re.sub(r"[ .]", "_", name.strip().lower()) for name in every]
-    annotations = [name for name, word in zip(every, plain, strict=True) if word in ANNOTATIONS]
+    annotations = [every[position] for position in annotations_of_cells(every)]
     dates = [name for name in every if "-" in name and _DATE.fullmatch(name)]
     doubts = []
     if annotations:
         doubts.append(
-            f"Called like annotations of cells, but read as genes: {listed(annotations)}. "
+            f"Called like annotations of cells, but read as genes: {listed(annotations, 4 * SHOWN)}. "
             "Remove them from the data, unless they are genes."
         )
     if dates:

@@ -9,55 +9,39 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.evidence.annotation_words import (
+    BESIDE_PLACES,
+    DESCRIPTIONS,
+    DETECTED,
+    KNOWN,
+    MEANS,
+    NUMBERINGS,
+    OF_CELLS,
+    PLACES,
+    STARTS,
+    SUMS,
+    TOTALS,
+    UNSURE,
+    word_of,
+)
+from scgnn2_engine.io.names import Names, annotations_of_cells, listed
 from scgnn2_engine.types import Matrix
 
 _SHOWN = 20  # of what is left out every name is said, as long as a person would read them
 
 _COUNTERS = re.compile(
-    r"__.*"  # htseq-count: __no_feature, __ambiguous ...
-    r"|N_(unmapped|multimapping|noFeature|ambiguous)"  # STAR's ReadsPerGene.out.tab
-    r"|Unassigned_.*"  # the summary of featureCounts
-    r"|no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique"  # htseq-count before 0.6
-    r"|unmapped|unassigned|\*",  # CITE-seq-Count, salmon, samtools idxstats
+    # htseq-count: __no_feature, __ambiguous ... of which Seurat makes --no-feature, and R X__no_feature
+    r"__.*|(X__|--)[a-z].*"
+    r"|N[-_.](unmapped|multimapping|noFeature|ambiguous)"  # STAR's ReadsPerGene.out.tab
+    r"|Unassigned[-_.].*"  # the summary of featureCounts
+    r"|not[-_.]aligned|too[-_.]low[-_.]aqual|alignment[-_.]not[-_.]unique|ambiguous"  # htseq-count before 0.6
+    # CITE-seq-Count, salmon, dropEst, samtools idxstats (of whose * R makes X.)
+    r"|(un(mapped|aligned|assigned)|multi[-_.]?mapp(ed|ing)|intergenic|no[-_.]?feature)([-_. ]?(reads?|umis?|counts?))?"
+    r"|\*|X\.",
     re.IGNORECASE,
 )
 _COUNTER_LINE = re.compile(rf"^[^\S\n]*(?:{_COUNTERS.pattern})\s*$", re.IGNORECASE | re.MULTILINE)
-_DESCRIPTIONS = frozenset({
-    "adj_p_val", "associated_gene_name", "avg_log2fc", "avg_logfc", "basemean", "biotype", "chr", "chr_end",
-    "chr_start", "chrom", "chrom_end", "chrom_start", "chromend", "chromosome", "chromosome_name", "chromstart",
-    "class_code", "description", "dispersions", "dispersions_norm", "eff_length", "effective_length",
-    "end_position", "ensembl", "ensembl_gene", "ensembl_gene_id", "ensembl_geneid", "ensembl_id", "ensemblid",
-    "ensg", "entrez", "entrez_gene", "entrez_gene_id", "entrez_geneid", "entrez_id", "entrezgene", "entrezgene_id",
-    "entrezid", "exon_count", "exon_length", "exonic_length", "exons", "external_gene_id", "external_gene_name",
-    "fdr", "feature_type", "gc_content", "gc_fraction", "gc_percent", "gc_percentage", "gc_ratio", "gccontent",
-    "gene_biotype", "gene_description", "gene_end", "gene_end_bp", "gene_id", "gene_ids", "gene_length",
-    "gene_length_bp", "gene_length_kb", "gene_name", "gene_names", "gene_short_name", "gene_start", "gene_start_bp",
-    "gene_symbol", "gene_symbols", "gene_title", "gene_type", "genebiotype", "geneid", "genelength", "genename",
-    "genesymbol", "genetype", "hgnc", "hgnc_id", "hgnc_symbol", "highly_variable", "length", "length_bp",
-    "length_kb", "lfcse", "log2_fold_change", "log2foldchange", "logcpm", "logfc", "merged_length", "mgi_id",
-    "mgi_symbol", "n_cells", "n_cells_by_counts", "n_exons", "ncbi", "ncbi_gene_id", "ncbi_geneid", "ncbi_id",
-    "num_cells_expressed", "num_exons", "p_val", "p_val_adj", "p_value", "padj", "pct_dropout_by_counts",
-    "percent_gc", "percentage_gc_content", "percentage_gene_gc_content", "pvalue", "q_value", "qvalue", "refseq",
-    "refseq_id", "seqid", "seqname", "seqnames", "start_position", "strand", "symbol", "symbols", "transcript",
-    "transcript_biotype", "transcript_id", "transcript_length", "transcriptid", "tx_end", "tx_start", "txend",
-    "txstart", "type_of_gene", "union_length", "uniprot", "uniprot_id", "width",
-})  # fmt: skip
-"""What columns beside the cells are called that describe genes: of featureCounts, biomaRt, edgeR, DESeq2, monocle."""
 
-_PLACES = frozenset({"start", "end"})  # samples may be called so, too: what is beside them, or the values decide
-_BESIDE_PLACES = frozenset({"chr", "chrom", "chromosome", "length", "seqname", "seqnames", "strand", "width"})
-_NUMBERINGS = frozenset({"", "index", "unnamed_0", "unnamed_1", "x", "v1", "row", "rownames", "no", "nr", "id"})
-_UNSURE = _PLACES | _NUMBERINGS | {"gc"}  # GC is a gene, and a germinal centre
-_TOTALS = frozenset({
-    "col_sum", "col_sums", "colsum", "colsums", "grand_total", "row_sum", "row_sums", "rowsum", "rowsums", "sum",
-    "sums", "total", "total_reads", "totals",
-})  # fmt: skip
-_SUMS = _TOTALS | frozenset({"total_count", "total_counts", "n_counts", "n_umi", "n_umis", "ncount_rna", "total_umis"})
-_MEANS = frozenset({"mean", "means", "average", "avg", "row_mean", "rowmean", "rowmeans", "mean_counts"})
-
-_KNOWN = _DESCRIPTIONS | _UNSURE | _BESIDE_PLACES | _SUMS | _MEANS
-_APART = re.compile(r"[^a-z0-9]+")
 _BEFORE_WORDS = frozenset(" %#_.(\"'")
 
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
@@ -92,26 +76,27 @@ def counter_rows(names: Names | Sequence[str]) -> list[int]:
     """Positions of the names that a counting tool gives to reads it could not count to a gene.
 
     Those of htseq-count (``__no_feature`` and all that begins with two low lines), STAR's ``ReadsPerGene.out.tab``,
-    featureCounts' summary, CITE-seq-Count, salmon and samtools. Spike-ins are genes.
+    featureCounts' summary, CITE-seq-Count, salmon and samtools, also as Seurat (``--no-feature``) and R
+    (``X__no_feature``) write them. Spike-ins are genes.
 
     Examples
     --------
-    >>> counter_rows(["Actb", "ERCC-00002", "__no_feature", "N_unmapped"])
-    [2, 3]
+    >>> counter_rows(["Actb", "ERCC-00002", "__no_feature", "N_unmapped", "--ambiguous"])
+    [2, 3, 4]
     """
     every = np.asarray(names, dtype=np.str_).tolist()
     if not _COUNTER_LINE.search("\n".join(every)):  # at once, which spares a million names the rest
         return []
     found = [position for position, name in enumerate(every) if _COUNTERS.fullmatch(name.strip())]
-    if any(str(names[position]).startswith("Unassigned_") for position in found):
-        found += [position for position, name in enumerate(names) if str(name) == "Assigned"]
+    if any(every[position].startswith(("Unassigned_", "Unassigned-", "Unassigned.")) for position in found):
+        found += [position for position, name in enumerate(every) if name == "Assigned"]
     return sorted(found)
 
 
 def annotation_columns(names: Names | Sequence[str], rows: Sequence[Sequence[str]] = ()) -> list[int]:
     """Positions of the columns of a table that describe its rows instead of measuring them.
 
-    Known names (``Length``, ``Chr``, ``Entrez``, ``gene_name`` ...) suffice; ``Start``, ``End`` and ``GC``, which
+    Known names (``Length``, ``Chr``, ``gene_name``, ``percent.mito`` ...) suffice; ``Start``, ``End`` and ``GC``, which
     samples or a gene may be called as well, need one of these beside them or fields that look the part, numberings such
     as ``Unnamed: 0`` the latter. Every other column describes rows where all of at least three fields are text. Which
     way round the table is does not matter: beside genes such columns belong to ``var``, beside cells to ``obs``.
@@ -131,17 +116,18 @@ def annotation_columns(names: Names | Sequence[str], rows: Sequence[Sequence[str
     [1]
     """
     found = []
-    placed = bool(_called(names, _BESIDE_PLACES))
+    placed = bool(_called(names, BESIDE_PLACES))
+    sure = DESCRIPTIONS | OF_CELLS | (PLACES if placed else frozenset())
     for position, name in enumerate(names):
         fields = [row[position].strip().strip('"') for row in rows]
         present = [field for field in fields if field.lower() not in _MISSING]
-        plain = _plain(name)
-        if plain in _DESCRIPTIONS or (placed and plain in _PLACES):
+        plain = word_of(name)
+        if plain in sure:
             found.append(position)
         elif present and not any(_NUMBER.fullmatch(field) for field in present):
             if len(present) >= min(_TEXT_ROWS, len(rows)) and len(rows) >= _TEXT_ROWS:
                 found.append(position)
-        elif plain in _UNSURE and len(present) == len(fields):
+        elif plain in UNSURE and len(present) == len(fields):
             values = _as_numbers(fields)
             if values is not None and _looks_like(plain, values):
                 found.append(position)
@@ -151,8 +137,9 @@ def annotation_columns(names: Names | Sequence[str], rows: Sequence[Sequence[str
 def no_expression(x: Matrix, obs_names: Names | Sequence[str], var_names: Names | Sequence[str]) -> LeftOut:
     """Tell what of a matrix (rows are cells) is no cell or no gene, by name and, where a name is not enough, by values.
 
-    Counters of tools are no genes, columns that describe genes are no cells. Neither are sums and means of the others:
-    what is called so must be one.
+    Counters of tools and what is called like shares, logarithms and embeddings of cells are no genes, columns that
+    describe genes are no cells. Neither are sums and means of the others, and numbers of genes detected: what is called
+    so must be one.
 
     Parameters
     ----------
@@ -176,17 +163,23 @@ def no_expression(x: Matrix, obs_names: Names | Sequence[str], var_names: Names 
             said.append(f"{why}: {listed([names[position] for position in which], _SHOWN)}.")
 
     cells, genes = np.ones(len(obs_names), dtype=bool), np.ones(len(var_names), dtype=bool)
-    obs_words, var_words = _called(obs_names, _KNOWN), _called(var_names, _KNOWN)
+    obs_words, var_words = _called(obs_names, KNOWN), _called(var_names, KNOWN)
     leave_out(genes, var_names, "Left out, because they tally reads that belong to no gene", counter_rows(var_names))
+    annotations = [at for at, word in var_words.items() if word in OF_CELLS]
+    leave_out(genes, var_names, "Left out of the genes, because they describe the cells", annotations)
     numbers = _numberings(x, var_words, of_genes=True)
     leave_out(genes, var_names, "Left out of the genes, because they number the cells", numbers)
-    described = [at for at, word in obs_words.items() if word in _DESCRIPTIONS]
+    described = [at for at, word in obs_words.items() if word in DESCRIPTIONS]
     described = sorted({*described, *_numberings(x, obs_words, of_genes=False)})
     leave_out(cells, obs_names, "Left out of the cells, because they describe the genes", described)
     axes = ((True, var_names, var_words, genes, "genes"), (False, obs_names, obs_words, cells, "cells"))
     for of_genes, names, words, kept, kind in axes:
-        found, doubted = _sums(x, words, cells, genes, of_genes=of_genes)
-        leave_out(kept, names, f"Left out of the {kind}, because they are sums or means of the others", found)
+        doubtful = annotations_of_cells(names) if of_genes else []
+        found, doubted = _sums(x, words, doubtful, cells, genes, of_genes=of_genes)
+        numbers = [position for position in found if words[position] in DETECTED]
+        leave_out(kept, names, "Left out of the genes, because they tell how many are detected", numbers)
+        sums = [position for position in found if words[position] not in DETECTED]
+        leave_out(kept, names, f"Left out of the {kind}, because they are sums or means of the others", sums)
         if doubted:
             said.append(
                 f"Called like sums, but not of the others, and so read as {kind}: "
@@ -197,8 +190,8 @@ def no_expression(x: Matrix, obs_names: Names | Sequence[str], var_names: Names 
 
 def _numberings(x: Matrix, words: Mapping[int, str], *, of_genes: bool) -> list[int]:
     """Positions of what is called like a numbering, and among cells like a place on a chromosome, and is one."""
-    called = {at: word for at, word in words.items() if word in (_NUMBERINGS if of_genes else _UNSURE)}
-    placed = _PLACES if not of_genes and _BESIDE_PLACES.intersection(words.values()) else frozenset[str]()
+    called = {at: word for at, word in words.items() if word in (NUMBERINGS if of_genes else UNSURE)}
+    placed = PLACES if not of_genes and BESIDE_PLACES.intersection(words.values()) else frozenset[str]()
     return [
         at for at, plain in called.items() if plain in placed or _looks_like(plain, _line(x, at, of_genes=of_genes))
     ]
@@ -206,7 +199,7 @@ def _numberings(x: Matrix, words: Mapping[int, str], *, of_genes: bool) -> list[
 
 def _looks_like(plain: str, values: npt.NDArray[np.float64]) -> bool:
     """Whether values are what their name, which others have as well, says: a numbering, places, shares of G and C."""
-    if plain in _NUMBERINGS:
+    if plain in NUMBERINGS:
         return len(values) > 2 and bool(np.all(np.diff(values) == 1)) and values[0] in (0, 1)
     if not len(values) or not np.all(values > 0):
         return False
@@ -219,6 +212,7 @@ def _looks_like(plain: str, values: npt.NDArray[np.float64]) -> bool:
 def _sums(
     x: Matrix,
     words: Mapping[int, str],
+    doubtful: Sequence[int],
     cells: npt.NDArray[np.bool_],
     genes: npt.NDArray[np.bool_],
     *,
@@ -226,23 +220,27 @@ def _sums(
 ) -> tuple[list[int], list[int]]:
     """Positions of genes (or of cells) that are sums or means of the others, and of those that are only called so."""
     kept = genes if of_genes else cells
-    called = {at: word for at, word in words.items() if word in _SUMS | _MEANS and kept[at]}
+    counted = DETECTED if of_genes else frozenset[str]()
+    called = {at: word for at, word in words.items() if word in SUMS | MEANS | counted and kept[at]}
     others = kept.copy()
-    others[list(called)] = False
+    others[[*called, *doubtful]] = False
     if not called or not others.any():
         return [], []
     across = cells if of_genes else genes
     rest = (x[:, others] if of_genes else x[others].T)[across]
     totals, highest = (np.asarray(rest.sum(1, dtype=np.float64)).ravel(), _highest(rest))
+    detected = np.asarray((rest > 0).sum(1) if counted.intersection(called.values()) else totals).ravel()
     found: list[int] = []
     doubted: list[int] = []
-    for position, plain in called.items():
+    for position, word in called.items():
         values = _line(x, position, of_genes=of_genes)[across]
-        is_sum = _equal(values, totals / others.sum() if plain in _MEANS else totals)
-        above_all = of_genes and plain in _TOTALS and np.mean(values >= highest) > 0.95  # of more genes, or logged
-        if is_sum or above_all:
+        expected = totals / others.sum() if word in MEANS else detected if word in counted else totals
+        # of more genes than are here, or of counts whose logarithms are here
+        least = highest if word in TOTALS else expected
+        above = of_genes and word not in MEANS and float(values.max(initial=0)) > 0 and np.mean(values >= least) > 0.95
+        if _equal(values, expected) or above:
             found.append(position)
-        elif plain in _TOTALS:
+        elif word in TOTALS:
             doubted.append(position)
     return found, doubted
 
@@ -266,16 +264,14 @@ def _line(x: Matrix, position: int, *, of_genes: bool) -> npt.NDArray[np.float64
 
 def _called(names: Names | Sequence[str], words: frozenset[str]) -> dict[int, str]:
     """Positions of the names that are among these words, and the words."""
-    starts = {word[:2] for word in words}
     every = np.asarray(names, dtype=np.str_).tolist()
-    likely = [at for at, name in enumerate(every) if name[:2].lower() in starts or name[:1] in _BEFORE_WORDS]
-    # of a million barcodes hardly one, and of identifiers such as ENSG00000000003 none
-    plain = ((at, _plain(every[at])) for at in likely if not every[at][-3:].isdigit() or len(every[at]) < 4)
-    return {at: word for at, word in plain if word in words}
-
-
-def _plain(name: object) -> str:
-    return _APART.sub("_", str(name).lower().replace("%", " percent ")).strip("_")
+    likely = [at for at, name in enumerate(every) if name[:2].lower() in STARTS or name[:1] in _BEFORE_WORDS]
+    # no barcodes, and no identifiers such as ENSG00000000003
+    likely = [
+        at for at in likely if len(every[at]) < 4 or (every[at][:6].strip("ACGT") and not every[at][-3:].isdigit())
+    ]
+    called = ((at, word_of(every[at])) for at in likely)
+    return {at: word for at, word in called if word in words}
 
 
 def _as_numbers(fields: Sequence[str]) -> npt.NDArray[np.float64] | None:

@@ -32,6 +32,13 @@ def table(path, counts, cells, genes, *, genes_in_rows=True):
         ["Unassigned_NoFeatures", "Unassigned_Ambiguity", "Assigned"],
         ["no_feature", "ambiguous", "too_low_aQual", "not_aligned", "alignment_not_unique"],
         ["unmapped"],
+        ["--no-feature", "--ambiguous", "--too-low-aQual", "--not-aligned", "--alignment-not-unique"],
+        ["X__no_feature", "X__alignment_not_unique"],
+        ["N-unmapped", "N-noFeature"],
+        ["Unassigned-NoFeatures", "Assigned"],
+        ["unaligned"],
+        ["intergenic"],
+        ["not-aligned", "no-feature", "unmapped reads"],
         ["__mine"],
         ["*"],
     ],
@@ -65,13 +72,15 @@ def test_counters_in_an_anndata(sparse):
     assert adata.n_vars == 9
 
 
-@pytest.mark.parametrize("name", ["ERCC-00002", "GC", "TOTAL1", "SUMO1", "MEAN1", "N_gene", "AMBIG", "_a", "Unas"])
+@pytest.mark.parametrize(
+    "name", ["ERCC-00002", "GC", "TOTAL1", "SUMO1", "MEAN1", "N_gene", "AMBIG", "_a", "Unas", "X__1", "TES"]
+)
 def test_genes_are_no_counters(name):
     assert counter_rows([name]) == []
     assert no_expression(COUNTS, CELLS, [*GENES[:3], name]).nothing
 
 
-@pytest.mark.parametrize("name", ["Total", "total", "Sum", "sum", "Row Sums"])
+@pytest.mark.parametrize("name", ["Total", "total", "Sum", "sum", "Row Sums", "TotalReads", "UMI_total"])
 @pytest.mark.parametrize("values", [COUNTS, COUNTS / 3, np.log1p(COUNTS)], ids=["counts", "fractions", "logged"])
 def test_a_gene_that_is_the_sum_of_the_others(name, values):
     total = np.log1p(COUNTS.sum(1, keepdims=True)) if values.max() < 3 else values.sum(1, keepdims=True)
@@ -100,7 +109,12 @@ def test_what_is_only_called_a_sum_stays_with_a_word():
 
 
 @pytest.mark.parametrize(
-    "name", ["Length", "length", "gene_length", "Entrez", "EntrezID", "entrez_id", "Gene Length (bp)", "Strand", "GC%"]
+    "name",
+    [
+        *("Length", "length", "gene_length", "Entrez", "EntrezID", "entrez_id", "Gene Length (bp)", "Strand", "GC%"),
+        *("EffectiveLength", "transcript_count", "merged_transcript_length", "Feature length", "TSS", "tax_id"),
+        *("TranscriptCount", "tx_length", "Gene stable ID version", "Transcript length (including UTRs and CDS)"),
+    ],
 )
 @pytest.mark.parametrize("genes_in_rows", [True, False])
 def test_columns_that_describe_genes_are_no_cells(tmp_path, name, genes_in_rows):
@@ -137,6 +151,64 @@ def test_columns_of_text_describe_rows():
     assert annotation_columns(names, rows) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("name", ["gene_count", "full_length_1", "feature_1", "Transcript_7", "total_mRNA", "n_genes"])
+def test_cells_are_no_descriptions(name):
+    assert no_expression(COUNTS, [name, *CELLS[1:]], GENES).nothing
+
+
+def test_columns_of_parquet_that_describe_genes(tmp_path):
+    frame = pd.DataFrame(COUNTS.T, index=GENES, columns=CELLS)
+    frame.insert(0, "EffectiveLength", [4215.5, 3484, 1200, 51])
+    frame["transcript_count"] = [4, 2, 1, 3]
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = read(tmp_path / "t.parquet")
+    assert data.obs_names.tolist() == CELLS
+    assert data.warnings == (
+        "Left out of the cells, because they describe the genes: EffectiveLength, transcript_count.",
+    )
+
+
+OF_CELLS = [
+    *("nUMI", "nGene", "nCount_RNA", "n_genes_by_counts", "percent.mito", "pct_counts_mt", "% mito", "mitoRatio"),
+    *("log1p_total_counts", "log10_total_counts", "log1p_n_genes_by_counts", "log10GenesPerUMI", "total_counts_mt"),
+    *("tSNE_1", "UMAP1", "leiden", "seurat_clusters", "RNA_snn_res.0.8", "size_factor", "pseudotime"),
+]
+
+
+@pytest.mark.parametrize("name", OF_CELLS)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".h5ad"])
+def test_annotations_of_cells_are_no_genes(tmp_path, name, suffix):
+    frame = pd.DataFrame(COUNTS, index=CELLS, columns=GENES)
+    frame[name] = [0.5, 7, 1]
+    if suffix == ".csv":
+        frame.to_csv(tmp_path / "t.csv")
+    elif suffix == ".parquet":
+        frame.to_parquet(tmp_path / "t.parquet")
+    else:
+        anndata.AnnData(frame).write_h5ad(tmp_path / "t.h5ad")
+    data = read(tmp_path / f"t{suffix}", LoadParams(orientation="cells-by-genes" if suffix != ".h5ad" else "auto"))
+    assert data.var_names.tolist() == GENES
+    assert np.array_equal(np.asarray(sp.csr_matrix(data.expression).todense()), COUNTS)
+    assert data.scale == "counts"
+    assert data.warnings == (f"Left out of the genes, because they describe the cells: {name}.",)
+
+
+@pytest.mark.parametrize("name", ["n_genes", "nFeatures", "detected_genes"])
+@pytest.mark.parametrize("more", [0, 40], ids=["of these", "of more genes"])
+def test_numbers_of_detected_genes_are_no_gene(name, more):
+    detected = (COUNTS > 0).sum(1, keepdims=True) + more
+    left = no_expression(np.hstack([COUNTS, [[3], [5], [2]], detected]), CELLS, [*GENES, "batch", name])
+    assert left.genes.tolist() == [True] * 5 + [False]
+    assert left.warnings == (f"Left out of the genes, because they tell how many are detected: {name}.",)
+
+
+def test_counts_of_cells_are_no_gene_where_they_are_the_sum():
+    sums = np.hstack([COUNTS, [[31], [50], [2]], COUNTS.sum(1, keepdims=True)])
+    left = no_expression(sp.csr_matrix(sums), CELLS, [*GENES, "age", "total_counts"])
+    assert left.genes.tolist() == [True] * 5 + [False]
+    assert no_expression(COUNTS, CELLS, [*GENES[:3], "total_counts"]).nothing
+
+
 def test_bulk(tmp_path):
     (tmp_path / "bulk.tsv").write_text(
         "gene\tLength\tentrez_id\ts1\ts2\nActb\t4215\t11461\t3\t5\nGapdh\t3484\t14433\t5\t1\n"
@@ -148,6 +220,14 @@ def test_bulk(tmp_path):
     assert bulk.gene_names.tolist() == ["Actb", "Gapdh"]
     for name in ("Length", "entrez_id", "__no_feature", "N_unmapped", "Total"):
         assert any(name in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("name", ["EffectiveLength", "tx_length", "transcript_count"])
+def test_columns_of_bulk_that_describe_genes(tmp_path, name):
+    (tmp_path / "bulk.tsv").write_text(f"gene\t{name}\ts1\ts2\nActb\t4215\t3\t5\nGapdh\t3484\t5\t1\n")
+    bulk, _, warnings = read_bulk(tmp_path / "bulk.tsv", np.array(GENES))
+    assert bulk.sample_names.tolist() == ["s1", "s2"]
+    assert f"they describe the genes: {name}." in "".join(warnings)
 
 
 def test_a_matrix_of_nothing_else_is_refused(tmp_path):

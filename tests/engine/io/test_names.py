@@ -9,11 +9,32 @@ from scgnn2_engine.params import LoadParams
 
 
 @pytest.mark.parametrize(
-    "name", ["n_counts", "nCount_RNA", "percent.mt", "Cell type", "seurat_clusters", "orig.ident", "S.Score", "UMAP_1"]
+    "name",
+    [
+        *("n_counts", "nCount_RNA", "percent.mt", "Cell type", "seurat_clusters", "orig.ident", "S.Score", "UMAP_1"),
+        *("nGene", "nUMI", "tSNE_1", "PC1", "PC_12", "age", "AGE", "day", "timepoint", "label", "doublet", "donor_id"),
+        *("replicate", "passed_qc", "cell_type_id", "well", "cluster", "batch"),
+    ],
 )
 def test_annotations_of_cells_are_no_genes(name):
     (doubt,) = doubts_about_genes(["GATA1", name])
     assert f"genes: {name}." in doubt
+
+
+def test_all_annotations_are_named_and_places_only_together():
+    names = ["x", "y", "age", "batch", "day", "sex", "well"]
+    (doubt,) = doubts_about_genes(["GATA1", *names])
+    assert f"genes: {', '.join(names)}." in doubt
+    assert doubts_about_genes(["GATA1", "y"]) == []
+
+
+@pytest.mark.parametrize("name", ["PC1", "AGE", "cluster"])
+def test_what_may_be_a_gene_is_kept_with_a_word(tmp_path, name):
+    genes = {f"GENE{gene}": [gene % 3, 1, 0, 2] for gene in range(6)}
+    pd.DataFrame({**genes, name: [5, 6, 4, 9]}, index=list("abcd")).to_csv(tmp_path / "table.csv")
+    data = read(tmp_path / "table.csv", LoadParams(orientation="cells-by-genes"))
+    assert data.var_names.tolist() == [*genes, name]
+    assert any(f"annotations of cells, but read as genes: {name}." in warning for warning in data.warnings)
 
 
 @pytest.mark.parametrize("name", ["1-Mar", "02-Sep", "Dec-01", "Sept-02", "2024-03-01"])
@@ -24,7 +45,21 @@ def test_dates_are_genes_that_a_spreadsheet_renamed(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["MARCH1", "SEPT2", "DEC1", "Mar-1a", "HLA-DRA", "MT-ND1", "mt-Co1", "7SK", "1-8U", "NOV", "COUNTS1", "SRP-9"],
+    [
+        "MARCH1",
+        "SEPT2",
+        "DEC1",
+        "Mar-1a",
+        "HLA-DRA",
+        "MT-ND1",
+        "mt-Co1",
+        "7SK",
+        "1-8U",
+        "NOV",
+        "COUNTS1",
+        "SRP-9",
+        "PCNA",
+    ],
 )
 def test_genes_are_genes(name):
     assert doubts_about_genes([name]) == []
