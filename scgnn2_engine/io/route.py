@@ -22,6 +22,7 @@ from scgnn2_engine.io.locations import (
     places,
 )
 from scgnn2_engine.io.names import SAMPLE
+from scgnn2_engine.io.readers.columnar import read_columnar
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.readers.text import read_table
 from scgnn2_engine.io.samples.given import Data, Sample, samples_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _SOURCES = ("load_use_benchmark", "load_sc_dataset", "load_from_10X", "load_seurat_object", "load_rdata")
+_WITH_NEGATIVES = {"text": read_table, "parquet": read_columnar}  # the readers that else refuse them, line by line
 _MASK_SEED = 1  # of the published masked copy, from which the published LTMG_<p>.csv were computed
 
 
@@ -106,8 +108,9 @@ def _one(sample: Sample, max_memory: float, as_stored: bool, small_negatives: bo
         return from_anndata(data, load)
     form = format_of(data)
     check_choice(data, form, load)
-    if small_negatives and form.name == "text":
-        found = from_table(read_table(data, max_memory=max_memory, negatives=True), str(data), load)
+    if small_negatives and form.name in _WITH_NEGATIVES:
+        table = _WITH_NEGATIVES[form.name](data, max_memory=max_memory, negatives=True)
+        found = from_table(table, str(data), load)
     else:
         found = form.read(data, load, max_memory)
     dataset = finish(found, load, as_stored=as_stored, small_negatives=small_negatives)

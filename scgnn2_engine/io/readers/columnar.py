@@ -27,7 +27,7 @@ _PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _SAMPLED = 50
 
 
-def read_columnar(path: Path, *, max_memory: float = 0.0) -> Table:
+def read_columnar(path: Path, *, max_memory: float = 0.0, negatives: bool = False) -> Table:
     """Read a parquet or feather file with a column of names and columns of numbers.
 
     The names are the index that pandas wrote, else the first column of text. Other columns of text, and those that are
@@ -39,6 +39,8 @@ def read_columnar(path: Path, *, max_memory: float = 0.0) -> Table:
         parquet, or feather of version 2 (Arrow).
     max_memory
         GiB the matrix may take; 0 takes what is free.
+    negatives
+        Read negative values, as results of other tools hold them; else they are refused.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def read_columnar(path: Path, *, max_memory: float = 0.0) -> Table:
         ) from error
     try:
         with _opened(path) as (schema, n_rows, batches):
-            return _read_batches(path, schema, n_rows, batches, max_memory)
+            return _read_batches(path, schema, n_rows, batches, max_memory, negatives)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise cannot_read(path, error) from error
 
@@ -87,7 +89,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, int, Iterator[Any]]]:
         yield file.schema, 0, parts
 
 
-def _read_batches(path: Path, schema: Any, n_rows: int, batches: Iterator[Any], max_memory: float) -> Table:
+def _read_batches(
+    path: Path, schema: Any, n_rows: int, batches: Iterator[Any], max_memory: float, negatives: bool
+) -> Table:
     texts: list[str] = []
     numbers: list[str] = []
     for name, kind in zip(schema.names, schema.types, strict=True):
@@ -117,7 +121,7 @@ def _read_batches(path: Path, schema: Any, n_rows: int, batches: Iterator[Any], 
             described = [name for name in schema.names if name != row_name and name not in set(numbers)]
         names += [str(name) if name is not None else "" for name in batch.column(row_name).to_pylist()]
         frames.append(pd.DataFrame({name: batch.column(name).to_pylist() for name in described}, dtype=object))
-        values = _values(path, batch, numbers, names[-batch.num_rows :])
+        values = _values(path, batch, numbers, names[-batch.num_rows :], negatives)
         nonzero = np.count_nonzero(values)
         blocks.append(sp.csr_matrix(values) if nonzero <= (1 - SPARSE_FROM) * values.size else values)
         if len(blocks) == 1 and len(names):
@@ -147,22 +151,28 @@ def _is_number(kind: Any) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
-def _values(path: Path, batch: Any, columns: list[str], names: list[str]) -> npt.NDArray[np.float32]:
-    """(n_rows, n_columns) of a batch, of which no value may be missing, negative or too large."""
+def _values(path: Path, batch: Any, columns: list[str], names: list[str], negatives: bool) -> npt.NDArray[np.float32]:
+    """(n_rows, n_columns) of a batch, of which no value may be missing, too large or, unless so wanted, negative."""
     values = np.empty((batch.num_rows, len(columns)), dtype=np.float64)
     for at, column in enumerate(columns):
         values[:, at] = batch.column(column).cast("float64", safe=False).to_numpy(zero_copy_only=False)
-    low, high = 0, float(np.finfo(np.float32).max)
+    high = float(np.finfo(np.float32).max)
+    low = -high if negatives else 0
     good = (values >= low) & (values <= high)
     if not good.all():
         row, at = (int(i) for i in np.argwhere(~good)[0])
         value = values[row, at]
-        what = "a missing value" if np.isnan(value) else "a negative value" if value < 0 else "a value too large"
+        if np.isnan(value):
+            what, advice = "a missing value", "Write 0 where nothing was seen (pandas: df.fillna(0))."
+        elif -high <= value < 0:
+            what, advice = "a negative value", "Give raw or normalised values, not scaled ones."
+        else:
+            what, advice = "a value too large", "No expression is as large: look for an error in what wrote the data."
         raise InputError(
             f"{path} holds {what} in row {names[row]!r}, column {columns[at]!r}.",
-            expected="finite numbers of at least 0",
+            expected="finite numbers" if negatives else "finite numbers of at least 0",
             found=f"{value:g}",
-            advice="Write 0 where nothing was seen (pandas: df.fillna(0)); give raw or normalised values, not scaled.",
+            advice=advice,
         )
     return values.astype(np.float32)
 
