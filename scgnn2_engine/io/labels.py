@@ -12,7 +12,7 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import opened
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
 from scgnn2_engine.io.readers.text import not_utf8
-from scgnn2_engine.io.readers.text_layout import comments, separator_of, split_line
+from scgnn2_engine.io.readers.text_layout import behind_last, comments, is_blank, separator_of, split_line
 from scgnn2_engine.io.start import BROKEN, cannot_read, missing
 from scgnn2_engine.types import Dataset, Truth
 
@@ -71,9 +71,9 @@ def matched_labels(path: Path, obs_names: Names, samples: Sequence[str] = ()) ->
     InputError
         The file is damaged or ragged, its label column is unclear, a cell has two labels, or no name matches.
     """
-    header, rows = _rows(path)
-    column = _label_column(path, header)
     known = {str(name) for name in obs_names}
+    header, rows = _without_numbering(*_rows(path), known)
+    column = _label_column(path, header)
     if header[0] in known:
         rows = [(1, header), *rows]
     labels, unclear = _by_name(path, header, rows, column, obs_names, samples)
@@ -121,7 +121,7 @@ def labels_by_cell(path: Path, known: Collection[str] = ()) -> tuple[str, dict[s
     InputError
         As there, but that cells need not match.
     """
-    header, rows = _rows(path)
+    header, rows = _without_numbering(*_rows(path), known)
     column = _label_column(path, header)
     if header[0] in known:
         rows = [(1, header), *rows]
@@ -195,7 +195,8 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise missing(path, "a csv or tsv of cells and their labels, not a column of obs")
     try:
         with opened(path) as (content, _):
-            lines = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(content, start=1) if line.strip()]
+            text = content.read().replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # alone, as old Macintoshes end lines
+        lines = [(number, line) for number, line in enumerate(text.split(b"\n"), start=1) if not is_blank(line)]
         lines = lines[comments([line for _, line in lines[:1000]]) :]
         if len(lines) < 2:
             raise InputError(
@@ -212,10 +213,11 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from error
-    surplus = len(rows[0][1]) - len(header)
-    if len(rows[0][1]) > 2 and not any(row[-1] for _, row in rows) and (surplus == 1 or not header[-1]):
-        rows = [(number, row[:-1]) for number, row in rows]  # lines that end with a separator
-        header = header if surplus == 1 else header[:-1]
+    behind = behind_last(header, [row for _, row in rows if len(row) == len(rows[0][1])])
+    if behind and len({len(row) for _, row in rows}) == 1:  # lines that end with separators
+        rows = [(number, row[:-behind]) for number, row in rows]
+    while len(header) > len(rows[0][1]) and not header[-1]:
+        header = header[:-1]
     if len(rows[0][1]) == len(header) + 1:  # R's form: a header without the corner
         header = ["", *header]
     for number, row in rows:
@@ -225,6 +227,16 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 expected=f"{len(header)} fields",
                 found=f"{len(row)} fields",
             )
+    return header, rows
+
+
+def _without_numbering(
+    header: list[str], rows: list[tuple[int, list[str]]], known: Collection[str]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Without a first column that numbers the rows, as R and pandas write it before the names of the cells."""
+    numbers = len(header) > 2 and all(row[0].isdigit() and row[0] not in known for _, row in rows)
+    if numbers and (not header[0] or any(row[1] in known for _, row in rows)):
+        return header[1:], [(number, row[1:]) for number, row in rows]
     return header, rows
 
 
@@ -252,13 +264,14 @@ def _label_column(path: Path, header: list[str]) -> int:
 
 
 def _none_match(path: Path, labels: dict[str, str], obs_names: Names) -> InputError:
-    plain = {_plain(name) for name in labels}
+    lower, plain = {name.lower() for name in labels}, {_plain(name) for name in labels}
+    but_for_case = sum(str(name).lower() in lower for name in obs_names)
     nearly = sum(_plain(str(name)) in plain for name in obs_names)
-    advice = (
-        f"{nearly} names would match without punctuation (R turns - into .): write them as in the data."
-        if nearly
-        else "Check that the file belongs to this data, and that its first column holds the cell names."
-    )
+    advice = "Check that the file belongs to this data, and that its first column holds the cell names."
+    if nearly:
+        advice = f"{nearly} names would match without punctuation (R turns - into .): write them as in the data."
+    if but_for_case:
+        advice = f"{but_for_case} names differ by upper and lower case alone: write them as in the data."
     return InputError(
         f"No cell of the data is in {path}.",
         expected=f"cell names such as {listed(obs_names, 3)}",

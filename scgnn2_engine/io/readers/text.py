@@ -23,6 +23,7 @@ from scgnn2_engine.io.readers.text_layout import (
     is_blank,
     layout_of,
     split_line,
+    without_single_quotes,
 )
 from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, comma_means, has_comma
 from scgnn2_engine.io.readers.text_numbers import count_lines
@@ -138,6 +139,11 @@ def _read_text(path: Path, comma: str, max_memory: float, negatives: bool) -> Ta
         table = _in_blocks(path, layout, blocks, raw, max_memory, negatives)
     if layout.corner:
         called_by_values(path, layout.corner, table.row_names.tolist())
+    if layout.single_quotes:
+        names = np.asarray([without_single_quotes(name) for name in table.row_names.tolist()], dtype=np.str_)
+        texts = table.row_annotation
+        texts = None if texts is None else texts.map(without_single_quotes)
+        table = replace(table, row_names=names, row_annotation=texts)
     notes = list(layout.notes)
     if before:
         notes.insert(0, f"{len(before)} lines before the header are passed over: {before[0][:60]!r} ...")

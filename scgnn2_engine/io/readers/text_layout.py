@@ -27,6 +27,7 @@ _CORNER = re.compile(
     r"|cluster|donor|patient|observation).*|(.*[_. ])?(ids?|x|row|rows|obs|var|key|well|umi|#|no|nr)",
     re.IGNORECASE,
 )
+_SEPARATOR_LINE = re.compile(rb'"?sep=.?"?[,;]*', re.IGNORECASE)
 _COMMENT = (b"#", b"%", b"!")
 
 
@@ -54,6 +55,8 @@ class Layout:
         What a comma within a number is: ``"decimal"``, ``"thousands"``, or ``""`` where there is to be none.
     has_header
         Whether the first line holds names; without it, columns are called by their place.
+    single_quotes
+        Whether names stand between single quotes, which are no part of them.
     """
 
     separator: str
@@ -66,13 +69,23 @@ class Layout:
     blanks: tuple[int, ...] = ()
     comma: str = ""
     has_header: bool = True
+    single_quotes: bool = False
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def comments(lines: Sequence[bytes]) -> int:
-    """How many of the first lines are comments or blank: they begin with #, % or ! and are no header behind a #."""
-    count = next((at for at, line in enumerate(lines) if line.strip() and not line.startswith(_COMMENT)), len(lines))
+    """How many of the first lines are comments or blank: they begin with #, % or ! and are no header behind a #.
+
+    So are Excel's ``sep=;`` and the two lines with which a GCT of version 1.2 begins.
+    """
+    if lines and lines[0].strip() == b"#1.2" and len(lines) > 2:  # GCT, whose second line counts rows and columns
+        return 2
+    start = int(bool(lines) and _SEPARATOR_LINE.fullmatch(lines[0]) is not None)
+    count = next(
+        (at for at, line in enumerate(lines) if at >= start and line.strip() and not line.startswith(_COMMENT)),
+        len(lines),
+    )
     if 0 < count < len(lines) and lines[count - 1].startswith(b"#"):
         separator = separator_of(lines[count])
         header, row = (split_line(lines[at], separator) for at in (count - 1, count))
@@ -102,6 +115,9 @@ def layout_of(path: Path, header_line: bytes, rows: Sequence[bytes], comma: str 
     separator = separator_of(header_line.removeprefix(b"#"), rows)
     header = split_line(header_line.removeprefix(b"#"), separator)
     fields = [split_line(row, separator) for row in rows]
+    quoted = _in_single_quotes(header, fields)
+    if quoted:
+        header, *fields = ([without_single_quotes(field) for field in row] for row in (header, *fields))
     found = len(fields[0])
     sample = [row for row in fields if len(row) == found]
     behind = behind_last(header, sample)
@@ -127,6 +143,7 @@ def layout_of(path: Path, header_line: bytes, rows: Sequence[bytes], comma: str 
         blanks,
         comma,
         notes=tuple(said),
+        single_quotes=quoted,
     )
     if len(columns) != found - 1:  # ragged, which is said with its line
         return replace(layout, n_fields=len(columns) + 1, values=np.arange(1, len(columns) + 1), blanks=())
@@ -135,6 +152,16 @@ def layout_of(path: Path, header_line: bytes, rows: Sequence[bytes], comma: str 
         layout = _without_header(path, layout, corner, sample)
     _refuse_list(path, layout, sample)
     return _with_texts(_renamed(layout, sample), sample)
+
+
+def _in_single_quotes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    names = [*(name for name in header if name), *(row[0] for row in rows)]
+    return bool(names) and all(without_single_quotes(name) != name for name in names)
+
+
+def without_single_quotes(field: str) -> str:
+    """What stands between single quotes; all of a field that does not stand between them."""
+    return field[1:-1] if len(field) > 2 and field[0] == field[-1] == "'" else field
 
 
 def behind_last(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
@@ -164,9 +191,10 @@ def is_blank(line: bytes) -> bool:
 
 
 def separator_of(header: bytes, rows: Sequence[bytes] = ()) -> str:
-    r"""Tell the separator of a header line: of tab, comma and semicolon the most frequent outside quotes, else space.
+    r"""Tell the separator of a header line: the most frequent of tab, comma and semicolon, else | or space.
 
-    One that does not divide the rows as it divides the header is none, where another one does.
+    What stands between quotes does not count. One that does not divide the rows as it divides the header is none,
+    where another one does.
 
     Examples
     --------
@@ -179,7 +207,18 @@ def separator_of(header: bytes, rows: Sequence[bytes] = ()) -> str:
     if rows and (len(counts) - list(counts.values()).count(0)) > 1:
         fitting = [separator for separator in counts if counts[separator] and _divides(separator, header, rows)]
         best = max(fitting, key=lambda separator: counts[separator], default=best)
-    return best if counts[best] else (" " if b" " in bare.strip() else ",")
+    if counts[best]:
+        return best
+    if b"|" in bare and rows and all(b"|" in row for row in rows) and _divides("|", header, rows):
+        return "|"
+    if b" " in bare.strip():
+        return " "
+    return next((separator for separator in "\t,; " if rows and _divides_in_two(separator, rows)), ",")
+
+
+def _divides_in_two(separator: str, rows: Sequence[bytes]) -> bool:
+    """Whether each row is a name and one field, as below a header of R with one name; before a space, in quotes."""
+    return all(len(split_line(row, separator)) == 2 and (separator != " " or row.startswith(b'"')) for row in rows)
 
 
 def _divides(separator: str, header: bytes, rows: Sequence[bytes]) -> bool:

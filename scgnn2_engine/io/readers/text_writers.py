@@ -108,10 +108,22 @@ def told_by_writer(path: Path, before: Sequence[str], header: Sequence[str]) -> 
         return Writer("BD Rhapsody", "cells-by-genes" if header[0] == "Cell_Index" else "")
     if header[0] == "GENE" or any(line.startswith("#DGE") for line in before):
         return Writer("Drop-seq tools", "genes-by-cells")
+    if before and before[0].strip() == "#1.2":
+        return Writer("GCT", "genes-by-cells", ("Description",))
     return Writer()
 
 
 _NO_MATRICES: tuple[tuple[str, str, str], ...] = (
+    (
+        r"tracking_id\tclass_code\tnearest_ref_id\t.*",
+        "Cufflinks' table of genes or transcripts with their FPKM (fpkm_tracking)",
+        "Bring all samples together: cuffnorm writes genes.count_table and genes.fpkm_table.",
+    ),
+    (
+        r"Cell_Index\t(Gene|Bioproduct)\t.*",
+        "BD Rhapsody's list with a line for each cell and gene (Expression_Data.st)",
+        "Read the table of the same run that ends in _MolsPerCell.csv, or its folder _MEX.",
+    ),
     (
         r"Status\tAssigned|Status\t.*\.bam",
         "the summary of featureCounts",
@@ -157,6 +169,13 @@ def _refuse(path: Path, before: Sequence[str], header: Sequence[str]) -> None:
             expected="expression of single cells",
             found=before[0][:60],
             advice="GEO keeps the expression of single cells among the supplementary files of the series: read those.",
+        )
+    if before and before[0].startswith("#1.3"):
+        raise InputError(
+            f"{path} is a GCT of version 1.3, with lines and columns of annotation among the numbers.",
+            expected="GCT 1.2, or a table of genes and cells",
+            found=before[0][:60],
+            advice="Write the matrix alone. cmapPy: parse(FILE).data_df.to_csv(NEW).",
         )
     line = "\t".join(header)
     for pattern, what, advice in _NO_MATRICES:

@@ -114,3 +114,33 @@ def test_labels_of_joined_samples_match_by_their_new_names_or_their_own(tmp_path
     path.write_text("cell,label\nAAAC-1,T\nAAAC-1,B\n")
     with pytest.raises(InputError, match="does not say of which sample"):
         read_labels(path, JOINED, OF)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"x"\n"cell_1" "a"\n"cell_2" "b"\n"cell_3" "c"\n',
+        ",cell,type\n0,cell_1,a\n1,cell_2,b\n2,cell_3,c\n",
+        '"cell" "type"\n"1" "cell_1" "a"\n"2" "cell_2" "b"\n"3" "cell_3" "c"\n',
+        "row,cell,type\n4,cell_1,a\n7,cell_2,b\n9,cell_3,c\n",
+        "cell,type\rcell_1,a\rcell_2,b\rcell_3,c\r",
+        "cell,type,,\ncell_1,a,,\ncell_2,b,,\ncell_3,c,,\n,,,\n",
+        "sep=;\ncell;type\ncell_1;a\ncell_2;b\ncell_3;c\n",
+    ],
+    ids=["write.table", "numbered", "numbered by R", "numbered, a selection", "CR", "empty fields and lines", "sep="],
+)
+def test_forms_of_spreadsheets_and_r(tmp_path, text):
+    truth, _, warnings = labels(tmp_path, text)
+    assert truth.sealed_labels.tolist() == ["a", "b", "c"]
+    assert warnings == []
+
+
+def test_cells_that_are_called_by_numbers_keep_them(tmp_path):
+    (tmp_path / "labels.csv").write_text(",batch,type\n0,x,a\n1,y,b\n")
+    truth, _, _ = read_labels(tmp_path / "labels.csv", np.array(["0", "1"]))
+    assert truth.sealed_labels.tolist() == ["a", "b"]
+
+
+def test_names_that_differ_by_case_alone_are_told_so(tmp_path):
+    with pytest.raises(InputError, match="3 names differ by upper and lower case alone"):
+        labels(tmp_path, "cell,type\nCELL_1,a\nCell_2,b\nCELL_3,c\n")

@@ -197,3 +197,37 @@ def test_what_spreadsheets_write_behind_and_below_a_table(tmp_path, behind):
 def test_a_named_column_without_values_is_no_end_of_rows(tmp_path):
     with pytest.raises(InputError, match=r"an empty cell in row 'Actb'.*column 'cell_3'"):
         read_text(tmp_path, "gene,cell_1,cell_2,cell_3,\nActb,3,1,,\nSox2,0,5,,\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sep=;\n" + PLAIN.replace(",", ";"), "1 lines before the header"),
+        ('"sep=,"\r\n' + PLAIN.replace("\n", "\r\n"), "1 lines before the header"),
+        (PLAIN.replace(",", "|"), ""),
+        (PLAIN.replace(",", " | "), ""),
+        ("'gene','cell_1','cell_2'\n'Actb',3,1\n'Gapdh',0,5\n'Sox2',12,0\n", ""),
+        ("#1.2\n3\t2\nName\tDescription\tcell_1\tcell_2\nActb\ta\t3\t1\nGapdh\tb\t0\t5\nSox2\tc\t12\t0\n", "as GCT"),
+    ],
+    ids=["sep=;", "quoted sep=,", "|", "spaces around |", "single quotes", "GCT"],
+)
+def test_more_dialects(tmp_path, text, said):
+    assert said in " ".join(right(tmp_path, text).notes)
+
+
+def test_a_single_column_of_r(tmp_path):
+    data, values = read_text(tmp_path, '"cell_1"\n"Actb" 3\n"Gapdh" 0\n"Sox2" 12\n')
+    assert values == RIGHT[:1]
+    assert data.var_names.tolist() == GENES
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tracking_id\tclass_code\tnearest_ref_id\tgene_id\tFPKM\nActb\t-\t-\tActb\t3.5\n", ["Cufflinks", "cuffnorm"]),
+        ("## BD\nCell_Index\tGene\tRSEC_Reads\tRaw_Molecules\n17\tActb\t3\t1\n", ["Expression_Data.st", "MolsPerCell"]),
+        ("#1.3\n1\t2\t1\t0\nid\tsymbol\tc1\tc2\na\tActb\t3\t1\n", ["GCT of version 1.3", "cmapPy"]),
+    ],
+)
+def test_tables_that_are_no_matrices_are_named(tmp_path, text, words):
+    test_refused_with_the_way(tmp_path, text, words)
