@@ -63,6 +63,10 @@ class Sample:
         """(n_cells,) sums of values of each cell."""
         return np.bincount(self.cells, weights=values, minlength=self.n_cells).astype(np.float64)
 
+    def spread(self, telling: npt.NDArray[np.bool_]) -> bool:
+        """Whether at least half of the cells that hold values hold one of those that tell."""
+        return 2 * len(np.unique(self.cells[telling])) >= len(np.unique(self.cells))
+
     @cached_property
     def rounding(self) -> Values:
         """(n,) how far each value may lie from what it was before it was stored: 16 bits, or a few digits."""
@@ -129,7 +133,7 @@ class Undone:
         """
         given = self.sample.values
         telling = (given != np.rint(given)) & (self.values < _TELLING_COUNT) & (self.rounding < rounding)
-        if telling.sum() < _TELLING_VALUES:
+        if telling.sum() < _TELLING_VALUES or not self.sample.spread(telling):
             return 0.0
         nearest = np.rint(self.values[telling])
         allowed = 1.5 * self.rounding[telling]
@@ -147,7 +151,8 @@ class Undone:
         smallest = np.minimum.reduceat(self.values, starts)
         ratios = self.values / np.repeat(smallest, np.diff(starts, append=len(self.values)))
         off = ratios * self.rounding / self.values * 2
-        telling = (ratios > _MULTIPLES[0]) & (ratios < _MULTIPLES[1]) & (off < 0.04)
+        given = self.sample.values  # 2^k - 1 of whole numbers are multiples of the smallest without being logged
+        telling = (given != np.rint(given)) & (ratios > _MULTIPLES[0]) & (ratios < _MULTIPLES[1]) & (off < 0.04)
         if telling.sum() < max(_FEWEST_MULTIPLES, 0.2 * len(ratios)):
             return 0.0
         return float(np.mean(np.abs(ratios - np.rint(ratios))[telling] < 0.03 + off[telling]))

@@ -8,12 +8,17 @@ from math import e, inf, isclose, log
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scgnn2_engine.io.evidence.logarithms import SAME_TOTAL, Sample, Shown, Values, logged_twice, shown_base
 from scgnn2_engine.types import Matrix, Scale
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
 _LOG_CEILING = 30.0  # ln(1 + x) of 30 is an expression of 1e13; even log2 of the largest libraries stays below
+_MOSTLY_WHOLE = (
+    0.9  # counts, unless the rest becomes whole in most cells by one base: log2 of counts of 1 and 3 is whole
+)
+_SEVERAL = 5  # cells; in fewer, any gene may be fractional throughout
 _WHOLE_SHARE = 0.2  # expected counts are whole wherever no read was shared; rounded normalised values are 1-10 %
 _LARGEST_TWICE = 4.0  # ln(1 + ln(1 + x)) of 4 is an expression of 1e23; log2 of log2 of a million is 4.4
 _SMALL, _LARGE = 1.0, 14.0  # ln(1 + 1e6) is 13.8, and a million is the largest total that tools normalise to
@@ -34,6 +39,11 @@ _DOUBT_SMALL = (
 _DOUBT_LARGE = (
     "Values up to {top:.3g} are large for natural logarithms ({undone:.2g} with it undone): if they are log2(1 + x) of "
     "TPM or FPKM, --load_scale log2 takes them so."
+)
+
+_FOREIGN = (
+    "All values are whole but those of {n} of the {n_vars} genes (number {which}), which seem to describe cells (logged"
+    " totals and the like): take them out of the matrix, or they count as genes."
 )
 
 LOGARITHMS = {"log2": 2.0, "log10": 10.0}
@@ -69,7 +79,8 @@ class ScaleVerdict:
 def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
     """Say on which scale a non-negative matrix is.
 
-    Whole numbers are counts. Values up to 30 that are mostly not whole are logged. Among larger ones, a good share of
+    Whole numbers are counts, also where a few are not whole (reads shared between genes, columns that describe cells).
+    Values up to 30 that are mostly not whole are logged. Among larger ones, a good share of
     whole numbers means expected counts (RSEM, Salmon: whole where no read was shared between genes), unless all cells
     have the same total; the rest is normalised. Which logarithm was taken shows where only one base gives whole
     numbers, equal totals, or whole multiples of the smallest value of a cell; see
@@ -97,10 +108,21 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
     whole, top = float(np.mean(values == np.rint(values))), float(values.max())
     if whole == 1.0:
         return ScaleVerdict("counts", f"Scale counts: all values are whole numbers (largest {top:g}).")
+    foreign, rest = _foreign_columns(rows, whole)
+    if rest == 1.0:
+        found = ", ".join(str(1 + column) for column in foreign[:5]) + ", …" * (len(foreign) > 5)
+        return ScaleVerdict(
+            "counts",
+            f"Scale counts: {whole:.2%} of the non-zero values are whole (largest {top:g}).",
+            _FOREIGN.format(n=len(foreign), n_vars=expression.shape[1], which=found),
+        )
     totals = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
     alike = _same(totals)
-    few = Sample.of(expression[cells[:: -(-len(cells) // _CELLS_UNDONE)]])
+    looked_at = expression[cells[:: -(-len(cells) // _CELLS_UNDONE)]]
+    few = Sample.of(looked_at[:, np.setdiff1d(np.arange(expression.shape[1]), foreign)] if len(foreign) else looked_at)
     shown = shown_base(few, told, totals_alike=alike) if top <= _LOG_CEILING and len(few.values) else None
+    if shown is None and rest >= _MOSTLY_WHOLE:
+        return ScaleVerdict("counts", f"Scale counts: {whole:.2%} of the non-zero values are whole (largest {top:g}).")
     if alike and shown is None:
         return ScaleVerdict("normalised", f"Scale normalised: every cell has the total {float(np.median(totals)):.6g}.")
     if shown is not None:
@@ -189,7 +211,7 @@ def take_scale(expression: Matrix, asked: str = "auto", told: float | None = Non
 
 def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
     doubt = f"uns['log1p'] says that the logarithm was taken, but the values look {verdict.scale} and were taken so."
-    return Taken(expression, verdict.scale, verdict.reason, _some(doubt if told else ""))
+    return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning) + _some(doubt if told else ""))
 
 
 def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
@@ -272,3 +294,24 @@ def _doubt(sample: Sample, top: float, told: float) -> str:
 def _same(totals: Values) -> bool:
     totals = totals[totals > 0]
     return len(totals) >= 3 and float(np.std(totals)) <= SAME_TOTAL * float(np.mean(totals))
+
+
+def _foreign_columns(rows: Matrix, whole_share: float) -> tuple[npt.NDArray[np.int64], float]:
+    """Columns that are hardly ever whole among columns that nearly always are, and the share of whole values beside.
+
+    Only a few that hold values in most of several cells can be told from genes; else there are none, and the share is
+    ``whole_share``, that of all values.
+    """
+    nothing = np.empty(0, dtype=np.int64), whole_share
+    if rows.shape[0] < _SEVERAL or whole_share < _WHOLE_SHARE:
+        return nothing
+    if isinstance(rows, np.ndarray):
+        there, whole = np.count_nonzero(rows, axis=0), np.count_nonzero((rows != 0) & (rows == np.rint(rows)), axis=0)
+    else:
+        there = np.bincount(rows.indices[rows.data != 0], minlength=rows.shape[1])
+        whole = np.bincount(rows.indices[(rows.data != 0) & (rows.data == np.rint(rows.data))], minlength=rows.shape[1])
+    apart = (2 * whole < there) & (2 * there > rows.shape[0])
+    rest = float(whole[~apart].sum() / max(1, there[~apart].sum()))
+    if not apart.any() or 4 * apart.sum() > np.count_nonzero(there) or rest < _MOSTLY_WHOLE:
+        return nothing
+    return np.flatnonzero(apart), rest

@@ -243,3 +243,51 @@ def test_logarithms_of_expected_counts_are_recognised():
     assert not taken.normalised
     assert taken.expression == pytest.approx(np.log1p(expected), rel=1e-5)
     assert "log2(1 + x), with which many values become whole numbers" in taken.warnings[0]
+
+
+SHALLOW = np.random.default_rng(3).poisson(0.1, (200, 300)).astype(np.float32)
+
+
+@pytest.mark.parametrize("counts", [np.minimum(COUNTS, 30), SHALLOW], ids=["deep", "shallow"])
+@pytest.mark.parametrize("share", [0.0005, 0.01, 0.1])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_counts_stay_counts_where_a_few_reads_were_shared(counts, share, sparse):
+    random = np.random.default_rng(5)
+    parts = np.round(random.uniform(0.1, 0.9, counts.shape), 3)
+    given = (counts - parts * ((random.random(counts.shape) < share) & (counts > 0))).astype(np.float32)
+    taken = take_scale(sp.csr_matrix(given) if sparse else given)
+    assert taken.scale == "counts"
+    assert taken.warnings == ()
+    assert np.array_equal(taken.expression.toarray() if sparse else taken.expression, given)
+
+
+@pytest.mark.parametrize("base", [2, np.e, 10])
+def test_logarithms_of_shallow_counts_are_logged_though_most_are_whole(base):
+    taken = take_scale((np.log1p(SHALLOW) / np.log(base)).astype(np.float32))
+    assert (taken.scale, taken.normalised) == ("logged", False)
+    assert taken.expression == pytest.approx(np.log1p(SHALLOW), rel=1e-5)
+
+
+def described(counts, base):
+    """Counts with a column of logged totals and one of logged numbers of genes at the end."""
+    logged = np.log1p([counts.sum(1), np.count_nonzero(counts, axis=1)]).T / np.log(base)
+    return np.hstack([counts, logged]).astype(np.float32)
+
+
+@pytest.mark.parametrize("cells", [8, 200])
+@pytest.mark.parametrize("base", [2, np.e, 10])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_logged_totals_among_counts_do_not_make_them_logged(cells, base, sparse):
+    given = described(np.minimum(COUNTS, 30)[:cells], base)
+    taken = take_scale(sp.csr_matrix(given) if sparse else given)
+    assert taken.scale == "counts"
+    assert np.array_equal(taken.expression.toarray() if sparse else taken.expression, given)
+    (warning,) = taken.warnings
+    assert "those of 2 of the 302 genes (number 301, 302)" in warning
+
+
+def test_logged_totals_among_logarithms_of_other_genes_are_no_reason():
+    given = described(np.minimum(COUNTS, 30), np.e)
+    given[:, :300] = np.log2(1 + given[:, :300])
+    taken = take_scale(given)
+    assert taken.expression[:, :300] == pytest.approx(np.log1p(np.minimum(COUNTS, 30)), rel=1e-5)
