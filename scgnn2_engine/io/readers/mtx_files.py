@@ -37,7 +37,10 @@ _PHRASES: dict[Words, tuple[Role, int]] = {
     tuple(phrase.split()): (role, rank) for role, phrases in _ROLES.items() for rank, phrase in enumerate(phrases)
 }
 _MATRIX_WORDS = frozenset({"matrix", "counts", "count", "mtx", "dge", "expression", "data"})
-_SAYS_NO_SAMPLE = frozenset({"x", "m", "expr", "exprs", "umi", "umis", "raw", "norm", "normalized", "sparse", "all"})
+_SAYS_NO_SAMPLE = frozenset({
+    "x", "m", "my", "sc", "cell", "cells", "gene", "genes", "expr", "exprs", "umi", "umis", "raw", "norm", "normalized",
+    "sparse", "all",
+})  # fmt: skip
 _SAYS_MATRIX = re.compile(rf"(^|[._\-\s]+)({'|'.join(_MATRIX_WORDS)})(?=[._\-\s]|$)", re.IGNORECASE)
 
 
@@ -149,7 +152,7 @@ def _of_another(left: Words, plain: Words, role: Role) -> bool:
     The genes may be those of a series, whatever it is called; the cells are those of a sample.
     """
     numbered = [(one, other) for one, other in zip_longest(left, plain, fillvalue="") if one != other]
-    if numbered and all(one.rstrip(_DIGITS) == other.rstrip(_DIGITS) != "" for one, other in numbered):
+    if plain and numbered and all(one.rstrip(_DIGITS) == other.rstrip(_DIGITS) for one, other in numbered):
         return True
     return role == "cells" and bool(set(plain) - _SAYS_NO_SAMPLE) and set(left).isdisjoint(plain)
 

@@ -177,6 +177,8 @@ def test_what_is_no_gene_is_left_out_or_refused_by_name(tmp_path):
         ("counts.mtx", "colnames.txt", "rownames.txt"),
         ("E-1.counts.mtx", "E-1.counts.mtx_cols", "E-1.counts.mtx_rows"),
         ("T_cells_matrix.mtx", "T_cells_barcodes.tsv", "GSE1_features.tsv"),
+        ("gene_counts.mtx", "GSE1_cells.txt", "GSE1_genes.txt"),
+        ("GSE1_UMI.mtx", "GSE1_barcodes_filtered.tsv", "GSE1_genes.tsv"),
     ],
 )
 def test_a_matrix_alone_is_read_with_what_stands_beside_it(tmp_path, names):
@@ -189,20 +191,23 @@ def test_a_matrix_alone_is_read_with_what_stands_beside_it(tmp_path, names):
 
 
 @pytest.mark.parametrize(
-    ("barcodes", "features"),
+    ("matrix", "barcodes", "features"),
     [
-        ("S10_barcodes.tsv", "S10_genes.tsv"),
-        ("S1_barcodes.tsv", "S10_genes.tsv"),
-        ("S10_barcodes.tsv", "genes.tsv"),
-        ("stim_barcodes.tsv", "stim_genes.tsv"),
+        ("S1_matrix.mtx", "S10_barcodes.tsv", "S10_genes.tsv"),
+        ("S1_matrix.mtx", "S1_barcodes.tsv", "S10_genes.tsv"),
+        ("S1_matrix.mtx", "S10_barcodes.tsv", "genes.tsv"),
+        ("S_matrix.mtx", "S_2_barcodes.tsv", "S_2_genes.tsv"),
+        ("S-1.mtx", "S-2_barcodes.tsv", "genes.tsv"),
+        ("S1_matrix.mtx", "stim_barcodes.tsv", "stim_genes.tsv"),
     ],
 )
-def test_names_of_another_sample_are_not_taken(tmp_path, barcodes, features):
-    (tmp_path / "S1_matrix.mtx").write_text(GENES_IN_ROWS)
+def test_names_of_another_sample_are_not_taken(tmp_path, matrix, barcodes, features):
+    (tmp_path / matrix).write_text(GENES_IN_ROWS)
     (tmp_path / barcodes).write_text(BARCODES)
     (tmp_path / features).write_text(FEATURES)
-    with pytest.raises(InputError, match=r"lacks .*S1_barcodes.tsv and S1_features.tsv"):
-        read(tmp_path / "S1_matrix.mtx")
+    stem = matrix.removesuffix(".mtx").removesuffix("_matrix")
+    with pytest.raises(InputError, match=rf"lacks .*{stem}_barcodes.tsv and {stem}_features.tsv"):
+        read(tmp_path / matrix)
 
 
 def test_a_matrix_without_names_says_what_is_missing(tmp_path):
