@@ -23,7 +23,7 @@ from scgnn2_engine.io.memory import available_memory, require_memory
 from scgnn2_engine.io.start import cannot_read
 from scgnn2_engine.io.storage.hdf5_storage import check_storage, outside
 from scgnn2_engine.io.storage.sparse_structure import Axis, check_lengths, compressed
-from scgnn2_engine.io.storage.zarr_storage import check_codecs, open_zarr
+from scgnn2_engine.io.storage.zarr_storage import check_codecs, check_no_gap, open_zarr
 
 _TEXT = 100
 """Bytes that a short text takes in memory, as an object of Python."""
@@ -194,7 +194,14 @@ class Store:
         values = np.asarray(data[:])
         if dtype is not None:
             values = values.astype(dtype, copy=False)  # before more is read: the stored form is freed by it
-        return compressed(values, np.asarray(indices[:]), np.asarray(indptr[:]), shape, by=by, what=self.called(where))
+        what = self.called(where)
+        made = compressed(values, np.asarray(indices[:]), np.asarray(indptr[:]), shape, by=by, what=what)
+        if any(not hasattr(part, "id") and part.nchunks_initialized < part.nchunks for part in (indices, indptr)):
+            once = made.copy()  # a part of zeros need not be there, but no entry stands twice where it was one
+            once.sum_duplicates()
+            for part, name in ((indices, "indices"), (indptr, "indptr")) if once.nnz < made.nnz else ():
+                check_no_gap(part, self.called(f"{where}/{name}"))
+        return made
 
     def matrix(self, element: Any, where: str, *, shape: tuple[int, int] | None = None) -> Any:
         """A matrix of numbers, dense or sparse, as it is stored; raises what these do."""

@@ -59,6 +59,9 @@ def test_a_folder_that_was_copied_in_part(tmp_path, zarr_format, sparse):
     if sparse:
         with pytest.raises(InputError, match=r"\(X/data\) lacks 1 of its parts.*copied in part"):
             read(without("X/data"))
+        shutil.rmtree(tmp_path / "part.zarr")
+        with pytest.raises(InputError, match=r"\(X/indices\) lacks 1 of its parts.*copied in part"):
+            read(without("X/indices"))
     else:
         said = read(without("X")).warnings
         assert any("(X) lacks 1 of its 1 parts, which are read as" in sentence for sentence in said)
