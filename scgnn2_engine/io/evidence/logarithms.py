@@ -17,6 +17,10 @@ BASES = (e, 2.0, 10.0)
 SAME_TOTAL = 2e-3
 """Relative spread of the cells' totals that only a normalisation produces."""
 
+NOT_LOGGED = 1.0
+"""Stands for a base where the values are taken as they are."""
+
+_CLEARLY, _NOISE = 10.0, 1e-6  # the best fit of totals against the second, and what float32 leaves of equal ones
 _CEILING = 50.0  # exponents above it would overflow, and no logarithm is as large
 _TELLING_COUNT, _TELLING_VALUES = 100, 5  # four digits of log2 give counts up to 100 to 0.01
 _CHANCE = -4.0  # log10 of the chance that so many different values, as rounded as they are, are whole by accident
@@ -112,19 +116,26 @@ class Undone:
         values = np.expm1(np.minimum(exponents, 2 * _CEILING))
         return cls(sample, values, (values + 1) * log(base) * sample.rounding)
 
+    @classmethod
+    def nothing(cls, sample: Sample) -> Undone:
+        """The values as they stand."""
+        return cls(sample, sample.values, sample.rounding)
+
     @cached_property
-    def total(self) -> float:
-        """The total that every cell has, or 0 where they differ."""
+    def totals(self) -> tuple[float, float]:
+        """The total that every cell has, or 0 where they differ, and how far they lie apart for that total."""
         totals = self.sample.totals(self.values)
         totals = totals[totals > 0]
         if not len(totals):
-            return 0.0
-        middle = float(np.median(totals))
+            return 0.0, 0.0
+        total = float(np.median(totals))
         allowed = SAME_TOTAL + float(np.median(self.rounding / (self.values + 1)))
         if len(totals) >= _FEWEST_CELLS:
-            return middle if float(np.std(totals)) <= allowed * float(np.mean(totals)) else 0.0
-        usual = min(_USUAL_TOTALS, key=lambda total: abs(total - middle))
-        return usual if np.all(np.abs(totals / usual - 1) <= allowed) else 0.0
+            apart = float(np.std(totals) / np.mean(totals))
+        else:
+            total = min(_USUAL_TOTALS, key=lambda usual: abs(usual - total))
+            apart = float(np.max(np.abs(totals / total - 1)))
+        return (total, apart) if apart <= allowed else (0.0, apart)
 
     def whole(self, rounding: float) -> float:
         """Share of the telling values that are whole.
@@ -167,7 +178,34 @@ class Shown:
     of_counts: bool = False
 
 
-def shown_base(sample: Sample, told: float = e, *, totals_alike: bool = False) -> Shown | None:
+def bases_of_equal_totals(sample: Sample, told: float = e) -> dict[float, float]:
+    """The bases with whose logarithm undone every cell has the same total, and that total.
+
+    The base :data:`NOT_LOGGED` stands for the values as they are. Cells that share all their values in another order
+    (quantile normalisation) have equal totals whatever the base, which then tell nothing; of values so small that all
+    logarithms of 1 + x are alike, or of cells that hardly differ, one base must fit ten times as well.
+
+    Examples
+    --------
+    >>> expression = np.array([[2.0, 5.0, 3.0], [1.0, 1.0, 8.0], [4.0, 0.5, 5.5]])
+    >>> bases_of_equal_totals(Sample.of(np.log2(1 + expression)))
+    {2.0: 10.0}
+    >>> sorted(bases_of_equal_totals(Sample.of(np.sort(expression[:1]).repeat(3, axis=0))))
+    [1.0, 2.0, 2.718281828459045, 10.0]
+    """
+    undone = {NOT_LOGGED: Undone.nothing(sample)} | {
+        base: Undone.of(sample, base) for base in dict.fromkeys((*BASES, told))
+    }
+    fits = {base: one.totals for base, one in undone.items() if one.totals[0]}
+    if len(fits) > 1:
+        best, second = sorted(fits, key=lambda base: fits[base][1])[:2]
+        clear = fits[second][1] > _CLEARLY * max(fits[best][1], _NOISE)
+        if clear and (best != NOT_LOGGED or sample.values.max() <= 1):  # means of ties leave equal totals as they stand
+            return {best: fits[best][0]}
+    return {base: total for base, (total, _) in fits.items()}
+
+
+def shown_base(sample: Sample, told: float = e) -> Shown | None:
     """The base of the logarithm that explains the values, where the other bases do not; None where nothing tells.
 
     Parameters
@@ -176,8 +214,6 @@ def shown_base(sample: Sample, told: float = e, *, totals_alike: bool = False) -
         Non-zero values, none above 50.
     told
         A base to be tried beside e, 2 and 10.
-    totals_alike
-        The cells have the same total as they stand, so they are not logged unless natural logarithms explain more.
 
     Examples
     --------
@@ -186,11 +222,10 @@ def shown_base(sample: Sample, told: float = e, *, totals_alike: bool = False) -
     Shown(base=2.0, why='all values become whole numbers', of_counts=True)
     """
     undone = {base: Undone.of(sample, base) for base in dict.fromkeys((*BASES, told))}
-    for base, one in undone.items():
-        if one.total:
-            return Shown(base, f"every cell gets the total {one.total:.6g}")
-        if totals_alike:
-            return None
+    equal = bases_of_equal_totals(sample, told)
+    if len(equal) == 1 and NOT_LOGGED not in equal:
+        ((base, total),) = equal.items()
+        return Shown(base, f"every cell gets the total {total:.6g}")
     evidence = (
         ([one.whole(_ROUGH) for one in undone.values()], _SURE, _UNSURE, "all values become whole numbers", True),
         (
@@ -203,6 +238,8 @@ def shown_base(sample: Sample, told: float = e, *, totals_alike: bool = False) -
         ([one.multiples for one in undone.values()], _SURE, _UNSURE, _MULTIPLE, False),
     )
     for shares, enough, too_many, why, of_counts in evidence:
+        if not of_counts and NOT_LOGGED in equal:
+            break
         *others, best = sorted(shares)
         if best >= enough and max(others) < too_many:
             return Shown(list(undone)[shares.index(best)], why, of_counts)

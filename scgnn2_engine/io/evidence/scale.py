@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.io.evidence.logarithms import SAME_TOTAL, Sample, Shown, Values, logged_twice, shown_base
+from scgnn2_engine.io.evidence.logarithms import (
+    SAME_TOTAL,
+    Sample,
+    Shown,
+    Values,
+    bases_of_equal_totals,
+    logged_twice,
+    shown_base,
+)
 from scgnn2_engine.types import Matrix, Scale
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
@@ -20,8 +28,10 @@ _MOSTLY_WHOLE = (
 )
 _SEVERAL = 5  # cells; in fewer, any gene may be fractional throughout
 _WHOLE_SHARE = 0.2  # expected counts are whole wherever no read was shared; rounded normalised values are 1-10 %
-_LARGEST_TWICE = 4.0  # ln(1 + ln(1 + x)) of 4 is an expression of 1e23; log2 of log2 of a million is 4.4
-_SMALL, _LARGE = 1.0, 14.0  # ln(1 + 1e6) is 13.8, and a million is the largest total that tools normalise to
+_LARGEST_TWICE = 5.0  # log2(1 + log2(1 + x)) of a million is 4.4, and of the largest libraries below 5
+_TINY = 1.0
+_SMALL, _MANY = 3.1, 1000  # ln(1 + log2(1 + 1e6)) is 3.04; logged once, an expression of 20 as the largest of many
+_LARGE = 14.0  # ln(1 + 1e6) is 13.8, and a million is the largest total that tools normalise to
 _NATURAL = "Scale logged, natural logarithm assumed"
 _NOT_NORMALISED = ", so cells were never normalised"
 _OTHER = (
@@ -41,6 +51,11 @@ _DOUBT_LARGE = (
     "TPM or FPKM, --load_scale log2 takes them so."
 )
 
+_ANY_BASE = (
+    "Every cell has the same total whichever logarithm is undone (as quantile normalisation leaves them), so nothing"
+    " tells the base: expression of microarrays (RMA) is log2, which --load_scale log2 takes so."
+)
+
 _FOREIGN = (
     "All values are whole but those of {n} of the {n_vars} genes (number {which}), which seem to describe cells (logged"
     " totals and the like): take them out of the matrix, or they count as genes."
@@ -49,6 +64,8 @@ _FOREIGN = (
 LOGARITHMS = {"log2": 2.0, "log10": 10.0}
 """Scales of 1 + x that are brought to the natural logarithm, and their bases."""
 
+
+_BASES_BY_NAME = LOGARITHMS | {"e": e, "ln": e, "natural": e, "log1p": e}
 
 AS_STORED = "as stored"
 """Asked for where values are to be written again, and none may change."""
@@ -120,10 +137,12 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
     alike = _same(totals)
     looked_at = expression[cells[:: -(-len(cells) // _CELLS_UNDONE)]]
     few = Sample.of(looked_at[:, np.setdiff1d(np.arange(expression.shape[1]), foreign)] if len(foreign) else looked_at)
-    shown = shown_base(few, told, totals_alike=alike) if top <= _LOG_CEILING and len(few.values) else None
+    small = top <= _LOG_CEILING and len(few.values) > 0
+    shown = shown_base(few, told) if small else None
+    any_base = alike and small and len(bases_of_equal_totals(few, told)) > 1
     if shown is None and rest >= _MOSTLY_WHOLE:
         return ScaleVerdict("counts", f"Scale counts: {whole:.2%} of the non-zero values are whole (largest {top:g}).")
-    if alike and shown is None:
+    if alike and shown is None and not any_base:
         return ScaleVerdict("normalised", f"Scale normalised: every cell has the total {float(np.median(totals)):.6g}.")
     if shown is not None:
         warning = "" if shown.base == e else _OTHER.format(name=name_of(shown.base), why=shown.why, base=shown.base)
@@ -131,7 +150,7 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
         return ScaleVerdict("logged", f"{_NATURAL}{because}.", warning, shown)
     if top <= _LOG_CEILING and whole < 0.5:
         reason = f"{_NATURAL}: values are not whole and none is above {top:.3g}."
-        return ScaleVerdict("logged", reason, _doubt(few, top, told))
+        return ScaleVerdict("logged", reason, _ANY_BASE if any_base else _doubt(few, top, told))
     if whole >= _WHOLE_SHARE:
         return ScaleVerdict(
             "counts", f"Scale counts: {whole:.0%} of the non-zero values are whole (expected counts, largest {top:g})."
@@ -254,7 +273,7 @@ def log_base(uns: Mapping[str, Any]) -> float | None:
 
     Examples
     --------
-    >>> log_base({"log1p": {"base": 2}}), log_base({"log1p": {}}) == e, log_base({})
+    >>> log_base({"log1p": {"base": "log2"}}), log_base({"log1p": {}}) == e, log_base({})
     (2.0, True, None)
     """
     described = uns.get("log1p")
@@ -264,7 +283,8 @@ def log_base(uns: Mapping[str, Any]) -> float | None:
     if named is None:
         return e
     try:
-        base = float(np.asarray(named).reshape(-1)[0])
+        first = np.asarray(named).reshape(-1)[0]
+        base = _BASES_BY_NAME.get(str(first).strip().lower()) or float(first)
     except (IndexError, TypeError, ValueError):
         return None
     return (e if isclose(base, e, rel_tol=1e-6) else base) if 1 < base < inf else None
@@ -286,7 +306,7 @@ def _doubt(sample: Sample, top: float, told: float) -> str:
     why = logged_twice(sample) if top <= _LARGEST_TWICE else ""
     if why:
         return _TWICE.format(why=why)
-    if top <= _SMALL:
+    if top <= _TINY or (top <= _SMALL and len(sample.values) >= _MANY):
         return _DOUBT_SMALL.format(top=top)
     return _DOUBT_LARGE.format(top=top, undone=np.expm1(top)) if top > _LARGE and told == e else ""
 

@@ -291,3 +291,57 @@ def test_logged_totals_among_logarithms_of_other_genes_are_no_reason():
     given[:, :300] = np.log2(1 + given[:, :300])
     taken = take_scale(given)
     assert taken.expression[:, :300] == pytest.approx(np.log1p(np.minimum(COUNTS, 30)), rel=1e-5)
+
+
+ALIKE = np.sort(np.log2(1 + np.random.default_rng(6).lognormal(4, 2, 300)))
+
+
+@pytest.mark.parametrize("cells", [4, 30])
+def test_equal_quantiles_tell_no_base(cells):
+    random = np.random.default_rng(7)
+    given = np.array([random.permutation(ALIKE) for _ in range(cells)]).astype(np.float32)
+    taken = take_scale(given)
+    assert taken.scale == "logged"
+    (warning,) = taken.warnings
+    assert "whichever logarithm is undone" in warning
+    assert "--load_scale log2" in warning
+
+
+@pytest.mark.parametrize("base", [2, np.e, 10])
+def test_logarithms_of_counts_of_replicates_are_undone(base):
+    counts = np.random.default_rng(8).poisson(np.random.default_rng(9).lognormal(4, 1.5, 800), (4, 800))
+    taken = take_scale((np.log1p(counts) / np.log(base)).astype(np.float32))
+    assert (taken.scale, taken.normalised) == ("logged", False)
+    assert taken.expression == pytest.approx(np.log1p(counts), rel=1e-5)
+
+
+@pytest.mark.parametrize("total", [1, 100])
+def test_small_values_of_one_total_are_normalised(total):
+    taken = take_scale((COUNTS / TOTALS * total).astype(np.float32))
+    assert taken.scale == "normalised"
+    assert f"every cell has the total {total}." in taken.note
+
+
+ALL_TPM = COUNTS / LENGTHS / (COUNTS / LENGTHS).sum(1, keepdims=True) * 1e6
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.log1p(np.log1p(TPM)),
+        np.log1p(np.log2(1 + TPM)),
+        np.log2(1 + np.log2(1 + ALL_TPM)),
+        np.log1p(np.log1p(np.log1p(ALL_TPM))),
+    ],
+    ids=["some genes", "log2 first", "log2 twice", "three times"],
+)
+def test_logarithms_of_logarithms_are_doubted(values):
+    (warning,) = take_scale(values.astype(np.float32)).warnings
+    assert "taken twice" in warning
+
+
+@pytest.mark.parametrize("name", ["log2", "2", "ln", "log10"])
+def test_the_base_in_uns_may_be_a_name(name):
+    base = {"log2": 2, "2": 2, "ln": np.e, "log10": 10}[name]
+    adata = AnnData((np.log1p(TPM) / np.log(base)).astype(np.float32), uns={"log1p": {"base": name}})
+    assert from_anndata(adata).expression == pytest.approx(np.log1p(TPM), rel=1e-5)
