@@ -149,7 +149,7 @@ def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
             advice="Wrap a data frame or an array whose rows are cells: sc2.from_anndata(anndata.AnnData(df)).",
         )
     load = load or RunParams().load
-    return finish(found_in_anndata(adata, layer=load.layer), load)
+    return finish(found_in_anndata(adata, layer=load.layer, genes_only=True), load)
 
 
 def read_dataset(params: RunParams, data: Data | None = None) -> Dataset:

@@ -39,7 +39,8 @@ def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
             )
         found = from_table(content.value, str(path), load)
     else:
-        found = found_in_anndata(_with_data(content.value, load), layer=load.layer, source=str(path))
+        adata = _with_data(content.value, load)
+        found = found_in_anndata(adata, layer=load.layer, source=str(path), genes_only=True)
     taken = f"Object {content.name} ({content.kind})." if content.name else f"An R object of class {content.kind}."
     lost = tuple(f"Not carried over from R: {phrase}." for phrase in content.lost)
     return replace(found, notes=(taken, *found.notes, *lost))

@@ -9,9 +9,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io import dataset_to_anndata, from_anndata, read
-from scgnn2_engine.io.assemble import finish
 from scgnn2_engine.io.demo import demo
-from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.simulation import simulate
 
@@ -174,7 +172,7 @@ def mixed(kinds, column="feature_types"):
 
 def brought(adata, how, tmp_path, load=None):
     if how == "memory":
-        return finish(found_in_anndata(adata, genes_only=True), load or RunParams().load)
+        return from_anndata(adata, load)
     (adata.write_zarr if how == "zarr" else adata.write_h5ad)(tmp_path / f"data.{how}")
     return read(tmp_path / f"data.{how}", load)
 
