@@ -100,18 +100,27 @@ class Readers:
         """
         process = self._idle.get()
         if process is None or process.poll() is not None:
-            process = self._started()
-        over = threading.Timer(seconds, _end, (process,))
-        over.start()
+            try:
+                process = self._started()
+            except OSError:  # no more processes, or memory: the next one may try again
+                self._idle.put(None)
+                raise
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()  # before the end, by which the exchange is over
+            _end(process)
+
+        timer = threading.Timer(seconds, give_up)
+        timer.start()
         try:
             answer = _exchange(process, request)
         finally:
-            in_time = not over.finished.is_set()
-            over.cancel()
-            if process.poll() is not None or not in_time:
+            timer.cancel()
+            if process.poll() is not None or late.is_set():
                 _end(process)
             self._idle.put(process if process.poll() is None else None)
-        if not in_time:
+        if late.is_set():
             raise InputError(
                 f"{what} took too long to be read.",
                 expected=f"at most {seconds:,.0f} seconds",
