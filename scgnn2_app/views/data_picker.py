@@ -16,7 +16,7 @@ from scgnn2_app.controls.draft import Draft
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
 from scgnn2_app.runs.reader import summarise
-from scgnn2_app.runs.source_summary import SourceSummary, expected_seconds
+from scgnn2_app.runs.source_summary import SourceSummary, summary_seconds
 from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, uploads
 from scgnn2_app.session import Session
 from scgnn2_app.sources.server_files import READABLE, browse
@@ -342,12 +342,8 @@ class DataPicker(pn.viewable.Viewer):
     def _show(self, summary: SourceSummary) -> None:
         seconds = summary.seconds
         if not self._draft.problem:
-            params = self._draft.params()
-            n_vars = summary.n_vars
-            if params.preprocess.top_gene_select > 0:
-                n_vars = min(n_vars, params.preprocess.top_gene_select)
             earlier = self._context.manager.runs(self._context.owner)
-            seconds, _ = expected_seconds(summary.n_obs, n_vars, params, earlier)
+            seconds = summary_seconds(summary, self._draft.params(), earlier).seconds
         need, free = summary.memory / 2**30, summary.memory_free / 2**30
         lines = [
             f"<b>{html.escape(summary.text)}</b>",

@@ -105,7 +105,7 @@ def test_a_run_that_is_over_corrects_the_expected_time(
     app: App, scripted_worker: Path, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait_until(lambda: app.picker.summary)
-    monkeypatch.setattr("scgnn2_app.views.data_picker.expected_seconds", lambda *_: ((4321.0, 4321.0), ""))
+    monkeypatch.setattr("scgnn2_app.runs.source_summary.expected_seconds", lambda *_: ((4321.0, 4321.0), ""))
     app._name.value = "quick"
     press(app.run_bar.run)
     wait_until(lambda: (app.tick(), app.run_bar._state.label == "done")[1])
