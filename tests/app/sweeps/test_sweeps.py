@@ -201,11 +201,9 @@ def test_the_clock_runs_while_the_first_trial_does(sweeps, wait_until):
 
 def test_a_time_budget_ends_it(sweeps):
     (sweeps.workspace.folder / "hold").touch()
-    began = time.monotonic()
     info = finished(sweeps, start(sweeps, n_trials=50, seconds=1.0))
     assert info.state == "done"
     assert "time was up after 0 trials" in info.reason
-    assert time.monotonic() - began < 30
     assert {trial.state for trial in info.trials} == {"stopped"}
 
 

@@ -7,7 +7,6 @@ import gzip
 import lzma
 import random
 import struct
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,13 +40,11 @@ def plain(path: Path) -> bytes:
 
 
 def read_or_refused(data: bytes, name: str = "") -> str:
-    start = time.perf_counter()
     try:
         read_r(data, object_name=name, max_memory=SMALL)
         outcome = "read"
     except REFUSALS as error:
         outcome = type(error).__name__
-    assert time.perf_counter() - start < 2
     return outcome
 
 
@@ -130,10 +127,8 @@ def test_lengths_without_data(kind: int, length: bytes) -> None:
 
 @pytest.mark.parametrize("kind", [13, 14, 16, 19])
 def test_a_length_without_data_is_refused_without_a_limit_too(kind: int) -> None:
-    start = time.perf_counter()
     with pytest.raises(REFUSALS, match=r"would need|damaged"):
         parse(HEAD + ints(kind, 2**31 - 1))
-    assert time.perf_counter() - start < 2
 
 
 @pytest.mark.usefixtures("peak")
@@ -338,10 +333,8 @@ def test_a_wide_number_as_text_is_not_padded_without_end() -> None:
 
 def refused(obj: RObject, words: str = ".") -> None:
     data = to_bytes(obj)
-    start = time.perf_counter()
     with pytest.raises(REFUSALS, match=words):
         read_r(data, max_memory=SMALL)
-    assert time.perf_counter() - start < 2
 
 
 FRAME: Any = {"class": build.strings(["data.frame"])}
