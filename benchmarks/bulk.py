@@ -22,13 +22,14 @@ import pandas as pd
 import torch
 
 from scgnn2_engine import LoopState, Prepared, RunParams, fit, iterate, read
-from scgnn2_engine.bulk_steps import iterate_bulk, match
+from scgnn2_engine.bulk import bulk_shares, cluster_profiles
+from scgnn2_engine.bulk.matching import match_bulk
+from scgnn2_engine.bulk.steps import iterate_bulk, match
+from scgnn2_engine.data.dataset import Bulk, Dataset
 from scgnn2_engine.evaluate import score_iteration
 from scgnn2_engine.events import DataPrepared, IterationEnded, RunEnded, drain, never
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.stages import bulk_shares, cluster_profiles, match_bulk
-from scgnn2_engine.types import Bulk, Dataset
 
 DATA = Path(os.environ.get("SCGNN2_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 SAMPLES = (1, 3, 5, 10, 0)

@@ -21,12 +21,12 @@ import torch.nn.functional as F  # noqa: N812  # its usual name
 from sklearn.neighbors import NearestNeighbors
 from torch_geometric.nn import GATConv, GCNConv
 
-from scgnn2_engine.devices import threads
-from scgnn2_engine.graph import build_graph, symmetric_normalised
+from scgnn2_engine.graph.graph_ae import iterate_graph_ae
+from scgnn2_engine.graph.layers import GraphAttention, GraphConvolution, Neighbourhood, SparseMatrix
+from scgnn2_engine.graph.neighbours import build_graph, symmetric_normalised
+from scgnn2_engine.graph.pair_loss import PairLoss
 from scgnn2_engine.params import GATParams, GraphAEParams
-from scgnn2_engine.stages.graph_ae import iterate_graph_ae
-from scgnn2_engine.stages.graph_layers import GraphAttention, GraphConvolution, Neighbourhood, SparseMatrix
-from scgnn2_engine.stages.pair_loss import PairLoss
+from scgnn2_engine.training.devices import threads
 
 CPU = torch.device("cpu")
 SIZES = [(1000, 50), (5000, 250), (6940, 30)]

@@ -23,11 +23,13 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from scgnn2_engine.graph import build_graph, row_stochastic
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.graph.graph_ae import fit_graph_ae
+from scgnn2_engine.graph.neighbours import build_graph, row_stochastic
+from scgnn2_engine.methods.autoencoder import Autoencoder
+from scgnn2_engine.methods.published.cluster_ae import fit_cluster_ae
+from scgnn2_engine.methods.published.feature_ae import fit_feature_ae
 from scgnn2_engine.params import ClusterAEParams, GATParams, GraphAEParams
-from scgnn2_engine.stages import fit_cluster_ae, fit_feature_ae, fit_graph_ae
-from scgnn2_engine.stages.autoencoder import Autoencoder
-from scgnn2_engine.types import CellGraph
 
 N_OBS, N_VARS, N_CLUSTERS, K = 124, 2000, 7, 6
 FEATURE_EPOCHS, CLUSTER_EPOCHS, GRAPH_EPOCHS = 300, 200, 200

@@ -39,7 +39,7 @@ def measure(n_genes: int, n_cells: int) -> None:
     """Run one size and print its line."""
     import resource
 
-    from scgnn2_engine.prepare.ltmg import ltmg_states
+    from scgnn2_engine.data.ltmg import ltmg_states
 
     expression = simulated(n_genes, n_cells)
     start = time.perf_counter()

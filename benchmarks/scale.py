@@ -93,8 +93,8 @@ def line(name: str, cost: Cost) -> str:
 
 def main() -> None:
     """Print the table and the exponents."""
+    from scgnn2_engine.data.simulation import simulate
     from scgnn2_engine.io import export
-    from scgnn2_engine.simulation import simulate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mca", type=Path, help="also run this h5ad (Mouse Cell Atlas lung)")

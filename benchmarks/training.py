@@ -32,12 +32,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from scgnn2_engine.devices import threads
 from scgnn2_engine.events import Event
+from scgnn2_engine.methods.autoencoder import Autoencoder
+from scgnn2_engine.methods.published.cluster_ae import iterate_cluster_ae
+from scgnn2_engine.methods.published.feature_ae import iterate_feature_ae
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
-from scgnn2_engine.stages.autoencoder import Autoencoder
-from scgnn2_engine.stages.cluster_ae import iterate_cluster_ae
-from scgnn2_engine.stages.feature_ae import iterate_feature_ae
+from scgnn2_engine.training.devices import threads
 
 GENES = 2000
 LAYERS = [(GENES, 512), (512, 128), (128, 512), (512, GENES)]

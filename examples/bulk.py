@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 import scgnn2_engine as sc2
-from scgnn2_engine.stages import bulk_shares, cluster_profiles, match_bulk
-from scgnn2_engine.types import Bulk
+from scgnn2_engine.bulk import bulk_shares, cluster_profiles
+from scgnn2_engine.bulk.matching import match_bulk
+from scgnn2_engine.data.dataset import Bulk
 
 TRUTH = np.array([[0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0]])
 """Shares of the three types in three samples."""

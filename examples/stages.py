@@ -8,10 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 import scgnn2_engine as sc2
-from scgnn2_engine.graph import build_graph, neighbour_count
+from scgnn2_engine.clusters.clustering import cluster
+from scgnn2_engine.data.ltmg import ltmg_states
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.graph.graph_ae import fit_graph_ae
+from scgnn2_engine.graph.neighbours import build_graph, neighbour_count
+from scgnn2_engine.methods.published.cluster_ae import fit_cluster_ae
+from scgnn2_engine.methods.published.feature_ae import fit_feature_ae
 from scgnn2_engine.params import ClusterAEParams, ClusteringParams, GATParams, GraphAEParams
-from scgnn2_engine.prepare import ltmg_states, prepare
-from scgnn2_engine.stages import cluster, fit_cluster_ae, fit_feature_ae, fit_graph_ae
 
 
 def show(name: str, array: np.ndarray) -> None:

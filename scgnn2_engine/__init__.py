@@ -10,36 +10,39 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scgnn2_engine.inspection import inspect
+    from scgnn2_engine.data.cell_graph import CellGraph
+    from scgnn2_engine.data.dataset import Dataset
+    from scgnn2_engine.data.filters import require_size
+    from scgnn2_engine.data.prepared import Prepared
+    from scgnn2_engine.data.simulation import simulate
     from scgnn2_engine.io import from_anndata, read, result_to_anndata, write
     from scgnn2_engine.io.demo import demo
-    from scgnn2_engine.loop import fit, iterate
-    from scgnn2_engine.loop_state import LoopState
+    from scgnn2_engine.model.result import Result
+    from scgnn2_engine.model.state import LoopState
     from scgnn2_engine.params import RunParams
-    from scgnn2_engine.prepare.filters import require_size
-    from scgnn2_engine.prepare.memory import expected_memory
-    from scgnn2_engine.run_folder import iterate_to_folder
-    from scgnn2_engine.simulation import simulate
-    from scgnn2_engine.types import CellGraph, Dataset, Prepared, Result
+    from scgnn2_engine.run.folder import iterate_to_folder
+    from scgnn2_engine.run.inspection import inspect
+    from scgnn2_engine.run.loop import fit, iterate
+    from scgnn2_engine.run.memory import expected_memory
 
 _HOMES = {
-    "CellGraph": "types",
-    "Dataset": "types",
-    "LoopState": "loop_state",
-    "Prepared": "types",
-    "Result": "types",
+    "CellGraph": "data.cell_graph",
+    "Dataset": "data.dataset",
+    "LoopState": "model.state",
+    "Prepared": "data.prepared",
+    "Result": "model.result",
     "RunParams": "params",
     "demo": "io.demo",
-    "expected_memory": "prepare.memory",
-    "fit": "loop",
+    "expected_memory": "run.memory",
+    "fit": "run.loop",
     "from_anndata": "io",
-    "inspect": "inspection",
-    "iterate": "loop",
-    "iterate_to_folder": "run_folder",
+    "inspect": "run.inspection",
+    "iterate": "run.loop",
+    "iterate_to_folder": "run.folder",
     "read": "io",
-    "require_size": "prepare.filters",
+    "require_size": "data.filters",
     "result_to_anndata": "io",
-    "simulate": "simulation",
+    "simulate": "data.simulation",
     "write": "io",
 }
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Dataset, Prepared, Result
+    from scgnn2_engine.data.dataset import Dataset
+    from scgnn2_engine.data.prepared import Prepared
+    from scgnn2_engine.model.result import Result
+    from scgnn2_engine.model.state import LoopState
 
 Stage = Literal[
     "load",

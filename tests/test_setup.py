@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from scgnn2_engine import format_table
-from scgnn2_engine.parameter_table import markdown
+from scgnn2_engine.cli.parameter_table import markdown
+from scgnn2_engine.io import format_table
 from scgnn2_engine.params import RunParams
 
 PROJECT = Path(__file__).resolve().parent.parent

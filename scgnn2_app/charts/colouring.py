@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scgnn2_app.charts.shading import FAINT, LEVELS, quantised
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.theme import seen
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.plots import cluster_colours
 from scgnn2_engine.plots.style import natural_order
-from scgnn2_engine.types import Floats
 
 CLUSTER, GENE_IMPUTED, GENE_OBSERVED = "predicted cluster", "gene, imputed", "gene, observed"
 HIDDEN_ERROR = "error at hidden entries"

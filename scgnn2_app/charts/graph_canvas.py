@@ -25,7 +25,7 @@ from scgnn2_app.charts.colouring import Colouring
 from scgnn2_app.charts.shading import EdgeShader, Picture, Window, cells_picture, edge_palette, whole
 from scgnn2_app.later import in_thread
 from scgnn2_app.theme import paint
-from scgnn2_engine.types import Floats, Ints
+from scgnn2_engine.data.dataset import Floats, Ints
 
 MOST_GLYPHS = 20_000
 """Cells that are drawn one by one, with a tip each; more are pixels until the view is zoomed in."""

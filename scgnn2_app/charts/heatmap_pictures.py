@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_app.results.run_data import RunData
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.blocks import Blocks, block_means, blocks, entry_means
-from scgnn2_engine.types import Floats
 
 BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
 HIDDEN = "error at hidden entries"

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import maximum_filter1d
 
+from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.plots import edge_widths
-from scgnn2_engine.types import Floats, Ints
 
 Picture = npt.NDArray[np.uint8]
 Range = tuple[float, float]

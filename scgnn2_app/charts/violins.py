@@ -10,9 +10,9 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from scgnn2_app.theme import colours, paint, seen
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.plots import cluster_colours
 from scgnn2_engine.plots.maps import violin_shapes
-from scgnn2_engine.types import Floats
 
 MOST_GROUPS = 40
 """Violins that are drawn; of more groups the largest."""

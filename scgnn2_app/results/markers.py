@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scgnn2_engine.types import Matrix, Scale
+from scgnn2_engine.data.dataset import Matrix, Scale
 
 COLUMNS = ("group", "gene", "score", "log2_fold_change", "p_adjusted", "share_in_group", "share_elsewhere")
 

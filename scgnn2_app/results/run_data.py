@@ -20,12 +20,12 @@ from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
 from scgnn2_app.runs.snapshots import RESULT, DataSnapshot, Snapshot
 from scgnn2_app.sources.source import label_name
+from scgnn2_engine.data.dataset import Floats, Matrix, Scale
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.plots import umap_positions
-from scgnn2_engine.types import Floats, Matrix, Scale
 
 RECORD = "run.json"
 GENES_KEPT = 64

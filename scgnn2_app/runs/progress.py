@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scgnn2_engine.costs import ending, loop_seconds
+from scgnn2_engine.data.costs import ending, loop_seconds
 
 BEFORE = ("load", "preprocess", "LTMG", "feature_AE", "graph", "graph_AE")
 """The stages before the loop, in order."""
@@ -28,7 +28,7 @@ SHARE: Mapping[str, float] = {
 """Rough lengths of the stages relative to an iteration, until the run has measured its own.
 
 What comes after the iterations is not among them, the final scoring (stage ``evaluate`` of iteration 0) and the output:
-it hangs on other things (:func:`~scgnn2_engine.costs.ending`).
+it hangs on other things (:func:`~scgnn2_engine.data.costs.ending`).
 """
 
 MOST_SLOWER = 3.0

@@ -17,12 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix, Scale
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.storage.storing import write_h5ad
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Matrix, Prepared, Scale
+from scgnn2_engine.model.state import LoopState
 
 FOLDER = "snapshots"
 ANNOTATION = "annotation.h5ad"

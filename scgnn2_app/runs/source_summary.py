@@ -10,11 +10,12 @@ import numpy as np
 
 from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.sources.source import Source, opened
-from scgnn2_engine import costs, require_size
-from scgnn2_engine.inspection import inspection_of
+from scgnn2_engine import require_size
+from scgnn2_engine.data import costs
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Dataset
+from scgnn2_engine.run.inspection import inspection_of
 
 MOST_LABELS = 100
 """Columns of obs with more different values than this are no labels to colour by."""
@@ -136,7 +137,7 @@ def expected_seconds(
 ) -> tuple[tuple[float, float], str]:
     """What a run may take, and on what that estimate rests.
 
-    The model is that of :mod:`scgnn2_engine.costs`. Finished runs of the same preset on this machine that scored and
+    The model is :mod:`scgnn2_engine.data.costs`. Finished runs of the same preset on this machine that scored and
     drew the same correct it by their median.
 
     Returns

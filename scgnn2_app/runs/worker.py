@@ -110,7 +110,7 @@ def work(folder: Path, *, threads: int = 0, asked: Callable[[], bool] = lambda: 
 
 def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReason, str]:
     """Why the run ended, and what to say of it: the last warning it gave, or what a stop after the loop left out."""
-    from scgnn2_engine.run_folder import FIGURES_LEFT_OUT, iterate_to_folder
+    from scgnn2_engine.run.folder import FIGURES_LEFT_OUT, iterate_to_folder
 
     job = read_job(folder)
     params = RunParams.from_dict(job.params).replace(output_dir=str(folder))

@@ -23,10 +23,10 @@ from scgnn2_app.results.markers import rank_genes
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots.maps import value_map, violins
 from scgnn2_engine.plots.style import holoviews
-from scgnn2_engine.types import Floats
 
 SELECTED = "selected cells and the rest"
 CHOSEN, REST = "selected", "the rest"

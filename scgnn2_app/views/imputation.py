@@ -22,10 +22,10 @@ from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.theme import colours, paint, seen
 from scgnn2_app.views.gene_picker import GenePicker
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.heatmap import block_heatmap
 from scgnn2_engine.plots.maps import truth_scatter
-from scgnn2_engine.types import Floats
 
 ONE, EVERY = "this gene", "all genes"
 MOST_POINTS = 4000

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Dataset
 
 GENES_BY_CELLS = "original_top_expression.csv"
 """The published program's name of the matrix, whose rows are always genes."""

@@ -21,15 +21,16 @@ from scgnn2_engine.benchmark.data_sets import DataSet, read_data_set
 from scgnn2_engine.benchmark.methods import Method, Protocol, run_params
 from scgnn2_engine.benchmark.scores import MaskedScores, cluster_scores, scored_output, traits, why_not_thinned
 from scgnn2_engine.benchmark.warming import warm_up
-from scgnn2_engine.devices import threads
+from scgnn2_engine.data.dataset import Dataset, Matrix, Truth
+from scgnn2_engine.data.matrices import part
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline, thin, thinning_scores
 from scgnn2_engine.evaluate.known_types import n_known_types
-from scgnn2_engine.loop import fit
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.prepare.matrices import part
 from scgnn2_engine.resources import PeakMemory, usable_processors, versions
-from scgnn2_engine.types import Dataset, Matrix, Prepared, Truth
+from scgnn2_engine.run.loop import fit
+from scgnn2_engine.training.devices import threads
 
 Hides = Literal["mask", "thinning"]
 Record = dict[str, Any]

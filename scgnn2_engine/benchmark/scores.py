@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Dataset, Floats, Matrix, Truth
+from scgnn2_engine.data.matrices import stored
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.evaluate import agreement_with_truth
 from scgnn2_engine.evaluate.entries import Entries, entry_errors, largest_zero, scored_entries
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
-from scgnn2_engine.prepare.matrices import stored
-from scgnn2_engine.types import Dataset, Floats, Matrix, Prepared, Truth
 
 FEWEST_ONES = 0.05
 NOISE_FLOOR = "masked_noise_floor"

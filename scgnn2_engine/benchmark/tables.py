@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from scgnn2_engine.benchmark.scores import NOISE_FLOOR, counts_molecules
+from scgnn2_engine.data.ties import LARGEST_TIE
 from scgnn2_engine.evaluate.baselines import CLUSTERING, DENOISING, IMPUTATION
-from scgnn2_engine.evaluate.entries import LARGEST_TIE
-from scgnn2_engine.selection import ari_between
+from scgnn2_engine.evaluate.metrics import ari_between
 
 COLUMNS = (
     "data_set",

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from scgnn2_engine.benchmark.methods import Kind, Method, Protocol, run_params
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline
-from scgnn2_engine.loop import fit
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.simulation import simulate
+from scgnn2_engine.run.loop import fit
 
 N_OBS, N_VARS, N_TYPES = 60, 40, 3
 

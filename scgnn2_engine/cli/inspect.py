@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 def _inspect(arguments: argparse.Namespace) -> int:
     data, params = given_data(arguments, given_params(arguments))
 
-    from scgnn2_engine.inspection import inspect
+    from scgnn2_engine.run.inspection import inspect
 
     try:
         found = inspect(data, params)

@@ -22,9 +22,9 @@ def add(commands: Any) -> None:
 
 
 def _ltmg(arguments: argparse.Namespace) -> int:
+    from scgnn2_engine.data.ltmg import ltmg_states
     from scgnn2_engine.io import read, refuse_existing, write_states
     from scgnn2_engine.params import LoadParams
-    from scgnn2_engine.prepare import ltmg_states
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
     data = read(arguments.expression, LoadParams(orientation="genes-by-cells"))

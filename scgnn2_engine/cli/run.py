@@ -43,8 +43,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from scgnn2_engine.events import Notice, RunEnded
-    from scgnn2_engine.run_folder import iterate_to_folder
-    from scgnn2_engine.terminal import reporter
+    from scgnn2_engine.run.folder import iterate_to_folder
+    from scgnn2_engine.run.terminal import reporter
 
     console = Console(stderr=False)
     interrupted = Interrupt()

@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    from scgnn2_engine.data.simulation import simulate
     from scgnn2_engine.io import export, refuse_existing
-    from scgnn2_engine.simulation import simulate
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
     data = simulate(

@@ -18,6 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats, Matrix
+from scgnn2_engine.data.normalise import size_factors
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import MissingPackageError, ParameterError
 from scgnn2_engine.evaluate.imputers import (
     FEW_COMPONENTS,
@@ -34,8 +37,6 @@ from scgnn2_engine.evaluate.imputers import (
     soft_svd_fill,
 )
 from scgnn2_engine.evaluate.thinning import TARGET_SUM, dense_part
-from scgnn2_engine.prepare.normalise import size_factors
-from scgnn2_engine.types import Floats, Matrix, Prepared
 
 Labels = npt.NDArray[np.int32]
 
@@ -145,7 +146,7 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
     Examples
     --------
     >>> import scgnn2_engine as sc2
-    >>> from scgnn2_engine.prepare import prepare
+    >>> from scgnn2_engine.data.preparation import prepare
     >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
     >>> prepared = prepare(data, sc2.RunParams(run_LTMG=False))
     >>> impute_baseline("gene_mean", prepared).shape == prepared.x.shape
@@ -277,7 +278,7 @@ def _leiden(points: Floats32, resolution: float, seed: int) -> Labels:
 
 
 def _by_size(labels: npt.NDArray[Any]) -> Labels:
-    from scgnn2_engine.stages.communities import by_size
+    from scgnn2_engine.clusters.communities import by_size
 
     return by_size(labels)
 

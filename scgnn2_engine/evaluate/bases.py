@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.normalise import logged_values
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.matching import (
     Names,
@@ -22,8 +25,6 @@ from scgnn2_engine.evaluate.outputs import Output
 from scgnn2_engine.evaluate.report import EVALUATION_MATRICES
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.prepare.normalise import logged_values
-from scgnn2_engine.types import Dataset, Prepared
 
 _EQUAL = 1e-4  # on ln(1 + x): what a csv of a few digits leaves of a difference
 

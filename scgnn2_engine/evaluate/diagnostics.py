@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.types import Floats
 
 NAN = float("nan")
 DE_WARNING = (
@@ -142,7 +142,7 @@ def graph_purity(adjacency: sp.spmatrix, labels: npt.NDArray[Any], *, seed: int 
     Parameters
     ----------
     adjacency
-        (n_obs, n_obs) symmetric, sparse (:meth:`~scgnn2_engine.types.CellGraph.adjacency`); what is stored is an edge.
+        (n_obs, n_obs) symmetric, sparse (:meth:`CellGraph.adjacency`); what is stored is an edge.
     labels
         (n_obs,) clusters.
     seed

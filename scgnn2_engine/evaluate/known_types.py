@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scgnn2_engine.types import Truth
+from scgnn2_engine.data.dataset import Truth
 
 
 def n_known_types(truth: Truth | None) -> int:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Dataset, Matrix, Scale
+from scgnn2_engine.data.matrices import visible_expression
+from scgnn2_engine.data.normalise import log_matrix, logged_values
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.prepare.matrices import visible_expression
-from scgnn2_engine.prepare.normalise import log_matrix, logged_values
-from scgnn2_engine.types import Dataset, HiddenEntries, Matrix, Prepared, Scale
 
 Names = npt.NDArray[np.str_]
 

@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats
+from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.data.ties import l1_verdict
 from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.diagnostics import (
     depth_between_clusters,
@@ -21,9 +24,8 @@ from scgnn2_engine.evaluate.diagnostics import (
     stability,
     variance_kept,
 )
-from scgnn2_engine.evaluate.entries import Entries, Kind, Zeros, entry_errors, l1_verdict, largest_zero
+from scgnn2_engine.evaluate.entries import Entries, Kind, Zeros, entry_errors, largest_zero
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
-from scgnn2_engine.types import Floats, Prepared
 
 NAN = float("nan")
 DIAGNOSTICS = ("name", "value", "meaning")
@@ -163,7 +165,7 @@ def genes_seen(prepared: Prepared) -> npt.NDArray[np.int64]:
 
 
 def gene_table(imputed: Floats, prepared: Prepared) -> pd.DataFrame:
-    """One row for each gene, see :class:`~scgnn2_engine.types.Evaluation`."""
+    """One row for each gene, see :class:`~scgnn2_engine.model.result.Evaluation`."""
     normalised, observed = on_normalised_scale(imputed, prepared)
     return pd.DataFrame(
         {

@@ -10,12 +10,36 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.evaluate.entries import l1_verdict
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.selection import ari_between
-from scgnn2_engine.types import HiddenEntries, Prepared, Truth
+from scgnn2_engine.data.dataset import Truth
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
+from scgnn2_engine.data.ties import l1_verdict
+from scgnn2_engine.model.state import LoopState
 
 NAN = float("nan")
+
+
+def ari_between(labels: npt.NDArray[np.int32], previous: npt.NDArray[np.int32] | None) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) between the clusters of two successive iterations.
+
+    Parameters
+    ----------
+    labels, previous
+        (n_obs,) predicted clusters of the same cells; ``previous`` is None in the first iteration.
+
+    Returns
+    -------
+    1 for equal partitions, around 0 for independent ones; NaN in the first iteration.
+
+    Examples
+    --------
+    >>> ari_between(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]))
+    1.0
+    """
+    if previous is None:
+        return float("nan")
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(previous, labels))
 
 
 def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[str, float]:
@@ -40,7 +64,7 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> from scgnn2_engine.types import Truth
+    >>> from scgnn2_engine.data.dataset import Truth
     >>> agreement_with_truth(np.array([0, 0, 1, 1]), Truth(np.array(["b", "b", "a", "a"])))["ari"]
     1.0
     """

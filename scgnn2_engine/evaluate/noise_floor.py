@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.imputers import FEW_COMPONENTS, gene_statistic, nearest, principal_components
-from scgnn2_engine.types import Prepared
 
 NAN = float("nan")
 _EXPRESSED = 1.0  # mean count from which a gene tells about the dispersion

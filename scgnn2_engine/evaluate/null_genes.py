@@ -15,13 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats, Ints, Matrix
+from scgnn2_engine.data.matrices import column_nonzeros, is_sparse, visible_expression
+from scgnn2_engine.data.normalise import log_matrix
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.evaluate.baselines import IMPUTATION, Visible, impute_baseline
 from scgnn2_engine.evaluate.diagnostics import gene_correlations
 from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, on_normalised_scale
 from scgnn2_engine.events import Event, Notice, Stop, never
-from scgnn2_engine.prepare.matrices import column_nonzeros, is_sparse, visible_expression
-from scgnn2_engine.prepare.normalise import log_matrix
-from scgnn2_engine.types import Floats, Ints, Matrix, Prepared
 
 FEWEST_CELLS = 5
 """Cells that a gene is seen in to be taken: of fewer, |r| says nothing."""
@@ -74,9 +75,9 @@ def with_null_genes(prepared: Prepared, n_genes: int, *, seed: int = 0) -> Prepa
 
     Examples
     --------
-    >>> from scgnn2_engine.simulation import simulate
+    >>> from scgnn2_engine.data.simulation import simulate
     >>> import scgnn2_engine as sc2
-    >>> from scgnn2_engine.prepare import prepare
+    >>> from scgnn2_engine.data.preparation import prepare
     >>> data = simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
     >>> prepared = prepare(data, sc2.RunParams(run_LTMG=False))
     >>> with_null_genes(prepared, 3).n_vars - prepared.n_vars
@@ -166,7 +167,7 @@ def iterate_null_genes(
     Returns
     -------
     pandas.DataFrame
-        Rows for :attr:`~scgnn2_engine.types.Evaluation.diagnostics`: ``null_genes``, ``null_correlation_observed`` and
+        Rows for :attr:`Evaluation.diagnostics`: ``null_genes``, ``null_correlation_observed`` and
         for every method ``null_correlation_<method>`` and ``null_pairs_only_<method>``, of the run's own for every
         answer that it gives (``<method> (rate)``). Empty if there are too few
         genes, the run is stopped, or something fails, which a notice says.

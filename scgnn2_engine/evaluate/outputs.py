@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Dataset, Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
 from scgnn2_engine.evaluate.matching import Names, logged, taken
 from scgnn2_engine.evaluate.report import Candidate
 from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, SavedRun, is_run, read_run
 from scgnn2_engine.io import read
+from scgnn2_engine.model.result import VALUE_ROWS
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import VALUE_ROWS, Dataset, Ints, Matrix, Scale
 
 RESERVED = frozenset({*IMPUTATION, *CLUSTERING})
 """Names of the baselines, which no output may have."""

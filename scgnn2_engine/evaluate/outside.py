@@ -10,6 +10,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Dataset, Truth
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.bases import Basis, bases_of
 from scgnn2_engine.evaluate.diagnostics import agreement_table
@@ -21,7 +23,7 @@ from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
 from scgnn2_engine.events import Event
 from scgnn2_engine.io.labels import read_labels
-from scgnn2_engine.types import VALUE_ROWS, Dataset, Evaluation, Prepared, Truth
+from scgnn2_engine.model.result import VALUE_ROWS, Evaluation
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix, Scale
+from scgnn2_engine.data.normalise import log_matrix, logged_values
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.results.saved import read_embedding
-from scgnn2_engine.prepare.normalise import log_matrix, logged_values
-from scgnn2_engine.types import HiddenEntries, Matrix, Prepared, Scale
 
 OWN_LAYERS = "scgnn2_"
 IMPUTED, VALUE = "scgnn2_imputed", "scgnn2_value"
@@ -45,7 +46,7 @@ class SavedRun:
     Attributes
     ----------
     prepared
-        As in the :class:`~scgnn2_engine.types.Result`, LTMG states left out.
+        As in the :class:`~scgnn2_engine.model.result.Result`, LTMG states left out.
     imputed
         (n_obs, n_vars) float32, ln(1 + x): the imputed expression, or the layer that was asked for.
     labels

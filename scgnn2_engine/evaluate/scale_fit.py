@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scgnn2_engine.types import Floats, Prepared
+from scgnn2_engine.data.dataset import Floats
+from scgnn2_engine.data.prepared import Prepared
 
 _FEWEST_CELLS, _FEWEST_GENES, _FEWEST_ENTRIES = 3, 10, 10
 _REPRODUCED = 0.02
@@ -97,7 +98,7 @@ def with_library(imputed: Floats, prepared: Prepared) -> npt.NDArray[np.float32]
     Examples
     --------
     >>> from scgnn2_engine.evaluate.matching import prepared_from
-    >>> from scgnn2_engine.types import Dataset
+    >>> from scgnn2_engine.data.dataset import Dataset
     >>> seen = Dataset(np.array([[2.0, 4.0, 0.0]]), np.array(["cell"]), np.array(["a", "b", "c"]), "counts")
     >>> np.expm1(with_library(np.log1p([[1.0, 2.0, 3.0]]), prepared_from(seen, seen))).round(4).tolist()
     [[2.0, 4.0, 6.0]]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats, Matrix
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.types import Floats, Matrix
 
 TARGET_SUM = 10_000
 """Counts per cell at which the squared error compares profiles."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.evidence.annotation_axes import no_expression
 from scgnn2_engine.io.evidence.orientation import Orientation, decide_orientation
@@ -20,7 +21,6 @@ from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Dataset, Matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData

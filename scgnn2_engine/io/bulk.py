@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Bulk, Matrix
+from scgnn2_engine.data.gene_names import plain_name
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.gene_names import plain_name
 from scgnn2_engine.io.evidence.annotation_axes import no_expression
 from scgnn2_engine.io.evidence.scale import take_scale
 from scgnn2_engine.io.formats import FORMATS, format_of
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.h5ad import read_h5ad
-from scgnn2_engine.types import Bulk, Matrix
 
 
 def read_bulk(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io.evidence.annotation_axes import counter_rows, no_expression
 from scgnn2_engine.io.export import check_writable, export
 from scgnn2_engine.io.formats import format_of
@@ -13,7 +14,6 @@ from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read
 from scgnn2_engine.io.samples.given import Data, samples_of
 from scgnn2_engine.params import LoadParams, RunParams
-from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,7 +63,7 @@ def convert(source: Data, out: str | Path, *, load: LoadParams | None = None, r_
     Examples
     --------
     >>> import tempfile
-    >>> from scgnn2_engine.simulation import simulate
+    >>> from scgnn2_engine.data.simulation import simulate
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "a.h5ad")
     >>> convert(folder / "a.h5ad", folder / "a.csv").lost

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
@@ -21,7 +22,6 @@ from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
 from scgnn2_engine.io.storage.storing import with_unique_names, write_h5ad
 from scgnn2_engine.io.tables import write_matrix
-from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -69,7 +69,7 @@ def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> l
     Examples
     --------
     >>> import tempfile
-    >>> from scgnn2_engine.simulation import simulate
+    >>> from scgnn2_engine.data.simulation import simulate
     >>> folder = Path(tempfile.mkdtemp())
     >>> export(simulate(n_obs=20, n_vars=10, n_types=2, seed=0), folder / "small.csv.gz")
     ['the labels of the cells', 'the cell annotation (cell_type)']

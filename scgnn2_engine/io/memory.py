@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InsufficientMemoryError
-from scgnn2_engine.types import Matrix
 
 GIB = 1024**3
 _CGROUP_FILES = (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.assemble import finish, from_table
 from scgnn2_engine.io.bulk import read_bulk
@@ -29,7 +30,6 @@ from scgnn2_engine.io.samples.given import Data, Sample, samples_of
 from scgnn2_engine.io.samples.joining import joined
 from scgnn2_engine.io.states import read_states
 from scgnn2_engine.params import LoadParams, RunParams
-from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.types import Matrix
 
 SPARSE_FROM = 0.6
 """A matrix with at least this share of zeros is kept in CSR form: there it is the smaller one."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.types import Matrix
+from scgnn2_engine.data.dataset import Matrix
 
 EXACT_FLOAT32 = "%.9g"
 """Nine significant digits give every float32 back bit by bit."""

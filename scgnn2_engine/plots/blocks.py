@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.plots.style import natural_order
-from scgnn2_engine.types import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.plots.style import EDGE, cluster_colours, holoviews, natural_order
-from scgnn2_engine.types import Floats, Ints
 
 PIXELS_PER_WIDTH = 25.0
 """Screen pixels (points in print) for one unit of the published width: 0.75 for each factor e at the default scale."""

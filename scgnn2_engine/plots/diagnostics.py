@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.model.result import Evaluation, method_at_hidden
 from scgnn2_engine.plots.style import MUTED, holoviews, palette
-from scgnn2_engine.types import Evaluation, method_at_hidden
 
 WIDTH, HEIGHT, ASPECT = 430, 340, 1.35
 OWN, OTHER = 0, 4  # places in the palette: the result stands out from what it is compared with
@@ -23,7 +23,7 @@ def diagnostics(evaluation: Evaluation, own: str = "scgnn2") -> Any:
     Parameters
     ----------
     evaluation
-        Of a run, see :class:`~scgnn2_engine.types.Evaluation`.
+        Of a run, see :class:`~scgnn2_engine.model.result.Evaluation`.
     own
         The method whose bars stand out.
 

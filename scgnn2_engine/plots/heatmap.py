@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Floats, Matrix, Scale
 from scgnn2_engine.plots.style import SEQUENTIAL, holoviews, natural_order
-from scgnn2_engine.types import Floats, Matrix, Scale
 
 
 def block_differences(

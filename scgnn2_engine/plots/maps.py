@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.plots.cell_graph import edge_layers, thin_edges
 from scgnn2_engine.plots.style import INK, cluster_colours, holoviews, natural_order, palette
-from scgnn2_engine.types import Floats, Ints
 
 VALUES = "bmy_r"  # yellow to blue: darker is larger
 POINTS = 64

@@ -16,10 +16,11 @@ from scgnn2_app.runs.jobs import JobManager
 from scgnn2_app.runs.snapshots import save_data, save_iteration
 from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams, simulate
-from scgnn2_engine.graph import build_graph
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
+from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Evaluation, HiddenEntries, Prepared, Result
+from scgnn2_engine.model.result import Evaluation, Result
+from scgnn2_engine.model.state import LoopState
 
 PATIENT_WORKER = Path(__file__).with_name("patient_worker.py")
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import CellGraph, HiddenEntries, Prepared, Result
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
+from scgnn2_engine.model.result import Result
+from scgnn2_engine.model.state import LoopState
 
 N_OBS, N_VARS, K = 12, 5, 3
 

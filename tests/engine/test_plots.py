@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, MissingPackageError, OutputError
+from scgnn2_engine.model.result import Result
 from scgnn2_engine.plots import (
     cell_graph,
     cluster_colours,
@@ -30,7 +31,6 @@ from scgnn2_engine.plots.curves import loss_curve, whole_ticks
 from scgnn2_engine.plots.heatmap import block_differences
 from scgnn2_engine.plots.sankey import bar_colours, sankey_layout
 from scgnn2_engine.plots.style import EDGE
-from scgnn2_engine.types import Result
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.evidence.annotation_words import (
     BESIDE_PLACES,
     DESCRIPTIONS,
@@ -25,7 +26,6 @@ from scgnn2_engine.io.evidence.annotation_words import (
     word_of,
 )
 from scgnn2_engine.io.names import Names, annotations_of_cells, listed
-from scgnn2_engine.types import Matrix
 
 _SHOWN = 20  # of what is left out every name is said, as long as a person would read them
 

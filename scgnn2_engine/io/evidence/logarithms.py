@@ -9,7 +9,7 @@ from math import e, log
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.types import Matrix
+from scgnn2_engine.data.dataset import Matrix
 
 Values = npt.NDArray[np.float64]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.io.evidence.logarithms import (
     SAME_TOTAL,
     Sample,
@@ -19,7 +20,6 @@ from scgnn2_engine.io.evidence.logarithms import (
     logged_twice,
     shown_base,
 )
-from scgnn2_engine.types import Matrix, Scale
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
 _LOG_CEILING = 30.0  # ln(1 + x) of 30 is an expression of 1e13; even log2 of the largest libraries stays below

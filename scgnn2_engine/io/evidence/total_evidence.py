@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.types import Matrix
+from scgnn2_engine.data.dataset import Matrix
 
 _BUDGET = 4_000_000
 _LEAST = 10

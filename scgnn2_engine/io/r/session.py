@@ -22,8 +22,8 @@ from scgnn2_engine.io.r.running import as_robject, bytes_of, is_of_r, made_in_r,
 from scgnn2_engine.io.r.serialisation import to_bytes
 from scgnn2_engine.io.results.to_anndata import result_to_anndata
 from scgnn2_engine.io.table import Table
+from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError, MissingPackageError
 from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.evidence.annotation_axes import annotation_columns
@@ -20,7 +21,6 @@ from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.start import Start, cannot_read
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Matrix
 
 _BLOCK_VALUES = 2_000_000
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import decide_orientation
 from scgnn2_engine.io.evidence.scale import log_base
@@ -43,7 +44,6 @@ from scgnn2_engine.io.storage.stored_anndata import (
 )
 from scgnn2_engine.io.table import SPARSE_FROM
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Dataset, Matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -240,7 +240,7 @@ def to_anndata(dataset: Dataset) -> AnnData:
 
     Examples
     --------
-    >>> from scgnn2_engine.simulation import simulate
+    >>> from scgnn2_engine.data.simulation import simulate
     >>> adata = to_anndata(simulate(20, 50, n_types=2))
     >>> adata.shape, list(adata.obs.columns)
     ((20, 50), ['cell_type'])

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix
+from scgnn2_engine.data.gene_names import ENSEMBL_GENE
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.gene_names import ENSEMBL_GENE
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.names import Names, listed, unique_names
@@ -26,7 +27,6 @@ from scgnn2_engine.io.storage.matrix_choice import LOOKED_AT, Choice, counts_els
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable, said_of
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Matrix
 
 _CELL_NAMES = ("CellID", "obs_names", "cell_names", "barcode", "barcodes", "Barcode", "cell_id", "cell_barcode", "Cell")
 _GENE_NAMES = (

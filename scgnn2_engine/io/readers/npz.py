@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import Orientation
@@ -23,7 +24,6 @@ from scgnn2_engine.io.readers.tenx_features import with_features
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
 from scgnn2_engine.io.storage.sparse_structure import check_compressed
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Matrix
 
 _OF_GENES = re.compile(r"(^|[_.\- ])(genes?|gene_?names|features?|var(_?names)?)([_.\- ]|$)", re.IGNORECASE)
 _OF_CELLS = re.compile(r"(^|[_.\- ])(cells?|cell_?names|barcodes?|obs(_?names)?)([_.\- ]|$)", re.IGNORECASE)

@@ -10,6 +10,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.compression import PACKED, opened
@@ -31,7 +32,6 @@ from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
 from scgnn2_engine.io.table import Table
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Matrix
 
 _BLOCK = 1 << 18
 _KEPT = 4 << 20

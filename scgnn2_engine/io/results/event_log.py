@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import Event, RunEnded
 from scgnn2_engine.io.atomic import output_error
 from scgnn2_engine.io.results.records import json_line
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import Dataset, Prepared, Result
+from scgnn2_engine.model.result import Result
+from scgnn2_engine.model.state import LoopState
 
 
 class EventLog:

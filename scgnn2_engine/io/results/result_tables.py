@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.types import Evaluation, Floats, Result
+from scgnn2_engine.model.result import Evaluation, Result
 
 TABLES = (
     "imputed",

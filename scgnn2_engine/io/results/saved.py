@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.labels import labels_by_cell
 from scgnn2_engine.io.results.result_tables import TABLES
-from scgnn2_engine.types import Ints, Matrix, Scale
 
 UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)
 

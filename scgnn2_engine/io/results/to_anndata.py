@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.io.results.records import json_text
 from scgnn2_engine.io.results.result_tables import evaluation_frames
 from scgnn2_engine.io.storage.storable import Said
 from scgnn2_engine.io.storage.storing import stored_parts
-from scgnn2_engine.types import Dataset, Prepared, Result
+from scgnn2_engine.model.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

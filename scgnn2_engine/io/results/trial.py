@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.results.result_folder import RESULT, SEURAT
 from scgnn2_engine.io.results.to_anndata import annotation_of, cluster_categories
 from scgnn2_engine.io.storage.storing import is_of_the_disk, reason_of, write_h5ad
-from scgnn2_engine.types import Dataset, Prepared
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import PartialOutputError
 from scgnn2_engine.io.atomic import staged_files, whole_file
 from scgnn2_engine.io.memory import stored_entries
@@ -35,9 +36,9 @@ from scgnn2_engine.io.results.to_anndata import result_to_anndata
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.storage.storing import is_of_the_disk, reason_of, write_h5ad
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.model.result import Result
+from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Prepared, Result
 
 
 def write(result: Result, directory: str | Path, *, params: RunParams, overwrite: bool = False) -> list[Path]:

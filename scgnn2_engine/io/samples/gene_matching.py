@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.types import Dataset
 
 LEAST_SHARED = 0.2
 """Samples that share a smaller part of the genes of the smallest of them are of two species, or named in two ways."""

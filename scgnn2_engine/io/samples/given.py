@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.formats import READABLE, format_of
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.samples.sample_names import short_names
 from scgnn2_engine.params import LoadParams
-from scgnn2_engine.types import Dataset
 
 if TYPE_CHECKING:
     from anndata import AnnData

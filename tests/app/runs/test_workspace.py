@@ -16,10 +16,11 @@ from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration, loa
 from scgnn2_app.runs.workspace import Workspace
 from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams
-from scgnn2_engine.costs import ending
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.costs import ending
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, OutputError
-from scgnn2_engine.loop_state import LoopState
-from scgnn2_engine.types import CellGraph, Prepared
+from scgnn2_engine.model.state import LoopState
 
 DEMO = Source.demo()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.io import export
-from scgnn2_engine.simulation import simulate
 
 
 def make_data_set(folder: Path, *, labels: bool = True, seed: int = 1) -> Path:

@@ -18,9 +18,9 @@ from scgnn2_engine.benchmark import Question, choose_methods, compute, find_data
 from scgnn2_engine.benchmark.methods import run_params
 from scgnn2_engine.benchmark.scores import MaskedScores
 from scgnn2_engine.cli import main
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.simulation import simulate
 
 BASELINES = ["--methods", "gene_mean,knn,pca_kmeans,pca_leiden_0.8,no_denoising", "--set", "threads=1"]
 SHORT = {"total_epoch": 1, "feature_AE_epoch": [3, 3], "graph_AE_epoch": 3, "cluster_AE_epoch": 3, "device": "cpu"}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import scgnn2_engine as sc2
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.types import Dataset, Prepared
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.prepared import Prepared
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,9 @@ import pytest
 import scipy.sparse as sp
 
 import scgnn2_engine as sc2
+from scgnn2_engine.data.dataset import Truth
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.errors import InputError, MissingPackageError, ParameterError
 from scgnn2_engine.evaluate import (
     CLUSTERING,
@@ -25,8 +28,6 @@ from scgnn2_engine.evaluate import (
 from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.imputers import alra, gene_statistic, knn_fill, magic, nearest, soft_svd_fill
 from scgnn2_engine.io import read_dataset
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.types import HiddenEntries, Prepared, Truth
 
 FILLING = ("zeros", "gene_mean", "gene_median", "knn", "soft_svd")
 INSTALLED = [name for name in IMPUTATION if not missing_package(name)]

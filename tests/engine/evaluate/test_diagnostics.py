@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import scgnn2_engine as sc2
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.evaluate.diagnostics import (
     agreement_table,
@@ -23,8 +26,6 @@ from scgnn2_engine.evaluate.diagnostics import (
 from scgnn2_engine.evaluate.entries import scored_entries
 from scgnn2_engine.evaluate.measurements import MEANINGS, diagnose, gene_table, genes_seen, on_normalised_scale
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.types import CellGraph, Dataset
 
 
 def test_effective_rank_is_the_number_of_equal_directions(rng):

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from scgnn2_engine.data.dataset import Truth
+from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.evaluate import agreement_with_truth, hidden_error
-from scgnn2_engine.types import HiddenEntries, Truth
 
 
 def test_agreement_ignores_names_and_unlabelled_cells():

@@ -10,12 +10,13 @@ import pytest
 import scipy.sparse as sp
 
 import scgnn2_engine as sc2
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.evaluate import null_genes, report
 from scgnn2_engine.evaluate.baselines import IMPUTATION, missing_package
 from scgnn2_engine.evaluate.null_genes import FEWEST_CELLS, NullGenes, iterate_null_genes, with_null_genes
 from scgnn2_engine.events import Notice, RunEnded, drain
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.types import Dataset, HiddenEntries, Prepared
 
 SMALL = {
     "feature_AE_epoch": [5, 5],

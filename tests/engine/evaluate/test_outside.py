@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.evaluate.baselines import impute_baseline
 from scgnn2_engine.evaluate.matching import common_names, prepared_from
@@ -16,8 +18,6 @@ from scgnn2_engine.evaluate.tables import wide
 from scgnn2_engine.events import drain
 from scgnn2_engine.io import read
 from scgnn2_engine.params import LoadParams, RunParams
-from scgnn2_engine.prepare import prepare
-from scgnn2_engine.types import Dataset
 
 CELLS_IN_ROWS = LoadParams(orientation="cells-by-genes")
 COUNTS = np.array([[1, 5, 3], [4, 2, 6], [7, 9, 2], [2, 8, 4]])

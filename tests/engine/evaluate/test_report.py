@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import scgnn2_engine as sc2
+from scgnn2_engine.data.dataset import Truth
 from scgnn2_engine.evaluate import evaluate_result, report
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
 from scgnn2_engine.evaluate.report import METHOD, METHOD_VALUE, best_baseline_error
 from scgnn2_engine.events import Notice, RunEnded, StageEnded
-from scgnn2_engine.types import Truth
 
 SMALL = {
     "total_epoch": 2,

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from scgnn2_engine.data.dataset import Bulk, Dataset
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Bulk, Dataset
 
 GENES = np.array(["Actb", "Gapdh", "Mapk1"])
 

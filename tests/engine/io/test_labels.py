@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.labels import read_labels
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Dataset
 
 CELLS = np.array(["cell_1", "cell_2", "cell_3"])
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io import (
     claim_directory,
@@ -30,9 +31,9 @@ from scgnn2_engine.io.results.saved import (
     read_metrics,
     read_saved_expression,
 )
-from scgnn2_engine.loop_state import LoopState
+from scgnn2_engine.model.result import Result
+from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.types import Dataset, Result
 
 PLAIN = RunParams(output_figures=False, run_LTMG=False)
 STANDARD = {f"{name}.csv" for name in result_tables.TABLES} | {"result.h5ad", "run.json"}

@@ -6,11 +6,11 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData, read_h5ad
 
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.io import convert, from_anndata, read
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.evidence.scale import detect_scale, take_scale
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.simulation import simulate
 
 COUNTS = simulate(200, 300, n_types=3, mean_count=2.0).expression.toarray()
 TOTALS = COUNTS.sum(1, keepdims=True)

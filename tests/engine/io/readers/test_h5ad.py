@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io import dataset_to_anndata, from_anndata, read
 from scgnn2_engine.io.demo import demo
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.simulation import simulate
 
 COUNTS = np.arange(12, dtype=np.float32).reshape(4, 3)
 

@@ -1,0 +1,214 @@
+"""The bulk part of a run: matching the samples once, and in every iteration what they say about its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from scgnn2_engine.bulk.cluster_profiles import PPM, cluster_profiles
+from scgnn2_engine.bulk.deconvolution import iterate_deconvolution
+from scgnn2_engine.bulk.fusion import fuse
+from scgnn2_engine.bulk.matching import MatchedBulk, match_bulk
+from scgnn2_engine.bulk.shares import SampleShares
+from scgnn2_engine.bulk.shares import shares as shares_of
+from scgnn2_engine.bulk.shift import apply_shift, bulk_shift
+from scgnn2_engine.bulk.shift import strength as shift_strength
+from scgnn2_engine.data.dataset import Bulk, Dataset, Floats, Matrix
+from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.data.shared_genes import measured_at
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.events import EpochEnded, Event, Notice, Stop
+from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.params import RunParams
+
+Steps = Generator[Event, None, LoopState]
+
+
+@dataclass(frozen=True)
+class BulkData:
+    """The bulk samples beside the cells.
+
+    Attributes
+    ----------
+    kept
+        On the genes that the networks see.
+    every
+        On all genes of the data set: shares of clusters need more genes than the networks do.
+    measured
+        (n_obs, g) expression of the kept cells at the genes of ``every``, not logged; None where it is not needed.
+    """
+
+    kept: MatchedBulk
+    every: MatchedBulk
+    measured: Matrix | None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at, as sentences."""
+        return self.kept.warnings
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was matched and decided, as sentences."""
+        if self.measured is None:
+            return self.kept.notes
+        return (*self.kept.notes, f"Shares of clusters rest on all {len(self.every.genes)} genes that both have.")
+
+
+def match(bulk: Bulk, dataset: Dataset, prepared: Prepared, params: RunParams) -> BulkData:
+    """Match the bulk samples to the cells, and bring both to one scale where the cells were normalised.
+
+    Raises
+    ------
+    InputError
+        As :func:`~scgnn2_engine.bulk.matching.match_bulk` says.
+    """
+    every = match_bulk(bulk, dataset.var_names)
+    measured = measured_at(dataset, prepared, every.genes) if params.deconv.method == "shares" else None
+    library = None
+    if params.preprocess.library_size:
+        shared = match_bulk(bulk, prepared.var_names).genes
+        library = float(np.median(np.expm1(prepared.x[:, shared], dtype=np.float64).sum(axis=1)))
+    return BulkData(match_bulk(bulk, prepared.var_names, library=library), every, measured)
+
+
+def iterate_bulk(
+    bulk: BulkData,
+    prepared: Prepared,
+    state: LoopState,
+    params: RunParams,
+    *,
+    seed: int,
+    device: torch.device,
+    iteration: int,
+    stop: Stop,
+) -> Steps:
+    """Fuse what the bulk samples say about the clusters into the imputation of an iteration."""
+    if state.labels is None or state.imputed is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    if params.deconv.method == "shares":
+        return (yield from _by_shares(bulk, prepared, state, state.imputed, state.labels, iteration, stop))
+    found = yield from iterate_deconvolution(
+        prepared.x,
+        state.labels,
+        bulk.kept.profile,
+        params,
+        imputed=state.imputed,
+        genes=bulk.kept.genes,
+        states=prepared.states,
+        seed=seed,
+        device=device,
+        iteration=iteration,
+        stop=stop,
+    )
+    suggested = state.imputed.copy()
+    suggested[:, found.genes] = np.where(prepared.x[:, found.genes] != 0, suggested[:, found.genes], found.bulk_imputed)
+    return replace(
+        state,
+        imputed=fuse(prepared.x, state.imputed, found.bulk_imputed, found.genes),
+        deconvolution=found.summary(),
+        unfused={"single_cell": state.imputed, "bulk": suggested},
+    )
+
+
+def _by_shares(
+    bulk: BulkData,
+    prepared: Prepared,
+    state: LoopState,
+    imputed: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int32],
+    iteration: int,
+    stop: Stop,
+) -> Steps:
+    """Shares of the clusters in every sample, the cluster profiles moved towards the bulk, and how far that helps."""
+    if bulk.measured is None:
+        raise ValueError("expected the measured expression at the shared genes")
+    clusters, numbers = np.unique(labels, return_inverse=True)
+    profiles = cluster_profiles(bulk.measured, labels)
+    n_samples, fits = len(bulk.every.names), []
+    for number, sample in enumerate(bulk.every.samples, start=1):
+        try:
+            fits.append(shares_of(sample, profiles))
+        except InputError as error:  # of these clusters: others may do, and what is trained must not be lost
+            yield Notice(f"{error} The bulk is left out of this iteration.", "warning", "deconvolution")
+            return replace(state, deconvolution=None, unfused={})
+        loss = fits[-1].residual_sd
+        yield EpochEnded("deconvolution", iteration, number, n_samples, {"loss": loss, "shares": loss})
+        if stop() and number < n_samples:
+            yield Notice("Stopped: the bulk samples are left out of this iteration.", "warning", "deconvolution")
+            return replace(state, deconvolution=None, unfused={})
+    shares = SampleShares.of(fits, profiles)
+    genes = bulk.kept.genes
+    rows = np.searchsorted(bulk.every.genes, prepared.genes[genes])
+    shift = bulk_shift(profiles, bulk.every.samples, shares.weights, bulk.every.weights, rows)
+    strength = shift_strength(*_held_out(prepared, imputed, shift, numbers, genes))
+    strangers = [str(name) for name, unlike in zip(bulk.every.names, shares.unlike, strict=True) if unlike]
+    if strangers:
+        yield Notice(
+            f"Bulk samples that the clusters explain much worse than the others: {', '.join(strangers)}. They may hold "
+            "cell types that are not among the cells; do not read their shares as proportions.",
+            "warning",
+            "deconvolution",
+        )
+    weights = bulk.every.weights @ shares.weights
+    ppm = bulk.every.samples / np.maximum(bulk.every.samples.sum(axis=1, keepdims=True), np.finfo(float).tiny) * PPM
+    expected = profiles.means[rows] @ weights
+    summary: dict[str, Any] = {
+        "clusters": clusters.astype(np.int32),
+        "genes": genes,
+        "weights": weights,
+        "proportions": weights,
+        "cell_shares": bulk.every.weights @ shares.cell_shares,
+        "profiles": _moved_profiles(profiles.means[rows], shift, profiles.offset, bulk.measured),
+        "gene_scaling": (bulk.every.weights @ ppm[:, rows] + profiles.offset) / (expected + profiles.offset),
+        "losses": {"shares": float(bulk.every.weights @ shares.residual_sd)},
+        "strength": strength.value,
+        "samples": _sample_table(bulk, shares, clusters),
+    }
+    return replace(
+        state,
+        imputed=apply_shift(prepared.x, imputed, shift, numbers, strength.value, genes),
+        deconvolution=summary,
+        unfused={"single_cell": imputed, "bulk": apply_shift(prepared.x, imputed, shift, numbers, 1.0, genes)},
+    )
+
+
+def _held_out(
+    prepared: Prepared, imputed: Floats, shift: Floats, numbers: npt.NDArray[np.int64], genes: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """What the imputation lacks at the held-out entries, and what the bulk would add there."""
+    held = prepared.validation
+    if held is None or not len(held):
+        return np.zeros(0), np.zeros(0)
+    lacking = held.values.astype(np.float64) - imputed[held.rows, held.cols]
+    place = np.full(prepared.n_vars, -1)
+    place[genes] = np.arange(len(genes))
+    known = place[held.cols] >= 0
+    return lacking[known], shift[place[held.cols[known]], numbers[held.rows[known]]]
+
+
+def _moved_profiles(
+    means: npt.NDArray[np.float64], shift: npt.NDArray[np.float64], offset: float, measured: Matrix
+) -> npt.NDArray[np.float32]:
+    """(g, k) cluster profiles with what the bulk adds, ln(1 + x) at the library size of the cells."""
+    moved = np.maximum((means + offset) * np.exp(shift) - offset, 0)
+    library = float(np.median(np.asarray(measured.sum(axis=1))))
+    return np.log1p(moved * (library / PPM)).astype(np.float32)
+
+
+def _sample_table(bulk: BulkData, shares: SampleShares, clusters: npt.NDArray[np.int32]) -> pd.DataFrame:
+    columns = {
+        "sample": bulk.every.names,
+        "weight": bulk.every.weights,
+        "residual_sd": shares.residual_sd,
+        "explained": shares.explained,
+        "unlike_the_cells": shares.unlike,
+        **{f"share_{cluster}": shares.weights[:, number] for number, cluster in enumerate(clusters)},
+    }
+    return pd.DataFrame(columns)

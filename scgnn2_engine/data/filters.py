@@ -1,0 +1,176 @@
+"""Which cells and genes are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.data.dataset import Matrix, Scale
+from scgnn2_engine.data.matrices import column_nonzeros, part, row_blocks, row_nonzeros, unlogged
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.params import PreprocessParams
+
+MANY_CELLS = 0.1  # a larger share dropped is worth a warning
+ROUNDING = 1e-9  # 1 - 0.9 is a little less than 0.1: the cutoffs include their own value
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Positions of what is kept, ascending, and the sentences that report what is not.
+
+    Attributes
+    ----------
+    cells, genes
+        (n_kept_cells,), (n_kept_genes,) positions in the data set.
+    notes
+        What was dropped and why.
+    warnings
+        Likewise, where more than a tenth of the cells was dropped.
+    """
+
+    cells: npt.NDArray[np.intp]
+    genes: npt.NDArray[np.intp]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def require_size(n_obs: int, n_vars: int) -> None:
+    """Refuse a matrix in which there is nothing to compare.
+
+    Parameters
+    ----------
+    n_obs, n_vars
+        Cells and genes as read.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two of either.
+
+    Examples
+    --------
+    >>> require_size(1, 500)
+    Traceback (most recent call last):
+    scgnn2_engine.errors.InputError: The matrix is too small for a run. ...
+    """
+    if n_obs < 2 or n_vars < 2:
+        raise InputError(
+            "The matrix is too small for a run.",
+            expected="at least 2 cells and 2 genes",
+            found=f"{n_obs} {'cell' if n_obs == 1 else 'cells'} and {n_vars} {'gene' if n_vars == 1 else 'genes'}",
+            advice="Check that rows and columns were told apart rightly (--load_orientation).",
+        )
+
+
+def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
+    """Drop genes that few cells express, then cells that express few of those genes, then genes that vary least.
+
+    Kept cells and genes stay in the order of the input.
+
+    Parameters
+    ----------
+    expression
+        (n_obs, n_vars) dense or CSR; a sparse matrix is never made dense as a whole.
+    scale
+        Scale of the values: the variance is taken of values that are not logged.
+    params
+        The cutoffs, as largest shares of zeros, and the number of genes.
+
+    Raises
+    ------
+    InputError
+        Fewer than two cells or two genes are there, or left. The cutoffs are named, with what had been there.
+
+    Examples
+    --------
+    >>> counts = np.array([[1, 0, 9], [2, 0, 1], [0, 3, 5]])
+    >>> kept = choose(counts, "counts", PreprocessParams(gene_cutoff=0.5, top_gene_select=-1))
+    >>> kept.genes.tolist(), kept.cells.tolist()
+    ([0, 2], [0, 1, 2])
+    """
+    n_obs, n_vars = expression.shape
+    require_size(n_obs, n_vars)
+    genes = _common(column_nonzeros(expression), n_obs, params.gene_cutoff)
+    if len(genes) < 2:
+        raise _too_few(
+            "gene",
+            len(genes),
+            n_obs,
+            n_vars,
+            f"gene_cutoff = {params.gene_cutoff:g}",
+            f"genes whose zeros are at most {params.gene_cutoff:.0%} of the cells",
+        )
+    in_genes = part(expression, np.arange(n_obs), genes)
+    cells = _common(row_nonzeros(in_genes), len(genes), params.cell_cutoff)
+    if len(cells) < 2:
+        raise _too_few(
+            "cell",
+            len(cells),
+            n_obs,
+            n_vars,
+            f"cell_cutoff = {params.cell_cutoff:g} (after gene_cutoff = {params.gene_cutoff:g} had kept "
+            f"{len(genes)} genes)",
+            f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero",
+        )
+    notes, warnings = _about_dropped(n_obs - len(cells), n_obs, n_vars - len(genes), n_vars, params)
+    wanted = params.top_gene_select
+    if 0 <= wanted < 2:
+        raise InputError(
+            "preprocess_top_gene_select leaves too few genes.", expected="at least 2, or -1 for all", found=str(wanted)
+        )
+    if 2 <= wanted < len(genes):
+        variances = column_variances(unlogged(part(in_genes, cells, np.arange(len(genes))), scale))
+        highest = np.sort(np.argsort(-variances, kind="stable")[:wanted])
+        notes.append(f"Kept the {wanted} genes of highest variance (not logged) of {len(genes)}.")
+        genes = genes[highest]
+    return Kept(cells, genes, tuple(notes), tuple(warnings))
+
+
+def column_variances(expression: Matrix) -> npt.NDArray[np.float64]:
+    """(n_vars,) variance of every column, in two passes over blocks of rows."""
+    n_obs = expression.shape[0]
+    mean = np.zeros(expression.shape[1])
+    for _, block in row_blocks(expression):
+        mean += block.sum(axis=0)
+    mean /= n_obs
+    variance = np.zeros(expression.shape[1])
+    for _, block in row_blocks(expression):
+        variance += np.square(block - mean).sum(axis=0)
+    variance /= n_obs
+    return variance
+
+
+def _common(nonzeros: npt.NDArray[np.int64], of: int, cutoff: float) -> npt.NDArray[np.intp]:
+    return np.flatnonzero((of - nonzeros) / of <= cutoff + ROUNDING)
+
+
+def _about_dropped(
+    n_cells: int, n_obs: int, n_genes: int, n_vars: int, params: PreprocessParams
+) -> tuple[list[str], list[str]]:
+    """The notes and the warnings on what was dropped."""
+    notes, warnings = [], []
+    if n_genes:
+        sentence = f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells."
+        keep = " Markers of rare types can be among them: to keep more raise preprocess_gene_cutoff (1 keeps all)."
+        notes.append(sentence + keep * (params.gene_cutoff < 1))
+    if n_cells:
+        sentence = (
+            f"Dropped {n_cells} of {n_obs} cells: zero in more than {params.cell_cutoff:.0%} of the "
+            f"{n_vars - n_genes} kept genes."
+        )
+        if n_cells > MANY_CELLS * n_obs:
+            warnings.append(f"{sentence} To keep more of them raise preprocess_cell_cutoff (1 keeps all).")
+        else:
+            notes.append(sentence)
+    return notes, warnings
+
+
+def _too_few(what: str, left: int, n_obs: int, n_vars: int, cutoffs: str, rule: str) -> InputError:
+    return InputError(
+        f"The filter leaves {left or 'no'} {what}{'' if left == 1 else 's'} of {n_obs} cells and {n_vars} genes.",
+        expected=f"at least 2 {rule}",
+        found=f"{left} with {cutoffs}",
+        advice=f"Raise preprocess_{what}_cutoff (1 keeps all), or check that rows were read as cells.",
+    )

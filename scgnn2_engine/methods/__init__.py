@@ -1,0 +1,1 @@
+"""The methods: each a folder with its networks, losses and state."""

@@ -1,0 +1,139 @@
+"""The cluster autoencoders trained to fill gaps: copies of the feature autoencoder go on, each with its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scgnn2_engine.data.dataset import Ints
+from scgnn2_engine.data.prepared import HiddenEntries
+from scgnn2_engine.events import EpochEnded, Event, Stop, never
+from scgnn2_engine.methods.autoencoder import check_shape
+from scgnn2_engine.methods.denoising.training import Observed, iterate_denoising
+from scgnn2_engine.model.state import DenoisingFit
+from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
+from scgnn2_engine.training.held_out import HeldOut
+from scgnn2_engine.training.loop import Plan
+from scgnn2_engine.training.parallel import one_at_a_time, side_by_side
+
+
+@dataclass(frozen=True)
+class RefinedFit:
+    """What the cluster autoencoders make of the cells.
+
+    Attributes
+    ----------
+    value
+        (n_obs, n_vars) float32, not negative: the value each gene has where it is seen.
+    log_rate
+        (n_obs, n_vars) float32 log rate per unit of size factor, or None.
+    kept
+        Clusters whose autoencoder came closer to the held-out entries, and was therefore taken.
+    """
+
+    value: npt.NDArray[np.float32]
+    log_rate: npt.NDArray[np.float32] | None
+    kept: tuple[int, ...]
+
+
+def iterate_denoising_clusters(
+    observed: Observed,
+    start: DenoisingFit,
+    labels: Ints,
+    validation: HiddenEntries | None,
+    params: ClusterAEParams,
+    feature_params: FeatureAEParams,
+    *,
+    seed: int = 1,
+    device: torch.device | None = None,
+    iteration: int = 1,
+    stop: Stop = never,
+    mixed_precision: bool = False,
+    n_threads: int | None = None,
+) -> Generator[Event, None, RefinedFit]:
+    """Go on training one copy of the feature autoencoder for each cluster, yielding an event after every epoch.
+
+    Parameters
+    ----------
+    observed
+        The cells, see :func:`~scgnn2_engine.methods.denoising.observe`; gene means and rates stay those of all cells.
+    start
+        The feature autoencoder's training: its weights, and what it makes of the cells.
+    labels
+        (n_obs,) cluster of each cell.
+    validation
+        Held-out entries. With ``params.only_if_better`` a cluster takes its own autoencoder only where that is nearer
+        to the cluster's held-out entries than ``start`` is; a cluster without any keeps ``start``.
+    params
+        Epochs, batch size, learning rate, bound on the steps, patience.
+    feature_params
+        The objective: share hidden, losses, activation, dropout.
+    seed, device, iteration, stop, mixed_precision, n_threads
+        As in :func:`~scgnn2_engine.methods.published.cluster_ae.iterate_cluster_ae`.
+
+    Yields
+    ------
+    EpochEnded
+        Cluster by cluster, the largest first.
+
+    Returns
+    -------
+    RefinedFit
+
+    Raises
+    ------
+    InputError
+        Shapes do not fit each other.
+    TrainingError
+        The loss or the output is NaN or infinite.
+    """
+    device = device or torch.device("cpu")
+    check_shape("labels", labels, (len(observed.centred),))
+    value = start.reconstruction.copy()
+    log_rate = None if start.log_rate is None else start.log_rate.copy()
+    stop = one_at_a_time(stop)
+
+    def train(cluster: int, cells: Ints) -> Generator[EpochEnded, None, bool]:
+        held_out = HeldOut(validation, cells) if validation is not None else None
+        scored = held_out is not None and len(held_out) > 0
+        if stop() or (params.only_if_better and not scored):
+            return False
+        plan = Plan(
+            "cluster_AE",
+            n_epochs=params.epoch,
+            learning_rate=params.learning_rate,
+            iteration=iteration,
+            cluster=cluster,
+            batch_size=params.batch_size,
+            max_steps=params.max_steps,
+            patience=params.patience if scored else 0,
+            mixed_precision=mixed_precision,
+        )
+        fit = yield from iterate_denoising(
+            observed.take(cells),
+            params=feature_params,
+            plan=plan,
+            weights=start.weights,
+            held_out=held_out,
+            seed=int(np.random.SeedSequence([seed, cluster]).generate_state(1)[0]),
+            device=device,
+            stop=stop,
+        )
+        before = held_out.error(start.reconstruction[cells]) if held_out is not None and scored else np.inf
+        if params.only_if_better and held_out is not None and held_out.error(fit.reconstruction) >= before:
+            return False
+        value[cells] = fit.reconstruction
+        if log_rate is not None and fit.log_rate is not None:
+            log_rate[cells] = fit.log_rate
+        return True
+
+    clusters, sizes = np.unique(labels, return_counts=True)
+    order = clusters[np.argsort(-sizes, kind="stable")].tolist()  # the largest first: none is left for the end
+    workers = 1 if device.type != "cpu" else n_threads or torch.get_num_threads()
+    steps = [train(cluster, np.flatnonzero(labels == cluster)) for cluster in order]
+    better = yield from side_by_side(steps, workers)
+    return RefinedFit(value, log_rate, tuple(cluster for cluster, kept in zip(order, better, strict=True) if kept))

@@ -1,0 +1,1 @@
+"""A run from data to result: the loop, its context, its record, the choice of the iteration, the output folder."""

@@ -1,0 +1,74 @@
+"""What goes along a whole run: its parameters, its seeds, and the watch over when to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from scgnn2_engine.bulk.steps import BulkData
+from scgnn2_engine.events import Event, Stage, StageEnded, StageStarted, Stop, StopReason
+from scgnn2_engine.methods.denoising.training import Observed
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.resources import PeakMemory
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+Steps = Generator[Event, None, T]
+
+
+class Watch:
+    """Asks the caller's stop and the time budget, and remembers whether a training was cut short."""
+
+    def __init__(self, stop: Stop, max_seconds: float) -> None:
+        self._stop = stop
+        self._deadline = time.monotonic() + max_seconds if max_seconds > 0 else float("inf")
+        self.reason: StopReason | None = None
+        self.nothing_to_lose = True  # until an iteration is complete
+
+    def __call__(self) -> bool:
+        """Whether to stop now."""
+        if self.reason is None:
+            if self._stop():
+                self.reason = "stop_signal"
+            elif time.monotonic() >= self._deadline:
+                self.reason = "max_seconds"
+        return self.reason is not None
+
+
+class GivenUpError(Exception):
+    """Leaves an iteration that a stop left unfinished, for the complete ones before it."""
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What stays the same along the whole run."""
+
+    params: RunParams
+    device: torch.device
+    watch: Watch
+    memory: PeakMemory
+    n_neighbours: int = 0
+    bulk: BulkData | None = None
+    observed: Observed | None = None  # with objective denoise
+
+    def seed(self, stage: int, iteration: int) -> int:
+        """A seed of its own for each stage of each iteration, all from ``params.seed``."""
+        return int(np.random.SeedSequence([self.params.seed, stage, iteration]).generate_state(1)[0])
+
+    def timed(self, stage: Stage, iteration: int, steps: Steps[T], n_epochs: int | None = None) -> Steps[T]:
+        """Frame a stage with its start and its end (seconds, peak memory)."""
+        may_give_up = stage != "evaluate" and not self.watch.nothing_to_lose
+        if may_give_up and self.watch():
+            raise GivenUpError
+        yield StageStarted(stage, iteration, n_epochs)
+        self.memory.take()
+        start = time.perf_counter()
+        value = yield from steps
+        yield StageEnded(stage, iteration, time.perf_counter() - start, self.memory.take())
+        return value

@@ -1,0 +1,333 @@
+"""The route of a run: data to events to :class:`~scgnn2_engine.model.result.Result`.
+
+:func:`iterate` is the one stream everything reads; :func:`fit` drains it. The method is that of scGNN 2.0 (Gu et al.,
+Bioinformatics 2022): feature autoencoder, cell graph, graph autoencoder, clusters, one autoencoder per cluster,
+iterated.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from scgnn2_engine.bulk.steps import match
+from scgnn2_engine.clusters.clustering import check_method
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.dataset import Dataset, Floats, Truth
+from scgnn2_engine.data.preparation import iterate_ltmg, iterate_preprocess
+from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
+from scgnn2_engine.evaluate import evaluated, score_iteration
+from scgnn2_engine.evaluate.null_genes import NullGenes
+from scgnn2_engine.events import (
+    DataPrepared,
+    Event,
+    IterationEnded,
+    Notice,
+    RunEnded,
+    RunStarted,
+    Stage,
+    Stop,
+    StopReason,
+    drain,
+    never,
+)
+from scgnn2_engine.graph.neighbours import graph_change, neighbour_count, smoothed_graph
+from scgnn2_engine.io import changes_in_the_result, read_dataset
+from scgnn2_engine.methods.denoising.outputs import answers, take_in
+from scgnn2_engine.model.result import Result
+from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.params import ClusterAEParams, RunParams
+from scgnn2_engine.params.effects import of_another_preset, without_effect
+from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.run.context import GivenUpError, Journey, Steps, Watch
+from scgnn2_engine.run.iteration import embed, one_iteration
+from scgnn2_engine.run.memory import check_memory, expected_memory
+from scgnn2_engine.run.recorder import Recorder
+from scgnn2_engine.run.selection import select_iteration, stop_reason
+from scgnn2_engine.training.devices import resolve_device, threads
+
+if TYPE_CHECKING:
+    from scgnn2_engine.io.samples.given import Data
+
+
+def fit(data: Data | None = None, params: RunParams | None = None) -> Result:
+    """Run scGNN 2.0 to its end.
+
+    What deserves a second look (a scale that was guessed, many cells dropped) goes to the logger ``scgnn2_engine`` as a
+    warning, which Python shows unless told otherwise; all that was noticed stands in ``result.record["notices"]``.
+
+    Parameters
+    ----------
+    data
+        Anything :func:`scgnn2_engine.read` takes, an AnnData or a :class:`Dataset`, or several of them, which are
+        samples that are joined by gene; None where ``params.load`` names the files.
+    params
+        All parameters; ``RunParams()`` is the preset ``default``.
+
+    Returns
+    -------
+    Result
+        The state of the selected iteration, with the scores of all of them.
+
+    Raises
+    ------
+    InputError, ParameterError, InsufficientMemoryError, TrainingError
+        As said in :mod:`scgnn2_engine.errors`.
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2
+    >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    >>> result = sc2.fit(data, sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu"))
+    >>> result.imputed.shape[0] == len(result.labels)
+    True
+    """
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice) and event.level == "warning":
+            logging.getLogger("scgnn2_engine").warning(event.message)
+
+    return drain(iterate(data, params), listen)
+
+
+def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: Stop = never) -> Steps[Result]:
+    """Run scGNN 2.0 step by step, yielding an event for everything that happens.
+
+    Parameters
+    ----------
+    data, params
+        As for :func:`fit`.
+    stop
+        Asked after every epoch. Once it returns True the run winds down within a step: the iteration under way is
+        given up for the best complete one; the first iteration is finished with what is trained so far.
+
+    Yields
+    ------
+    Event
+        See :mod:`scgnn2_engine.events`; the last one is ``RunEnded`` with the result, which is also the generator's
+        value.
+
+    Raises
+    ------
+    TrainingError
+        A loss became NaN before the first iteration was complete. Later, the run ends with what it had and a warning.
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2
+    >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], run_LTMG=False, device="cpu")
+    >>> events = list(sc2.iterate(sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0), params))
+    >>> type(events[0]).__name__, type(events[-1]).__name__
+    ('StageStarted', 'RunEnded')
+    """
+    if not isinstance(params, RunParams | None):
+        raise ParameterError(
+            "params is not of the right kind.",
+            expected="RunParams(...) or None",
+            found=repr(params),
+            advice="RunParams.from_dict({...}) takes a dictionary.",
+        )
+    params = (params or RunParams()).snapshot()
+    device = resolve_device(params.device)
+    with PeakMemory() as memory, threads(params.threads):
+        journey = Journey(params, device, Watch(stop, params.max_seconds), memory)
+        recorder = Recorder(params, str(device))
+        result = yield from recorder.listen(_route(journey, data, recorder))
+    return result
+
+
+def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Result]:
+    params, watch = journey.params, journey.watch
+    dataset = yield from journey.timed("load", 0, _load(data, params))
+    recorder.describe(dataset)
+    yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(journey.device))
+    prepared = yield from journey.timed("preprocess", 0, _preprocess(dataset, params))
+    journey = yield from _check(journey, prepared, dataset)
+    if params.run_LTMG or dataset.states is not None:
+        prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
+    yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells], dataset)
+    if params.feature_AE.objective == "denoise":
+        observed, notices = take_in(prepared, params)
+        yield from notices
+        journey = replace(journey, observed=observed)
+    truth = dataset.truth.take(prepared.cells) if dataset.truth is not None else None
+
+    state = yield from embed(journey, prepared, None, 0)
+    change = _GraphChange(state.graph, params)
+    best: LoopState | None = None
+    reason: StopReason | None = None
+    for iteration in range(1, params.total_epoch + 1):
+        start = time.perf_counter()
+        try:
+            new = yield from one_iteration(journey, prepared, state, iteration)
+            # Some training of this iteration was cut short; only without a complete one before it is that kept.
+            if watch.reason is not None and best is not None:
+                raise GivenUpError
+        except GivenUpError:
+            yield Notice(f"Stopped during iteration {iteration}: it is given up for the earlier ones.", "info")
+            break
+        except (TrainingError, InsufficientMemoryError) as error:
+            if best is None:
+                raise
+            where: Stage = "cluster_AE"  # where memory runs out, if anywhere: clusters change their sizes
+            reason = "out_of_memory"
+            if isinstance(error, TrainingError):
+                where, reason = cast("Stage", error.stage), "training_error"
+            yield Notice(f"{error} The iterations before it are kept.", "warning", where)
+            break
+        scores = yield from journey.timed(
+            "evaluate", iteration, _score(prepared, new, state, truth, change(new.graph), start)
+        )
+        recorder.add_iteration(iteration, scores, new)
+        if select_iteration(recorder.label_free_rows, params.selection) == iteration:
+            best = new
+        yield IterationEnded(iteration, params.total_epoch, new, scores)
+        if watch.reason is not None:
+            yield Notice("Stopped before the first iteration was complete: its trainings were cut short.", "warning")
+            break
+        reason = stop_reason(
+            graph_change=scores["graph_change"],
+            graph_change_threshold=params.graph_change_threshold,
+            ari_between=scores["ari_between_iterations"],
+            ari_threshold=params.ari_threshold,
+        )
+        state, watch.nothing_to_lose = new, False
+        if reason is not None or watch():
+            break
+
+    if best is None:
+        raise RuntimeError("a run ended without an iteration")
+    ended_by: StopReason = reason or watch.reason or "total_epoch"
+    found = answers(prepared, best, params)
+    yield from found.notices
+    result = recorder.result(prepared, best, dataset, ended_by, found)
+    result = yield from journey.timed("evaluate", 0, _evaluate(journey, result, truth))
+    yield RunEnded(result, ended_by)
+    return result
+
+
+def _evaluate(journey: Journey, result: Result, truth: Truth | None) -> Steps[Result]:
+    """The result beside its baselines; nothing of this is seen by what came before."""
+    params, prepared = journey.params, result.prepared
+    wanted = params.evaluate
+    null = NullGenes(
+        wanted.null_genes,
+        partial(_impute_again, journey, result.record["selected_iteration"]),
+        expected_memory(prepared.n_obs, prepared.n_vars + min(wanted.null_genes, prepared.n_vars), params),
+    )
+    return evaluated(
+        result,
+        truth,
+        baselines=wanted.baselines,
+        diagnostics=wanted.diagnostics,
+        seed=params.seed,
+        stop=journey.watch,
+        null=null,
+    )
+
+
+def _impute_again(journey: Journey, n_iterations: int, prepared: Prepared) -> dict[str, Floats] | None:
+    """What the method makes of another matrix of the same cells after so many iterations; None if it is stopped.
+
+    With the run's parameters and seeds, so that of the run's own matrix it gives the run's own answer; without bulk
+    expression, which knows nothing of other genes. ``""`` is the imputed expression; other answers have names.
+    Its events are not the run's and are dropped.
+    """
+    params = journey.params
+    journey = replace(journey, bulk=None, memory=PeakMemory())  # the peak of the stage around it stays untaken
+    if params.feature_AE.objective == "denoise":
+        journey = replace(journey, observed=take_in(prepared, params)[0])
+    try:
+        state = drain(embed(journey, prepared, None, 0))
+        for iteration in range(1, n_iterations + 1):
+            state = drain(one_iteration(journey, prepared, state, iteration))
+    except GivenUpError:
+        return None
+    # The last training may have been cut short.
+    if journey.watch():
+        return None
+    found = answers(prepared, state, params)
+    return {"": found.imputed, **found.others}
+
+
+class _GraphChange:
+    """How much the smoothed graph changes from iteration to iteration; remembers the first graph and the last."""
+
+    def __init__(self, first: CellGraph, params: RunParams) -> None:
+        self._weighted, self._alpha = params.graph_AE.retain_weights, params.alpha
+        self._first = first.adjacency(weighted=self._weighted)
+        self._smoothed = smoothed_graph(self._first, self._first, self._alpha)
+
+    def __call__(self, graph: CellGraph) -> float:
+        """The change from the graph of the last call (at first, from the first graph) to this one."""
+        before = self._smoothed
+        self._smoothed = smoothed_graph(self._first, graph.adjacency(weighted=self._weighted), self._alpha)
+        return graph_change(self._smoothed, before, self._first)
+
+
+def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Journey]:
+    """Find out before anything is trained what would fail only afterwards."""
+    params = journey.params
+    check_method(params.clustering, prepared.n_obs)
+    settings = params.graph_AE
+    n_neighbours = neighbour_count(
+        prepared.n_obs, settings.neighborhood_factor, settings.neighborhood_max, settings.graph_construction
+    )
+    yield Notice(f"Cell graph: {n_neighbours} neighbours of each cell", "info", "graph")
+    if params.cluster_AE.regu_strength != ClusterAEParams.param["regu_strength"].default:
+        yield Notice(
+            "cluster_AE_regu_strength has no effect, as in the published program: cluster_AE_reconstruction_weight, "
+            "graph_weight, cell_type_weight and l1_weight are the weights of the loss.",
+            "warning",
+            "cluster_AE",
+        )
+    if doubt := of_another_preset(params):
+        yield Notice(doubt, "warning", "load")
+    notes, warnings = changes_in_the_result(prepared, dataset)
+    for note in notes:
+        yield Notice(note, "info", "output")
+    for warning in warnings:
+        yield Notice(warning, "warning", "output")
+    for key, why in without_effect(params).items():
+        yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
+    bulk = None
+    if params.use_bulk and dataset.bulk is not None:
+        bulk = match(dataset.bulk, dataset, prepared, params)
+        for note in bulk.notes:
+            yield Notice(note, "info", "deconvolution")
+        for warning in bulk.warnings:
+            yield Notice(warning, "warning", "deconvolution")
+        if params.deconv.method == "shares" and prepared.validation is None:
+            yield Notice(
+                "Without held-out entries (validation_share 0) nothing says how far the bulk may be followed: the "
+                "shares of the clusters are estimated, and the imputation stays as it is.",
+                "warning",
+                "deconvolution",
+            )
+    return replace(journey, n_neighbours=n_neighbours, bulk=bulk)
+
+
+def _score(
+    prepared: Prepared, new: LoopState, state: LoopState, truth: Truth | None, change: float, start: float
+) -> Steps[dict[str, float]]:
+    scores = dict(score_iteration(prepared, new, state.labels, truth))
+    yield from ()
+    return {**scores, "graph_change": change, "seconds": time.perf_counter() - start}
+
+
+def _load(data: Data | None, params: RunParams) -> Steps[Dataset]:
+    dataset = read_dataset(params, data)
+    for note in dataset.notes:
+        yield Notice(note, "info", "load")
+    for warning in dataset.warnings:
+        yield Notice(warning, "warning", "load")
+    return dataset
+
+
+def _preprocess(dataset: Dataset, params: RunParams) -> Steps[Prepared]:
+    check_memory(dataset, params)
+    return (yield from iterate_preprocess(dataset, params))

@@ -1,0 +1,95 @@
+"""When the loop stops and which iteration it returns: pure functions of scores, blind to ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from scgnn2_engine.errors import ParameterError
+from scgnn2_engine.events import StopReason
+
+Rule = Literal["last", "validation"]
+
+
+def stop_reason(
+    *, graph_change: float, graph_change_threshold: float, ari_between: float, ari_threshold: float
+) -> StopReason | None:
+    """Which rule, if any, ends the loop after an iteration.
+
+    Parameters
+    ----------
+    graph_change
+        Change of the smoothed graph as a share of the first graph's Laplacian, see
+        :func:`scgnn2_engine.graph.neighbours.graph_change`.
+    graph_change_threshold
+        Stop below this change; 0 never stops on it.
+    ari_between
+        Agreement with the previous iteration's clusters, NaN where there is none.
+    ari_threshold
+        Stop above this agreement; 1 never stops on it.
+
+    Returns
+    -------
+    ``"graph_change"``, ``"ari_between_iterations"`` or None: go on. The published program compared with the
+    ground truth here; this one cannot, it is not given any.
+
+    Examples
+    --------
+    >>> stop_reason(graph_change=0.3, graph_change_threshold=0.01, ari_between=0.97, ari_threshold=0.95)
+    'ari_between_iterations'
+    """
+    if graph_change < graph_change_threshold:
+        return "graph_change"
+    if ari_between > ari_threshold:
+        return "ari_between_iterations"
+    return None
+
+
+def select_iteration(scores: Sequence[Mapping[str, Any]], rule: Rule) -> int:
+    """The iteration whose state is returned.
+
+    Parameters
+    ----------
+    scores
+        One mapping for each complete iteration, in order, with its 1-based ``"iteration"``, and for the rule
+        ``"validation"`` its ``"validation_error"``.
+    rule
+        ``"last"``, or ``"validation"``: the smallest error at the held-out entries, the earliest of equals.
+
+    Returns
+    -------
+    The value of its ``"iteration"``.
+
+    Raises
+    ------
+    ParameterError
+        The rule is unknown, there is no iteration, or ``"validation"`` finds no held-out error.
+
+    Examples
+    --------
+    >>> rows = [{"iteration": 1, "validation_error": 0.3}, {"iteration": 2, "validation_error": 0.4}]
+    >>> select_iteration(rows, "validation"), select_iteration(rows, "last")
+    (1, 2)
+    """
+    if rule not in ("last", "validation"):
+        raise ParameterError(f"There is no selection {rule!r}.", expected="last or validation", found=repr(rule))
+    if not scores:
+        raise ParameterError(
+            "There is no iteration to select from.",
+            expected="at least one complete iteration",
+            found="none",
+            advice="Set total_epoch to at least 1.",
+        )
+    if rule == "last":
+        return int(scores[-1]["iteration"])
+    scored = [row for row in scores if np.isfinite(row.get("validation_error", np.nan))]
+    if not scored:
+        raise ParameterError(
+            "selection = validation rests on held-out entries, but no iteration has a score for them.",
+            expected="validation_share > 0",
+            found="no finite validation_error",
+            advice="Set validation_share, or selection = last.",
+        )
+    return int(min(scored, key=lambda row: float(row["validation_error"]))["iteration"])

@@ -1,0 +1,189 @@
+"""Filling gaps: what is seen, the losses, the training, and copies of it for clusters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import nbinom, poisson
+
+from scgnn2_engine.data.prepared import HiddenEntries
+from scgnn2_engine.errors import InputError
+from scgnn2_engine.events import drain
+from scgnn2_engine.methods.denoising.clusters import iterate_denoising_clusters
+from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder
+from scgnn2_engine.methods.denoising.training import (
+    _without_rate,
+    fit_denoising,
+    huber,
+    iterate_denoising,
+    negative_binomial,
+    observe,
+)
+from scgnn2_engine.params import ClusterAEParams, FeatureAEParams, RunParams
+from scgnn2_engine.training.loop import Plan
+
+
+@pytest.fixture
+def low_rank(rng):
+    """Two kinds of cells, each gene at its own level, a tenth of the entries unseen and a twentieth held out."""
+    kind = np.repeat([0, 1], 40)
+    x = (1.5 + rng.random(60) + 1.5 * rng.random((2, 60)))[kind, :].astype(np.float32)
+    x += rng.normal(0, 0.05, x.shape).astype(np.float32)
+    x[rng.random(x.shape) < 0.1] = 0
+    rows, cols = (part[::20] for part in np.nonzero(x))
+    values = x[rows, cols].copy()
+    x[rows, cols] = 0
+    return x, HiddenEntries(rows, cols, values), kind
+
+
+def plan(**values):
+    return Plan("feature_AE", **{"n_epochs": 150, "learning_rate": 1e-3, **values})
+
+
+def settings(**values):
+    return RunParams(**{f"feature_AE_{key}": value for key, value in values.items()}).feature_AE
+
+
+def test_what_is_seen_is_centred_at_its_gene():
+    x = np.log1p(np.array([[1, 0, 5], [3, 0, 0], [0, 2, 5]], np.float32))
+    held = HiddenEntries(np.array([0]), np.array([2]), x[[0], [2]])
+    observed = observe(x, held, np.float32([1, 2, 1]), counts=True)
+    assert observed.seen.tolist() == [[True, False, False], [True, False, False], [False, True, True]]
+    np.testing.assert_allclose(observed.means, [(np.log(2) + np.log(4)) / 2, np.log(3), np.log(6)], rtol=1e-6)
+    assert (observed.centred[~observed.seen] == 0).all()
+    np.testing.assert_allclose(observed.centred[:2, 0], [-np.log(2) / 2, np.log(2) / 2], rtol=1e-5)
+    np.testing.assert_allclose(observed.counts, [[1, 0, -1], [6, 0, 0], [0, 2, 5]], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(observed.log_rates), [7.5 / 4, 2.5 / 4, 10.5 / 4], rtol=1e-5)
+
+
+def test_states_weigh_seen_entries_around_one():
+    x = np.ones((2, 3), np.float32)
+    observed = observe(x, states=np.array([[0, 1, 1], [0, 1, 1]], np.uint8), regu_strength=0.9)
+    np.testing.assert_allclose(observed.weights.mean(), 1, rtol=1e-6)
+    np.testing.assert_allclose(observed.weights[0, 1] / observed.weights[0, 0], 10, rtol=1e-4)
+    assert observe(x, states=np.ones((2, 3), np.uint8), regu_strength=0.0).weights is None
+
+
+def test_the_losses_are_their_formulas():
+    difference = torch.tensor([-2.0, -0.1, 0.0, 0.2, 5.0])
+    np.testing.assert_allclose(huber(difference, 0.3).numpy(), [0.555, 0.005, 0, 0.02, 1.455], rtol=1e-5)
+    counts, rate, theta = np.array([0.0, 1, 7]), np.array([0.5, 2, 3]), 10.0
+    ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rate)), theta).numpy()
+    known = -nbinom.logpmf(counts, theta, theta / (theta + rate))
+    at_one = -nbinom.logpmf(counts, theta, theta / (theta + 1.0))
+    base = negative_binomial(torch.tensor(counts), torch.zeros(3, dtype=torch.float64), theta).numpy()
+    np.testing.assert_allclose(ours - base, known - at_one, rtol=1e-6)
+    ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rate)), 0.0).numpy()
+    np.testing.assert_allclose(ours + np.array([0, 0, np.log(5040)]), -poisson.logpmf(counts, rate), rtol=1e-6)
+
+
+def test_an_untrained_network_says_what_genes_are_on_average(low_rank):
+    x, held, _ = low_rank
+    observed = observe(x, held)
+    network = DenoisingAutoencoder(60, seed=3)
+    assert network(torch.tensor(observed.centred))[1].abs().max() == 0
+
+
+def test_training_finds_hidden_entries(low_rank):
+    x, held, _ = low_rank
+    observed = observe(x, held)
+    at_first = float(np.abs(observed.means[held.cols] - held.values).mean())
+    fit = fit_denoising(observed, held, params=settings(layer_dropout=0.0), plan=plan())
+    assert fit.validation < 0.4 * at_first
+    assert fit.log_rate is None
+    assert (fit.reconstruction >= 0).all()
+
+
+def test_what_is_held_out_is_not_learnt_from(low_rank):
+    x, held, _ = low_rank
+    other = HiddenEntries(held.rows, held.cols, held.values + 100)
+    one, two = (fit_denoising(observe(x, entries), entries, plan=plan(n_epochs=5), seed=2) for entries in (held, other))
+    assert one.reconstruction.tobytes() == two.reconstruction.tobytes()
+
+
+def test_same_seed_same_bytes_and_no_global_randomness(low_rank):
+    x, held, _ = low_rank
+    observed, before = observe(x, held, counts=True), torch.get_rng_state()
+    fits = [fit_denoising(observed, held, plan=plan(n_epochs=4), seed=seed) for seed in (1, 1, 2)]
+    assert fits[0].reconstruction.tobytes() == fits[1].reconstruction.tobytes()
+    assert fits[0].log_rate.tobytes() == fits[1].log_rate.tobytes()
+    assert fits[0].reconstruction.tobytes() != fits[2].reconstruction.tobytes()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_rates_are_learnt_from_zeros_too(rng):
+    rate = np.array([0.2, 3.0])[np.repeat([0, 1], 50)][:, None] * np.ones(40)
+    counts = rng.poisson(rate).astype(np.float32)
+    fit = fit_denoising(
+        observe(np.log1p(counts), counts=True), params=settings(count_weight=1.0), plan=plan(n_epochs=200)
+    )
+    found = np.exp(fit.log_rate)
+    assert abs(found[:50].mean() - 0.2) < 0.1
+    assert abs(found[50:].mean() - 3.0) < 0.5
+
+
+@pytest.mark.parametrize("theta", [0.0, 10.0])
+def test_the_loss_of_counts_is_all_of_their_likelihood(rng, theta):
+    """Without the terms that train nothing it would fall below 0, and a logarithmic chart would not show it."""
+    counts = rng.poisson(rng.gamma(2, 20, (30, 12))).astype(np.float32)
+    rates = rng.gamma(2, 20, (30, 12))
+    ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rates)), theta).numpy().sum(axis=1)
+    known = nbinom.logpmf(counts, theta, theta / (theta + rates)) if theta else poisson.logpmf(counts, rates)
+    np.testing.assert_allclose(ours + _without_rate(counts, theta), -known.sum(axis=1), rtol=1e-4)
+    held_out = np.where(rng.random(counts.shape) < 0.1, np.float32(-1), counts)
+    np.testing.assert_array_equal(_without_rate(held_out, theta), _without_rate(np.maximum(held_out, 0), theta))
+    params = settings(count_weight=1.0, dispersion=theta)
+    events = list(iterate_denoising(observe(np.log1p(counts), counts=True), params=params, plan=plan(n_epochs=60)))
+    assert min(event.losses["counts"] for event in events) > 0
+
+
+def test_losses_add_up_and_events_are_the_plan(low_rank):
+    x, held, _ = low_rank
+    events = list(iterate_denoising(observe(x, held, counts=True), held, plan=plan(n_epochs=3, batch_size=30)))
+    assert [event.epoch for event in events] == [1, 2, 3]
+    for event in events:
+        assert event.losses["loss"] == pytest.approx(event.losses["value"] + event.losses["counts"], rel=1e-5)
+
+
+def test_weights_of_another_network_are_refused(low_rank):
+    x, held, _ = low_rank
+    weights = DenoisingAutoencoder(59).weights()
+    with pytest.raises(InputError, match="do not fit the network"):
+        fit_denoising(observe(x, held), plan=plan(n_epochs=1), weights=weights)
+
+
+def refined(low_rank, start, **values):
+    x, held, kind = low_rank
+    params = ClusterAEParams(**{"epoch": 20, "learning_rate": 1e-3, **values})
+    steps = iterate_denoising_clusters(observe(x, held), start, kind, held, params, FeatureAEParams(), n_threads=1)
+    return drain(steps)
+
+
+def test_clusters_are_kept_only_where_they_come_closer(low_rank):
+    x, held, kind = low_rank
+    start = fit_denoising(observe(x, held), held, params=FeatureAEParams(), plan=plan(n_epochs=20))
+    fit = refined(low_rank, start, only_if_better=True)
+    for cluster in (0, 1):
+        mine = kind[held.rows] == cluster
+        entries = held.rows[mine], held.cols[mine]
+        before, after = (np.abs(m[entries] - held.values[mine]).mean() for m in (start.reconstruction, fit.value))
+        assert after <= before
+        assert (cluster in fit.kept) == (fit.value[kind == cluster] != start.reconstruction[kind == cluster]).any()
+    ruined = refined(low_rank, start, only_if_better=True, learning_rate=5.0)
+    assert ruined.kept == ()
+    np.testing.assert_array_equal(ruined.value, start.reconstruction)
+
+
+def test_cells_of_a_cluster_do_not_see_the_others(low_rank):
+    x, held, kind = low_rank
+    observed = observe(x, held)
+    start = fit_denoising(observed, held, params=FeatureAEParams(), plan=plan(n_epochs=10))
+    both = refined(low_rank, start)
+    disturbed = replace(observed, centred=np.where(kind[:, None] == 1, observed.centred + 1, observed.centred))
+    params = ClusterAEParams(epoch=20, learning_rate=1e-3)
+    alone = drain(iterate_denoising_clusters(disturbed, start, kind, held, params, FeatureAEParams(), n_threads=1))
+    assert both.value[kind == 0].tobytes() == alone.value[kind == 0].tobytes()
+    assert both.value[kind == 1].tobytes() != alone.value[kind == 1].tobytes()
