@@ -22,9 +22,9 @@ from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.exports.export import Exports
 from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
+from scgnn2_app.patches.panel_last_message import lose_no_message
 from scgnn2_app.runs.source_summary import describe
 from scgnn2_app.runs.workspace import RunInfo
-from scgnn2_app.sending import lose_no_message
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.theme import THEME

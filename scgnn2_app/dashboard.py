@@ -12,7 +12,7 @@ import panel as pn
 
 from scgnn2_app.app import POLL_MILLISECONDS, App
 from scgnn2_app.context import ServerOptions, context_for
-from scgnn2_app.notebook_styles import keep_styles_local
+from scgnn2_app.patches.panel_notebook_styles import keep_styles_local
 from scgnn2_app.runs.workspace import DEFAULT
 from scgnn2_app.sources.source import Source, keep_anndata
 from scgnn2_engine.errors import InputError

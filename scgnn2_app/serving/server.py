@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scgnn2_app.context import ServerContext, ServerOptions, context_for, leave
+from scgnn2_app.patches.bokeh_server_application import application_of
 from scgnn2_app.serving.auth import Users, login_provider
 from scgnn2_app.serving.guard import allowed_hosts, refuse_foreign_hosts
 from scgnn2_app.warm_up import load, warm_up
@@ -87,10 +88,10 @@ def make_server(options: ServerOptions) -> Any:
         **login,
     )
     hosts = allowed_hosts(options.address, int(server.port or 0), options.names)
-    origins = server._tornado.websocket_origins
-    origins.clear()
-    origins.update(hosts)
-    refuse_foreign_hosts(server._tornado, hosts)
+    application = application_of(server)
+    application.websocket_origins.clear()
+    application.websocket_origins.update(hosts)
+    refuse_foreign_hosts(application, hosts)
     return server
 
 

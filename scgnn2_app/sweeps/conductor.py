@@ -67,7 +67,7 @@ class Conductor:
                 info = runs.state(run_id)
                 if info is None or info.over:
                     del pending[number]
-                    _tell(study, number, info, sweep)
+                    self._tell(study, number, info, sweep)
                     self._note("running", "")
             found = studies.trials(study)
             counted = sum(trial.state in ("done", "failed", "running") for trial in found)
@@ -125,7 +125,7 @@ class Conductor:
                     runs.take_up(trial.run_id)
                     pending[trial.number] = trial.run_id
                 else:  # asked for, but never submitted
-                    _count_out(study, trial.number)
+                    self._count_out(study, trial.number)
         return pending
 
     def _stop(self, study: Any, pending: dict[int, str], runs: TrialRuns) -> None:
@@ -137,10 +137,30 @@ class Conductor:
                 info = runs.state(run_id)
                 if info is None or info.over:
                     del pending[number]
-                    _count_out(study, number)
+                    self._count_out(study, number)
             time.sleep(POLL_SECONDS / 2)
         for number in pending:
-            _count_out(study, number)
+            self._count_out(study, number)
+
+    def _tell(self, study: Any, number: int, info: RunInfo | None, sweep: Sweep) -> None:
+        """Give a finished run's score to the study; what has none counts as failed."""
+        score = None
+        if info is not None and info.state == "done":
+            score = info.seconds if sweep.score == "seconds" else info.scores.get(sweep.score)
+        if score is not None:
+            study.tell(number, float(score))
+            return
+        if info is None:
+            reason = "Its run was deleted."
+        else:
+            reason = info.reason or (f"It has no {sweep.score}." if info.state == "done" else info.state)
+        studies.note(self.folder, number, studies.REASON, reason)
+        study.tell(number, state=_failed())
+
+    def _count_out(self, study: Any, number: int) -> None:
+        """End a trial that was stopped with its sweep: it does not count."""
+        studies.note(self.folder, number, studies.STOPPED, True)
+        study.tell(number, state=_failed())
 
     def _used(self) -> float:
         return self._progress.seconds + time.monotonic() - self._began
@@ -164,33 +184,6 @@ def trial_name(sweep_name: str, sweep_id: str, number: int) -> str:
     ('size #1', 'sweep 3f9a2c #2')
     """
     return f"{sweep_name or f'sweep {sweep_id[-6:]}'} #{number + 1}"
-
-
-def _tell(study: Any, number: int, info: RunInfo | None, sweep: Sweep) -> None:
-    """Give a finished run's score to the study; what has none counts as failed."""
-    score = info.scores.get(sweep.score) if info is not None and info.state == "done" else None
-    if sweep.score == "seconds" and info is not None and info.state == "done":
-        score = info.seconds
-    if score is not None:
-        study.tell(number, float(score))
-        return
-    if info is None:
-        reason = "Its run was deleted."
-    else:
-        reason = info.reason or (f"It has no {sweep.score}." if info.state == "done" else info.state)
-    _set_attr(study, number, studies.REASON, reason)
-    study.tell(number, state=_failed())
-
-
-def _count_out(study: Any, number: int) -> None:
-    """End a trial that was stopped with its sweep: it does not count."""
-    _set_attr(study, number, studies.STOPPED, True)
-    study.tell(number, state=_failed())
-
-
-def _set_attr(study: Any, number: int, name: str, value: Any) -> None:
-    trial_id = study.get_trials(deepcopy=False)[number]._trial_id
-    study._storage.set_trial_user_attr(trial_id, name, value)
 
 
 def _failed() -> Any:

@@ -14,8 +14,8 @@ from scgnn2_app.sweeps.search_space import grid
 FEWEST = 5
 """Completed trials below which importances mean nothing."""
 
+NAME = "sweep"
 RUN, REASON, STOPPED, POINT = "run", "reason", "stopped", "point"
-
 
 _STORAGES: dict[Path, Any] = {}
 _GUARD = threading.Lock()
@@ -42,7 +42,7 @@ def open_study(folder: Path, sweep: Sweep) -> Any:
 
     study = optuna.create_study(
         storage=_storage(folder),
-        study_name="sweep",
+        study_name=NAME,
         direction=sweep.direction,
         load_if_exists=True,
     )
@@ -55,6 +55,13 @@ def open_study(folder: Path, sweep: Sweep) -> Any:
             else optuna.samplers.RandomSampler(seed=seed)
         )
     return study
+
+
+def note(folder: Path, number: int, name: str, value: Any) -> None:
+    """Write something beside a trial that is under way."""
+    storage = _storage(folder)
+    study = storage.get_study_id_from_name(NAME)
+    storage.set_trial_user_attr(storage.get_trial_id_from_study_id_trial_number(study, number), name, value)
 
 
 def forget(folder: Path) -> None:

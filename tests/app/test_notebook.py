@@ -16,7 +16,8 @@ from panel.io.notebook import patch_inline_stylesheets
 from panel.io.resources import set_resource_mode
 from pyviz_comms import Comm
 
-from scgnn2_app import Dashboard, later, notebook_styles
+from scgnn2_app import Dashboard, later
+from scgnn2_app.patches import panel_notebook_styles
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_what_is_added_to_a_shown_page_brings_its_styles(shown: Any) -> None:
 def test_served_pages_keep_the_addresses_of_their_styles(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"{panel.io.resources.CDN_DIST}css/loading.css"
     served = SimpleNamespace(session_context=object())
-    monkeypatch.setattr(notebook_styles, "state", SimpleNamespace(curdoc=served))
+    monkeypatch.setattr(panel_notebook_styles, "state", SimpleNamespace(curdoc=served))
     sheet = ImportedStyleSheet(url=address)
     panel.io.resources.patch_stylesheet(sheet, "static/extensions/panel/")
     assert sheet.url.startswith("static/extensions/panel/css/loading.css")
@@ -63,7 +64,7 @@ def test_served_pages_keep_the_addresses_of_their_styles(shown: Any, monkeypatch
 
 def test_two_dashboards_replace_the_function_once(shown: Any) -> None:
     before = panel.io.resources.patch_stylesheet
-    notebook_styles.keep_styles_local()
+    panel_notebook_styles.keep_styles_local()
     assert panel.io.resources.patch_stylesheet is panel.reactive.patch_stylesheet is before
 
 

@@ -1,7 +1,6 @@
 """R's serialisation format, read within bounds and written, without R.
 
-Files are decompressed and parsed as a stream by :mod:`scgnn2_engine.io.r.parser`; nothing in them is ever run. They are
-written by the package rdata, to which S4 objects are added here.
+Files are decompressed and parsed as a stream by :mod:`scgnn2_engine.io.r.parser`; nothing in them is ever run.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from rdata.parser import RData, RExtraInfo, RObject, RObjectType, RVersions
-from rdata.unparser._unparser import pack_r_object_info
-from rdata.unparser._xdr import UnparserXDR
+import numpy as np
+from rdata.missing import R_INT_NA
+from rdata.parser import RObject, RObjectType
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io.memory import GIB, available_memory
@@ -28,7 +27,7 @@ from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _FAILURES = (*BROKEN, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _OPENERS: tuple[tuple[bytes, Any], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
-_OLDEST = RVersions(format=3, serialized=0x040202, minimum=0x030500)  # readable since R 3.5
+_OLDEST_READER = 0x030500  # R 3.5
 
 
 def parse(source: Path | bytes, *, max_memory: float = 0.0) -> dict[str, RObject]:
@@ -138,14 +137,14 @@ def _entries(node: RObject) -> Iterator[tuple[str, RObject]]:
 def to_bytes(obj: RObject) -> bytes:
     """Serialise an object as R's ``serialize(object, NULL)`` does; R's ``unserialize`` reads it."""
     buffer = io.BytesIO()
-    _Unparser(buffer).unparse_r_data(RData(_OLDEST, RExtraInfo("UTF-8"), obj))
+    _Writer(buffer).data(obj)
     return buffer.getvalue()
 
 
 def write_rds(path: Path, obj: RObject) -> None:
     """Write one object as R's ``saveRDS`` does, gzip-compressed; the same object gives the same bytes."""
     with _gzip(path) as stream:
-        _Unparser(stream).unparse_r_data(RData(_OLDEST, RExtraInfo("UTF-8"), obj))
+        _Writer(stream).data(obj)
 
 
 def write_rdata(path: Path, objects: Mapping[str, RObject]) -> None:
@@ -154,7 +153,7 @@ def write_rdata(path: Path, objects: Mapping[str, RObject]) -> None:
 
     with _gzip(path) as stream:
         stream.write(b"RDX3\n")
-        _Unparser(stream).unparse_r_data(RData(_OLDEST, RExtraInfo("UTF-8"), pairlist(objects)))
+        _Writer(stream).data(pairlist(objects))
 
 
 @contextlib.contextmanager
@@ -165,51 +164,74 @@ def _gzip(path: Path) -> Iterator[IO[bytes]]:
         yield stack.enter_context(io.BufferedWriter(packed, 1 << 20))
 
 
-class _Unparser(UnparserXDR):
-    """rdata's writer of R's default format, with S4 objects, and vectors of strings given as lists of bytes."""
+class _Writer:
+    """R's default format ("XDR", version 3) onto a stream; vectors of strings are lists of bytes."""
 
-    def unparse_int(self, value: Any) -> None:
-        self.file.write(int(value).to_bytes(4, "big", signed=True))
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._write = stream.write
 
-    def unparse_array(self, array: Any) -> None:
-        if array.size >= 1 << 31:
-            self.unparse_int(-1)
-            self.unparse_int(array.size >> 32)
-            self.file.write((array.size & 0xFFFFFFFF).to_bytes(4, "big"))
-            self._unparse_array_values(array)
-        else:
-            super().unparse_array(array)
+    def data(self, obj: RObject) -> None:
+        self._write(b"X\n")
+        for version in (3, 0x040202, _OLDEST_READER):
+            self._int(version)
+        self._string(b"UTF-8")
+        self._object(obj)
 
-    def unparse_r_object(self, obj: Any) -> None:
-        kind = obj.info.type
-        if kind is RObjectType.S4:
-            self.unparse_int(pack_r_object_info(obj.info))
-            self.unparse_r_object(obj.attributes)
-        elif kind is RObjectType.LIST:
-            self._unparse_pairs(obj)
-        elif kind is RObjectType.STR:
-            self.unparse_int(pack_r_object_info(obj.info))
-            self.file.write(_packed_strings(obj.value))
-            if obj.info.attributes:
-                self.unparse_r_object(obj.attributes)
-        elif kind is RObjectType.RAW:
-            self.unparse_int(pack_r_object_info(obj.info))
-            self.unparse_int(len(obj.value))
-            self.file.write(obj.value.tobytes())
-        else:
-            super().unparse_r_object(obj)
+    def _int(self, value: int) -> None:
+        self._write(value.to_bytes(4, "big", signed=True))
 
-    def _unparse_pairs(self, obj: Any) -> None:
-        while obj.info.type is RObjectType.LIST:
-            self.unparse_int(pack_r_object_info(obj.info))
-            for part in (obj.attributes if obj.info.attributes else None, obj.tag if obj.info.tag else None):
-                if part is not None:
-                    self.unparse_r_object(part)
+    def _string(self, value: bytes) -> None:
+        self._int(len(value))
+        self._write(value)
+
+    def _length(self, size: int) -> None:
+        if size >= 1 << 31:
+            self._int(-1)
+            self._int(size >> 32)
+        self._write((size & 0xFFFFFFFF).to_bytes(4, "big"))
+
+    def _object(self, obj: Any) -> None:
+        while obj.info.type is RObjectType.LIST:  # a pairlist: as deep as it is long, were it walked by calls
+            self._info(obj)
+            self._attributes(obj)
+            if obj.info.tag:
+                self._object(obj.tag)
             first, obj = obj.value
-            self.unparse_r_object(first)
-        self.unparse_r_object(obj)
+            self._object(first)
+        kind, value = obj.info.type, obj.value
+        self._info(obj)
+        if kind is RObjectType.SYM:
+            self._object(value)
+        elif kind is RObjectType.CHAR:
+            self._string(value)
+        elif kind is RObjectType.STR:
+            self._write(_packed_strings(value))
+        elif kind is RObjectType.VEC:
+            self._int(len(value))
+            for element in value:
+                self._object(element)
+        elif kind in _NUMBERS:
+            filled = value.filled(R_INT_NA) if np.ma.is_masked(value) else value
+            stored = np.ascontiguousarray(filled, dtype=_NUMBERS[kind])
+            if kind is RObjectType.INT and (stored != filled).any():
+                raise ValueError("expected integers of 32 bits, found larger ones")
+            self._length(len(value))
+            self._write(stored.data)
+        elif kind not in (RObjectType.NILVALUE, RObjectType.S4):
+            raise NotImplementedError(f"an R object of type {kind.name} cannot be written")
+        self._attributes(obj)
+
+    def _info(self, obj: RObject) -> None:
+        info = obj.info
+        flags = info.gp << 12 | info.tag << 10 | info.attributes << 9 | info.object << 8
+        self._int(flags | info.type.value)
+
+    def _attributes(self, obj: RObject) -> None:
+        if obj.info.attributes:
+            self._object(obj.attributes)
 
 
+_NUMBERS = {RObjectType.INT: ">i4", RObjectType.LGL: ">i4", RObjectType.REAL: ">f8", RObjectType.RAW: "u1"}
 _NA_STRING = (9).to_bytes(4, "big") + (-1).to_bytes(4, "big", signed=True)
 _ASCII = ((64 << 12) + 9).to_bytes(4, "big")
 _UTF8 = ((8 << 12) + 9).to_bytes(4, "big")

@@ -1,7 +1,7 @@
-"""Style sheets of a page in a notebook, without a content delivery network.
+"""Panel names its content delivery network for style sheets that come later into a notebook.
 
-Panel 1.9 puts its style sheets into the page that it first shows in a notebook (``inline=True``), but for what is
-added to the page later it names the address of its delivery network. Without a network that page is unstyled, and
+It puts its style sheets into the page that it first shows in a notebook (``inline=True``), but for what is added to the
+page later it names the address of that network. Without a network that page is unstyled, and
 with one somebody else learns who uses it.
 """
 
@@ -20,6 +20,10 @@ from bokeh.core.property.descriptors import UnsetValueError
 from panel.config import config
 from panel.io.state import state
 
+from scgnn2_app.patches.versions import Versions
+
+FOR = Versions("panel", "1.9")
+
 
 def keep_styles_local() -> None:
     """From now on style sheets that Panel adds to a page in a notebook carry their text; served pages stay as they are.
@@ -29,7 +33,7 @@ def keep_styles_local() -> None:
     It holds for all of this Python's pages in notebooks: the function through which every address of a style sheet goes
     is replaced.
     """
-    if not hasattr(panel.io.resources.patch_stylesheet, "original"):
+    if FOR.installed and not hasattr(panel.io.resources.patch_stylesheet, "original"):
         wrapped = _wrapped(panel.io.resources.patch_stylesheet)
         panel.io.resources.patch_stylesheet = panel.reactive.patch_stylesheet = wrapped  # type: ignore[attr-defined]
 
