@@ -1,8 +1,8 @@
 """Bulk deconvolution: what a bulk sample says about the clusters, their cells and the genes.
 
 Four optimisations (Gu et al., Bioinformatics 2022), each a sum of plain (unsquared) norms under a lower bound, and
-convex. The objectives stand in :mod:`scgnn2_engine.bulk.deconvolution_objectives`, the two ways to solve them, the
-published descent and the exact one, in :mod:`scgnn2_engine.bulk.deconvolution_solvers`.
+convex. The objectives stand in :mod:`scgnn2_engine.bulk.deconvolution_objectives`, the descent that solves them in
+:mod:`scgnn2_engine.bulk.deconvolution_solvers`.
 
 Rows are cells everywhere; on the ln(1 + expression) scale.
 """
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from scgnn2_engine.bulk.deconvolution_input import ClusteredCells
-from scgnn2_engine.bulk.deconvolution_solvers import Course, Exact, Published, Solver
+from scgnn2_engine.bulk.deconvolution_solvers import Descent
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
 from scgnn2_engine.params import RunParams
@@ -98,9 +98,8 @@ def deconvolve(
         mean of ln(1 + bulk) over them.
     params
         The groups ``deconv``, ``deconv_opt1``, ``deconv_opt2``, ``deconv_opt3`` and ``deconv_tune`` are read.
-        ``deconv_method = "published"``: Adam, projected onto the bounds after every step, from a random normal start.
-        Any other: the exact solvers, which have neither seed nor learning rate (for the estimate of a run with
-        ``"shares"`` see :func:`~scgnn2_engine.bulk.shares.bulk_shares`).
+        By Adam, projected onto the bounds after every step, from a random normal start, whatever ``deconv_method``
+        says (for the estimate of a run with ``"shares"`` see :func:`~scgnn2_engine.bulk.shares.bulk_shares`).
     imputed
         (n_obs, n_vars) imputed expression; read only where ``expression`` is 0. None: ``expression`` itself.
     genes
@@ -111,8 +110,7 @@ def deconvolve(
     seed
         Of the random starts.
     device
-        Where the published descent runs; ``mps`` falls back to the processor (the nuclear norm needs float64). The
-        exact solvers run on the processor.
+        Where it runs; ``mps`` falls back to the processor (the nuclear norm needs float64).
 
     Returns
     -------
@@ -128,12 +126,12 @@ def deconvolve(
     Notes
     -----
     Gu et al., Bioinformatics 2022, doi 10.1093/bioinformatics/btac684, with their defaults. Every optimisation ends
-    after ``epoch`` steps, when its loss falls below ``epsilon``, or when the loss has settled: published, when it
-    stayed within ``deconv_tolerance`` times itself over the last 10 steps; exact, as each solver says.
+    after ``epoch`` steps, when its loss falls below ``epsilon``, or when it stayed within ``deconv_tolerance`` times
+    itself over the last 10 steps.
 
     Beside the matrices given and the result it holds, for the largest cluster, its observed and single-cell rows and at
-    most four (exact: three) more matrices of their size. The nuclear norm costs an eigendecomposition of the smaller
-    of that cluster's cells and the genes: one a step (published) or about five a step, for a tenth of the steps.
+    most four more matrices of their size. The nuclear norm costs an eigendecomposition of the smaller of that
+    cluster's cells and the genes in every step.
 
     Examples
     --------
@@ -174,8 +172,7 @@ def iterate_deconvolution(
     """
     params = params or RunParams()
     given = ClusteredCells.checked(expression, expression if imputed is None else imputed, labels, bulk, genes, states)
-    course = Course(params, iteration, stop)
-    solver: Solver = Published(course, seed, device) if params.deconv.method == "published" else Exact(course)
+    solver = Descent(params, iteration, stop, seed, device)
     losses: dict[str, float] = {}
     means = given.cluster_means()
     weights, losses["opt1"] = yield from solver.weights(given.bulk, means, given.counts / given.counts.sum())
@@ -195,7 +192,7 @@ def iterate_deconvolution(
 
     mixture = given.mean_per_cluster(cell_profiles) @ weights
     scaling, losses["tune"] = yield from solver.scaling(given.bulk, mixture)
-    if course.stopped:
+    if solver.stopped:
         yield Notice(
             "The bulk deconvolution was cut short: what it had not finished keeps the single-cell values.",
             "warning",

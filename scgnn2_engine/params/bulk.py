@@ -14,11 +14,11 @@ class DeconvParams(StageParams):
 
     method = choice(
         "published",
-        ["shares", "exact", "published"],
-        "published: the four optimisations by gradient descent from a random start, and the harmonic mean. exact: the "
-        "same four problems solved exactly. shares: shares of the clusters in each sample by a regression of log "
-        "ratios that allows for a platform effect of every gene, and cluster profiles moved towards the bulk where the "
-        "cells say little, by as much as held-out entries bear out.",
+        ["shares", "published"],
+        "published: the four optimisations by gradient descent from a random start, and the harmonic mean. shares: "
+        "shares of the clusters in each sample by a regression of log ratios that allows for a platform effect of "
+        "every gene, and cluster profiles moved towards the bulk where the cells say little, by as much as held-out "
+        "entries bear out.",
         ESSENTIAL,
     )
     tolerance = param.Number(
@@ -26,7 +26,7 @@ class DeconvParams(StageParams):
         bounds=(0.0, 1.0),
         softbounds=(1e-9, 1e-3),
         precedence=ADVANCED,
-        doc="Stop an optimisation when its loss changes by a smaller share of itself (published: over 10 steps).",
+        doc="Stop an optimisation when its loss changes by a smaller share of itself over 10 steps (published).",
     )
 
 

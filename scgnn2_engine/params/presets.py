@@ -56,3 +56,9 @@ REFUSED: dict[str, str] = {
     "deconv_opt3_regu_strength_3": "it has no effect in the published program and was left out.",
 }
 """Published flags that do nothing, with the sentence that refuses them."""
+
+REMOVED: dict[tuple[str, str], str] = {
+    ("deconv_method", "exact"): "It lowered the error as much with the genes of the bulk shuffled, so it was removed. "
+    "Use shares, or published for the same four problems.",
+}
+"""Values that a parameter once took, with what to use instead."""

@@ -24,7 +24,7 @@ from scgnn2_engine.params.graph import GATParams, GraphAEParams
 from scgnn2_engine.params.loading import LoadParams
 from scgnn2_engine.params.output import EvaluateParams, OutputParams
 from scgnn2_engine.params.preprocessing import LTMGParams, PreprocessParams
-from scgnn2_engine.params.presets import PRESETS, REFUSED
+from scgnn2_engine.params.presets import PRESETS, REFUSED, REMOVED
 from scgnn2_engine.params.toml import read_toml, toml_value
 from scgnn2_engine.params.values import allowed_range, plain_value, refuse_odd_numbers
 
@@ -213,7 +213,10 @@ class RunParams(StageParams):
             setattr(target, name, value)
         except (ValueError, TypeError) as error:
             raise ParameterError(
-                f"{key} cannot be {value!r}.", expected=allowed_range(owner, name), found=repr(value)
+                f"{key} cannot be {value!r}.",
+                expected=allowed_range(owner, name),
+                found=repr(value),
+                advice=REMOVED.get((key, str(value)), ""),
             ) from error
 
     def validate(self) -> None:

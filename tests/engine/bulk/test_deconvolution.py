@@ -317,6 +317,15 @@ def test_a_cluster_of_one_cell_and_a_single_gene_work(mixture: Mixture) -> None:
     assert np.isfinite(found.cell_profiles).all()
 
 
+def test_samples_are_logged_and_averaged_and_the_expression_is_its_own_imputation(mixture: Mixture) -> None:
+    samples = np.expm1(np.stack([mixture.bulk, mixture.bulk[::-1]]))
+    found = run(dataclasses.replace(mixture, bulk=samples))
+    same = run(dataclasses.replace(mixture, bulk=np.log1p(samples).mean(axis=0)), imputed=mixture.x)
+    np.testing.assert_array_equal(found.bulk_imputed, same.bulk_imputed)
+    one = run(dataclasses.replace(mixture, bulk=samples[:1]))
+    np.testing.assert_allclose(one.weights, run(mixture).weights)
+
+
 # ---- parameters
 
 
@@ -335,6 +344,15 @@ def test_a_loss_below_epsilon_ends_a_step(mixture: Mixture, step: str) -> None:
     events, _ = events_of(mixture, RunParams(**SHORT, **{f"deconv_{step}_epsilon": 1e9}))
     epochs = [event.epoch for event in events if isinstance(event, EpochEnded) and step in event.losses]
     assert set(epochs) == {1}
+
+
+@pytest.mark.parametrize("step", ["opt1", "opt2", "opt3", "tune"])
+def test_a_descent_that_has_settled_ends(mixture: Mixture, step: str) -> None:
+    events, _ = events_of(mixture, RunParams(deconv_tolerance=0.9, deconv_tune_epoch=40))
+    epochs = [event for event in events if isinstance(event, EpochEnded) and step in event.losses]
+    assert 11 <= epochs[-1].epoch < epochs[-1].n_epochs
+    losses = [event.losses["loss"] for event in epochs if event.cluster in (None, 2)][-11:]
+    assert max(losses) - min(losses) <= 0.9 * losses[-1]
 
 
 @pytest.mark.parametrize(

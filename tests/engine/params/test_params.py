@@ -84,6 +84,12 @@ def test_flags_that_never_did_anything_are_refused_with_a_sentence(key: str) -> 
     assert str(caught.value) == f"{key} is not available: {REFUSED[key]}"
 
 
+def test_a_value_that_was_removed_is_refused_with_what_to_use() -> None:
+    with pytest.raises(ParameterError, match=r"cannot be 'exact'.*one of shares, published.*Use shares") as caught:
+        RunParams(deconv_method="exact")
+    assert "shuffled" in caught.value.advice
+
+
 def test_keys_are_unique_documented_and_start_with_their_group() -> None:
     keys = [owner.flag(name) for owner, name in every_parameter()]
     assert len(keys) == len(set(keys))

@@ -588,7 +588,7 @@ def test_an_iteration_can_do_without_bulk(data, tmp_path, monkeypatch, why):
     assert events[-1].result.deconvolution is None
 
 
-@pytest.mark.parametrize("method", ["published", "exact", "shares"])
+@pytest.mark.parametrize("method", ["published", "shares"])
 def test_bulk_reaches_the_imputation(data, tmp_path, method):
     mean = np.asarray(data.expression.mean(axis=0)).ravel()
     pd.DataFrame({"sample": mean * np.linspace(0.2, 5, len(mean))}, index=data.var_names).to_csv(tmp_path / "bulk.csv")
