@@ -19,6 +19,7 @@ from scgnn2_engine.bulk.shares import SampleShares
 from scgnn2_engine.bulk.shares import shares as shares_of
 from scgnn2_engine.bulk.shift import apply_shift, bulk_shift
 from scgnn2_engine.bulk.shift import strength as shift_strength
+from scgnn2_engine.data.blocks import AnyMatrix, Block, BlockMatrix, Cells, as_blocks
 from scgnn2_engine.data.dataset import Bulk, Dataset, Floats, Matrix
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.data.shared_genes import measured_at
@@ -99,7 +100,7 @@ def iterate_bulk(
         state.labels,
         bulk.kept.profile,
         params,
-        imputed=state.imputed,
+        imputed=np.asarray(state.imputed),
         genes=bulk.kept.genes,
         states=prepared.states,
         seed=seed,
@@ -107,13 +108,17 @@ def iterate_bulk(
         iteration=iteration,
         stop=stop,
     )
-    suggested = state.imputed.copy()
-    suggested[:, found.genes] = np.where(prepared.x[:, found.genes] != 0, suggested[:, found.genes], found.bulk_imputed)
+    single_cell, from_bulk, genes = as_blocks(state.imputed), found.bulk_imputed, found.genes
+
+    def suggested(rows: Block, cells: Cells) -> Block:
+        rows[:, genes] = np.where(prepared.x[cells][:, genes] != 0, rows[:, genes], from_bulk[cells])
+        return rows
+
     return replace(
         state,
-        imputed=fuse(prepared.x, state.imputed, found.bulk_imputed, found.genes),
+        imputed=single_cell.map(lambda rows, cells: fuse(prepared.x[cells], rows, from_bulk[cells], genes)),
         deconvolution=found.summary(),
-        unfused={"single_cell": state.imputed, "bulk": suggested},
+        unfused={"single_cell": single_cell, "bulk": single_cell.map(suggested)},
     )
 
 
@@ -121,7 +126,7 @@ def _by_shares(
     bulk: BulkData,
     prepared: Prepared,
     state: LoopState,
-    imputed: npt.NDArray[np.float32],
+    imputed: AnyMatrix,
     labels: npt.NDArray[np.int32],
     iteration: int,
     stop: Stop,
@@ -171,16 +176,24 @@ def _by_shares(
         "strength": strength.value,
         "samples": _sample_table(bulk, shares, clusters),
     }
+    single_cell = as_blocks(imputed)
+
+    def shifted(by: float) -> BlockMatrix:
+        def change(rows: Block, cells: Cells) -> Block:
+            return apply_shift(prepared.x[cells], rows, shift, numbers[cells], by, genes)
+
+        return single_cell.map(change)
+
     return replace(
         state,
-        imputed=apply_shift(prepared.x, imputed, shift, numbers, strength.value, genes),
+        imputed=shifted(strength.value),
         deconvolution=summary,
-        unfused={"single_cell": imputed, "bulk": apply_shift(prepared.x, imputed, shift, numbers, 1.0, genes)},
+        unfused={"single_cell": single_cell, "bulk": shifted(1.0)},
     )
 
 
 def _held_out(
-    prepared: Prepared, imputed: Floats, shift: Floats, numbers: npt.NDArray[np.int64], genes: npt.NDArray[np.int64]
+    prepared: Prepared, imputed: AnyMatrix, shift: Floats, numbers: npt.NDArray[np.int64], genes: npt.NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
     """What the imputation lacks at the held-out entries, and what the bulk would add there."""
     held = prepared.validation

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scgnn2_engine.clusters.communities import Labels, by_size, communities, merge_small
 from scgnn2_engine.clusters.consensus import consensus
 from scgnn2_engine.clusters.small_samples import FEW_CELLS, better_separated, reproducible_k_means
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.errors import InputError, ParameterError
@@ -52,7 +53,7 @@ def iterate_clustering(
     n_clusters_smoothed: float | None = None,
     components: Floats | None = None,
     member_neighbours: Sequence[npt.NDArray[np.int64]] = (),
-    expression: Floats | None = None,
+    expression: AnyMatrix | None = None,
     seed: int = 0,
 ) -> Generator[Event, None, Clustering]:
     """Cluster the cells.
@@ -174,7 +175,7 @@ def _by_consensus(
     embedding: npt.NDArray[np.float32],
     params: ClusteringParams,
     member_neighbours: Sequence[npt.NDArray[np.int64]],
-    expression: Floats | None,
+    expression: AnyMatrix | None,
     seed: int,
 ) -> tuple[Labels, Notice]:
     """The consensus of communities, and with few cells k-means where its clusters are better separated."""
@@ -185,7 +186,7 @@ def _by_consensus(
         f"cells {sure:.0%} are nearly always, or nearly never, together."
     )
     if graph.n_obs < FEW_CELLS and expression is not None:
-        few = reproducible_k_means(expression, embedding.shape[1], seed)
+        few = reproducible_k_means(np.asarray(expression), embedding.shape[1], seed)
         chosen = better_separated(labels, few, embedding)
         if chosen is few:
             communities = f"{labels.max() + 1} communities" if labels.max() else "one community"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.blocks import Cells
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix, Scale
 
 
@@ -100,11 +101,11 @@ class Prepared:
         """Number of kept genes."""
         return int(self.x.shape[1])
 
-    def to_output_scale(self, x: Floats) -> npt.NDArray[np.float32]:
-        """Put the size factors back: ln(1 + (e^x − 1) · size factor), shape (n_obs, n_vars)."""
+    def to_output_scale(self, x: Floats, cells: Cells = slice(None)) -> npt.NDArray[np.float32]:
+        """Put the size factors of the given cells back: ln(1 + (e^x − 1) · size factor), shape (n, n_vars)."""
         if np.all(self.size_factors == 1):
             return np.asarray(x, dtype=np.float32)
         restored = np.expm1(x, dtype=np.float32)
-        restored *= self.size_factors[:, None]
+        restored *= self.size_factors[cells][:, None]
         np.log1p(restored, out=restored)
         return restored

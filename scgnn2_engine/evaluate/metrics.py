@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Truth
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.data.ties import l1_verdict
@@ -64,7 +65,8 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> from scgnn2_engine.data.dataset import Truth
+    >>> from scgnn2_engine.data.blocks import AnyMatrix
+    from scgnn2_engine.data.dataset import Truth
     >>> agreement_with_truth(np.array([0, 0, 1, 1]), Truth(np.array(["b", "b", "a", "a"])))["ari"]
     1.0
     """
@@ -84,7 +86,7 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
 
 
 def hidden_error(
-    imputed: npt.NDArray[np.float32], hidden: HiddenEntries | None, size_factors: npt.NDArray[np.float32]
+    imputed: AnyMatrix, hidden: HiddenEntries | None, size_factors: npt.NDArray[np.float32]
 ) -> dict[str, float]:
     """Error at the entries the benchmark hid, on the ln(1 + expression) scale of the output.
 
@@ -117,7 +119,7 @@ def hidden_error(
     }
 
 
-def validation_error(imputed: npt.NDArray[np.float32], validation: HiddenEntries | None) -> float:
+def validation_error(imputed: AnyMatrix, validation: HiddenEntries | None) -> float:
     """Mean absolute error at the held-out entries, on the scale of ``Prepared.x``; NaN without any."""
     if validation is None or len(validation) == 0:
         return NAN
@@ -143,7 +145,7 @@ def score_iteration(
     agreement = agreement_with_truth(state.labels, truth)
     means_something = prepared.hidden is not None and l1_verdict(prepared.expression)[0]
 
-    def errors(imputed: npt.NDArray[np.float32]) -> dict[str, float]:
+    def errors(imputed: AnyMatrix) -> dict[str, float]:
         found = hidden_error(imputed, prepared.hidden, prepared.size_factors)
         return found if means_something else {**found, "median": NAN, "mean": NAN}
 

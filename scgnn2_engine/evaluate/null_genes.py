@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix
 from scgnn2_engine.data.matrices import column_nonzeros, is_sparse, visible_expression
 from scgnn2_engine.data.normalise import log_matrix
@@ -47,7 +48,7 @@ class NullGenes:
     """
 
     n_genes: int
-    impute: Callable[[Prepared], Mapping[str, Floats] | None]
+    impute: Callable[[Prepared], Mapping[str, AnyMatrix] | None]
     needed: int = 0
 
 

@@ -128,9 +128,10 @@ def evaluated(
     and what comes of it stands last among the diagnostics.
     """
     start = time.perf_counter()
+    n_obs, n_vars = result.matrices["imputed"].shape
     max_memory = float(result.record.get("params", {}).get("max_memory", 0.0))
     try:
-        _require(EVALUATION_MATRICES * result.imputed.nbytes * (baselines or diagnostics), max_memory)
+        _require(EVALUATION_MATRICES * 4 * n_obs * n_vars * (baselines or diagnostics), max_memory)
     except InsufficientMemoryError as error:
         yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
         baselines = diagnostics = False
@@ -209,8 +210,9 @@ def iterate_evaluation(
     """:func:`evaluate_result` as a stream of notices, asking ``stop`` before every baseline."""
     prepared = result.prepared
     entries = scored_entries(prepared)
-    value = result.outputs.get("value")
-    candidates = {METHOD: Candidate(result.imputed, result.labels, knows_held_out=value is not None)}
+    imputed = result.imputed
+    value = np.asarray(result.matrices["value"]) if "value" in result.matrices else None
+    candidates = {METHOD: Candidate(imputed, result.labels, knows_held_out=value is not None)}
     if value is not None:
         candidates[METHOD_VALUE] = Candidate(value)
     score = Scorer.of(prepared, entries)
@@ -224,7 +226,7 @@ def iterate_evaluation(
     if stop():
         return replace(evaluation, left_out=(*evaluation.left_out, "diagnostics"))
     table = diagnose(
-        result.imputed,
+        imputed,
         prepared,
         entries,
         labels=result.labels,
@@ -240,7 +242,7 @@ def iterate_evaluation(
         value=value,
         seed=seed,
     )
-    return replace(evaluation, diagnostics=table, genes=gene_table(result.imputed, prepared))
+    return replace(evaluation, diagnostics=table, genes=gene_table(imputed, prepared))
 
 
 def iterate_comparison(

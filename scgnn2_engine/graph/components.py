@@ -6,18 +6,23 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from scgnn2_engine.data.blocks import AnyMatrix, as_blocks
 from scgnn2_engine.data.dataset import Floats
+
+DECOMPOSED_CELLS = 5_000
+"""Cells from which the components are computed; the others are projected onto them."""
 
 _EXACT_UP_TO = 500  # cells or genes up to which the smaller Gram matrix is decomposed
 
 
-def principal_components(expression: Floats, n_components: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
+def principal_components(expression: AnyMatrix, n_components: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
     """(n_obs, d) scores of the leading principal components, d at most the number of cells − 1 and of genes.
 
     Parameters
     ----------
     expression
-        (n_obs, n_vars); each gene is centred.
+        (n_obs, n_vars); each gene is centred. Of more than 5,000 cells that many, evenly spaced, say what the
+        components are, and all are projected onto them by blocks.
     n_components
         How many to keep.
     seed
@@ -28,10 +33,22 @@ def principal_components(expression: Floats, n_components: int, *, seed: int = 0
     >>> principal_components(np.array([[0.0, 0.0], [0.0, 2.0]]), 5).round(3).tolist()
     [[1.0], [-1.0]]
     """
-    centred = np.asarray(expression - expression.mean(axis=0, dtype=np.float64), np.float32)
+    n_obs = len(expression)
+    is_sample = n_obs > DECOMPOSED_CELLS
+    cells = np.linspace(0, n_obs - 1, DECOMPOSED_CELLS).astype(np.int64) if is_sample else slice(None)
+    some = expression[cells]
+    mean = some.mean(axis=0, dtype=np.float64)
+    centred = np.asarray(some - mean, np.float32)
+    del some
     d = max(1, min(n_components, len(centred) - 1, centred.shape[1]))
     with threadpool_limits(limits=1):  # one order of the sums; and small decompositions are slower on several threads
         scores = _exact(centred, d) if min(centred.shape) <= _EXACT_UP_TO else _randomised(centred, d, seed)
+        if is_sample:
+            lengths = np.maximum(np.square(scores, dtype=np.float64).sum(axis=0), np.finfo(float).tiny)
+            loadings = np.asarray((centred.T @ scores) / lengths, np.float32)
+            scores = np.empty((n_obs, d), np.float32)
+            for rows, block in as_blocks(expression).blocks():
+                scores[rows] = np.asarray(block - mean, np.float32) @ loadings
     signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(d)])  # the largest entry of each is positive
     return np.asarray(scores * np.where(signs == 0, 1, signs), np.float32)
 

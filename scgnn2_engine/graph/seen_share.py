@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-BLOCK_ELEMENTS = 4_000_000
-"""Entries that are counted together: 16 MB in float32."""
+from scgnn2_engine.data.blocks import row_blocks
 
 
 def seen_by_neighbours(seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
@@ -18,11 +17,11 @@ def seen_by_neighbours(seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64]) -
     seen
         (n_obs, n_vars) 1 where an entry is not zero.
     neighbours
-        (n_obs, k) positions of the neighbours of each cell.
+        (m, k) positions of the neighbours of each of some cells.
 
     Returns
     -------
-    (n_obs, n_vars) uint16
+    (m, n_vars) uint16
         Numbers from 0 to k.
 
     Examples
@@ -31,15 +30,43 @@ def seen_by_neighbours(seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64]) -
     >>> seen_by_neighbours(seen, np.array([[1, 2], [0, 2], [0, 1]])).tolist()
     [[1, 1], [1, 1], [2, 0]]
     """
-    n_obs, k = neighbours.shape
-    counts = np.empty(seen.shape, dtype=np.uint16)
-    n_rows = max(1, BLOCK_ELEMENTS // max(1, seen.shape[1]))
-    for start in range(0, n_obs, n_rows):
-        block = neighbours[start : start + n_rows]
-        ends = np.arange(0, block.size + 1, k)
-        near = sp.csr_matrix((np.ones(block.size, dtype=np.float32), block.ravel(), ends), shape=(len(block), n_obs))
-        counts[start : start + n_rows] = (near @ seen).toarray()
-    return counts
+    m, k = neighbours.shape
+    ends = np.arange(0, neighbours.size + 1, k)
+    ones = np.ones(neighbours.size, dtype=np.float32)
+    near = sp.csr_matrix((ones, neighbours.ravel(), ends), shape=(m, seen.shape[0]))
+    return np.asarray((near @ seen).toarray(), np.uint16)
+
+
+def count_seen(
+    seen: sp.csr_matrix, neighbours: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """How many entries have 0, 1, … k neighbours in which the gene is seen.
+
+    Parameters
+    ----------
+    seen
+        (n_obs, n_vars) 1 where an entry is not zero.
+    neighbours
+        (n_obs, k) positions of the neighbours of each cell.
+
+    Returns
+    -------
+    at_seen, at_zeros
+        (k + 1,) of the entries that are seen, and of the others.
+
+    Examples
+    --------
+    >>> seen = sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32))
+    >>> [counts.tolist() for counts in count_seen(seen, np.array([[1, 2], [0, 2], [0, 1]]))]
+    [[1, 2, 0], [0, 2, 1]]
+    """
+    k = neighbours.shape[1]
+    at_seen, every = np.zeros((2, k + 1), np.int64)
+    for rows in row_blocks(len(neighbours)):
+        counts = seen_by_neighbours(seen, neighbours[rows])
+        every += np.bincount(counts.ravel(), minlength=k + 1)
+        at_seen += np.bincount(counts[seen[rows].nonzero()], minlength=k + 1)
+    return at_seen, every - at_seen
 
 
 def fewest_neighbours(at_seen: npt.NDArray[np.int64], most_lost: float) -> int:

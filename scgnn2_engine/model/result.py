@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
@@ -83,9 +84,12 @@ class Result:
 
     Attributes
     ----------
-    imputed
-        (n_obs, n_vars) float32, ln(1 + expression) with the library sizes of the input: the value of a gene where it is
-        seen, or what to expect of it (``imputation_target``); 0 where a zero was left as it is (``keep_zeros``).
+    matrices
+        Answers to what a gene's expression is, by name, each (n_obs, n_vars) float32, ln(1 + expression) with the
+        library sizes of the input, whose rows are computed when asked for: ``"imputed"``, the value of a gene where it
+        is seen, or what to expect of it (``imputation_target``), 0 where a zero was left as it is (``keep_zeros``);
+        ``"value"`` or ``"expected"``, whichever is not ``imputed``, ``"zeros_kept"``, and with rates ``"rate"`` (see
+        README, Which value to use).
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding
@@ -108,17 +112,13 @@ class Result:
         The data set as it was read, all genes included, or None.
     umap
         (n_obs, 2) map of the graph embedding, or None when figures were off.
-    outputs
-        Other answers to what a gene's expression is, by name, each (n_obs, n_vars) float32 on the scale of ``imputed``:
-        ``"value"`` or ``"expected"``, whichever is not ``imputed``, ``"zeros_kept"``, and with rates ``"rate"`` (see
-        README, Which value to use).
     deconvolution
         What the bulk stage found, or None without bulk.
     evaluation
         The scores beside the baselines' and the diagnostics, or None where they were not asked for.
     """
 
-    imputed: npt.NDArray[np.float32]
+    matrices: Mapping[str, AnyMatrix]
     labels: npt.NDArray[np.int32]
     feature_embedding: npt.NDArray[np.float32]
     graph_embedding: npt.NDArray[np.float32]
@@ -134,14 +134,23 @@ class Result:
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
     evaluation: Evaluation | None = None
-    outputs: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        n_obs, n_vars = self.imputed.shape
+        n_obs, n_vars = self.matrices["imputed"].shape
         return (
             f"Result({n_obs} cells x {n_vars} genes, {len(np.unique(self.labels))} clusters, "
             f"iteration {self.selected_iteration} of {len(self.metrics)})"
         )
+
+    @property
+    def imputed(self) -> npt.NDArray[np.float32]:
+        """(n_obs, n_vars) the whole imputed expression, computed anew each time; ``matrices`` gives rows of it."""
+        return np.asarray(self.matrices["imputed"])
+
+    @property
+    def outputs(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The other answers, whole, each computed anew."""
+        return {name: np.asarray(matrix) for name, matrix in self.matrices.items() if name != "imputed"}
 
     @property
     def selected_iteration(self) -> int:

@@ -39,12 +39,12 @@ def of_another_preset(params: RunParams) -> str:
 
 
 def without_effect(params: RunParams) -> dict[str, str]:
-    """Parameters that were set to something the run does not use, and why.
+    """Parameters that were set to something no method uses so, and why.
 
     Examples
     --------
-    >>> list(without_effect(RunParams(feature_AE_concat_prev_embed="graph", LTMG_mode="per_gene")))
-    ['LTMG_mode', 'feature_AE_concat_prev_embed']
+    >>> list(without_effect(RunParams(LTMG_mode="per_gene")))
+    ['LTMG_mode']
     """
     idle = {}
     if params.LTMG.mode != "reference" and not params.run_LTMG:
@@ -52,22 +52,4 @@ def without_effect(params: RunParams) -> dict[str, str]:
     clusters = params.clustering
     if clusters.use_flexible_k and (clusters.louvain_only or clusters.method in ("Leiden", "consensus")):
         idle["clustering_use_flexible_k"] = "the number of clusters is that of the communities"
-    return {**idle, **_idle_with(params)}
-
-
-def _idle_with(params: RunParams) -> dict[str, str]:
-    """Likewise, by the objective alone."""
-    if params.feature_AE.objective == "reconstruct":
-        rest = {"ensemble": params.ensemble, "imputation_target": params.imputation_target == "expected"}
-        return {key: "it rests on feature_AE_objective = denoise" for key, is_set in rest.items() if is_set}
-    published, found = RunParams(preset="paper").to_dict(), params.to_dict()
-    only = "it belongs to feature_AE_objective = reconstruct"
-    keys = {
-        "feature_AE_concat_prev_embed": only,
-        "feature_AE_dropout_prob": f"{only}; feature_AE_hide_share hides inputs",
-        **dict.fromkeys(
-            ("cluster_AE_dropout_prob", "cluster_AE_reconstruction_weight", "cluster_AE_graph_weight"), only
-        ),
-        **dict.fromkeys(("cluster_AE_cell_type_weight", "cluster_AE_l1_weight"), only),
-    }
-    return {key: why for key, why in keys.items() if found[key] != published[key]}
+    return idle

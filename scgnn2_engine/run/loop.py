@@ -13,10 +13,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from scgnn2_engine.bulk.steps import match
+from scgnn2_engine.bulk.steps import BulkData, match
 from scgnn2_engine.clusters.clustering import check_method
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
-from scgnn2_engine.data.dataset import Dataset, Floats, Truth
+from scgnn2_engine.data.dataset import Dataset, Truth
 from scgnn2_engine.data.preparation import iterate_ltmg, iterate_preprocess
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, TrainingError
@@ -37,17 +38,17 @@ from scgnn2_engine.events import (
 )
 from scgnn2_engine.graph.neighbours import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import changes_in_the_result, read_dataset
-from scgnn2_engine.methods.denoising.outputs import answers, take_in
+from scgnn2_engine.methods import Expression, Outputs, method_of
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.params.effects import of_another_preset, without_effect
 from scgnn2_engine.resources import PeakMemory
-from scgnn2_engine.run.context import GivenUpError, Journey, Steps, Watch
-from scgnn2_engine.run.iteration import embed, one_iteration
+from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
 from scgnn2_engine.run.recorder import Recorder
 from scgnn2_engine.run.selection import select_iteration, stop_reason
+from scgnn2_engine.training.context import Context, GivenUpError, Steps, Watch
 from scgnn2_engine.training.devices import resolve_device, threads
 
 if TYPE_CHECKING:
@@ -134,36 +135,35 @@ def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: 
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):
-        journey = Journey(params, device, Watch(stop, params.max_seconds), memory)
+        context = Context(params, device, Watch(stop, params.max_seconds), memory)
         recorder = Recorder(params, str(device))
-        result = yield from recorder.listen(_route(journey, data, recorder))
+        result = yield from recorder.listen(_route(context, data, recorder))
     return result
 
 
-def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Result]:
-    params, watch = journey.params, journey.watch
-    dataset = yield from journey.timed("load", 0, _load(data, params))
+def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Result]:
+    params, watch = context.params, context.watch
+    dataset = yield from context.timed("load", 0, _load(data, params))
     recorder.describe(dataset)
-    yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(journey.device))
-    prepared = yield from journey.timed("preprocess", 0, _preprocess(dataset, params))
-    journey = yield from _check(journey, prepared, dataset)
+    yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(context.device))
+    prepared = yield from context.timed("preprocess", 0, _preprocess(dataset, params))
+    n_neighbours, bulk = yield from _check(params, prepared, dataset)
     if params.run_LTMG or dataset.states is not None:
-        prepared = yield from journey.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
+        prepared = yield from context.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
     yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells], dataset)
-    if params.feature_AE.objective == "denoise":
-        observed, notices = take_in(prepared, params)
-        yield from notices
-        journey = replace(journey, observed=observed)
+    method = method_of(params)(prepared, params)
+    yield from method.notices
+    loop = Loop(context, prepared, method, n_neighbours, bulk)
     truth = dataset.truth.take(prepared.cells) if dataset.truth is not None else None
 
-    state = yield from embed(journey, prepared, None, 0)
+    state = yield from first_state(loop)
     change = _GraphChange(state.graph, params)
     best: LoopState | None = None
     reason: StopReason | None = None
     for iteration in range(1, params.total_epoch + 1):
         start = time.perf_counter()
         try:
-            new = yield from one_iteration(journey, prepared, state, iteration)
+            new = yield from next_state(loop, state, iteration)
             # Some training of this iteration was cut short; only without a complete one before it is that kept.
             if watch.reason is not None and best is not None:
                 raise GivenUpError
@@ -179,7 +179,7 @@ def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Res
                 where, reason = cast("Stage", error.stage), "training_error"
             yield Notice(f"{error} The iterations before it are kept.", "warning", where)
             break
-        scores = yield from journey.timed(
+        scores = yield from context.timed(
             "evaluate", iteration, _score(prepared, new, state, truth, change(new.graph), start)
         )
         recorder.add_iteration(iteration, scores, new)
@@ -202,21 +202,27 @@ def _route(journey: Journey, data: Data | None, recorder: Recorder) -> Steps[Res
     if best is None:
         raise RuntimeError("a run ended without an iteration")
     ended_by: StopReason = reason or watch.reason or "total_epoch"
-    found = answers(prepared, best, params)
+    found = _outputs(loop, best)
     yield from found.notices
     result = recorder.result(prepared, best, dataset, ended_by, found)
-    result = yield from journey.timed("evaluate", 0, _evaluate(journey, result, truth))
+    result = yield from context.timed("evaluate", 0, _evaluate(loop, result, truth))
     yield RunEnded(result, ended_by)
     return result
 
 
-def _evaluate(journey: Journey, result: Result, truth: Truth | None) -> Steps[Result]:
+def _outputs(loop: Loop, state: LoopState) -> Outputs:
+    if state.imputed is None:
+        raise ValueError("expected the state of an iteration, found the state before the loop")
+    return loop.method.outputs(Expression(state.imputed, state.log_rate), state.graph)
+
+
+def _evaluate(loop: Loop, result: Result, truth: Truth | None) -> Steps[Result]:
     """The result beside its baselines; nothing of this is seen by what came before."""
-    params, prepared = journey.params, result.prepared
+    params, prepared = loop.context.params, result.prepared
     wanted = params.evaluate
     null = NullGenes(
         wanted.null_genes,
-        partial(_impute_again, journey, result.record["selected_iteration"]),
+        partial(_impute_again, loop, result.record["selected_iteration"]),
         expected_memory(prepared.n_obs, prepared.n_vars + min(wanted.null_genes, prepared.n_vars), params),
     )
     return evaluated(
@@ -225,32 +231,31 @@ def _evaluate(journey: Journey, result: Result, truth: Truth | None) -> Steps[Re
         baselines=wanted.baselines,
         diagnostics=wanted.diagnostics,
         seed=params.seed,
-        stop=journey.watch,
+        stop=loop.context.watch,
         null=null,
     )
 
 
-def _impute_again(journey: Journey, n_iterations: int, prepared: Prepared) -> dict[str, Floats] | None:
+def _impute_again(loop: Loop, n_iterations: int, prepared: Prepared) -> dict[str, AnyMatrix] | None:
     """What the method makes of another matrix of the same cells after so many iterations; None if it is stopped.
 
     With the run's parameters and seeds, so that of the run's own matrix it gives the run's own answer; without bulk
     expression, which knows nothing of other genes. ``""`` is the imputed expression; other answers have names.
     Its events are not the run's and are dropped.
     """
-    params = journey.params
-    journey = replace(journey, bulk=None, memory=PeakMemory())  # the peak of the stage around it stays untaken
-    if params.feature_AE.objective == "denoise":
-        journey = replace(journey, observed=take_in(prepared, params)[0])
+    params = loop.context.params
+    context = replace(loop.context, memory=PeakMemory())  # the peak of the stage around it stays untaken
+    loop = Loop(context, prepared, method_of(params)(prepared, params), loop.n_neighbours)
     try:
-        state = drain(embed(journey, prepared, None, 0))
+        state = drain(first_state(loop))
         for iteration in range(1, n_iterations + 1):
-            state = drain(one_iteration(journey, prepared, state, iteration))
+            state = drain(next_state(loop, state, iteration))
     except GivenUpError:
         return None
     # The last training may have been cut short.
-    if journey.watch():
+    if context.watch():
         return None
-    found = answers(prepared, state, params)
+    found = _outputs(loop, state)
     return {"": found.imputed, **found.others}
 
 
@@ -269,9 +274,8 @@ class _GraphChange:
         return graph_change(self._smoothed, before, self._first)
 
 
-def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Journey]:
-    """Find out before anything is trained what would fail only afterwards."""
-    params = journey.params
+def _check(params: RunParams, prepared: Prepared, dataset: Dataset) -> Steps[tuple[int, BulkData | None]]:
+    """Find out before anything is trained what would fail only afterwards; neighbours of a cell, and bulk samples."""
     check_method(params.clustering, prepared.n_obs)
     settings = params.graph_AE
     n_neighbours = neighbour_count(
@@ -292,7 +296,7 @@ def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Jour
         yield Notice(note, "info", "output")
     for warning in warnings:
         yield Notice(warning, "warning", "output")
-    for key, why in without_effect(params).items():
+    for key, why in {**without_effect(params), **method_of(params).idle(params)}.items():
         yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
     bulk = None
     if params.use_bulk and dataset.bulk is not None:
@@ -308,7 +312,7 @@ def _check(journey: Journey, prepared: Prepared, dataset: Dataset) -> Steps[Jour
                 "warning",
                 "deconvolution",
             )
-    return replace(journey, n_neighbours=n_neighbours, bulk=bulk)
+    return n_neighbours, bulk
 
 
 def _score(

@@ -9,16 +9,14 @@ from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.data.matrices import is_sparse, stored
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
 from scgnn2_engine.io.memory import GIB, available_memory
+from scgnn2_engine.methods import method_of
 from scgnn2_engine.params import RunParams
 
 LIBRARIES = 500 * 2**20  # Python with torch, pandas and scikit-learn loaded
 WORK_BUFFERS = 250 * 2**20  # blocks of row-wise passes, LTMG batches, tiles of the graph's loss, the allocator's slack
 FLOAT = 4
 HIDDEN_UNITS, EMBEDDING = 512, 128  # of the feature autoencoder
-STATE_MATRICES = 6  # imputed and reconstruction of the best, the last and the new iteration
-FILLING_MATRICES = 16  # objective denoise: seen entries and counts; sums and rates of those three; the other outputs
 CLUSTERS = 31  # trained side by side at most, each with a network of its own: more are seldom found
-PASSING_MATRICES = 2  # a stage's aligned input and its new output
 BYTES_PER_EDGE = 250  # neighbours, distances, weights; symmetric graphs of three iterations; attention of two layers
 BYTES_PER_KEPT_VALUE = 44  # LTMG: value and cell twice while they are joined, the matrix by rows and by columns
 
@@ -50,13 +48,11 @@ def memory_parts(
         "libraries and work buffers": LIBRARIES + WORK_BUFFERS,
         "the input matrix and its kept part": 2 * input_bytes,
         "the matrix of the networks": matrix,
-        "imputed expression and reconstructions": (STATE_MATRICES + PASSING_MATRICES) * matrix,
+        **method_of(params).memory(n_obs, n_vars, nonzeros, params),
         "one step's activations": batch * FLOAT * (6 * n_vars + 8 * HIDDEN_UNITS),
         "networks with Adam": 5 * network * (1 + workers),
         "the cell graph": n_obs * _neighbours(n_obs, params) * BYTES_PER_EDGE,
     }
-    if params.feature_AE.objective == "denoise":
-        parts["what is seen, and the sums over the ensemble"] = FILLING_MATRICES * matrix
     if params.run_LTMG or params.load.LTMG or params.load.use_benchmark:
         parts["LTMG states"] = n_obs * n_vars
     if params.run_LTMG:

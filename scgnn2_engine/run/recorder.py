@@ -12,7 +12,7 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
-from scgnn2_engine.methods.denoising.outputs import Answers
+from scgnn2_engine.methods import Outputs
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
@@ -84,7 +84,7 @@ class Recorder:
         self._labels[f"iteration_{iteration}"] = state.labels
 
     def result(
-        self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason, found: Answers
+        self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason, found: Outputs
     ) -> Result:
         """Assemble the result from the selected iteration's state and what it answers."""
         if state.labels is None or state.clustering_embedding is None:
@@ -98,7 +98,6 @@ class Recorder:
         if dataset.obs is not None:
             obs = dataset.obs.iloc[prepared.cells]
         return Result(
-            imputed=found.imputed,
             labels=state.labels,
             feature_embedding=state.feature_embedding,
             graph_embedding=state.graph_embedding,
@@ -112,7 +111,7 @@ class Recorder:
             obs=obs,
             source=dataset,
             deconvolution=state.deconvolution,
-            outputs=found.others,
+            matrices={"imputed": found.imputed, **found.others},
         )
 
     def _record(self, prepared: Prepared, reason: StopReason, chosen: int) -> dict[str, Any]:

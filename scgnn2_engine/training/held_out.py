@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.training.devices import on_device
 
@@ -62,7 +63,7 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def error(self, reconstruction: npt.NDArray[np.float32]) -> float:
+    def error(self, reconstruction: AnyMatrix) -> float:
         """Mean absolute error of (n, g) at the entries."""
         return float(np.abs(reconstruction[self.rows, self.cols] - self.values).mean(dtype=np.float64))
 

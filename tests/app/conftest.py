@@ -19,6 +19,7 @@ from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write
+from scgnn2_engine.methods.published.method import Reconstructed
 from scgnn2_engine.model.result import Evaluation, Result
 from scgnn2_engine.model.state import LoopState
 
@@ -123,7 +124,7 @@ def make_run(folder: Path) -> Path:
         "value": [0.6, 5.0, 0.2, 1.0], "meaning": ["s", "c", "v", "what nobody knew"],
     })  # fmt: skip
     result = Result(
-        imputed=x + np.float32(0.5),
+        matrices={"imputed": x + np.float32(0.5)},
         labels=labels,
         feature_embedding=embedding,
         graph_embedding=embedding,
@@ -149,6 +150,8 @@ def make_run(folder: Path) -> Path:
     write(result, folder, params=RunParams(output_figures=False))
     save_data(folder, prepared)
     for iteration, clusters in ((1, history["iteration_1"]), (2, history["iteration_2"])):
-        state = LoopState(iteration, {}, x, embedding, embedding[:, :2], graph, None, clusters.to_numpy(np.int32))
+        state = LoopState(
+            iteration, Reconstructed({}, embedding, x), graph, embedding[:, :2], labels=clusters.to_numpy(np.int32)
+        )
         save_iteration(folder, state)
     return folder

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
+from scgnn2_engine.methods.published.method import Reconstructed
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 
@@ -69,7 +70,7 @@ def result(prepared: Prepared, cell_ring: CellGraph, rng: np.random.Generator) -
         columns=["stage", "iteration", "cluster", "epoch", "name", "value"],
     )
     return Result(
-        imputed=rng.random((N_OBS, N_VARS), dtype=np.float32),
+        matrices={"imputed": rng.random((N_OBS, N_VARS), dtype=np.float32)},
         labels=labels,
         feature_embedding=rng.random((N_OBS, 4), dtype=np.float32),
         graph_embedding=rng.random((N_OBS, 2), dtype=np.float32),
@@ -90,11 +91,13 @@ def state(result: Result) -> LoopState:
     """The first iteration of that run."""
     return LoopState(
         iteration=1,
-        feature_weights={"encoder.weight": np.eye(2, dtype=np.float32)},
-        reconstruction=result.imputed,
-        feature_embedding=result.feature_embedding,
-        graph_embedding=result.graph_embedding,
+        fit=Reconstructed(
+            weights={"encoder.weight": np.eye(2, dtype=np.float32)},
+            embedding=result.feature_embedding,
+            reconstruction=result.imputed,
+        ),
         graph=result.graph,
+        graph_embedding=result.graph_embedding,
         n_clusters_smoothed=3.0,
         labels=result.labels,
         clustering_embedding=result.clustering_embedding,

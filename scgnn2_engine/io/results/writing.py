@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import PartialOutputError
 from scgnn2_engine.io.atomic import staged_files, whole_file
@@ -162,7 +163,7 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
     with staged_files(folder, last="labels.csv") as staging:
         write_matrix(
             staging / "imputed.csv",
-            prepared.to_output_scale(state.imputed),
+            np.asarray(as_blocks(state.imputed).map(prepared.to_output_scale)),
             names,
             prepared.var_names,
             number=SIX_DIGITS,
@@ -175,7 +176,7 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
         ):
             write_embedding(staging, kind, embedding, names)
         write_edges(staging / "graph_edgeList.csv", state.graph.adjacency(weighted=True), names)
-        np.savez(staging / "feature_weights.npz", allow_pickle=False, **dict(state.feature_weights))
+        np.savez(staging / "feature_weights.npz", allow_pickle=False, **dict(state.fit.weights))
     return [folder / name for name in INTERMEDIATE_FILES]
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from scgnn2_engine.data.blocks import Block, BlockMatrix, Cells
 from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, never
 from scgnn2_engine.methods.autoencoder import check_shape
-from scgnn2_engine.methods.denoising.training import Observed, iterate_denoising
-from scgnn2_engine.model.state import DenoisingFit
+from scgnn2_engine.methods.denoising.training import DenoisingFit, Observed, iterate_denoising
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
 from scgnn2_engine.training.held_out import HeldOut
 from scgnn2_engine.training.loop import Plan
@@ -27,17 +26,51 @@ class RefinedFit:
 
     Attributes
     ----------
-    value
-        (n_obs, n_vars) float32, not negative: the value each gene has where it is seen.
-    log_rate
-        (n_obs, n_vars) float32 log rate per unit of size factor, or None.
-    kept
-        Clusters whose autoencoder came closer to the held-out entries, and was therefore taken.
+    start
+        The feature autoencoder, which speaks for all other cells.
+    refined
+        Cluster to its cells and its autoencoder, where that came closer to the held-out entries and was therefore
+        taken; its weights are those of the decoder, and its embedding is that of its cells.
     """
 
-    value: npt.NDArray[np.float32]
-    log_rate: npt.NDArray[np.float32] | None
-    kept: tuple[int, ...]
+    start: DenoisingFit
+    refined: Mapping[int, tuple[Ints, DenoisingFit]]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Clusters whose autoencoder was taken."""
+        return tuple(self.refined)
+
+    @property
+    def value(self) -> BlockMatrix:
+        """(n_obs, n_vars) float32, not negative: the value each gene has where it is seen."""
+        return _patched(self.start.value, [(cells, fit.value) for cells, fit in self.refined.values()])
+
+    @property
+    def log_rate(self) -> BlockMatrix | None:
+        """(n_obs, n_vars) float32 log rate per unit of size factor, or None."""
+        if self.start.log_rate is None:
+            return None
+        parts = [(cells, fit.log_rate) for cells, fit in self.refined.values() if fit.log_rate is not None]
+        return _patched(self.start.log_rate, parts)
+
+
+def _patched(whole: BlockMatrix, parts: Sequence[tuple[Ints, BlockMatrix]]) -> BlockMatrix:
+    """A matrix some of whose rows are another's; no row is computed twice."""
+    n_obs = len(whole)
+    part_of, place = np.full(n_obs, -1), np.zeros(n_obs, np.int64)
+    for number, (cells, _) in enumerate(parts):
+        part_of[cells], place[cells] = number, np.arange(len(cells))
+
+    def rows(cells: Cells) -> Block:
+        asked = np.arange(n_obs)[cells]
+        found = np.empty((len(asked), whole.shape[1]), np.float32)
+        for number in np.unique(part_of[asked]):
+            mine = np.flatnonzero(part_of[asked] == number)
+            found[mine] = whole[asked[mine]] if number < 0 else parts[number][1][place[asked[mine]]]
+        return found
+
+    return BlockMatrix(whole.shape, rows)
 
 
 def iterate_denoising_clusters(
@@ -93,15 +126,13 @@ def iterate_denoising_clusters(
     """
     device = device or torch.device("cpu")
     check_shape("labels", labels, (len(observed.centred),))
-    value = start.reconstruction.copy()
-    log_rate = None if start.log_rate is None else start.log_rate.copy()
     stop = one_at_a_time(stop)
 
-    def train(cluster: int, cells: Ints) -> Generator[EpochEnded, None, bool]:
+    def train(cluster: int, cells: Ints) -> Generator[EpochEnded, None, DenoisingFit | None]:
         held_out = HeldOut(validation, cells) if validation is not None else None
         scored = held_out is not None and len(held_out) > 0
         if stop() or (params.only_if_better and not scored):
-            return False
+            return None
         plan = Plan(
             "cluster_AE",
             n_epochs=params.epoch,
@@ -123,17 +154,21 @@ def iterate_denoising_clusters(
             device=device,
             stop=stop,
         )
-        before = held_out.error(start.reconstruction[cells]) if held_out is not None and scored else np.inf
-        if params.only_if_better and held_out is not None and held_out.error(fit.reconstruction) >= before:
-            return False
-        value[cells] = fit.reconstruction
-        if log_rate is not None and fit.log_rate is not None:
-            log_rate[cells] = fit.log_rate
-        return True
+        if params.only_if_better and held_out is not None:
+            before = np.abs(start.value[cells[held_out.rows], held_out.cols] - held_out.values)
+            if held_out.error(fit.value) >= float(before.mean(dtype=np.float64)):
+                return None
+        own = {name: values for name, values in fit.weights.items() if not name.startswith("encoder")}
+        return replace(fit, weights=own)
 
     clusters, sizes = np.unique(labels, return_counts=True)
     order = clusters[np.argsort(-sizes, kind="stable")].tolist()  # the largest first: none is left for the end
     workers = 1 if device.type != "cpu" else n_threads or torch.get_num_threads()
     steps = [train(cluster, np.flatnonzero(labels == cluster)) for cluster in order]
     better = yield from side_by_side(steps, workers)
-    return RefinedFit(value, log_rate, tuple(cluster for cluster, kept in zip(order, better, strict=True) if kept))
+    refined = {
+        cluster: (np.flatnonzero(labels == cluster), fit)
+        for cluster, fit in zip(order, better, strict=True)
+        if fit is not None
+    }
+    return RefinedFit(start, refined)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
@@ -54,9 +56,8 @@ def gene_dispersions(rate: Floats, counts: Floats) -> npt.NDArray[np.float64]:
     >>> [round(float(theta), 1) for theta in gene_dispersions(rate, counts)]
     [1000.0, 1.0]
     """
-    if len(rate) > DISPERSION_CELLS:
-        chosen = np.linspace(0, len(rate) - 1, DISPERSION_CELLS).astype(np.int64)
-        rate, counts = rate[chosen], counts[chosen]
+    some = dispersion_cells(len(rate))
+    rate, counts = rate[some], counts[some]
     rate = np.maximum(rate, _SMALLEST)  # a rate of 0 makes a count impossible, and its gene would speak for all
     rows, cols = np.nonzero(counts)
     seen = np.asarray(counts[rows, cols], dtype=np.float64)
@@ -75,6 +76,11 @@ def gene_dispersions(rate: Floats, counts: Floats) -> npt.NDArray[np.float64]:
         shares = weights * prior
         prior = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
     return np.asarray(DISPERSIONS[(weights * prior).argmax(axis=1)])
+
+
+def dispersion_cells(n_obs: int) -> slice | npt.NDArray[np.int64]:
+    """The cells from which dispersions are told: all, or 2000 that are evenly spaced."""
+    return slice(None) if n_obs <= DISPERSION_CELLS else np.linspace(0, n_obs - 1, DISPERSION_CELLS).astype(np.int64)
 
 
 def posterior_rate(rate: Floats, counts: Floats, dispersion: float | Floats) -> npt.NDArray[np.float32]:
@@ -134,31 +140,41 @@ def root_expectation(rate: Floats, dispersion: float | Floats) -> npt.NDArray[np
     theta = np.asarray(dispersion)
     if theta.ndim == 0 and theta == 0:
         theta = np.asarray(_POISSON)
-    log_rates = _nodes(_SMALLEST, max(float(np.max(rate, initial=1.0)), 1.0), _RATES_PER_E)
-    least = float(theta.min(initial=_POISSON))
-    log_thetas = _nodes(least, float(theta.max(initial=least)), _THETAS_PER_E)
-    table = np.log(_root(np.exp(log_rates), np.exp(log_thetas)[:, None]))
+    most, least = float(np.max(rate, initial=1.0)), float(theta.min(initial=_POISSON))
+    # Nodes stand at fixed places, so that a row's answer does not depend on the rows it is asked with.
+    ends = (_node(_SMALLEST, _RATES_PER_E), _node(most, _RATES_PER_E) + 1)
+    theta_ends = (_node(least, _THETAS_PER_E), _node(float(theta.max(initial=least)), _THETAS_PER_E) + 1)
+    table = _log_roots(_widened(ends, _RATES_PER_E), _widened(theta_ends, _THETAS_PER_E))
+    first_rate, first_theta = (_widened(*at)[0] for at in ((ends, _RATES_PER_E), (theta_ends, _THETAS_PER_E)))
     expected = np.empty(rate.shape, np.float32)
     by_rows = theta.ndim == 2
     for start in range(0, len(rate), _ROWS):
         rows = slice(start, start + _ROWS)
-        across = _places(np.maximum(rate[rows], _SMALLEST), log_rates)
-        down = np.broadcast_to(_places(theta[rows] if by_rows else theta, log_thetas), across.shape)
+        across = np.log(np.maximum(rate[rows], _SMALLEST), dtype=np.float64) * _RATES_PER_E - first_rate
+        down = np.log(theta[rows] if by_rows else theta, dtype=np.float64) * _THETAS_PER_E - first_theta
+        down = np.broadcast_to(down, across.shape)
         log_root = map_coordinates(table, [down, across], order=1, mode="nearest")
         expected[rows] = np.exp(2 * log_root)
     return expected
 
 
-def _nodes(least: float, most: float, per_e: int) -> npt.NDArray[np.float64]:
-    """Evenly spaced logarithms from one number to the other; a single one where both are the same."""
-    span = np.log(most) - np.log(least)
-    return np.linspace(np.log(least), np.log(most), int(np.ceil(span * per_e)) + 1 if span > 0 else 1)
+def _node(value: float, per_e: int) -> int:
+    return int(np.floor(np.log(value) * per_e))
 
 
-def _places(values: Floats, nodes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Where values lie among the nodes, counted in nodes."""
-    step = nodes[1] - nodes[0] if len(nodes) > 1 else 1.0
-    return np.asarray((np.log(np.asarray(values, np.float64)) - nodes[0]) / step)
+def _widened(ends: tuple[int, int], per_e: int) -> tuple[int, int]:
+    """The ends moved out to whole factors of e², so that few tables serve all blocks."""
+    step = 2 * per_e
+    return ends[0] // step * step, -(-ends[1] // step) * step
+
+
+@lru_cache(maxsize=8)
+def _log_roots(rates: tuple[int, int], thetas: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """(n_thetas, n_rates) ln E √X at the nodes."""
+    rate, theta = (
+        np.exp(np.arange(a, b + 1) / per_e) for (a, b), per_e in ((rates, _RATES_PER_E), (thetas, _THETAS_PER_E))
+    )
+    return np.asarray(np.log(_root(rate, theta[:, None])))
 
 
 def _root(mean: npt.NDArray[np.float64], theta: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scgnn2_engine.data.dataset import Floats
+from scgnn2_engine.data.blocks import BlockMatrix, Cells, row_blocks
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.methods.autoencoder import CHUNK, N_EMBEDDING, N_WIDE
+from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE, Weights
+
+Matrix32 = npt.NDArray[np.float32]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": functional.elu, "relu": functional.relu}
 
@@ -69,10 +71,14 @@ class DenoisingAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(batch, g) differences from the means to embedding (batch, 128), value and log rate (batch, g)."""
-        wide = self._dropped(self._activation(self.encoder[0](x)))
-        embedding = self._activation(self.encoder[1](wide))
+        embedding = self.embed(x)
         wide = self._dropped(self._activation(self.decoder(embedding)))
         return embedding.float(), self.value(wide).float(), None if self.rate is None else self.rate(wide).float()
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(batch, g) differences from the means to embedding (batch, 128)."""
+        wide = self._dropped(self._activation(self.encoder[0](x)))
+        return self._activation(self.encoder[1](wide))
 
     def _dropped(self, units: Tensor) -> Tensor:
         if not self.training or self._keep == 1:
@@ -128,30 +134,54 @@ def _linear(n_in: int, n_out: int) -> nn.Linear:
     return nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
 
 
+DECODER = ("decoder.weight", "decoder.bias", "value.weight", "value.bias", "rate.weight", "rate.bias")
+"""The weights that turn an embedding into values and rates."""
+
+
 @torch.no_grad()
-def encode_denoising(network: DenoisingAutoencoder, centred: Floats) -> tuple[Floats, Floats, Floats | None]:
-    """What the network makes of cells, in chunks.
+def encode_denoising(network: DenoisingAutoencoder, centred: Callable[[slice], Tensor], n_obs: int) -> Matrix32:
+    """(n_obs, 128) embedding of cells, in chunks.
 
     Parameters
     ----------
     centred
-        (n, g) float32, differences from the gene means at seen entries, 0 elsewhere.
+        From a slice of the cells to their (n, g) differences from the gene means at seen entries, 0 elsewhere, on the
+        network's device.
+    """
+    network.eval()
+    embedding = np.empty((n_obs, N_EMBEDDING), np.float32)
+    for rows in row_blocks(n_obs):
+        embedding[rows] = network.embed(centred(rows)).float().cpu().numpy()
+    return embedding
+
+
+def decoded(weights: Weights, embedding: Matrix32, activation: str) -> tuple[BlockMatrix, BlockMatrix | None]:
+    """What a network makes of embedded cells, computed when it is asked for.
+
+    Parameters
+    ----------
+    weights
+        Of a :class:`DenoisingAutoencoder`; those of :data:`DECODER`, ``means`` and ``log_rates`` are used.
+    embedding
+        (n, 128).
+    activation
+        The network's.
 
     Returns
     -------
-    embedding, value, log_rate
-        (n, 128); (n, g) not negative, on the scale of the input before it was centred; (n, g) or None.
+    value, log_rate
+        (n, g) not negative, on the scale of the input before it was centred; (n, g), or None without rates.
     """
-    network.eval()
-    n_obs, n_vars = centred.shape
-    embedding = np.empty((n_obs, N_EMBEDDING), np.float32)
-    value = np.empty((n_obs, n_vars), np.float32)
-    log_rate = None if network.rate is None else np.empty((n_obs, n_vars), np.float32)
-    for start in range(0, n_obs, CHUNK):
-        rows = slice(start, start + CHUNK)
-        z, v, r = network(torch.tensor(centred[rows], device=network.device))
-        embedding[rows] = z.cpu().numpy()
-        value[rows] = (v + network.means).clamp_(min=0).cpu().numpy()
-        if log_rate is not None and r is not None:
-            log_rate[rows] = (r + network.log_rates).cpu().numpy()
-    return embedding, value, log_rate
+    tensors = {name: torch.from_numpy(values) for name, values in weights.items()}
+    shape = (len(embedding), len(weights["value.bias"]))
+
+    @torch.no_grad()
+    def linear(cells: Cells, head: str, mean: str) -> Tensor:
+        z = torch.from_numpy(np.ascontiguousarray(embedding[cells]))
+        wide = ACTIVATIONS[activation](functional.linear(z, tensors["decoder.weight"], tensors["decoder.bias"]))
+        return functional.linear(wide, tensors[f"{head}.weight"], tensors[f"{head}.bias"]).add_(tensors[mean])
+
+    value = BlockMatrix(shape, lambda cells: linear(cells, "value", "means").clamp_(min=0).numpy())
+    if "rate.weight" not in weights:
+        return value, None
+    return value, BlockMatrix(shape, lambda cells: linear(cells, "rate", "log_rates").numpy())

@@ -16,19 +16,49 @@ import torch
 from scipy.special import gammaln
 from torch import Tensor
 
+from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, drain, never
 from scgnn2_engine.methods.autoencoder import Weights, check_shape
-from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, encode_denoising
-from scgnn2_engine.model.state import DenoisingFit
+from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, decoded, encode_denoising
 from scgnn2_engine.params import FeatureAEParams
 from scgnn2_engine.training.devices import Rows
 from scgnn2_engine.training.held_out import HeldOut
 from scgnn2_engine.training.loop import Batch, Plan, diverged, iterate_training
 
+Matrix32 = npt.NDArray[np.float32]
+
 MOST_HIDDEN = 0.95
 """Share of a cell's seen entries above which what is left is not scaled up any further."""
+
+
+@dataclass(frozen=True)
+class DenoisingFit:
+    """A trained network and what it makes of the cells.
+
+    Attributes
+    ----------
+    weights
+        Its parameters by name, float32.
+    embedding
+        (n_obs, 128) float32.
+    value
+        (n_obs, n_vars) float32, not negative: the value each gene has where it is seen, on the scale of x.
+    log_rate
+        (n_obs, n_vars) float32, for counts: natural logarithm of the expected count per unit of size factor.
+    n_epochs
+        Epochs that were trained.
+    validation
+        Mean absolute error at the held-out entries, None without any.
+    """
+
+    weights: Weights
+    embedding: Matrix32
+    value: BlockMatrix
+    log_rate: BlockMatrix | None
+    n_epochs: int
+    validation: float | None
 
 
 @dataclass(frozen=True)
@@ -227,11 +257,12 @@ def iterate_denoising(
         validate=held_out.scorer(_Values(network), loss.centred) if held_out is not None and len(held_out) else None,
         stop=stop,
     )
-    embedding, reconstruction, log_rate = encode_denoising(network, observed.centred)
-    if not np.isfinite(reconstruction).all() or (log_rate is not None and not np.isfinite(log_rate).all()):
+    embedding, learned = encode_denoising(network, loss.centred, len(observed.centred)), network.weights()
+    if not all(np.isfinite(values).all() for values in (embedding, *learned.values())):
         raise diverged(plan.stage, plan.iteration, trained.n_epochs, plan.cluster)
-    score = held_out.error(reconstruction) if held_out is not None and len(held_out) else None
-    return DenoisingFit(network.weights(), embedding, reconstruction, log_rate, trained.n_epochs, score)
+    value, log_rate = decoded(learned, embedding, params.activation)
+    score = held_out.error(value) if held_out is not None and len(held_out) else None
+    return DenoisingFit(learned, embedding, value, log_rate, trained.n_epochs, score)
 
 
 def fit_denoising(observed: Observed, validation: HiddenEntries | None = None, **options: Any) -> DenoisingFit:
@@ -241,7 +272,7 @@ def fit_denoising(observed: Observed, validation: HiddenEntries | None = None, *
     --------
     >>> x = np.random.default_rng(0).random((20, 30), np.float32)
     >>> fit = fit_denoising(observe(x), plan=Plan("feature_AE", n_epochs=2, learning_rate=1e-3))
-    >>> fit.embedding.shape, fit.reconstruction.shape, fit.log_rate
+    >>> fit.embedding.shape, fit.value.shape, fit.log_rate
     ((20, 128), (20, 30), None)
     """
     steps: Generator[Event, None, DenoisingFit] = iterate_denoising(observed, validation, **options)

@@ -20,6 +20,7 @@ from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.costs import ending
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, OutputError
+from scgnn2_engine.methods.published.method import Reconstructed
 from scgnn2_engine.model.state import LoopState
 
 DEMO = Source.demo()
@@ -157,7 +158,7 @@ def test_every_iteration_keeps_its_graph(tmp_path):
     )
     for iteration in (1, 2, 10):
         state = LoopState(
-            iteration, {}, np.zeros((4, 3), "f4"), np.ones((4, 2), "f4"), np.ones((4, 4), "f4"), graph,
+            iteration, Reconstructed({}, np.ones((4, 2), "f4"), np.zeros((4, 3), "f4")), graph, np.ones((4, 4), "f4"),
             labels=np.array([0, 0, 1, 1], np.int32),
         )  # fmt: skip
         save_iteration(tmp_path, state)

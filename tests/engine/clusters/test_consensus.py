@@ -9,9 +9,9 @@ from anndata import AnnData
 from scgnn2_engine.clusters.clustering import cluster
 from scgnn2_engine.clusters.consensus import consensus, shared_neighbours
 from scgnn2_engine.clusters.small_samples import better_separated, reproducible_k_means
+from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.graph.components import principal_components
 from scgnn2_engine.graph.neighbours import build_graph, jaccard_weights
-from scgnn2_engine.model.state import Ensemble
 from scgnn2_engine.params import ClusteringParams, RunParams
 from scgnn2_engine.run.loop import fit
 
@@ -125,14 +125,7 @@ def test_components_are_those_of_the_full_decomposition(shape, rng):
     np.testing.assert_allclose(np.abs(found), np.abs(u[:, :4] * s[:4]), rtol=2e-3, atol=2e-2)
 
 
-def test_an_ensemble_adds_up():
+def test_an_ensemble_is_the_mean_of_its_members():
     members = [np.full((2, 2), value, np.float32) for value in (1, 2, 6)]
-    ensemble = Ensemble()
-    for member in members:
-        ensemble = ensemble.with_member(member, -member)
-    assert ensemble.n_members == 3
-    assert ensemble.mean_value().tolist() == [[3, 3], [3, 3]]
-    assert ensemble.mean_log_rate().tolist() == [[-3, -3], [-3, -3]]
+    assert np.asarray(BlockMatrix.mean(members)).tolist() == [[3, 3], [3, 3]]
     assert members[0].tolist() == [[1, 1], [1, 1]]
-    with pytest.raises(ValueError, match="at least one member"):
-        Ensemble().mean_value()

@@ -156,7 +156,7 @@ def test_the_selected_iteration_is_the_marked_row() -> None:
     matrix = np.zeros((2, 3), np.float32)
     metrics = pd.DataFrame({"iteration": [1, 2, 3], "selected": [False, True, False]})
     result = Result(
-        matrix,
+        {"imputed": matrix},
         np.zeros(2, np.int32),
         matrix,
         matrix,

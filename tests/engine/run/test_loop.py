@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import scgnn2_engine.methods.denoising.method as denoising
 import scgnn2_engine.run.iteration as one_iteration
 from scgnn2_engine import RunParams, fit, iterate, result_to_anndata, simulate
 from scgnn2_engine.data.dataset import Truth
@@ -238,9 +239,7 @@ def test_the_warning_names_the_stage_that_broke_down(data, monkeypatch):
 
 
 def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatch):
-    monkeypatch.setattr(
-        one_iteration, "iterate_denoising_clusters", breaking(one_iteration.iterate_denoising_clusters, at=2)
-    )
+    monkeypatch.setattr(denoising, "iterate_denoising_clusters", breaking(denoising.iterate_denoising_clusters, at=2))
     events = list(iterate(data, RunParams(**QUICK)))
     assert events[-1].reason == "training_error"
     assert events[-1].result.metrics["iteration"].tolist() == [1]
@@ -250,14 +249,14 @@ def test_a_loss_that_breaks_down_keeps_the_iterations_before_it(data, monkeypatc
 
 
 def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeypatch):
-    original = one_iteration.iterate_denoising_clusters
+    original = denoising.iterate_denoising_clusters
 
     def stage(*arguments, iteration, **options):
         if iteration == 2:
             raise InsufficientMemoryError("The device is full.")
         return (yield from original(*arguments, iteration=iteration, **options))
 
-    monkeypatch.setattr(one_iteration, "iterate_denoising_clusters", stage)
+    monkeypatch.setattr(denoising, "iterate_denoising_clusters", stage)
     result = run(data)
     assert result.record["stopped_by"] == "out_of_memory"
     assert result.metrics["iteration"].tolist() == [1]
@@ -265,9 +264,7 @@ def test_memory_that_runs_out_later_keeps_the_iterations_before_it(data, monkeyp
 
 
 def test_a_loss_that_breaks_down_at_once_is_an_error(data, monkeypatch):
-    monkeypatch.setattr(
-        one_iteration, "iterate_denoising_clusters", breaking(one_iteration.iterate_denoising_clusters, at=1)
-    )
+    monkeypatch.setattr(denoising, "iterate_denoising_clusters", breaking(denoising.iterate_denoising_clusters, at=1))
     with pytest.raises(TrainingError) as raised:
         run(data)
     assert (raised.value.stage, raised.value.epoch) == ("cluster_AE", 3)
@@ -390,9 +387,9 @@ def test_what_the_objective_does_not_use_is_said(data):
 def test_the_imputation_is_the_mean_of_the_members(data):
     states = [event.state for event in iterate(data, RunParams(**QUICK)) if isinstance(event, IterationEnded)]
     for number, state in enumerate(states, start=1):
-        assert state.ensemble.n_members == number  # refined; the one trained last comes on top
-        together = state.ensemble.value + state.latest.reconstruction
-        np.testing.assert_allclose(state.imputed, together / (number + 1), rtol=1e-6)
+        assert len(state.fit.refined) == number  # the one trained last comes on top
+        together = sum(np.asarray(member.value) for member in (*state.fit.refined, state.fit.latest))
+        np.testing.assert_allclose(np.asarray(state.imputed), together / (number + 1), rtol=1e-6)
         assert len(state.member_neighbours) == number + 1
 
 
@@ -558,7 +555,7 @@ def test_the_cluster_autoencoders_have_a_say(data):
     states = [event.state for event in iterate(data, RunParams(**QUICK)) if isinstance(event, IterationEnded)]
     assert len(states) == 2
     for state in states:
-        assert not np.array_equal(state.imputed, state.reconstruction)
+        assert not np.array_equal(np.asarray(state.imputed), np.asarray(state.fit.reconstruction))
 
 
 @pytest.mark.parametrize("why", ["clusters that the bulk cannot tell apart", "a stop"])

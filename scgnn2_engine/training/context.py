@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from scgnn2_engine.bulk.steps import BulkData
 from scgnn2_engine.events import Event, Stage, StageEnded, StageStarted, Stop, StopReason
-from scgnn2_engine.methods.denoising.training import Observed
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import PeakMemory
 
@@ -46,16 +44,13 @@ class GivenUpError(Exception):
 
 
 @dataclass(frozen=True)
-class Journey:
+class Context:
     """What stays the same along the whole run."""
 
     params: RunParams
     device: torch.device
     watch: Watch
     memory: PeakMemory
-    n_neighbours: int = 0
-    bulk: BulkData | None = None
-    observed: Observed | None = None  # with objective denoise
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""

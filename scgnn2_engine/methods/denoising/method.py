@@ -1,0 +1,199 @@
+"""The method of the preset ``default``: every iteration trains a new member to fill gaps, and all are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.data.blocks import BlockMatrix
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.matrices import stored, visible_expression
+from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.events import Notice
+from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoising_clusters
+from scgnn2_engine.methods.denoising.outputs import denoised_outputs
+from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, observe, plan_of
+from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, Weights
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.training.context import Context, Steps
+
+MATRICES = 4  # x, its centred and its counted entries, and where anything is seen
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """The members trained so far; see :class:`~scgnn2_engine.methods.Fit`.
+
+    Attributes
+    ----------
+    latest
+        The member trained last, which the cluster autoencoders refine next.
+    refined
+        Those before it, each refined by the cluster autoencoders of an iteration; without an ensemble the last alone.
+    averaged
+        Whether they are an ensemble.
+    """
+
+    latest: DenoisingFit
+    refined: tuple[RefinedFit, ...] = ()
+    averaged: bool = True
+
+    @property
+    def weights(self) -> Weights:
+        """Those of the member trained last."""
+        return self.latest.weights
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """(n_obs, 128) of the member trained last."""
+        return self.latest.embedding
+
+    @property
+    def reconstruction(self) -> BlockMatrix:
+        """(n_obs, n_vars) values by the member trained last."""
+        return self.latest.value
+
+    @property
+    def together(self) -> Expression:
+        """The mean of all members, the one trained last as it is; without an ensemble that one alone."""
+        return self._mean([*self.refined, self.latest] if self.averaged else [self.latest])
+
+    @property
+    def newest(self) -> Expression | None:
+        """The member trained last, where it is one of several."""
+        return self._mean([self.latest]) if self.averaged and self.refined else None
+
+    @property
+    def imputed(self) -> Expression | None:
+        """The mean of all members; without an ensemble what the cluster autoencoders made of the last one."""
+        if not self.refined:
+            return None
+        return self.together if self.averaged else self._mean(self.refined)
+
+    @staticmethod
+    def _mean(members: Sequence[RefinedFit | DenoisingFit]) -> Expression:
+        rates = [member.log_rate for member in members if member.log_rate is not None]
+        value = BlockMatrix.mean([member.value for member in members])
+        return Expression(value, BlockMatrix.mean(rates) if rates else None)
+
+
+class Denoising:
+    """Autoencoders that fill gaps; see :class:`~scgnn2_engine.methods.Method`."""
+
+    bulk_feeds_back = False
+
+    def __init__(self, prepared: Prepared, params: RunParams) -> None:
+        self._prepared, self._params = prepared, params
+        counts, said = _trains_rates(prepared, params)
+        self.notices: Sequence[Notice] = () if said is None else (said,)
+        self._observed = observe(
+            prepared.x,
+            prepared.validation,
+            prepared.size_factors,
+            prepared.states,
+            counts=counts,
+            regu_strength=params.feature_AE.regu_strength,
+        )
+
+    def start(self, context: Context) -> Steps[Denoised]:
+        """The first member."""
+        latest = yield from self._member(context, None, 0)
+        return Denoised(latest, averaged=self._params.ensemble)
+
+    def train(self, context: Context, before: Before, iteration: int) -> Steps[Denoised]:
+        """A new member, from a fresh start in an ensemble, else from the weights of the last."""
+        fit = _own(before)
+        latest = yield from self._member(context, None if self._params.ensemble else fit.weights, iteration)
+        return replace(fit, latest=latest)
+
+    def _member(self, context: Context, weights: Weights | None, iteration: int) -> Steps[DenoisingFit]:
+        params = self._params
+        n_epochs = params.feature_AE.epoch[0 if weights is None else 1]
+        plan = plan_of(
+            params.feature_AE, "feature_AE", n_epochs, iteration=iteration, mixed_precision=params.mixed_precision
+        )
+        steps = iterate_denoising(
+            self._observed,
+            self._prepared.validation,
+            params.feature_AE,
+            plan=plan,
+            weights=weights,
+            seed=context.seed(1, iteration),
+            device=context.device,
+            stop=context.watch,
+        )
+        return (yield from context.timed("feature_AE", iteration, steps, n_epochs))
+
+    def refine(self, context: Context, before: Before, labels: Labels, iteration: int) -> Steps[Denoised]:
+        """Copies of the member trained last go on, each with its cluster."""
+        params, fit = self._params, _own(before)
+        steps = iterate_denoising_clusters(
+            self._observed,
+            fit.latest,
+            labels,
+            self._prepared.validation,
+            params.cluster_AE,
+            params.feature_AE,
+            mixed_precision=params.mixed_precision,
+            seed=context.seed(5, iteration),
+            device=context.device,
+            iteration=iteration,
+            stop=context.watch,
+        )
+        found = yield from context.timed("cluster_AE", iteration, steps, params.cluster_AE.epoch)
+        return replace(fit, refined=(*fit.refined, found) if fit.averaged else (found,))
+
+    def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
+        """The value, what to expect, and with rates the rate; see :mod:`scgnn2_engine.methods.denoising.outputs`."""
+        return denoised_outputs(self._prepared, imputed, graph, self._params)
+
+    @staticmethod
+    def memory(n_obs: int, n_vars: int, n_nonzero: int, params: RunParams) -> Mapping[str, int]:
+        """The cells as the networks take them; what the networks say is computed by blocks."""
+        return {"the cells as the networks take them": 4 * MATRICES * n_obs * n_vars}
+
+    @staticmethod
+    def idle(params: RunParams) -> Mapping[str, str]:
+        """Those of the published networks that have no counterpart here."""
+        published, found = RunParams(preset="paper").to_dict(), params.to_dict()
+        only = "it belongs to feature_AE_objective = reconstruct"
+        weights = ("reconstruction_weight", "graph_weight", "cell_type_weight", "l1_weight")
+        keys = {
+            "feature_AE_concat_prev_embed": only,
+            "feature_AE_dropout_prob": f"{only}; feature_AE_hide_share hides inputs",
+            **dict.fromkeys(("cluster_AE_dropout_prob", *(f"cluster_AE_{name}" for name in weights)), only),
+        }
+        return {key: why for key, why in keys.items() if found[key] != published[key]}
+
+
+def _own(before: Before) -> Denoised:
+    if not isinstance(before.fit, Denoised):
+        raise TypeError(f"expected what this method has learned, found {type(before.fit).__name__}")
+    return before.fit
+
+
+def median_count(prepared: Prepared) -> float:
+    """Median of the visible non-zero counts; NaN where the data are not counts or nothing is visible."""
+    if prepared.scale != "counts":
+        return float("nan")
+    values = stored(visible_expression(prepared, with_held_out=False))
+    values = values[values > 0]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _trains_rates(prepared: Prepared, params: RunParams) -> tuple[bool, Notice | None]:
+    """Whether a rate of every gene is trained beside its value, and what to say of it."""
+    settings = params.feature_AE
+    if settings.count_weight == 0:
+        return False, None
+    median = median_count(prepared)
+    if median <= settings.count_limit:
+        said = f"The rate of every gene is trained beside its value: the median non-zero count is {median:g}."
+        return True, Notice(said, "info", "feature_AE")
+    why = f"the median non-zero count is {median:g}, above feature_AE_count_limit = {settings.count_limit:g}"
+    if np.isnan(median):
+        why = f"the data are {prepared.scale}"
+    return False, Notice(f"No rates are trained, so there is no output rate: {why}.", "info", "feature_AE")
