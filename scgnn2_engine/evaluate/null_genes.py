@@ -200,7 +200,7 @@ def iterate_null_genes(
                 yield Notice(f"Null genes: {name} is left out: {error}", "info", "evaluate")
                 continue
             for output, imputed in (outputs or {}).items():
-                found = null_relations(imputed, extended, n_null, seed=seed)
+                found = null_relations(np.asarray(imputed), extended, n_null, seed=seed)
                 rows += _rows(f"{name} ({output})" if output else name, found, n_null, first=not rows)
     except Exception as error:  # nor a diagnostic the evaluation
         yield Notice(f"Null genes are left out: {error}", "warning", "evaluate")
