@@ -18,7 +18,7 @@ from scgnn2_app.exports.figure_files import file_name
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError, ScgnnError
-from scgnn2_engine.io.export import export
+from scgnn2_engine.io.exporting import export
 from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from scgnn2_app.sources.source import require_inside
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.formats import SUFFIXES
+from scgnn2_engine.io.formats import suffixes
 
-READABLE = SUFFIXES
+READABLE = suffixes()
 """How names of files end that a run can read, in lower case."""
 
 _IN_FOLDERS = (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Dataset, Matrix
@@ -23,6 +22,7 @@ from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 _SMALL_NEGATIVE, _SMALL_NEGATIVES = 0.25, 0.05  # the lowest beside the highest, and the sum beside that of the others
@@ -134,11 +134,12 @@ def expression_of(found: Found) -> Found:
 
 
 def _rows_of(values: Any, rows: npt.NDArray[np.int64]) -> Any:
-    return values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
 
 
 def unfinished(found: Found) -> tuple[AnnData, tuple[str, ...]]:
     """What a reader found as AnnData, its values as they are, and the sentences to be said."""
+    import pandas as pd
     from anndata import AnnData
 
     found = expression_of(found)
@@ -183,7 +184,7 @@ def finish(found: Found, load: LoadParams, *, as_stored: bool = False, small_neg
     if n_repeated:
         empty_warnings.append(f"{n_repeated} entries of {found.source} stand there twice, and were added up.")
     obs, var = (
-        None if table is None else table.set_axis(pd.Index(names.astype(object)), axis=0)
+        None if table is None else table.set_axis(names.astype(object), axis=0)
         for table, names in ((found.obs, obs_names), (found.var, var_names))
     )
     n_obs, n_vars = expression.shape

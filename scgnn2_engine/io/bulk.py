@@ -15,9 +15,10 @@ from scgnn2_engine.data.gene_names import plain_name
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.evidence.annotation_axes import no_expression
 from scgnn2_engine.io.evidence.scale import take_scale
-from scgnn2_engine.io.formats import FORMATS, format_of
+from scgnn2_engine.io.formats import format_of, formats
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.h5ad import read_h5ad
+from scgnn2_engine.params import RunParams
 
 
 def read_bulk(
@@ -25,7 +26,6 @@ def read_bulk(
     var_names: Names,
     *,
     gene_ids: Names | None = None,
-    layer: str = "",
     samples: str = "",
     max_memory: float = 0.0,
 ) -> tuple[Bulk, list[str], list[str]]:
@@ -59,7 +59,7 @@ def read_bulk(
     named = {plain_name(name) for name in var_names}
     identified = {} if gene_ids is None else dict(zip(map(plain_name, gene_ids), map(str, var_names), strict=True))
     known = named | identified.keys()
-    stored = _stored(path, layer, max_memory)
+    stored = _stored(path, max_memory)
     calls = [
         (in_rows, column, names, len({plain_name(name) for name in names} & known))
         for in_rows, names_by in ((True, stored.row_names_by), (False, stored.column_names_by))
@@ -128,10 +128,10 @@ class _Stored:
     log_base: float | None = None
 
 
-def _stored(path: Path, layer: str, max_memory: float) -> _Stored:
+def _stored(path: Path, max_memory: float) -> _Stored:
     form = format_of(path)
     if form.table is not None:
-        table = form.table(path, max_memory)
+        table = form.table(path, max_memory, False)
         return _Stored(
             _names_by(table.row_names, table.row_annotation),
             {"": table.column_names},
@@ -141,10 +141,10 @@ def _stored(path: Path, layer: str, max_memory: float) -> _Stored:
     if form.name != "h5ad":
         raise InputError(
             f"Bulk expression cannot be read from {path}.",
-            expected=", ".join(one.title for one in FORMATS if one.table is not None or one.name == "h5ad"),
+            expected=", ".join(one.title for one in formats() if one.table is not None or one.name == "h5ad"),
             found=form.name,
         )
-    found = read_h5ad(path, layer=layer, max_memory=max_memory)
+    found = read_h5ad(path, RunParams().load, max_memory)
     return _Stored(
         _names_by(found.obs_names, found.obs),
         _names_by(found.var_names, found.var),

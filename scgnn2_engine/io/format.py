@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from scgnn2_engine.io.assemble import Found
+from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.table import Table
 from scgnn2_engine.params import LoadParams
@@ -62,13 +62,14 @@ class Format:
         How names of such files end, in lower case; empty for folders.
     recognises
         Whether a file or folder is of this format.
-    read
+    reader
         (path, how to read it, largest memory in GiB or 0) to one matrix with rows that are cells.
     chooses
         The ``load_*`` parameters, without ``load_``, that name one of several matrices of it: ``"layer"``.
     table
-        For formats that do not say which axis holds the cells: (path, largest memory) to the table. ``read`` then
-        decides it by names and values, bulk expression by the genes it shares with the cells.
+        For formats that do not say which axis holds the cells, instead of ``reader``: (path, largest memory, whether
+        negative values are read) to the table. :meth:`read` then decides it by names and values, bulk expression by the
+        genes it shares with the cells.
     whole
         For formats that hold more than a matrix: all of it, for a conversion.
     samples
@@ -82,9 +83,16 @@ class Format:
     title: str
     suffixes: tuple[str, ...]
     recognises: Callable[[Start], bool]
-    read: Callable[[Path, LoadParams, float], Found]
+    reader: Callable[[Path, LoadParams, float], Found] | None = None
     chooses: frozenset[str] = frozenset()
-    table: Callable[[Path, float], Table] | None = None
+    table: Callable[[Path, float, bool], Table] | None = None
     whole: Callable[[Path, LoadParams], Whole] | None = None
     samples: Callable[[Path], tuple[str, ...]] | None = None
     about: About | None = None
+
+    def read(self, path: Path, load: LoadParams, max_memory: float, *, negatives: bool = False) -> Found:
+        """One matrix with rows that are cells; of tables also with negative values, where these are wanted."""
+        if self.table is not None:
+            return from_table(self.table(path, max_memory, negatives), str(path), load)
+        assert self.reader is not None
+        return self.reader(path, load, max_memory)

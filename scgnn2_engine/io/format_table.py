@@ -14,7 +14,7 @@ from typing import Any
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.formats import FORMATS, format_of
+from scgnn2_engine.io.formats import format_of, formats
 from scgnn2_engine.io.samples.gene_matching import LEAST_SHARED
 
 INTRODUCTION = f"""\
@@ -57,14 +57,14 @@ def markdown(golden: Path) -> str:
         The folder ``tests/engine/io/golden``.
     """
     tried = _tried(golden)
-    sections = [_section(form, tried.get(form.name, [])) for form in FORMATS]
+    sections = [_section(form, tried.get(form.name, [])) for form in formats()]
     others = [f"- `{path}` ({made_by}): {says}" for path, made_by, says in tried.get("", [])]
     rest = "\n".join(["\n## Not read\n", *others, ""]) if others else ""
     return "\n".join([INTRODUCTION, _overview(), *sections]) + rest
 
 
 def _overview() -> str:
-    rows = [f"| [{form.title}](#{_anchor(form.title)}) | {_endings(form)} | {_flags(form)} |" for form in FORMATS]
+    rows = [f"| [{form.title}](#{_anchor(form.title)}) | {_endings(form)} | {_flags(form)} |" for form in formats()]
     return "\n".join(["## The formats", "", "| format | names of its files | picks |", "|---|---|---|", *rows, ""])
 
 

@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
+import importlib
+from functools import cache
 from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.readers import (
-    columnar,
-    count_files,
-    h5ad,
-    h5mu,
-    loom,
-    mtx_folder,
-    npz,
-    r,
-    sample_folder,
-    tenx_h5,
-    text,
-    zarr_folder,
-)
 from scgnn2_engine.io.start import Start, check_name_fits, start_of
 from scgnn2_engine.params import LoadParams
 
-FORMATS: tuple[Format, ...] = (
-    zarr_folder.FORMAT,
-    mtx_folder.FOLDER,
-    mtx_folder.FILE,
-    h5mu.FORMAT,
-    h5ad.FORMAT,
-    tenx_h5.FORMAT,
-    loom.FORMAT,
-    r.FORMAT,
-    npz.FORMAT,
-    columnar.FORMAT,
-    count_files.FORMAT,
-    text.FORMAT,
-    sample_folder.FORMAT,
+_READERS = (
+    ("zarr_folder.FORMAT", "zarr zip"),
+    ("mtx_folder.FOLDER", "folder"),
+    ("mtx_folder.FILE", "mtx"),
+    ("tenx_h5.FORMAT", "hdf5"),
+    ("h5mu.FORMAT", "hdf5"),
+    ("h5ad.FORMAT", "hdf5"),
+    ("loom.FORMAT", "hdf5"),
+    ("r.FORMAT", "other"),
+    ("npz.FORMAT", "zip"),
+    ("columnar.FORMAT", "other"),
+    ("count_files.FORMAT", "folder other"),
+    ("text.FORMAT", "other zip"),
+    ("sample_folder.FORMAT", "folder"),
 )
-"""In the order in which they are asked whether a file is theirs; text is what is left."""
+"""Where the formats stand in ``io/readers``, and what may be of each, in the order in which they are asked whether a
+path is theirs; text is what is left. A reader is imported when it is asked."""
 
-READABLE = ", ".join(form.title for form in FORMATS)
-"""What can be read, as messages list it."""
 
-SUFFIXES = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
-"""How names of files end that can be read, in lower case."""
+@cache
+def _format(place: str) -> Format:
+    module, name = place.split(".")
+    form: Format = getattr(importlib.import_module(f"scgnn2_engine.io.readers.{module}"), name)
+    return form
+
+
+def formats() -> tuple[Format, ...]:
+    """All formats that are read."""
+    return tuple(_format(place) for place, _ in _READERS)
+
+
+def readable() -> str:
+    """What can be read, as messages list it."""
+    return ", ".join(form.title for form in formats())
+
+
+def suffixes() -> tuple[str, ...]:
+    """How names of files end that can be read, in lower case."""
+    return tuple(dict.fromkeys(suffix for form in formats() for suffix in form.suffixes))
 
 
 _OTHER_HDF5 = (
@@ -70,10 +75,10 @@ def format_of(path: Path) -> Format:
     InputError
         The path does not exist, is empty, is a pickle, or is nothing that can be read; the message lists what can.
     """
-    start = start_of(path, READABLE)
-    for form in FORMATS:
-        if form.recognises(start):
-            return form
+    start = start_of(path, readable)
+    for place, kinds in _READERS:
+        if start.kind in kinds and _format(place).recognises(start):
+            return _format(place)
     raise _unknown(start)
 
 
@@ -99,7 +104,7 @@ def check_choice(path: Path, form: Format, load: LoadParams) -> None:
         if getattr(load, name) and name not in form.chooses:
             raise InputError(
                 f"load_{name} {getattr(load, name)} names {part}, and {path} has none.",
-                expected=" or ".join(other.title for other in FORMATS if name in other.chooses),
+                expected=" or ".join(other.title for other in formats() if name in other.chooses),
                 found=form.name,
                 advice=f"Leave load_{name} out, or read the file that it belongs to.",
             )
@@ -110,14 +115,14 @@ def _unknown(start: Start) -> InputError:
     if start.is_folder:
         return InputError(
             f"{path} is a folder that holds nothing of a known format.",
-            expected=READABLE,
+            expected=readable(),
             found=", ".join(sorted(start.names)[:8]) or "an empty folder",
             advice="Name a file in it if it holds one.",
         )
     if start.is_hdf5:
         for groups, found, advice in _OTHER_HDF5:
             if groups <= start.groups.keys():
-                return InputError(f"{path} is {found}.", expected=READABLE, advice=advice)
+                return InputError(f"{path} is {found}.", expected=readable(), advice=advice)
         return InputError(
             f"{path} is an HDF5 file of another kind.",
             expected="an h5ad, h5mu or loom file, or a 10x matrix",
@@ -127,20 +132,20 @@ def _unknown(start: Start) -> InputError:
     if "xl/workbook.xml" in start.members or start.content.startswith(b"\xd0\xcf\x11\xe0"):
         return InputError(
             f"{path} is an Excel workbook.",
-            expected=READABLE,
+            expected=readable(),
             advice="Save the sheet as csv (UTF-8), or: pandas.read_excel(FILE, index_col=0).to_csv(NEW). Look for "
             "genes that became dates (MARCH1, SEPT2).",
         )
     if start.content.startswith(b"\x93NUMPY"):
         return InputError(
             f"{path} is a NumPy array without names.",
-            expected=READABLE,
+            expected=readable(),
             advice="Write it with names: pandas.DataFrame(x, cells, genes).to_csv(FILE), or an npz and files of names.",
         )
-    check_name_fits(path, start.content, READABLE)
+    check_name_fits(path, start.content, readable())
     return InputError(
         f"{path} is neither text nor any other format that can be read.",
-        expected=READABLE,
+        expected=readable(),
         found=f"binary content ({start.content[:8]!r})",
         advice="Export it as csv or h5ad.",
     )

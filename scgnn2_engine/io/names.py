@@ -68,7 +68,7 @@ def unique_names(names: Iterable[object], kind: str) -> tuple[Names, list[str]]:
     """
     raw = _texts(names)
     notes = []
-    empty = sum(not name for name in raw)
+    empty = raw.count("")
     if empty:
         raw = [name or f"unnamed_{kind}" for name in raw]
         notes.append(f"{empty} {kind}s without a name are called unnamed_{kind}.")

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io.assemble import finish, from_table
-from scgnn2_engine.io.bulk import read_bulk
-from scgnn2_engine.io.formats import READABLE, check_choice, format_of
-from scgnn2_engine.io.labels import labels_in_obs, read_labels
+from scgnn2_engine.io.formats import check_choice, format_of, readable
 from scgnn2_engine.io.locations import (
     benchmark_file,
     benchmark_folder,
@@ -23,19 +21,13 @@ from scgnn2_engine.io.locations import (
     places,
 )
 from scgnn2_engine.io.names import SAMPLE
-from scgnn2_engine.io.readers.columnar import read_columnar
-from scgnn2_engine.io.readers.h5ad import found_in_anndata
-from scgnn2_engine.io.readers.text import read_table
 from scgnn2_engine.io.samples.given import Data, Sample, samples_of
-from scgnn2_engine.io.samples.joining import joined
-from scgnn2_engine.io.states import read_states
 from scgnn2_engine.params import LoadParams, RunParams
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 _SOURCES = ("load_use_benchmark", "load_sc_dataset", "load_from_10X", "load_seurat_object", "load_rdata")
-_WITH_NEGATIVES = {"text": read_table, "parquet": read_columnar}  # the readers that else refuse them, line by line
 _MASK_SEED = 1  # of the published masked copy, from which the published LTMG_<p>.csv were computed
 
 
@@ -97,7 +89,11 @@ def _of_samples(
     samples: list[Sample], max_memory: float, as_stored: bool = False, small_negatives: bool = False
 ) -> Dataset:
     found = {sample.name: _one(sample, max_memory, as_stored, small_negatives) for sample in samples}
-    return joined(found, max_memory) if len(samples) > 1 else found[samples[0].name]
+    if len(samples) == 1:
+        return found[samples[0].name]
+    from scgnn2_engine.io.samples.joining import joined
+
+    return joined(found, max_memory)
 
 
 def _one(sample: Sample, max_memory: float, as_stored: bool, small_negatives: bool) -> Dataset:
@@ -108,11 +104,7 @@ def _one(sample: Sample, max_memory: float, as_stored: bool, small_negatives: bo
         return from_anndata(data, load)
     form = format_of(data)
     check_choice(data, form, load)
-    if small_negatives and form.name in _WITH_NEGATIVES:
-        table = _WITH_NEGATIVES[form.name](data, max_memory=max_memory, negatives=True)
-        found = from_table(table, str(data), load)
-    else:
-        found = form.read(data, load, max_memory)
+    found = form.read(data, load, max_memory, negatives=small_negatives)
     dataset = finish(found, load, as_stored=as_stored, small_negatives=small_negatives)
     return replace(dataset, facts={"format": form.title, **dataset.facts})
 
@@ -141,10 +133,12 @@ def from_anndata(adata: AnnData, load: LoadParams | None = None) -> Dataset:
     """
     from anndata import AnnData
 
+    from scgnn2_engine.io.readers.h5ad import found_in_anndata
+
     if not isinstance(adata, AnnData):
         raise InputError(
             "Expression cannot be read from this object.",
-            expected=f"a path ({READABLE}), an AnnData (cells x genes) or a Dataset",
+            expected=f"a path ({readable()}), an AnnData (cells x genes) or a Dataset",
             found=f"{type(adata).__module__}.{type(adata).__qualname__}",
             advice="Wrap a data frame or an array whose rows are cells: sc2.from_anndata(anndata.AnnData(df)).",
         )
@@ -198,14 +192,14 @@ def _matrix(params: RunParams, data: Data | None) -> Dataset:
     if len(given) != 1:
         raise ParameterError(
             "Nothing says where the expression matrix is." if not given else "The expression matrix is given twice.",
-            expected=f"one source: a path or an AnnData ({READABLE}), or one of {', '.join(_SOURCES)}",
+            expected=f"one source: a path or an AnnData ({readable()}), or one of {', '.join(_SOURCES)}",
             found=" and ".join(given) or "none",
         )
     if load.use_benchmark:
         path = benchmark_file(benchmark_folder(load), "original_top_expression.csv")
-        return finish(
-            from_table(read_table(path, max_memory=params.max_memory), str(path), load, "genes-by-cells"), load
-        )
+        from scgnn2_engine.io.readers.text import read_table
+
+        return finish(from_table(read_table(path, params.max_memory), str(path), load, "genes-by-cells"), load)
     if data is None:
         flag, name = next((flag, str(value)) for flag, value in zip(_SOURCES, flags, strict=True) if value)
         path = locate(load, name, flag)
@@ -253,9 +247,13 @@ def _with_labels(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
         return dataset
     if path is not None:
         format_of(path)  # refuses what is empty or a pickle
+        from scgnn2_engine.io.labels import read_labels
+
         samples = () if dataset.obs is None or SAMPLE not in dataset.obs else tuple(map(str, dataset.obs[SAMPLE]))
         truth, notes, warnings = read_labels(path, dataset.obs_names, samples)
     else:
+        from scgnn2_engine.io.labels import labels_in_obs
+
         truth, notes, warnings = labels_in_obs(dataset, name)
     return _reported(replace(dataset, truth=truth), notes, warnings, labels=truth.source)
 
@@ -276,6 +274,8 @@ def _with_states(dataset: Dataset, params: RunParams, folder: Path | None) -> Da
             return _reported(dataset, [], [ignored])
     if path is None:
         return dataset
+    from scgnn2_engine.io.states import read_states
+
     format_of(path)
     states, notes, warnings = read_states(path, dataset.obs_names, dataset.var_names, max_memory=params.max_memory)
     return _reported(replace(dataset, states=states), notes, warnings, states=str(path))
@@ -290,6 +290,8 @@ def _with_bulk(dataset: Dataset, params: RunParams) -> Dataset:
             f"load_bulk_dataset {load.bulk_dataset} is ignored, because use_bulk is off: only with it is bulk used."
         )
         return _reported(dataset, [], [ignored])
+    from scgnn2_engine.io.bulk import read_bulk
+
     path = locate(load, load.bulk_dataset, "load_bulk_dataset")
     ids = None if dataset.var is None or "gene_ids" not in dataset.var else dataset.var["gene_ids"].to_numpy()
     bulk, notes, warnings = read_bulk(

@@ -7,6 +7,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import members, opened
+from scgnn2_engine.io.storage.zarr_storage import MARKS
 
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What Python's readers raise on a damaged or truncated file."""
@@ -52,6 +54,16 @@ class Start:
     def is_hdf5(self) -> bool:
         """Whether it is HDF5, whatever is in it; text of up to some KiB may stand before it, as in an h5mu."""
         return self.content.startswith((_HDF5_START, _MUDATA_START)) and _holds_hdf5(self.path)
+
+    @cached_property
+    def kind(self) -> str:
+        """What it may be: ``zarr``, another ``folder``, ``hdf5``, ``zip``, ``mtx`` (Matrix Market), or ``other``."""
+        if self.is_folder:
+            return "folder" if self.names.isdisjoint(MARKS) else "zarr"
+        if self.is_hdf5:
+            return "hdf5"
+        is_mtx = self.content.removeprefix(codecs.BOM_UTF8)[:14].lower() == b"%%matrixmarket"
+        return "zip" if self.content.startswith(b"PK\x03\x04") else "mtx" if is_mtx else "other"
 
     @property
     def is_text(self) -> bool:
@@ -98,7 +110,7 @@ class Start:
         return frozenset(entry.name for entry in self.path.iterdir()) if self.is_folder else frozenset()
 
 
-def start_of(path: Path, readable: str) -> Start:
+def start_of(path: Path, readable: Callable[[], str]) -> Start:
     """Look at the first bytes of a file.
 
     Parameters
@@ -106,7 +118,7 @@ def start_of(path: Path, readable: str) -> Start:
     path
         A file or folder.
     readable
-        What can be read, for messages.
+        Says what can be read, for messages.
 
     Raises
     ------
@@ -116,16 +128,16 @@ def start_of(path: Path, readable: str) -> Start:
     if path.is_dir():
         return Start(path, b"")
     if not path.exists():
-        raise missing(path, f"a file or folder: {readable}")
+        raise missing(path, f"a file or folder: {readable()}")
     if _PICKLE_NAME.fullmatch(path.name):
-        raise _pickle_refused(path, readable)
+        raise _pickle_refused(path, readable())
     content = _first_bytes(path)
     if not content:
         raise InputError(
-            f"{path} is empty.", expected=readable, advice="Export or download it again, or choose another file."
+            f"{path} is empty.", expected=readable(), advice="Export or download it again, or choose another file."
         )
     if _PICKLE_START.match(content):
-        raise _pickle_refused(path, readable)
+        raise _pickle_refused(path, readable())
     return Start(path, content)
 
 

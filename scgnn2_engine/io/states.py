@@ -37,7 +37,7 @@ def read_states(
     InputError
         No cell or no gene of the data is in the file, or an entry is not a whole number from 0 to 255.
     """
-    table = read_table(path, max_memory=max_memory)
+    table = read_table(path, max_memory)
     # duplicates get the same suffixes here as they got in the data
     rows, columns = unique_names(table.row_names, "gene")[0], unique_names(table.column_names, "cell")[0]
     upright = len(np.intersect1d(rows, var_names)), len(np.intersect1d(columns, obs_names))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPARSE_FROM = 0.6
 """A matrix with at least this share of zeros is kept in CSR form: there it is the smaller one."""
@@ -82,42 +84,8 @@ class Table:
         sparse = sum(map(stored_entries, self.blocks)) <= (1 - SPARSE_FROM) * shape[0] * shape[1]
         if not sparse:
             return self._dense(shape, dtype, transpose)
-        return self._turned(shape, dtype) if transpose else self._stacked(shape, dtype)
-
-    def _stacked(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
-        counts = [stored_entries(block) for block in self.blocks]
-        indices = np.empty(sum(counts), dtype=np.int32)
-        data = np.empty(len(indices), dtype=dtype)
-        pointers = np.zeros(shape[0] + 1, dtype=_pointers(len(indices)))
-        end, row = len(indices), shape[0]
-        while self.blocks:
-            block = sp.csr_matrix(self.blocks.pop())
-            block.sort_indices()
-            start = end - block.nnz
-            indices[start:end], data[start:end] = block.indices, block.data
-            pointers[row - block.shape[0] : row] = block.indptr[:-1] + start
-            end, row = start, row - block.shape[0]
-        pointers[-1] = len(indices)
-        return sp.csr_matrix((data, indices, pointers), shape=shape)
-
-    def _turned(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
-        """Block by block from the last to the first, so that the entries of a column come to lie in order."""
-        counts = np.zeros(shape[1], dtype=np.int64)
-        for block in self.blocks:
-            counts += _in_columns(block)
-        pointers = np.concatenate(([0], np.cumsum(counts)))
-        indices = np.empty(int(pointers[-1]), dtype=np.int32)
-        data = np.empty(len(indices), dtype=dtype)
-        ends, row = pointers[1:].copy(), shape[0]
-        while self.blocks:
-            block = sp.csc_matrix(self.blocks.pop())
-            row -= block.shape[0]
-            lengths = np.diff(block.indptr)
-            ends -= lengths
-            place = np.arange(block.nnz) + np.repeat(ends - block.indptr[:-1], lengths)
-            indices[place] = block.indices + row
-            data[place] = block.data
-        return sp.csr_matrix((data, indices, pointers.astype(_pointers(len(indices)))), shape=shape[::-1])
+        whole = stacked(self.blocks, shape[1], dtype)
+        return whole.tocsc().T if transpose else whole
 
     def _dense(self, shape: tuple[int, int], dtype: npt.DTypeLike, transpose: bool) -> Matrix:
         dense = np.empty(shape[::-1] if transpose else shape, dtype=dtype)
@@ -132,6 +100,33 @@ class Table:
                 dense[rows] = values
             end = rows.start
         return dense
+
+
+def stacked(blocks: list[Matrix], n_columns: int, dtype: npt.DTypeLike = np.float32) -> sp.csr_matrix:
+    """One CSR matrix of blocks of rows; the list is emptied from its end, each block freed once it is copied."""
+    n_rows, counts = sum(block.shape[0] for block in blocks), [stored_entries(block) for block in blocks]
+    indices = np.empty(sum(counts), dtype=np.int32)
+    data = np.empty(len(indices), dtype=dtype)
+    pointers = np.zeros(n_rows + 1, dtype=_pointers(len(indices)))
+    end, row = len(indices), n_rows
+    while blocks:
+        block = sp.csr_matrix(blocks.pop())
+        block.sort_indices()
+        start = end - block.nnz
+        indices[start:end], data[start:end] = block.indices, block.data
+        pointers[row - block.shape[0] : row] = block.indptr[:-1] + start
+        end, row = start, row - block.shape[0]
+    pointers[-1] = len(indices)
+    return sp.csr_matrix((data, indices, pointers), shape=(n_rows, n_columns))
+
+
+def described(columns: Mapping[str, Sequence[str]]) -> pd.DataFrame | None:
+    """Columns that describe the rows of a table, as its annotation; None where there are none."""
+    if not columns:
+        return None
+    import pandas as pd
+
+    return pd.DataFrame(columns, dtype=object)
 
 
 def smaller(values: npt.NDArray[np.float32]) -> Matrix:
@@ -154,12 +149,3 @@ def smaller(values: npt.NDArray[np.float32]) -> Matrix:
 
 def _pointers(entries: int) -> type[np.int32 | np.int64]:
     return np.int32 if entries <= np.iinfo(np.int32).max else np.int64
-
-
-def _in_columns(block: Matrix) -> npt.NDArray[np.int64]:
-    counts: npt.NDArray[np.int64]
-    if isinstance(block, np.ndarray):
-        counts = np.count_nonzero(block, axis=0)
-    else:
-        counts = np.bincount(block.indices, minlength=block.shape[1])
-    return counts

@@ -19,10 +19,10 @@ from scgnn2_engine.io.evidence.annotation_words import (
     NUMBERINGS,
     OF_CELLS,
     PLACES,
-    STARTS,
     SUMS,
     TOTALS,
     UNSURE,
+    may_be_word,
     word_of,
 )
 from scgnn2_engine.io.names import Names, annotations_of_cells, listed
@@ -265,7 +265,8 @@ def _line(x: Matrix, position: int, *, of_genes: bool) -> npt.NDArray[np.float64
 def _called(names: Names | Sequence[str], words: frozenset[str]) -> dict[int, str]:
     """Positions of the names that are among these words, and the words."""
     every = np.asarray(names, dtype=np.str_).tolist()
-    likely = [at for at, name in enumerate(every) if name[:2].lower() in STARTS or name[:1] in _BEFORE_WORDS]
+    starts = {start for start in {name[:3] for name in every} if may_be_word(start) or start[:1] in _BEFORE_WORDS}
+    likely = [at for at, name in enumerate(every) if name[:3] in starts]
     # no barcodes, and no identifiers such as ENSG00000000003
     likely = [
         at for at in likely if len(every[at]) < 4 or (every[at][:6].strip("ACGT") and not every[at][-3:].isdigit())

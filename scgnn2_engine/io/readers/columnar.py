@@ -9,25 +9,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError, MissingPackageError
-from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.evidence.annotation_axes import annotation_columns
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.start import Start, cannot_read
-from scgnn2_engine.io.table import SPARSE_FROM, Table
-from scgnn2_engine.params import LoadParams
+from scgnn2_engine.io.table import Table, described, smaller
 
 _BLOCK_VALUES = 2_000_000
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _SAMPLED = 50
 
 
-def read_columnar(path: Path, *, max_memory: float = 0.0, negatives: bool = False) -> Table:
+def read_columnar(path: Path, max_memory: float = 0.0, negatives: bool = False) -> Table:
     """Read a parquet or feather file with a column of names and columns of numbers.
 
     The names are the index that pandas wrote, else the first column of text. Other columns of text, and those that are
@@ -92,14 +88,14 @@ def _opened(path: Path) -> Iterator[tuple[Any, int, Iterator[Any]]]:
 def _read_batches(
     path: Path, schema: Any, n_rows: int, batches: Iterator[Any], max_memory: float, negatives: bool
 ) -> Table:
-    texts: list[str] = []
+    texts_first: list[str] = []
     numbers: list[str] = []
     for name, kind in zip(schema.names, schema.types, strict=True):
-        (numbers if _is_number(kind) else texts).append(name)
+        (numbers if _is_number(kind) else texts_first).append(name)
     if len(set(schema.names)) < len(schema.names):
         raise InputError(f"{path} has several columns of one name.", advice="Give each column a name of its own.")
     index = _index(path, schema)
-    row_name = index[0] if index else next(iter(texts), "")
+    row_name = index[0] if index else next(iter(texts_first), "")
     if not row_name or not set(numbers) - set(index):
         raise InputError(
             f"{path} has no names of rows, or no numbers.",
@@ -110,28 +106,26 @@ def _read_batches(
     numbers = [name for name in numbers if name not in index]
     names: list[str] = []
     blocks: list[Matrix] = []
-    frames: list[pd.DataFrame] = []
-    described: list[str] = []
+    texts: dict[str, list[Any]] = {}
     for batch in batches:
         if not blocks:
             sample = [[str(batch.column(name)[row]) for name in numbers] for row in range(min(5, batch.num_rows))]
-            described = [numbers[at] for at in annotation_columns(numbers, sample)]
-            described = described if len(described) < len(numbers) else []
-            numbers = [name for name in numbers if name not in set(described)]
-            described = [name for name in schema.names if name != row_name and name not in set(numbers)]
+            describing = {numbers[at] for at in annotation_columns(numbers, sample)}
+            if len(describing) < len(numbers):
+                numbers = [name for name in numbers if name not in describing]
+            texts = {name: [] for name in schema.names if name != row_name and name not in set(numbers)}
         names += [str(name) if name is not None else "" for name in batch.column(row_name).to_pylist()]
-        frames.append(pd.DataFrame({name: batch.column(name).to_pylist() for name in described}, dtype=object))
+        for name, values_so_far in texts.items():
+            values_so_far += batch.column(name).to_pylist()
         values = _values(path, batch, numbers, names[-batch.num_rows :], negatives)
-        nonzero = np.count_nonzero(values)
-        blocks.append(sp.csr_matrix(values) if nonzero <= (1 - SPARSE_FROM) * values.size else values)
+        blocks.append(smaller(values))
         if len(blocks) == 1 and len(names):
-            per_row = min(8 * nonzero / len(names) + 8, 4 * len(numbers))
+            per_row = min(8 * stored_entries(values) / len(names) + 8, 4 * len(numbers))
             expected = 2 * max(n_rows, len(names)) * per_row + 12 * values.size
             require_memory(expected, f"{path}, read as a matrix,", max_memory)
     if not sum(map(stored_entries, blocks)) and not names:
         raise InputError(f"{path} is empty.", expected="at least one row of numbers")
-    annotation = pd.concat(frames, ignore_index=True) if described else None
-    return Table(blocks, np.asarray(names, dtype=np.str_), np.asarray(numbers, dtype=np.str_), annotation)
+    return Table(blocks, np.asarray(names, dtype=np.str_), np.asarray(numbers, dtype=np.str_), described(texts))
 
 
 def _index(path: Path, schema: Any) -> list[str]:
@@ -177,14 +171,6 @@ def _values(path: Path, batch: Any, columns: list[str], names: list[str], negati
     return values.astype(np.float32)
 
 
-def _table(path: Path, max_memory: float) -> Table:
-    return read_columnar(path, max_memory=max_memory)
-
-
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return from_table(_table(path, max_memory), str(path), load)
-
-
 def _recognises(start: Start) -> bool:
     return start.content.startswith((_PARQUET, _ARROW))
 
@@ -194,8 +180,7 @@ FORMAT = Format(
     "parquet or feather",
     (".parquet", ".feather", ".arrow"),
     _recognises,
-    _read,
-    table=_table,
+    table=read_columnar,
     about=About(
         tools=("pandas 3.1.1 with pyarrow 26.0.1",),
         names="the index that pandas wrote, else the first column of text; the other columns' names. Other text and "

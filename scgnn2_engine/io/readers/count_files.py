@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
@@ -21,6 +20,7 @@ from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.text import not_utf8
 from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
+from scgnn2_engine.io.table import described
 from scgnn2_engine.params import LoadParams
 
 _STRANDS = ("unstranded", "forward", "reverse")
@@ -46,7 +46,7 @@ class _Cells:
     names: list[str]
 
 
-def read_count_files(path: Path, load: LoadParams) -> Found:
+def read_count_files(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read one file of counts, or a folder of them, each of which is a cell.
 
     Parameters
@@ -67,7 +67,7 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
         raise InputError(f"{path} holds no files of counts.", expected="a file for each cell")
     columns = {"STAR": (1, 2, 3), "RSEM": (4,)}.get(cells.tool, (-1,))
     genes: list[str] = []
-    var: pd.DataFrame | None = None
+    var: dict[str, list[str]] = {}
     rows: list[npt.NDArray[np.float64]] = []
     for file in cells.paths:
         header, table, values = _table(file, columns, cells.tool)
@@ -83,8 +83,7 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
             place = {name: at for at, name in enumerate(names)}
             values = values[[place[name] for name in genes]]
         if not genes and columns == (-1,) and len(header) > 2:
-            described = [row[1:-1] for row in table]
-            var = pd.DataFrame(described, columns=[name or "additional_attr" for name in header[1:-1]], dtype=object)
+            var = {name or "additional_attr": [row[at] for row in table] for at, name in enumerate(header[1:-1], 1)}
         genes = genes or names
         rows.append(values)
     counts = np.stack(rows)  # cells x genes x columns
@@ -109,7 +108,7 @@ def read_count_files(path: Path, load: LoadParams) -> Found:
                 else {}
             ),
         },
-        var=var,
+        var=described(var),
         notes=tuple(notes),
     )
 
@@ -242,16 +241,12 @@ def _recognises(start: Start) -> bool:
     return start.content.startswith(b"N_unmapped\t") and b"N_multimapping\t" in start.content
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_count_files(path, load)
-
-
 FORMAT = Format(
     "count files",
     "folder of one-cell counts (STAR, htseq-count, featureCounts, RSEM)",
     tuple(f"readspergene.out.tab{packed}" for packed in ("", *PACKED)),
     _recognises,
-    _read,
+    read_count_files,
     chooses=frozenset({"layer"}),
     about=About(
         tools=("STAR 2.7.10b (ReadsPerGene.out.tab)", "HTSeq 2.1.2", "featureCounts 2.0.3", "RSEM (genes.results)"),

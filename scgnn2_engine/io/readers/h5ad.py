@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.data.dataset import Dataset, Matrix
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import decide_orientation
 from scgnn2_engine.io.evidence.scale import log_base
@@ -113,7 +113,7 @@ def _matrix_of(adata: AnnData, name: str, layers: Collection[str]) -> Any:
     return adata.layers[name] if name in layers else adata.raw.X if name == "raw" else adata.X
 
 
-def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
+def read_h5ad(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read the chosen matrix of an .h5ad file, its names and its cell annotation; nothing else of it is loaded.
 
     Raises
@@ -124,7 +124,7 @@ def read_h5ad(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
         What is read is expected not to fit.
     """
     with opened(path, max_memory) as store:
-        return found_in_store(store, store.root, layer=layer)
+        return found_in_store(store, store.root, layer=load.layer)
 
 
 def found_in_store(
@@ -232,35 +232,6 @@ def whole_in_store(store: Store, root: Any) -> Whole:
     return Whole(adata, (*notes, *store.doubts), [f"what cannot be read: {phrase}" for phrase in store.phrases()])
 
 
-def to_anndata(dataset: Dataset) -> AnnData:
-    """Make an AnnData of a data set: expression in ``X``, what came with it, and in ``uns`` what was detected.
-
-    Labels appear where the data set's own annotation holds them (``simulate`` puts them in ``obs['cell_type']``);
-    sealed labels stay sealed.
-
-    Examples
-    --------
-    >>> from scgnn2_engine.data.simulation import simulate
-    >>> adata = to_anndata(simulate(20, 50, n_types=2))
-    >>> adata.shape, list(adata.obs.columns)
-    ((20, 50), ['cell_type'])
-    """
-    from anndata import AnnData
-
-    index = pd.Index(dataset.obs_names.astype(object))
-    obs = pd.DataFrame(index=index) if dataset.obs is None else dataset.obs.set_axis(index, axis=0)
-    genes = pd.Index(dataset.var_names.astype(object))
-    var = pd.DataFrame(index=genes) if dataset.var is None else dataset.var.set_axis(genes, axis=0)
-    expression: Any = dataset.expression
-    adata = AnnData(expression.copy(), obs=obs.copy(), var=var.copy(), obsp=dict(dataset.obsp))
-    for slot, items, rows in ((adata.obsm, dataset.obsm, index), (adata.varm, dataset.varm, genes)):
-        for key, values in items.items():  # a table may have names that were made unique since
-            slot[key] = values.set_axis(rows, axis=0) if isinstance(values, pd.DataFrame) else values
-    adata.uns |= dataset.uns
-    adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
-    return adata
-
-
 def _behind(choice: Choice, uns: Iterable[str], varp: Iterable[str], varm: Iterable[str]) -> str:
     """A sentence on what a run does not carry to its result, by name; empty where there is nothing."""
     parts = {
@@ -362,10 +333,6 @@ def _as_matrix(matrix: Any, what: str) -> Matrix:
     return matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_h5ad(path, layer=load.layer, max_memory=max_memory)
-
-
 def _whole(path: Path, load: LoadParams) -> Whole:
     with opened(path) as store:
         return whole_in_store(store, store.root)
@@ -380,7 +347,7 @@ FORMAT = Format(
     "h5ad",
     (".h5ad",),
     _recognises,
-    _read,
+    read_h5ad,
     frozenset({"layer"}),
     whole=_whole,
     about=About(

@@ -76,15 +76,7 @@ def modality_of(store: Store, asked: str = "") -> Modality:
     return Modality(element, chosen, tuple(name for name in known if name != chosen))
 
 
-def found_in_modality(store: Store, load: LoadParams) -> Found:
-    """Take the chosen matrix of the chosen AnnData of a file.
-
-    Raises
-    ------
-    InputError
-        What :func:`modality_of` and :func:`found_in_store` refuse; or the only modality is no gene expression, and was
-        not asked for.
-    """
+def _found_in_modality(store: Store, load: LoadParams) -> Found:
     chosen = modality_of(store, load.modality)
     source = f"{store.path} ({chosen.name})" if chosen.name else str(store.path)
     way = f"To read it all the same: --load_modality {printable(chosen.name)}."
@@ -107,13 +99,6 @@ def found_in_modality(store: Store, load: LoadParams) -> Found:
     return replace(found, notes=(*found.notes, *_said(chosen)), facts=_with_modality(found.facts, chosen))
 
 
-def whole_of_modality(store: Store, load: LoadParams) -> Whole:
-    """All of the chosen AnnData of a file, for a conversion; raises what :func:`found_in_modality` does."""
-    chosen = modality_of(store, load.modality)
-    adata, notes, lost = whole_in_store(store, chosen.root)
-    return Whole(adata, (*notes, *_said(chosen)), [*(f"the modality {name}" for name in chosen.others), *lost])
-
-
 def _said(chosen: Modality) -> tuple[str, ...]:
     if not chosen.name:
         return ()
@@ -129,14 +114,25 @@ def _with_modality(facts: Mapping[str, Any], chosen: Modality) -> dict[str, Any]
     return {**facts, "modality": chosen.name, **({"alternatives": alternatives} if alternatives else {})}
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
+def read_modality(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
+    """Take the chosen matrix of the chosen AnnData of a file (``modality``, ``layer``).
+
+    Raises
+    ------
+    InputError
+        What :func:`modality_of` and :func:`found_in_store` refuse; or the only modality is no gene expression, and was
+        not asked for.
+    """
     with opened(path, max_memory) as store:
-        return found_in_modality(store, load)
+        return _found_in_modality(store, load)
 
 
-def _whole(path: Path, load: LoadParams) -> Whole:
+def whole_modality(path: Path, load: LoadParams) -> Whole:
+    """All of the chosen AnnData of a file, for a conversion; raises what :func:`read_modality` does."""
     with opened(path) as store:
-        return whole_of_modality(store, load)
+        chosen = modality_of(store, load.modality)
+        adata, notes, lost = whole_in_store(store, chosen.root)
+    return Whole(adata, (*notes, *_said(chosen)), [*(f"the modality {name}" for name in chosen.others), *lost])
 
 
 def _recognises(start: Start) -> bool:
@@ -148,9 +144,9 @@ FORMAT = Format(
     "h5mu",
     (".h5mu",),
     _recognises,
-    _read,
+    read_modality,
     frozenset({"layer", "modality"}),
-    whole=_whole,
+    whole=whole_modality,
     about=About(
         tools=("mudata 0.4.1",),
         names="obs and var of the modality",

@@ -52,15 +52,15 @@ class _Axis(NamedTuple):
     notes: list[str]
 
 
-def read_loom(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
+def read_loom(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read a loom file: its main matrix, unless a layer is asked for.
 
     Parameters
     ----------
     path
         The file.
-    layer
-        A layer of it (``"spliced"``); empty, ``"matrix"`` or ``"X"``: the main matrix.
+    load
+        ``layer``: a layer of it (``"spliced"``); empty, ``"matrix"`` or ``"X"``: the main matrix.
     max_memory
         GiB it may take; 0 takes what is free.
 
@@ -73,12 +73,12 @@ def read_loom(path: Path, *, layer: str = "", max_memory: float = 0.0) -> Found:
     """
     with opened(path, max_memory) as store:
         layers = _layers(store)
-        choice = _choose(layers, layer)
+        choice = _choose(layers, load.layer)
         dataset, where = _matrix(store, choice.name, layers)
         n_genes, n_cells = dataset.shape
         obs, var = _axis(store, "col_attrs", n_cells, "cell"), _axis(store, "row_attrs", n_genes, "gene")
         expression = _read_blocks(store, dataset, where, obs.names, var.names)
-        others = {} if layer else {name: partial(_first, store, name, layers) for name in choice.alternatives}
+        others = {} if load.layer else {name: partial(_first, store, name, layers) for name in choice.alternatives}
         elsewhere = counts_elsewhere(choice, expression, others)
         behind = [name for name in layers if name != choice.name]
         graphs = _graphs(store, "col_graphs", n_cells)
@@ -347,10 +347,6 @@ def _graph(store: Store, group: Any, name: str, place: str, length: int) -> sp.c
     return sp.coo_matrix((w, (a, b)), shape=(length, length)).tocsr()
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_loom(path, layer=load.layer, max_memory=max_memory)
-
-
 def _recognises(start: Start) -> bool:
     return {"matrix", "row_attrs", "col_attrs"} <= start.groups.keys()
 
@@ -360,7 +356,7 @@ FORMAT = Format(
     "loom",
     (".loom",),
     _recognises,
-    _read,
+    read_loom,
     frozenset({"layer"}),
     whole=_whole,
     about=About(

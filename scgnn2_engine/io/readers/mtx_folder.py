@@ -26,7 +26,7 @@ _FIRST = ("matrix", "counts", "count_matrix", "DGE", "cell", "spliced", "quants_
 _CELL_SUM = ("mature", "ambiguous")  # what kb's --sum=cell adds up
 
 
-def read_mtx_folder(folder: Path, load: LoadParams, *, max_memory: float = 0.0) -> Found:
+def read_mtx_folder(folder: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read a matrix and its names from a folder, or from the folders below it.
 
     Parameters
@@ -67,7 +67,7 @@ def read_mtx_folder(folder: Path, load: LoadParams, *, max_memory: float = 0.0) 
     return replace(found, notes=tuple(notes), warnings=tuple(warnings))
 
 
-def read_mtx_file(path: Path, load: LoadParams, *, max_memory: float = 0.0) -> Found:
+def read_mtx_file(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read a Matrix Market file with the names that stand beside it.
 
     Raises
@@ -197,15 +197,7 @@ def _recognises_folder(start: Start) -> bool:
 
 
 def _recognises_file(start: Start) -> bool:
-    return start.content.removeprefix(b"\xef\xbb\xbf")[:14].lower() == b"%%matrixmarket"
-
-
-def _read_folder(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_mtx_folder(path, load, max_memory=max_memory)
-
-
-def _read_file(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_mtx_file(path, load, max_memory=max_memory)
+    return start.kind == "mtx"
 
 
 def _samples(folder: Path) -> tuple[str, ...]:
@@ -218,7 +210,7 @@ FOLDER = Format(
     "10x folder",
     (),
     _recognises_folder,
-    _read_folder,
+    read_mtx_folder,
     chooses=frozenset({"layer", "sample", "genome"}),
     samples=_samples,
     about=About(
@@ -253,7 +245,7 @@ FILE = Format(
     "Matrix Market with names beside it",
     (".mtx", ".mtx.gz", ".mtx.bz2", ".mtx.xz", ".mtx.zst"),
     _recognises_file,
-    _read_file,
+    read_mtx_file,
     chooses=frozenset({"layer"}),
     about=About(
         tools=("scipy 1.18.1", "R's Matrix 1.5 (writeMM)", "HTSeq 2.1.2", "all of the folders above"),

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,8 @@ class NamesFile:
     def columns(self, n: int) -> Columns:
         """The columns for ``n`` names."""
         header, lines = (self.lines[0], self.lines[1:]) if self.misfit(n) == 1 else (None, self.lines)
-        width = max((len(line) for line in lines), default=1)
-        values = [[line[at].strip() if at < len(line) else "" for line in lines] for at in range(width if lines else 0)]
+        values = [[one.strip() for one in column] for column in zip_longest(*lines, fillvalue="")]
+        width = len(values)
         notes = []
         if header is not None:
             header = [""] * (width - len(header)) + header  # R names the row names not at all
@@ -145,7 +146,7 @@ def read_names(path: Path) -> NamesFile:
 def _fields(lines: list[str], path: Path) -> list[list[str]]:
     if any("\t" in line for line in lines):
         rows = [line.split("\t") for line in lines]
-        quoted = any('"' in line or "'" in line for line in lines)
+        quoted = not {'"', "'"}.isdisjoint("".join(lines))
         return [[_unquoted(one) for one in row] for row in rows] if quoted else rows
     for mark in (",", ";"):
         if _as_many(lines, mark):

@@ -30,7 +30,7 @@ _OF_CELLS = re.compile(r"(^|[_.\- ])(cells?|cell_?names|barcodes?|obs(_?names)?)
 _SPARSE = {"format", "shape", "data", "indices", "indptr"}
 
 
-def read_npz(path: Path, load: LoadParams, *, max_memory: float = 0.0) -> Found:
+def read_npz(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read a matrix from an npz; nothing in it that would run code is loaded.
 
     Parameters
@@ -164,10 +164,6 @@ def _names(path: Path, texts: dict[str, Any], pattern: re.Pattern[str], roles: t
     return read_names(chosen[0]) if chosen else None
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_npz(path, load, max_memory=max_memory)
-
-
 def _recognises(start: Start) -> bool:
     return bool(start.members) and all(name.endswith(".npy") for name in start.members)
 
@@ -177,7 +173,7 @@ FORMAT = Format(
     "NumPy archive (.npz)",
     (".npz",),
     _recognises,
-    _read,
+    read_npz,
     about=About(
         tools=("scipy 1.18.1 (save_npz)", "numpy (savez)"),
         names="arrays called genes and cells in it, or files beside it: NAME_genes.txt, genes.tsv, barcodes.tsv",

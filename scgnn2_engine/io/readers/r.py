@@ -11,7 +11,6 @@ import numpy as np
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table, unfinished
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.table import Table
 from scgnn2_engine.params import LoadParams
@@ -27,6 +26,7 @@ _BEGINNINGS = (
 
 def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
     from scgnn2_engine.io.r.reading import read_r
+    from scgnn2_engine.io.readers.h5ad import found_in_anndata
 
     content = read_r(path, object_name=load.object, max_memory=max_memory)
     if isinstance(content.value, Table):

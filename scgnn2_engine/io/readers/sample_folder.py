@@ -33,13 +33,13 @@ class _Samples:
 
 def _readable(folder: Path) -> list[Path]:
     """The files of a folder that can be read by their names; where there is none, those of the folders below it."""
-    from scgnn2_engine.io.formats import SUFFIXES  # which lists the format of this file, too
+    from scgnn2_engine.io.formats import suffixes  # which lists the format of this file, too
 
     for pattern in ("*", "*/*", "*/outs/*"):
         found = [
             path
             for path in sorted(folder.glob(pattern))
-            if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+            if path.name.lower().endswith(suffixes()) and not path.name.startswith(".")
         ]
         if found:
             return found

@@ -22,15 +22,15 @@ from scgnn2_engine.params import LoadParams
 _PARTS = frozenset({"barcodes", "data", "indices", "indptr"})
 
 
-def read_tenx_h5(path: Path, *, genome: str = "", max_memory: float = 0.0) -> Found:
+def read_tenx_h5(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
     """Read a 10x .h5 file of version 2 (one group for each genome) or 3 (the group ``matrix``).
 
     Parameters
     ----------
     path
         The file.
-    genome
-        Which of several genomes to read; empty: the only one, or in version 3 all, which stand in one matrix.
+    load
+        ``genome``: which of several genomes to read; empty: the only one, or in version 3 all, which are one matrix.
     max_memory
         GiB it may take; 0 takes what is free.
 
@@ -41,6 +41,7 @@ def read_tenx_h5(path: Path, *, genome: str = "", max_memory: float = 0.0) -> Fo
     InsufficientMemoryError
         The matrix is expected not to fit.
     """
+    genome = load.genome
     with opened(path, max_memory) as store:
         place = _place(store, genome)
         group = store.find(place)
@@ -129,10 +130,6 @@ def _of_genome(
     return expression[:, kept], Features(ids, symbols, kinds, {"genome": [genome] * len(kept)})
 
 
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return read_tenx_h5(path, genome=load.genome, max_memory=max_memory)
-
-
 def _recognises(start: Start) -> bool:
     return any(members >= _PARTS for members in start.groups.values())
 
@@ -142,7 +139,7 @@ FORMAT = Format(
     "10x .h5",
     (".h5",),
     _recognises,
-    _read,
+    read_tenx_h5,
     frozenset({"genome"}),
     about=About(
         tools=("Cell Ranger 1.2, 2 and 3", "Space Ranger", "DropletUtils 1.18.1 (versions 2 and 3 of the format)"),

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import pandas as pd
 
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.assemble import Found, from_table
 from scgnn2_engine.io.compression import PACKED, opened
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
@@ -30,20 +28,20 @@ from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, 
 from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer
 from scgnn2_engine.io.start import BROKEN, Start, cannot_read
-from scgnn2_engine.io.table import Table
-from scgnn2_engine.params import LoadParams
+from scgnn2_engine.io.table import Table, described, stacked
 
 _BLOCK = 1 << 18
 _KEPT = 4 << 20
 """Bytes that are taken and given back at once: the C library then keeps what is freed, up to as much, for the next
 block instead of handing it to the system, which fills every page anew (glibc moves its M_MMAP_THRESHOLD so)."""
 _SELDOM = 15
+_TOGETHER = 2_000_000  # entries
 _LONGEST_LINE = 1 << 30
 _SAMPLED_ROWS, _SAMPLED_FIELDS = 50, 100_000
 _SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 
-def read_table(path: Path, *, max_memory: float = 0.0, negatives: bool = False) -> Table:
+def read_table(path: Path, max_memory: float = 0.0, negatives: bool = False) -> Table:
     """Read a text file of numbers with names in its first row and first column.
 
     The separator (tab, comma, semicolon or spaces) is taken from the first lines. R's form, whose header lacks the
@@ -167,6 +165,7 @@ def _in_blocks(
     texts: list[list[str]] = [[] for _ in layout.texts]
     size = path.stat().st_size
     np.empty(_KEPT, dtype=np.uint8)
+    recent, held, claimed = 0, 0, False
     in_vain = 0  # blocks before this one that were out of the ordinary: the more, the more seldom it is tried
     points = PointsBetweenThousands(path, decided=bool(layout.comma))
     for at, (number, text) in enumerate(lines):
@@ -177,20 +176,25 @@ def _in_blocks(
         for column, more in zip(texts, block.texts, strict=True):
             column += more
         blocks.append(block.values)
+        sparse = not isinstance(block.values, np.ndarray)
+        recent, held = (recent + 1, held + stored_entries(block.values)) if sparse else (0, 0)
+        if held > _TOGETHER:  # few large blocks: what is freed of them goes back to the system
+            blocks[-recent:] = [stacked(blocks[-recent:], len(layout.columns))]
+            recent, held = 0, 0
         if not points.decided:
             if _has_fractions(block.values):
                 points.see(_numbers_of(text, layout))
             points.whole |= not points.shown
-        if len(blocks) == 1 and names:
+        if names and not claimed:
+            claimed = True
             expected_rows = len(names) * max(1.0, size / max(raw.tell(), 1))
-            sparse = not isinstance(block.values, np.ndarray)
             per_row = 8 * (stored_entries(block.values) / len(names)) + 8 if sparse else len(layout.columns) * 4
             # the matrix beside its blocks, which go one by one while it is made, and the work on one block
             work = 12 * len(names) * len(layout.columns)
             require_memory(2 * expected_rows * per_row + work, f"{path}, read as a matrix,", max_memory)
     points.check()
-    described = pd.DataFrame(dict(zip(layout.texts, texts, strict=True)), dtype=object) if layout.texts else None
-    return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, described, corner=layout.corner)
+    annotation = described(dict(zip(layout.texts, texts, strict=True)))
+    return Table(blocks, np.asarray(names, dtype=np.str_), layout.columns, annotation, corner=layout.corner)
 
 
 def _has_fractions(values: Matrix) -> bool:
@@ -246,14 +250,6 @@ def _commas(path: Path, place: str) -> str:
     return comma_means(path, place, list(shown.values()), dots)
 
 
-def _table(path: Path, max_memory: float) -> Table:
-    return read_table(path, max_memory=max_memory)
-
-
-def _read(path: Path, load: LoadParams, max_memory: float) -> Found:
-    return from_table(_table(path, max_memory), str(path), load)
-
-
 def _recognises(start: Start) -> bool:
     if start.is_folder or start.is_hdf5:
         return False
@@ -267,8 +263,7 @@ FORMAT = Format(
     "csv or tsv (plain or packed)",
     tuple(suffix + packed for packed in ("", *PACKED) for suffix in _SUFFIXES),
     _recognises,
-    _read,
-    table=_table,
+    table=read_table,
     about=About(
         tools=(
             "R 4.2.2 (write.table, write.csv, write.csv2, fwrite)",

@@ -82,61 +82,36 @@ def entries(lines: bytes, separator: int, n_rows: int, n_fields: int) -> Entries
     >>> entries(b"Actb,0,2\nSox2,12.5,0\n", ord(","), 2, 3)
     Entries(names=[b'Actb', b'Sox2'], places=array([2, 4]), values=array([ 2. , 12.5], dtype=float32))
     """
-    text = np.zeros(len(lines) + 1 + _LONGEST, dtype=np.uint8)
-    text[0] = _BREAK
-    text[1 : len(lines) + 1] = np.frombuffer(lines, dtype=np.uint8)
-    body = text[: len(lines) + 1]
-    is_break = body == _BREAK
+    text = np.zeros(len(lines) + _LONGEST, dtype=np.uint8)
+    text[: len(lines)] = np.frombuffer(lines, dtype=np.uint8)
+    body = text[: len(lines)]
     is_end = body == separator
-    is_number = np.empty(len(lines), dtype=bool)  # whether the first character of one may stand here
-    is_number[:-1], is_number[-1] = is_end[:-2], False
-    is_end |= is_break
-    most = max(_LONG * n_rows * (n_fields - 1), 100)
-    if np.count_nonzero(is_number[:-1] > (is_end[1:-1] | is_end[2:])) > most:
+    is_end |= body == _BREAK
+    ends = np.flatnonzero(is_end)
+    if len(ends) != n_rows * n_fields or bool((body[ends[n_fields - 1 :: n_fields]] != _BREAK).any()):
         return None
-    breaks = np.flatnonzero(is_break)
-    rank = _Ranks(is_end)
-    if len(breaks) != n_rows + 1 or not np.array_equal(rank.before(breaks), np.arange(n_rows + 1) * n_fields):
+    lengths = np.diff(ends, prepend=-1) - 1
+    digits = text[ends - 1] - np.uint8(_ZERO)  # the last character of each field
+    there = digits != 0
+    there |= lengths != 1
+    there[::n_fields] = False  # which are names
+    places = np.flatnonzero(there)
+    ends_there, lengths_there, digits = ends[places], lengths[places], digits[places]
+    longer = np.flatnonzero(lengths_there != 1)
+    if len(longer) > max(_LONG * n_rows * (n_fields - 1), 100):
         return None
-    rows = breaks.tolist()
-    name_ends = [lines.index(separator, row) for row in rows[:-1]]
-    here, stops, of_field = body[1:-1], is_end[2:], ~is_end[1:-1]
-    begins = is_number[:-1] & of_field
-    single = begins & stops
-    if np.count_nonzero(begins) != n_rows * (n_fields - 1) or bool((single & (here - np.uint8(48) > 9)).any()):
-        return None  # a field is empty, or a sign
-    begins ^= single & (here == _ZERO)
-    starts = np.flatnonzero(begins) + 1
-    values = (text[starts] - np.uint8(48)).astype(np.float32)
-    longer = np.flatnonzero(~is_end[starts + 1])
-    places = rank.before(starts) - 1
+    values = digits.astype(np.float32)
     if len(longer):
-        closes = stops & of_field
-        closes ^= single
-        closes[[end - 1 for row, end in zip(rows, name_ends, strict=False) if end > row]] = False
-        parsed = _numbers(text, starts[longer], np.flatnonzero(closes) + 2)
+        parsed = _numbers(text, ends_there[longer] - lengths_there[longer], ends_there[longer])
         if parsed is None:
             return None
         values[longer] = parsed
-    names = [lines[row:end] for row, end in zip(rows, name_ends, strict=False)]
+        digits[longer] = 0
+    if bool((digits > 9).any()):  # a sign
+        return None
+    name_ends = ends[::n_fields].tolist()
+    names = [lines[end - length : end] for end, length in zip(name_ends, lengths[::n_fields].tolist(), strict=True)]
     return Entries(names, places, values)
-
-
-class _Ranks:
-    """How many bits are set before a place, for many places at once."""
-
-    def __init__(self, bits: npt.NDArray[np.bool_]) -> None:
-        packed = np.zeros(-(-len(bits) // 64) * 8 + 8, dtype=np.uint8)
-        packed[: -(-len(bits) // 8)] = np.packbits(bits, bitorder="little")
-        self._words = packed.view("<u8")
-        self._before = np.zeros(len(self._words) + 1, dtype=np.int64)
-        np.cumsum(np.bitwise_count(self._words), out=self._before[1:])
-
-    def before(self, places: Ints) -> Ints:
-        word = places >> 6
-        lower = (np.uint64(1) << (places & 63).astype(np.uint64)) - np.uint64(1)
-        ranks: Ints = self._before[word] + np.bitwise_count(self._words[word] & lower)
-        return ranks
 
 
 def _numbers(text: Bytes, starts: Ints, ends: Ints) -> Floats | None:
@@ -168,11 +143,8 @@ def _dots(text: Bytes, starts: Ints, ends: Ints, lengths: Ints) -> Ints:
     dots = np.flatnonzero(is_dot)
     if not len(dots):
         return lengths
-    if len(dots) == len(starts) and bool(((starts <= dots) & (dots < ends)).all()):
-        return dots - starts
-    rank = _Ranks(is_dot)
-    first = rank.before(starts)
-    count = rank.before(ends) - first
+    first = np.searchsorted(dots, starts)
+    count = np.searchsorted(dots, ends) - first
     before = np.where(count == 1, dots[np.minimum(first, len(dots) - 1)] - starts, lengths)
     return np.where(count > 1, _LONGEST - 1, before)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.formats import READABLE, format_of
+from scgnn2_engine.io.formats import format_of, readable
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.samples.sample_names import short_names
 from scgnn2_engine.params import LoadParams
@@ -113,7 +113,7 @@ def _named(data: Data, find: Callable[[str], Path]) -> list[tuple[str, AnnData |
     if not isinstance(data, (list, tuple)):
         return [_split(data, find)]
     if not data:
-        raise InputError("No data is given.", expected=f"a path ({READABLE}), an AnnData, or several of them")
+        raise InputError("No data is given.", expected=f"a path ({readable()}), an AnnData, or several of them")
     given = [_split(item, find) for item in data]
     paths = iter(short_names([item for name, item in given if not name and isinstance(item, Path)]))
     return [

@@ -17,7 +17,7 @@ from scgnn2_app.sources.source import Source, keep_anndata, opened, require_allo
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import dataset_to_anndata
-from scgnn2_engine.io.formats import SUFFIXES
+from scgnn2_engine.io.formats import suffixes
 
 
 def test_the_demo_brings_its_labels_unless_others_are_given():
@@ -184,7 +184,7 @@ def test_folders_that_hold_a_matrix_are_data(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", suffixes())
 def test_every_file_that_a_run_can_read_is_shown_and_may_be_sent(tmp_path, suffix):
     (tmp_path / f"a{suffix.upper()}").write_text("x")
     assert [entry.is_data for entry in browse(tmp_path, [tmp_path])] == [True]

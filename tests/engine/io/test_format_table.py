@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scgnn2_engine.io.format_table import markdown
-from scgnn2_engine.io.formats import FORMATS
+from scgnn2_engine.io.formats import formats
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = [
@@ -22,7 +22,7 @@ def page():
 
 
 def test_every_format_has_a_section(page):
-    assert [f"## {form.title}" for form in FORMATS if f"\n## {form.title}\n" not in page] == []
+    assert [f"## {form.title}" for form in formats() if f"\n## {form.title}\n" not in page] == []
 
 
 def test_every_file_that_a_tool_wrote_is_named_with_the_tool(page):
@@ -33,4 +33,4 @@ def test_every_file_that_a_tool_wrote_is_named_with_the_tool(page):
 
 def test_every_file_that_a_tool_wrote_is_of_a_known_format_and_every_format_says_what_it_reads(page):
     assert "## Not read" not in page
-    assert [form.title for form in FORMATS if form.about is None] == []
+    assert [form.title for form in formats() if form.about is None] == []

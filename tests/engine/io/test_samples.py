@@ -10,7 +10,7 @@ from anndata import AnnData, read_h5ad
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ParameterError
 from scgnn2_engine.io import read, read_dataset
-from scgnn2_engine.io.convert import convert
+from scgnn2_engine.io.conversion import convert
 from scgnn2_engine.io.readers import text
 from scgnn2_engine.io.samples.joining import joined
 from scgnn2_engine.io.samples.sample_names import short_names

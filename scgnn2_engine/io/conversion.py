@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io.evidence.annotation_axes import counter_rows, no_expression
-from scgnn2_engine.io.export import check_writable, export
+from scgnn2_engine.io.exporting import check_writable, export
 from scgnn2_engine.io.formats import format_of
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read

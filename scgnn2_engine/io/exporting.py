@@ -19,7 +19,7 @@ from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
-from scgnn2_engine.io.readers.h5ad import found_in_anndata, to_anndata
+from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.storage.storing import with_unique_names, write_h5ad
 from scgnn2_engine.io.tables import write_matrix
 
@@ -113,8 +113,37 @@ def check_writable(path: Path, r_class: str = "") -> None:
         raise ParameterError(f"{r_class} cannot be written.", expected=", ".join(CLASSES), found=r_class)
 
 
+def dataset_to_anndata(dataset: Dataset) -> AnnData:
+    """Make an AnnData of a data set: expression in ``X``, what came with it, and in ``uns`` what was detected.
+
+    Labels appear where the data set's own annotation holds them (``simulate`` puts them in ``obs['cell_type']``);
+    sealed labels stay sealed.
+
+    Examples
+    --------
+    >>> from scgnn2_engine.data.simulation import simulate
+    >>> adata = dataset_to_anndata(simulate(20, 50, n_types=2))
+    >>> adata.shape, list(adata.obs.columns)
+    ((20, 50), ['cell_type'])
+    """
+    from anndata import AnnData
+
+    index = pd.Index(dataset.obs_names.astype(object))
+    obs = pd.DataFrame(index=index) if dataset.obs is None else dataset.obs.set_axis(index, axis=0)
+    genes = pd.Index(dataset.var_names.astype(object))
+    var = pd.DataFrame(index=genes) if dataset.var is None else dataset.var.set_axis(genes, axis=0)
+    expression: Any = dataset.expression
+    adata = AnnData(expression.copy(), obs=obs.copy(), var=var.copy(), obsp=dict(dataset.obsp))
+    for slot, items, rows in ((adata.obsm, dataset.obsm, index), (adata.varm, dataset.varm, genes)):
+        for key, values in items.items():  # a table may have names that were made unique since
+            slot[key] = values.set_axis(rows, axis=0) if isinstance(values, pd.DataFrame) else values
+    adata.uns |= dataset.uns
+    adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
+    return adata
+
+
 def _as_anndata(data: Dataset | AnnData) -> AnnData:
-    return to_anndata(data) if isinstance(data, Dataset) else data
+    return dataset_to_anndata(data) if isinstance(data, Dataset) else data
 
 
 @dataclass(frozen=True)
