@@ -69,6 +69,11 @@ class Autoencoder(nn.Module):
             x = layer(x)
         return embedding.float(), x.float()
 
+    def reconstruction_at(self, x: Tensor, rows: Tensor, genes: Tensor) -> Tensor:
+        """(n,) reconstruction of some rows and genes."""
+        _, reconstruction = self.forward(x)
+        return reconstruction[rows, genes]
+
     @property
     def device(self) -> torch.device:
         """Where its parameters are."""
@@ -130,7 +135,7 @@ class _Dense(nn.Linear):
         self.slope_memory = torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and torch.is_grad_enabled():
+        if x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu"):
             result: Tensor = _DenseReLU.apply(x, self.weight, self.bias, self)  # type: ignore[no-untyped-call]
             return result
         return functional.relu_(functional.linear(x, self.weight, self.bias))

@@ -74,7 +74,9 @@ class RunParams(StageParams):
         ESSENTIAL,
     )
     mixed_precision = switch(
-        "On CUDA, multiply matrices in bfloat16; elsewhere without effect on the numbers.", default=True
+        "Multiply matrices in bfloat16 where that is faster: on CUDA and on processors with AMX. Without effect on the "
+        "numbers elsewhere.",
+        default=True,
     )
     threads = count(0, "Threads to use; 0 takes all processors this process may use.", low=0, soft=(0, 16))
     max_memory = param.Number(

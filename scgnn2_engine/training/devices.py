@@ -79,6 +79,23 @@ def threads(n: int) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
+def mixed_precision(device: torch.device, *, enabled: bool) -> torch.autocast:
+    """A context in which matrices are multiplied in bfloat16 where the device has instructions for that.
+
+    CUDA has them, and of processors those with AMX, on which a product takes a sixth of the time of float32; on others
+    bfloat16 is slower.
+
+    Examples
+    --------
+    >>> with mixed_precision(torch.device("cpu"), enabled=False):
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.float32
+    """
+    has_instructions = device.type == "cuda" or (device.type == "cpu" and torch.cpu.get_capabilities()["amx_bf16"])
+    kind = device.type if has_instructions else "cpu"
+    return torch.autocast(kind, torch.bfloat16, enabled=enabled and has_instructions)
+
+
 def on_device(values: npt.NDArray[Any], device: torch.device) -> Tensor:
     """An array as a tensor on a device; on the CPU it shares the array's memory unless that is read-only.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,6 @@ from scgnn2_engine.training.devices import on_device
 
 CHECKED_CELLS = 1024
 """Most cells on which held-out entries are scored during training."""
-
-
-class Reconstructing(Protocol):
-    """A network that gives (embedding, reconstruction)."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it is."""
-
-    def __call__(self, inputs: Tensor, /) -> tuple[Tensor, Tensor]:
-        """(batch, ·) to (batch, d) and (batch, g)."""
 
 
 class HeldOut:
@@ -67,16 +56,29 @@ class HeldOut:
         """Mean absolute error of (n, g) at the entries."""
         return float(np.abs(reconstruction[self.rows, self.cols] - self.values).mean(dtype=np.float64))
 
-    def scorer(self, network: Reconstructing, inputs: Callable[[Tensor], Tensor]) -> Callable[[], float]:
-        """The same error of the network as it is, over the entries of at most 1,024 evenly spaced cells."""
+    def scorer(
+        self,
+        values: Callable[[Tensor, Tensor, Tensor], Tensor],
+        inputs: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> Callable[[], float]:
+        """The same error of a network as it is, over the entries of at most 1,024 evenly spaced cells.
+
+        Parameters
+        ----------
+        values
+            From inputs (b, ·), rows of these and genes (n,) to what the network says of those entries (n,).
+        inputs
+            From positions of cells (b,) to what the network is given of them.
+        device
+            Where that is.
+        """
         cells = np.unique(self.rows)
         cells = cells[np.linspace(0, len(cells) - 1, min(len(cells), CHECKED_CELLS)).astype(np.int64)]
         some = HeldOut(HiddenEntries(self.rows, self.cols, self.values), cells)
-        device = network.device
-        batch, rows, cols, values = (on_device(part, device) for part in (cells, some.rows, some.cols, some.values))
+        batch, rows, cols, wanted = (on_device(part, device) for part in (cells, some.rows, some.cols, some.values))
 
         def score() -> float:
-            _, reconstruction = network(inputs(batch))
-            return float((reconstruction[rows, cols] - values).abs().mean())
+            return float((values(inputs(batch), rows, cols) - wanted).abs().mean())
 
         return score

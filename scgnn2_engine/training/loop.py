@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from scgnn2_engine.errors import TrainingError
 from scgnn2_engine.events import EpochEnded, Stage, Stop, never
-from scgnn2_engine.training.devices import enough_memory, threads
+from scgnn2_engine.training.devices import enough_memory, mixed_precision, threads
 from scgnn2_engine.training.optimiser import adam
 
 __all__ = ["Batch", "Loss", "Plan", "Trained", "diverged", "iterate_training"]
@@ -29,6 +29,9 @@ Loss = Callable[[Batch], Mapping[str, Tensor]]
 
 CHECK_STEPS = 10
 """Held-out entries are scored at most once in so many steps, so that scoring stays a small share of the time."""
+
+RISING = 0.25
+"""Share of the steps in which the learning rate of one cycle rises."""
 
 WINDOW = 10
 """Epochs over which the loss is averaged before it is compared with ``Plan.tolerance``."""
@@ -53,6 +56,9 @@ class Plan:
     patience
         Checks of the held-out score without improvement before training ends. With it the best of the weights that
         were scored are restored, those at the end among them; those training started from are not in the race.
+    one_cycle
+        Let the learning rate rise in a straight line to ``learning_rate`` over the first quarter of the steps, and fall
+        to 0 over the others (Smith & Topin 2018), where its top can be several times what a constant rate bears.
     tolerance
         End when the loss, averaged over 10 epochs, has fallen by less than this share of itself.
     l1_weight
@@ -60,7 +66,8 @@ class Plan:
     seed
         Of the order of the batches.
     mixed_precision
-        On CUDA, multiply matrices in bfloat16; elsewhere without effect.
+        Multiply matrices in bfloat16 where the device has instructions for it, see
+        :func:`~scgnn2_engine.devices.mixed_precision`.
     one_thread
         Compute on one thread, for steps so small that sharing them out takes longer than doing them.
 
@@ -78,6 +85,7 @@ class Plan:
     batch_size: int = 0
     max_steps: int = 0
     patience: int = 0
+    one_cycle: bool = False
     tolerance: float = 0.0
     l1_weight: float = 0.0
     seed: int = 0
@@ -164,7 +172,7 @@ def iterate_training(
     3.0
     """
     device = next(network.parameters()).device
-    step = adam(network, plan.learning_rate, plan.l1_weight)
+    step = adam(network, plan.l1_weight)
     batches = _Batches(n_samples, plan, device)
     best = _Best(network, validate, plan)
     history: list[float] = []
@@ -178,10 +186,10 @@ def iterate_training(
         seen = 0
         with enough_memory(device, f"a step of {plan.stage}"), threads(1) if plan.one_thread else nullcontext():
             for batch, size in batches.draw(n_steps):
-                with torch.autocast("cuda", torch.bfloat16, enabled=plan.mixed_precision and device.type == "cuda"):
+                with mixed_precision(device, enabled=plan.mixed_precision):
                     named = loss(batch)
                 named["loss"].backward()  # type: ignore[no-untyped-call]
-                penalty = step()
+                penalty = step(batches.rate(n_steps))
                 values = {name: value.detach() for name, value in named.items()}
                 if plan.l1_weight:
                     values["l1"] = plan.l1_weight * penalty
@@ -209,14 +217,23 @@ class _Batches:
     """The steps of each epoch: equal shares of a fresh permutation, or everything at once."""
 
     def __init__(self, n_samples: int, plan: Plan, device: torch.device) -> None:
+        self._plan = plan
         self._n_samples = n_samples
         self._n_batches = -(-n_samples // plan.batch_size) if plan.batch_size else 1
-        self._max_steps = plan.max_steps
         self._device = device
         self._generator = torch.Generator().manual_seed(plan.seed)
         self.n_epochs = plan.n_epochs
         if plan.max_steps:
             self.n_epochs = min(plan.n_epochs, -(-plan.max_steps // self._n_batches))
+
+    def rate(self, n_steps: int) -> float:
+        """Learning rate of the step after ``n_steps``."""
+        if not self._plan.one_cycle:
+            return self._plan.learning_rate
+        total = min(self._plan.max_steps or self.n_epochs * self._n_batches, self.n_epochs * self._n_batches)
+        rising = RISING * total
+        share = (n_steps + 1) / rising if n_steps < rising else (total - n_steps) / (total - rising)
+        return self._plan.learning_rate * min(share, 1.0)
 
     def draw(self, n_steps: int) -> Iterator[tuple[Batch, int]]:
         """The batches of an epoch and their sizes, when ``n_steps`` have been made before it."""
@@ -224,7 +241,7 @@ class _Batches:
             yield slice(None), self._n_samples
             return
         order = torch.randperm(self._n_samples, generator=self._generator)
-        left = self._max_steps - n_steps if self._max_steps else self._n_batches
+        left = self._plan.max_steps - n_steps if self._plan.max_steps else self._n_batches
         for batch in order.tensor_split(self._n_batches)[:left]:
             yield batch.to(self._device), len(batch)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-Step = Callable[[], Tensor]
-"""Update the parameters from their gradients, clear these, and return Σ|parameters| before it (0 if unweighted)."""
+Step = Callable[[float], Tensor]
+"""From a learning rate to Σ|parameters| before the step (0 if unweighted); parameters move, gradients are cleared."""
 
 
-def adam(network: nn.Module, learning_rate: float, l1_weight: float = 0.0) -> Step:
+def adam(network: nn.Module, l1_weight: float = 0.0) -> Step:
     """Adam on all parameters of a network, betas 0.9 and 0.999, epsilon 1e-8.
 
     Parameters
@@ -23,19 +23,20 @@ def adam(network: nn.Module, learning_rate: float, l1_weight: float = 0.0) -> St
     Examples
     --------
     >>> line = torch.nn.Linear(3, 1)
-    >>> step = adam(line, learning_rate=0.1)
+    >>> step = adam(line)
     >>> line(torch.ones(1, 3)).sum().backward()
-    >>> step().item(), line.weight.grad is None
+    >>> step(0.1).item(), line.weight.grad is None
     (0.0, True)
     """
     parameters = list(network.parameters())
     if l1_weight and parameters[0].device.type == "cpu":
-        return _one_pass(parameters, learning_rate, l1_weight)
-    optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+        return _one_pass(parameters, l1_weight)
+    optimiser = torch.optim.Adam(parameters, fused=True)
     nothing = torch.zeros((), device=parameters[0].device)
 
-    def step() -> Tensor:
+    def step(learning_rate: float) -> Tensor:
         penalty = _add_l1_gradient(parameters, l1_weight) if l1_weight else nothing
+        optimiser.param_groups[0]["lr"] = learning_rate
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         return penalty
@@ -51,7 +52,7 @@ def _add_l1_gradient(parameters: list[nn.Parameter], l1_weight: float) -> Tensor
     return torch.stack([torch.linalg.vector_norm(parameter, 1) for parameter in parameters]).sum()
 
 
-def _one_pass(parameters: list[nn.Parameter], learning_rate: float, l1_weight: float) -> Step:
+def _one_pass(parameters: list[nn.Parameter], l1_weight: float) -> Step:
     from scgnn2_engine.training.adam_l1 import update
 
     flat = [parameter.detach().view(-1).numpy() for parameter in parameters]
@@ -59,7 +60,7 @@ def _one_pass(parameters: list[nn.Parameter], learning_rate: float, l1_weight: f
     squares = [torch.zeros(parameter.numel()).numpy() for parameter in parameters]
     n_steps = 0
 
-    def step() -> Tensor:
+    def step(learning_rate: float) -> Tensor:
         nonlocal n_steps
         n_steps += 1
         penalty = 0.0

@@ -13,7 +13,8 @@ from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, never
 from scgnn2_engine.methods.autoencoder import check_shape
-from scgnn2_engine.methods.denoising.training import DenoisingFit, Observed, iterate_denoising
+from scgnn2_engine.methods.denoising.observed import Observed
+from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
 from scgnn2_engine.training.held_out import HeldOut
 from scgnn2_engine.training.loop import Plan
@@ -125,7 +126,7 @@ def iterate_denoising_clusters(
         The loss or the output is NaN or infinite.
     """
     device = device or torch.device("cpu")
-    check_shape("labels", labels, (len(observed.centred),))
+    check_shape("labels", labels, (observed.n_obs,))
     stop = one_at_a_time(stop)
 
     def train(cluster: int, cells: Ints) -> Generator[EpochEnded, None, DenoisingFit | None]:

@@ -14,8 +14,9 @@ from scgnn2_engine.data.matrices import stored, visible_expression
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
 from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoising_clusters
+from scgnn2_engine.methods.denoising.observed import observe
 from scgnn2_engine.methods.denoising.outputs import denoised_outputs
-from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, observe, plan_of
+from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, plan_of
 from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, Weights
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps

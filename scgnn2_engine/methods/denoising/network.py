@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from scgnn2_engine.data.blocks import BlockMatrix, Cells, row_blocks
@@ -17,7 +19,38 @@ from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE, Weights
 
 Matrix32 = npt.NDArray[np.float32]
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": functional.elu, "relu": functional.relu}
+
+class _ELU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.float()
+        out = x.clamp(max=0).exp_().sub_(1)
+        torch.maximum(out, x, out=out)  # eˣ - 1 ≥ x
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        out: Tensor = ctx.saved_tensors[0]
+        return out.clamp(max=0).add_(1).mul_(grad)
+
+
+def elu(x: Tensor) -> Tensor:
+    """Exponential linear unit: x above 0, else eˣ - 1.
+
+    Torch's own to within 1e-7, whose expm1 takes several times as long on a CPU.
+
+    Examples
+    --------
+    >>> elu(torch.tensor([2.0, 0.0, -1.0]))
+    tensor([ 2.0000,  0.0000, -0.6321])
+    """
+    out: Tensor = _ELU.apply(x)  # type: ignore[no-untyped-call]
+    return out
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": elu, "relu": functional.relu}
 
 
 class DenoisingAutoencoder(nn.Module):
@@ -72,8 +105,17 @@ class DenoisingAutoencoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(batch, g) differences from the means to embedding (batch, 128), value and log rate (batch, g)."""
         embedding = self.embed(x)
-        wide = self._dropped(self._activation(self.decoder(embedding)))
+        wide = self._decoded(embedding)
         return embedding.float(), self.value(wide).float(), None if self.rate is None else self.rate(wide).float()
+
+    def value_at(self, x: Tensor, rows: Tensor, genes: Tensor) -> Tensor:
+        """(n,) values, not negative and on the scale of the input before it was centred, of some rows and genes."""
+        wide = self._decoded(self.embed(x))
+        value = (wide[rows] * self.value.weight[genes]).sum(dim=1) + self.value.bias[genes]
+        return (value + self.means[genes]).clamp_(min=0)
+
+    def _decoded(self, embedding: Tensor) -> Tensor:
+        return self._dropped(self._activation(self.decoder(embedding)))
 
     def embed(self, x: Tensor) -> Tensor:
         """(batch, g) differences from the means to embedding (batch, 128)."""
@@ -85,8 +127,7 @@ class DenoisingAutoencoder(nn.Module):
             return units
         if self._generator is None:
             self._generator = torch.Generator(units.device).manual_seed(self._seed)
-        kept = torch.empty_like(units).bernoulli_(self._keep, generator=self._generator)
-        return units * kept.div_(self._keep)
+        return kept_at_random(units.shape, self._keep, self._generator, units.dtype).div_(self._keep).mul_(units)
 
     @property
     def device(self) -> torch.device:
@@ -136,6 +177,27 @@ def _linear(n_in: int, n_out: int) -> nn.Linear:
 
 DECODER = ("decoder.weight", "decoder.bias", "value.weight", "value.bias", "rate.weight", "rate.bias")
 """The weights that turn an embedding into values and rates."""
+
+
+def kept_at_random(
+    shape: torch.Size, share: float, generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Ones with a probability of ``share``, to the nearest 1/256, and zeros, on the generator's device.
+
+    A byte each of numbers drawn 64 bits at a time, which on a CPU takes a twentieth of the time of drawing each alone.
+
+    Examples
+    --------
+    >>> kept_at_random(torch.Size([2, 10_000]), 0.5, torch.Generator().manual_seed(0)).mean().round(decimals=1)
+    tensor(0.5000)
+    """
+    device = generator.device
+    if device.type == "mps":  # draws no 64 bits
+        return torch.empty(shape, device=device, dtype=dtype).bernoulli_(share, generator=generator)
+    drawn = torch.empty(shape.numel() // 8 + 1, dtype=torch.int64, device=device)
+    drawn.random_(-(2**63), None, generator=generator)
+    bytes_ = drawn.view(torch.uint8)[: shape.numel()].view(shape)
+    return bytes_.to(dtype).neg_().add_(round(256 * share)).clamp_(0, 1)  # whole numbers: 1 where the byte is smaller
 
 
 @torch.no_grad()

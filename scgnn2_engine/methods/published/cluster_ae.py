@@ -259,7 +259,7 @@ class _Cluster:
         n_epochs = 0
         inputs = Inputs(self.x, self.previous, device, dropout=params.dropout_prob, seed=seed)
         if not stop():
-            score = self.held_out.scorer(network, inputs) if self.held_out else None
+            score = self.held_out.scorer(network.reconstruction_at, inputs, network.device) if self.held_out else None
             loss = _Loss(network, inputs, self, params, device)
             trained = yield from iterate_training(network, loss, plan, n_samples=len(self.x), validate=score, stop=stop)
             n_epochs = trained.n_epochs

@@ -148,7 +148,7 @@ def iterate_feature_ae(
         loss,
         plan,
         n_samples=len(x),
-        validate=held_out.scorer(network, inputs) if held_out else None,
+        validate=held_out.scorer(network.reconstruction_at, inputs, device) if held_out else None,
         stop=stop,
     )
     embedding, reconstruction = encode(network, x, previous)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from scipy.stats import nbinom, poisson
 
@@ -13,15 +14,10 @@ from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import drain
 from scgnn2_engine.methods.denoising.clusters import iterate_denoising_clusters
-from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder
-from scgnn2_engine.methods.denoising.training import (
-    _without_rate,
-    fit_denoising,
-    huber,
-    iterate_denoising,
-    negative_binomial,
-    observe,
-)
+from scgnn2_engine.methods.denoising.loss import GapLoss, huber, negative_binomial, without_rate
+from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, elu, kept_at_random
+from scgnn2_engine.methods.denoising.observed import ObservedRows, observe
+from scgnn2_engine.methods.denoising.training import fit_denoising, iterate_denoising
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams, RunParams
 from scgnn2_engine.training.loop import Plan
 
@@ -47,15 +43,21 @@ def settings(**values):
     return RunParams(**{f"feature_AE_{key}": value for key, value in values.items()}).feature_AE
 
 
+def dense(observed, values):
+    return sp.csr_matrix((values, observed.genes, observed.starts), (observed.n_obs, observed.n_vars)).toarray()
+
+
 def test_what_is_seen_is_centred_at_its_gene():
     x = np.log1p(np.array([[1, 0, 5], [3, 0, 0], [0, 2, 5]], np.float32))
     held = HiddenEntries(np.array([0]), np.array([2]), x[[0], [2]])
     observed = observe(x, held, np.float32([1, 2, 1]), counts=True)
-    assert observed.seen.tolist() == [[True, False, False], [True, False, False], [False, True, True]]
+    counts = dense(observed, observed.counts)
+    assert (counts > 0).tolist() == [[True, False, False], [True, False, False], [False, True, True]]
     np.testing.assert_allclose(observed.means, [(np.log(2) + np.log(4)) / 2, np.log(3), np.log(6)], rtol=1e-6)
-    assert (observed.centred[~observed.seen] == 0).all()
-    np.testing.assert_allclose(observed.centred[:2, 0], [-np.log(2) / 2, np.log(2) / 2], rtol=1e-5)
-    np.testing.assert_allclose(observed.counts, [[1, 0, -1], [6, 0, 0], [0, 2, 5]], rtol=1e-6)
+    centred = dense(observed, observed.centred)
+    assert (centred[counts <= 0] == 0).all()
+    np.testing.assert_allclose(centred[:2, 0], [-np.log(2) / 2, np.log(2) / 2], rtol=1e-5)
+    np.testing.assert_allclose(counts, [[1, 0, -1], [6, 0, 0], [0, 2, 5]], rtol=1e-6)
     np.testing.assert_allclose(np.exp(observed.log_rates), [7.5 / 4, 2.5 / 4, 10.5 / 4], rtol=1e-5)
 
 
@@ -63,7 +65,7 @@ def test_states_weigh_seen_entries_around_one():
     x = np.ones((2, 3), np.float32)
     observed = observe(x, states=np.array([[0, 1, 1], [0, 1, 1]], np.uint8), regu_strength=0.9)
     np.testing.assert_allclose(observed.weights.mean(), 1, rtol=1e-6)
-    np.testing.assert_allclose(observed.weights[0, 1] / observed.weights[0, 0], 10, rtol=1e-4)
+    np.testing.assert_allclose(observed.weights[1] / observed.weights[0], 10, rtol=1e-4)
     assert observe(x, states=np.ones((2, 3), np.uint8), regu_strength=0.0).weights is None
 
 
@@ -84,7 +86,7 @@ def test_an_untrained_network_says_what_genes_are_on_average(low_rank):
     x, held, _ = low_rank
     observed = observe(x, held)
     network = DenoisingAutoencoder(60, seed=3)
-    assert network(torch.tensor(observed.centred))[1].abs().max() == 0
+    assert network(torch.tensor(dense(observed, observed.centred)))[1].abs().max() == 0
 
 
 def test_training_finds_hidden_entries(low_rank):
@@ -132,9 +134,9 @@ def test_the_loss_of_counts_is_all_of_their_likelihood(rng, theta):
     rates = rng.gamma(2, 20, (30, 12))
     ours = negative_binomial(torch.tensor(counts), torch.tensor(np.log(rates)), theta).numpy().sum(axis=1)
     known = nbinom.logpmf(counts, theta, theta / (theta + rates)) if theta else poisson.logpmf(counts, rates)
-    np.testing.assert_allclose(ours + _without_rate(counts, theta), -known.sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(ours + without_rate(counts, theta).sum(axis=1), -known.sum(axis=1), rtol=1e-4)
     held_out = np.where(rng.random(counts.shape) < 0.1, np.float32(-1), counts)
-    np.testing.assert_array_equal(_without_rate(held_out, theta), _without_rate(np.maximum(held_out, 0), theta))
+    np.testing.assert_array_equal(without_rate(held_out, theta), without_rate(np.maximum(held_out, 0), theta))
     params = settings(count_weight=1.0, dispersion=theta)
     events = list(iterate_denoising(observe(np.log1p(counts), counts=True), params=params, plan=plan(n_epochs=60)))
     assert min(event.losses["counts"] for event in events) > 0
@@ -182,8 +184,73 @@ def test_cells_of_a_cluster_do_not_see_the_others(low_rank):
     observed = observe(x, held)
     start = fit_denoising(observed, held, params=FeatureAEParams(), plan=plan(n_epochs=10))
     both = refined(low_rank, start)
-    disturbed = replace(observed, centred=np.where(kind[:, None] == 1, observed.centred + 1, observed.centred))
+    of_kind = np.repeat(kind, np.diff(observed.starts))
+    disturbed = replace(observed, centred=observed.centred + (of_kind == 1).astype(np.float32))
     params = ClusterAEParams(epoch=20, learning_rate=1e-3)
     alone = drain(iterate_denoising_clusters(disturbed, start, kind, held, params, FeatureAEParams(), n_threads=1))
     assert both.value[kind == 0].tobytes() == alone.value[kind == 0].tobytes()
     assert both.value[kind == 1].tobytes() != alone.value[kind == 1].tobytes()
+
+
+def test_batches_are_the_entries_of_their_cells(low_rank):
+    x, held, _ = low_rank
+    observed = observe(x, held, counts=True)
+    cells = np.array([7, 0, 79, 7])
+    entries = ObservedRows(observed, torch.device("cpu"))(torch.tensor(cells))
+    whole = dense(observed, observed.counts)
+    np.testing.assert_array_equal(entries.dense(entries.counts).numpy(), whole[cells])
+    np.testing.assert_array_equal(entries.of_cells(entries.known)[:, 0].numpy(), (whole[cells] > 0).sum(axis=1))
+    taken = observed.take(cells)
+    np.testing.assert_array_equal(dense(taken, taken.centred), dense(observed, observed.centred)[cells])
+    np.testing.assert_array_equal(dense(taken, taken.counts), whole[cells])
+
+
+@pytest.mark.parametrize("theta", [0.0, 10.0])
+def test_the_loss_and_its_slopes_are_those_of_every_entry(low_rank, theta):
+    x, held, _ = low_rank
+    factors = np.linspace(0.5, 2, 80, dtype=np.float32)
+    observed = observe(x, held, factors, counts=True)
+    params = settings(hide_share=0.0, layer_dropout=0.0, dispersion=theta, count_weight=0.1)
+    network = DenoisingAutoencoder(60, counts=True, seed=3)
+    network.log_rates.copy_(torch.from_numpy(observed.log_rates))
+    with torch.no_grad():
+        for layer in (network.value, network.rate):
+            layer.weight.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
+    losses = GapLoss(network, observed, params, torch.device("cpu"), 0)(torch.arange(50))
+    losses["loss"].backward()
+    ours = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad()
+
+    centred, counts = (
+        torch.tensor(dense(observed, observed.centred)[:50]),
+        torch.tensor(dense(observed, observed.counts)[:50]),
+    )
+    _, value, log_rate = network(centred)
+    log_rate = log_rate + network.log_rates + torch.tensor(np.log(factors[:50, None]))
+    seen, known = counts > 0, counts >= 0
+    of_values = 50 * huber(value - centred, 0.3)[seen].mean()
+    surprise = negative_binomial(counts, log_rate, theta)[known].sum() + without_rate(counts.numpy(), theta).sum()
+    of_counts = 0.1 * 50 * surprise / known.sum()
+    assert losses["value"].item() == pytest.approx(of_values.item(), rel=1e-5)
+    assert losses["counts"].item() == pytest.approx(of_counts.item(), rel=1e-5)
+    (of_values + of_counts).backward()
+    for mine, parameter in zip(ours, network.parameters(), strict=True):
+        torch.testing.assert_close(mine, parameter.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_kept_at_random_is_its_share():
+    draw = torch.Generator().manual_seed(0)
+    for share, nearest in ((0.5, 0.5), (0.7, 179 / 256), (1.0, 1.0), (0.0, 0.0)):
+        kept = kept_at_random(torch.Size([300, 1001]), share, draw, torch.bfloat16)
+        assert set(kept.unique().tolist()) <= {0.0, 1.0}
+        assert kept.float().mean().item() == pytest.approx(nearest, abs=0.005)
+    assert not torch.equal(*(kept_at_random(torch.Size([64]), 0.5, draw) for _ in range(2)))
+
+
+def test_elu_is_torchs():
+    x = torch.linspace(-30, 30, 101, requires_grad=True)
+    elu(x).sum().backward()
+    mine, x.grad = x.grad, None
+    torch.nn.functional.elu(x).sum().backward()
+    torch.testing.assert_close(mine, x.grad, rtol=0, atol=2e-7)
+    torch.testing.assert_close(elu(x), torch.nn.functional.elu(x), rtol=0, atol=2e-7)

@@ -4,6 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -172,7 +173,7 @@ def test_l1_in_one_pass_equals_torch_adam_on_the_penalised_loss():
     with torch.no_grad():
         ours.weight[:3] = 0  # where the penalty's subgradient is 0
     reference.load_state_dict(ours.state_dict())
-    optimiser, step = torch.optim.Adam(reference.parameters(), lr=1e-3), adam(ours, 1e-3, l1_weight=0.7)
+    optimiser, step = torch.optim.Adam(reference.parameters(), lr=1e-3), adam(ours, l1_weight=0.7)
     x = torch.rand(8, 300)
     for _ in range(25):
         optimiser.zero_grad()
@@ -180,7 +181,7 @@ def test_l1_in_one_pass_equals_torch_adam_on_the_penalised_loss():
         (reference(x).square().sum() + 0.7 * penalty).backward()
         optimiser.step()
         ours(x).square().sum().backward()
-        assert step().item() == pytest.approx(penalty.item(), rel=1e-5)
+        assert step(1e-3).item() == pytest.approx(penalty.item(), rel=1e-5)
     for mine, theirs in zip(ours.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-6)
 
@@ -300,3 +301,20 @@ def test_stop_is_not_asked_when_nothing_would_follow():
     network = line()
     drain(iterate_training(network, distance_to_three(network), plan(3), stop=stop))
     assert len(asked) == 2
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_to_nothing():
+    line = torch.nn.Linear(1, 1, bias=False)
+    moves = []
+
+    def loss(batch):
+        moves.append(line.weight.item())
+        return {"loss": 1e6 * line.weight.sum()}
+
+    plan = Plan("feature_AE", n_epochs=10, learning_rate=0.4, batch_size=3, max_steps=8, one_cycle=True)
+    drain(iterate_training(line, loss, plan, n_samples=9))
+    moves.append(line.weight.item())
+    # Adam moves by the learning rate where the gradient is always the same.
+    np.testing.assert_allclose(
+        -np.diff(moves), 0.4 * np.array([1 / 2, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]), rtol=1e-3
+    )

@@ -1,0 +1,229 @@
+"""What is seen of cells, as sparse rows: what the networks that fill gaps are trained on, batch after batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scgnn2_engine.data.dataset import Floats, Ints
+from scgnn2_engine.data.prepared import HiddenEntries
+from scgnn2_engine.methods.autoencoder import check_shape
+from scgnn2_engine.training.devices import on_device
+from scgnn2_engine.training.loop import Batch
+
+Entries32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is seen of some cells, cell after cell; what is not listed is an observed zero.
+
+    Attributes
+    ----------
+    starts
+        (n_obs + 1,) int64, where the entries of each cell begin.
+    genes
+        (n_entries,) int32, gene of each entry that is expressed; where the data are counts, held-out ones too.
+    centred
+        (n_entries,) float32, difference from the mean of the gene's seen entries; 0 where held out.
+    counts
+        (n_entries,) float32, −1 where held out; None where the data are not counts.
+    log_size_factors
+        (n_obs,) float32.
+    weights
+        (n_entries,) float32 weights of the seen entries, or None: all alike.
+    means, log_rates
+        (n_vars,) float32 mean of each gene's seen entries, and logarithm of its counts per unit of size factor.
+    """
+
+    starts: npt.NDArray[np.int64]
+    genes: npt.NDArray[np.int32]
+    centred: Entries32
+    counts: Entries32 | None
+    log_size_factors: Entries32
+    weights: Entries32 | None
+    means: Entries32
+    log_rates: Entries32
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return len(self.starts) - 1
+
+    @property
+    def n_vars(self) -> int:
+        """Number of genes."""
+        return len(self.means)
+
+    def take(self, cells: Ints) -> Observed:
+        """Those of the given cells; means and rates stay those of all."""
+        lengths = np.diff(self.starts)[cells]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[:-1][cells] - starts[:-1], lengths)
+        return replace(
+            self,
+            starts=starts,
+            genes=self.genes[places],
+            centred=self.centred[places],
+            counts=None if self.counts is None else self.counts[places],
+            log_size_factors=self.log_size_factors[cells],
+            weights=None if self.weights is None else self.weights[places],
+        )
+
+
+def observe(
+    x: Floats,
+    validation: HiddenEntries | None = None,
+    size_factors: Floats | None = None,
+    states: npt.NDArray[np.uint8] | None = None,
+    *,
+    counts: bool = False,
+    regu_strength: float = 0.0,
+) -> Observed:
+    """Bring prepared expression into the form in which it is trained on.
+
+    Parameters
+    ----------
+    x
+        (n_obs, n_vars) float32, dense or CSR, ln(1 + expression / size factor), hidden entries at 0.
+    validation
+        Held-out entries: neither seen nor counted.
+    size_factors
+        (n_obs,); None: all 1.
+    states
+        (n_obs, n_vars) LTMG states R: a seen entry weighs (1 − γ) + γ R, over the mean of those weights.
+    counts
+        Whether the data are counts, of which the zeros say something too.
+    regu_strength
+        γ.
+
+    Examples
+    --------
+    >>> observe(np.log1p(np.array([[1.0, 0.0], [3.0, 2.0]], np.float32))).means.round(2)
+    array([1.04, 1.1 ], dtype=float32)
+    """
+    check_shape("LTMG states", states, x.shape)
+    n_obs, n_vars = x.shape
+    factors = np.ones(n_obs, np.float32) if size_factors is None else np.asarray(size_factors, np.float32)
+    expressed = sp.coo_matrix(x)
+    rows, genes, values = expressed.row, expressed.col, expressed.data.astype(np.float32)
+    log_rates = np.zeros(n_vars, np.float32)
+    if counts:
+        counted = np.expm1(values) * factors[rows]
+        # Half a count: a gene that is nowhere seen has a rate all the same, and it is small.
+        log_rates = np.log((np.bincount(genes, counted, n_vars) + 0.5) / factors.sum(dtype=np.float64))
+    seen = values > 0
+    if validation is not None and len(validation):
+        hidden = np.asarray(validation.rows, np.int64) * n_vars + validation.cols
+        seen &= ~np.isin(rows.astype(np.int64) * n_vars + genes, hidden)
+    rows, genes, values = rows[seen], genes[seen], values[seen]
+    in_genes = np.bincount(genes, minlength=n_vars)
+    means = (np.bincount(genes, values, n_vars) / np.maximum(in_genes, 1)).astype(np.float32)
+    parts = {"centred": values - means[genes]}
+    if counts:
+        parts["counts"] = counted[seen]
+    if states is not None and regu_strength > 0:
+        weights = (1 - regu_strength) + regu_strength * states[rows, genes]
+        mean = float(weights.mean(dtype=np.float64)) if len(weights) else 0.0
+        parts["weights"] = weights / (mean if mean > 0 else 1)
+    if counts and validation is not None:
+        rows, genes = np.concatenate([rows, validation.rows]), np.concatenate([genes, validation.cols])
+        held_out = {"centred": 0, "counts": -1, "weights": 0}
+        parts = {name: np.concatenate([part, np.full(len(validation), held_out[name])]) for name, part in parts.items()}
+    order = np.lexsort((genes, rows))
+    sorted_parts = {name: part[order].astype(np.float32) for name, part in parts.items()}
+    return Observed(
+        starts=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_obs))]),
+        genes=genes[order].astype(np.int32),
+        centred=sorted_parts["centred"],
+        counts=sorted_parts.get("counts"),
+        log_size_factors=np.log(factors),
+        weights=sorted_parts.get("weights"),
+        means=means,
+        log_rates=log_rates.astype(np.float32),
+    )
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The listed entries of a batch of cells.
+
+    Attributes
+    ----------
+    shape
+        (b, n_vars) of the batch.
+    ends
+        (b,) int64, number of entries up to and with each cell.
+    rows, places
+        (n,) int64, cell of each entry, and where it lies in the batch laid out cell after cell.
+    centred, counts, weights
+        (n,) float32 as in :class:`Observed`; the last two may be None.
+    """
+
+    shape: tuple[int, int]
+    ends: Tensor
+    rows: Tensor
+    places: Tensor
+    centred: Tensor
+    counts: Tensor | None
+    weights: Tensor | None
+
+    @cached_property
+    def known(self) -> Tensor:
+        """(n,) float32, 0 where held out, else 1."""
+        return torch.ones_like(self.centred) if self.counts is None else (self.counts + 1).clamp_(0, 1)
+
+    def of_cells(self, numbers: Tensor) -> Tensor:
+        """(b, 1) float32 sums of whole numbers (n,) over the entries of each cell."""
+        up_to = functional.pad(numbers.cumsum(0, dtype=torch.float64), (1, 0))
+        return up_to.index_select(0, functional.pad(self.ends, (1, 0))).diff()[:, None].float()
+
+    def dense(self, values: Tensor) -> Tensor:
+        """(b, n_vars) the values (n,) of the entries in their places, 0 elsewhere."""
+        return values.new_zeros(self.shape).view(-1).scatter_(0, self.places, values).view(self.shape)
+
+
+class ObservedRows:
+    """Entries of any batch of cells, gathered on a device."""
+
+    def __init__(self, observed: Observed, device: torch.device) -> None:
+        self._n_vars = observed.n_vars
+        self._starts = on_device(observed.starts, device)
+        self._genes = on_device(observed.genes, device)
+        self._centred = on_device(observed.centred, device)
+        self._counts = None if observed.counts is None else on_device(observed.counts, device)
+        self._weights = None if observed.weights is None else on_device(observed.weights, device)
+        self._all: Entries | None = None
+
+    def __call__(self, batch: Batch) -> Entries:
+        """Those of a batch; of all cells they are kept."""
+        if isinstance(batch, Tensor):
+            return self._gathered(batch)
+        cells = torch.arange(len(self._starts) - 1, device=self._starts.device)
+        if batch != slice(None):
+            return self._gathered(cells[batch])
+        if self._all is None:
+            self._all = self._gathered(cells)
+        return self._all
+
+    def _gathered(self, cells: Tensor) -> Entries:
+        first = self._starts.index_select(0, cells)
+        lengths = self._starts.index_select(0, cells + 1) - first
+        ends = lengths.cumsum(0)
+        rows = torch.repeat_interleave(lengths)
+        at = (first - ends + lengths).index_select(0, rows).add_(torch.arange(len(rows), device=rows.device))
+        genes, centred, counts, weights = (
+            None if part is None else part.index_select(0, at)
+            for part in (self._genes, self._centred, self._counts, self._weights)
+        )
+        assert genes is not None
+        assert centred is not None
+        places = (rows * self._n_vars).add_(genes)
+        return Entries((len(cells), self._n_vars), ends, rows, places, centred, counts, weights)
