@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import traceback
-import warnings
 from collections.abc import Callable
 
 WARM_UP: list[Callable[[], object]] = []
@@ -30,7 +29,7 @@ def load() -> None:
 
 def warm_up() -> None:
     """Do what can be done in advance; meant for a thread of its own."""
-    for action in (_load_umap, *WARM_UP):
+    for action in WARM_UP:
         try:
             action()
         except Exception:  # it only saves time later
@@ -39,10 +38,3 @@ def warm_up() -> None:
     # strikes while pages are made.
     gc.collect()
     gc.freeze()
-
-
-def _load_umap() -> None:
-    """Its compiled parts take some seconds, and the first map of a run needs them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would like a package that nothing here uses
-        importlib.import_module("umap")

@@ -21,7 +21,7 @@ PACKAGES = (
     "scanpy",
     "igraph",
     "pynndescent",
-    "umap-learn",
+    "numba",
     "param",
 )
 

@@ -3,11 +3,12 @@
 HoloViews is imported when a figure is drawn; it comes with ``pip install "scgnn2[app]"``.
 """
 
-from scgnn2_engine.plots.cell_graph import cell_graph, edge_widths, umap_positions
+from scgnn2_engine.plots.cell_graph import cell_graph, edge_widths
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
 from scgnn2_engine.plots.files import draw_figures, save_both, save_figure, sets_of_iterations
 from scgnn2_engine.plots.heatmap import error_heatmap
+from scgnn2_engine.plots.layout import umap_positions
 from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import cluster_colours, palette
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,44 +15,6 @@ PIXELS_PER_WIDTH = 25.0
 
 THINNEST, THICKEST = 0.25, 4.0
 LEGEND_ROWS = 22
-
-
-def umap_positions(embedding: Floats, seed: int = 1, *, n_neighbours: int = 15) -> npt.NDArray[np.float32]:
-    """Lay cells out in the plane by UMAP (McInnes, Healy & Melville 2018).
-
-    Parameters
-    ----------
-    embedding
-        (n_obs, d) embedding of the cells, usually the graph embedding.
-    seed
-        Same seed, same map: the layout runs on one thread.
-    n_neighbours
-        Neighbours that shape the map; fewer when there are fewer cells.
-
-    Returns
-    -------
-    (n_obs, 2) float32, no unit. Up to three cells are put on a line, since UMAP needs more.
-
-    Examples
-    --------
-    >>> umap_positions(np.ones((2, 5), dtype=np.float32))
-    array([[0., 0.],
-           [1., 0.]], dtype=float32)
-    """
-    n_obs = len(embedding)
-    if n_obs <= 3:
-        return np.stack([np.arange(n_obs, dtype=np.float32), np.zeros(n_obs, dtype=np.float32)], axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # umap warns of disconnected graphs and of its own set-up
-        import umap
-
-        model = umap.UMAP(
-            n_neighbors=min(n_neighbours, n_obs - 1),
-            init="spectral" if n_obs > 50 else "random",  # the spectral start needs more cells than dimensions
-            random_state=seed,
-            n_jobs=1,
-        )
-        return np.asarray(model.fit_transform(np.asarray(embedding, dtype=np.float32)), dtype=np.float32)
 
 
 def edge_widths(weights: Floats, edgescale: float = 0.03) -> npt.NDArray[np.float64]:
@@ -113,7 +74,7 @@ def cell_graph(
     Parameters
     ----------
     positions
-        (n_obs, 2) places of the cells, e.g. from :func:`umap_positions`.
+        (n_obs, 2) places of the cells, e.g. from :func:`~scgnn2_engine.plots.umap_positions`.
     edges, weights
         (2, n_edges) positions of the two cells of every undirected edge, and (n_edges,) similarities; edges of
         weight 0 are left out.

@@ -15,10 +15,11 @@ from scgnn2_engine.events import Stop, never
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.storage.storing import reason_of
 from scgnn2_engine.model.result import Result
-from scgnn2_engine.plots.cell_graph import cell_graph, umap_positions
+from scgnn2_engine.plots.cell_graph import cell_graph
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
 from scgnn2_engine.plots.heatmap import error_heatmap
+from scgnn2_engine.plots.layout import umap_positions
 from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import holoviews
 

@@ -9,30 +9,18 @@ Importing this module loads numba; :mod:`scgnn2_engine.training.optimiser` does 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import float32, njit
+from numba import float32
+
+from scgnn2_engine.training.compiling import compiled
 
 BLOCK = 4096
 """Weights summed in float32 before they are added to the float64 total; a multiple of 8."""
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """The compiled function, kept on disk from run to run where a folder for it can be written.
-
-    No "fastmath": code loaded from disk is optimised in another way than code just compiled, and only strict
-    arithmetic gives the same bytes in both.
-    """
-    try:
-        return njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # neither this folder nor the user's cache is writable
-        return njit(nogil=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled
 def _sum_of_sizes(weights):  # type: ignore[no-untyped-def]
     """Eight sums side by side: strict order within each, and still several additions at a time."""
     a = b = c = d = e = f = g = h = float32(0)
@@ -51,7 +39,7 @@ def _sum_of_sizes(weights):  # type: ignore[no-untyped-def]
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@_compiled
+@compiled
 def _update_block(weights, gradient, mean, square, rate, root_scale, l1_weight):  # type: ignore[no-untyped-def]
     for i in range(weights.size):
         weight = weights[i]
@@ -63,7 +51,7 @@ def _update_block(weights, gradient, mean, square, rate, root_scale, l1_weight):
         weights[i] = weight - rate * first / (math.sqrt(second) * root_scale + float32(1e-8))
 
 
-@_compiled
+@compiled
 def _update(weights, gradient, mean, square, rate, root_scale, l1_weight):  # type: ignore[no-untyped-def]
     penalty = 0.0
     for start in range(0, weights.size, BLOCK):

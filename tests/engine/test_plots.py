@@ -24,7 +24,6 @@ from scgnn2_engine.plots import (
     sankey,
     save_figure,
     sets_of_iterations,
-    umap_positions,
 )
 from scgnn2_engine.plots.cell_graph import thin_edges
 from scgnn2_engine.plots.curves import loss_curve, whole_ticks
@@ -154,15 +153,6 @@ def test_thinning_keeps_the_strongest_edges_of_every_cell(rng: np.random.Generat
         assert mine[np.argmax(weights[mine])] in kept
     np.testing.assert_array_equal(thin_edges(pairs, weights, 20, 1000), np.arange(pairs.shape[1]))
     assert len(thin_edges(pairs, weights, 20, max_edges=3)) == 3
-
-
-@pytest.mark.parametrize("n_obs", [1, 2, 3, 4, 20])
-def test_umap_takes_any_number_of_cells_and_is_reproducible(rng: np.random.Generator, n_obs: int) -> None:
-    embedding = rng.random((n_obs, 4), dtype=np.float32)
-    first, second = umap_positions(embedding, 1), umap_positions(embedding, 1)
-    assert first.shape == (n_obs, 2)
-    assert np.isfinite(first).all()
-    np.testing.assert_array_equal(first, second)
 
 
 def test_heatmap_groups_cells_orders_genes_and_takes_logs_of_counts(rng: np.random.Generator) -> None:
