@@ -1,18 +1,22 @@
-"""Figures: pure functions from arrays to HoloViews elements, and their files.
+"""Figures: pure functions from arrays to charts, two canvases that draw them, and their files.
 
-HoloViews is imported when a figure is drawn; it comes with ``pip install "scgnn2[app]"``.
+What draws is imported when it is needed; it comes with ``pip install "scgnn2[app]"``.
 """
 
 from scgnn2_engine.plots.cell_graph import cell_graph, edge_widths
+from scgnn2_engine.plots.chart import Chart, Figure
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
 from scgnn2_engine.plots.files import draw_figures, save_both, save_figure, sets_of_iterations
 from scgnn2_engine.plots.heatmap import error_heatmap
 from scgnn2_engine.plots.layout import umap_positions
+from scgnn2_engine.plots.on_matplotlib import to_matplotlib
 from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import cluster_colours, palette
 
 __all__ = [
+    "Chart",
+    "Figure",
     "cell_graph",
     "cluster_colours",
     "curves",
@@ -25,5 +29,6 @@ __all__ = [
     "save_both",
     "save_figure",
     "sets_of_iterations",
+    "to_matplotlib",
     "umap_positions",
 ]

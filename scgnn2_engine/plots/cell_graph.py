@@ -8,13 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.data.dataset import Floats, Ints
-from scgnn2_engine.plots.style import EDGE, cluster_colours, holoviews, natural_order
+from scgnn2_engine.plots.chart import Chart, Points, Segments
+from scgnn2_engine.plots.style import EDGE, cluster_colours
 
 PIXELS_PER_WIDTH = 25.0
 """Screen pixels (points in print) for one unit of the published width: 0.75 for each factor e at the default scale."""
 
 THINNEST, THICKEST = 0.25, 4.0
 LEGEND_ROWS = 22
+ON_THE_MAP: dict[str, Any] = {"x_label": "UMAP 1", "y_label": "UMAP 2", "x_ticks": {}, "y_ticks": {}}
+"""Places on the map have no unit."""
 
 
 def edge_widths(weights: Floats, edgescale: float = 0.03) -> npt.NDArray[np.float64]:
@@ -68,7 +71,7 @@ def cell_graph(
     node_size: float = 5.0,
     max_edges: int = 20_000,
     title: str = "Cell graph",
-) -> Any:
+) -> Chart:
     """Draw cells on a map with the edges of the cell graph behind them.
 
     Parameters
@@ -89,119 +92,53 @@ def cell_graph(
 
     Returns
     -------
-    holoviews.Overlay
-        Edges in five quantile bins of weight, each of one width (HoloViews has no width for a single edge), then
-        one set of points a cluster, with a legend.
+    Chart
+        The edges, where there are any, then one set of points a cluster, with a legend.
 
     Examples
     --------
     >>> picture = cell_graph(np.eye(2), np.array([[0], [1]]), np.array([0.5]), np.array([0, 1]))
-    >>> [type(layer).__name__ for layer in picture]
+    >>> [type(mark).__name__ for mark in picture.marks]
     ['Segments', 'Points', 'Points']
     """
-    hv = holoviews()
-    drawable = np.flatnonzero(weights > 0)
-    kept = drawable[thin_edges(edges[:, drawable], weights[drawable], len(positions), max_edges)]
-    layers = [
-        *edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale),
-        *_cell_layers(hv, positions, labels, obs_names, node_size),
-    ]
-    drawn = f"{len(drawable):,} edges"
-    if len(kept) < len(drawable):
-        drawn = f"each cell's strongest: {len(kept):,} of {drawn}"
-    columns = 1 + (len(layers) - 1) // LEGEND_ROWS
-    heading = f"{title}: {len(positions):,} cells, {drawn}"
-    no_ticks = {"xticks": 0, "yticks": 0}  # places on the map have no unit
-    return hv.Overlay(layers).opts(
-        hv.opts.Overlay(
-            backend="bokeh",
-            width=900 + 110 * columns,
-            height=720,
-            title=heading,
-            legend_position="right",
-            legend_cols=columns,
-            toolbar="above",
-            active_tools=["wheel_zoom"],
-            click_policy="mute",
-            legend_opts={"title": "edges and clusters (click to mute)"},
-            **no_ticks,
-        ),
-        hv.opts.Overlay(
-            backend="matplotlib",
-            fig_inches=7.5,
-            aspect=1.15,
-            title=heading,
-            legend_position="right",
-            legend_cols=columns,
-            show_frame=False,
-            legend_opts={"markerscale": 1.6, "frameon": False},
-            **no_ticks,
-        ),
+    behind, n_edges, n_drawn = edge_marks(positions, edges, weights, edgescale, max_edges)
+    names = np.asarray(labels).astype(str)
+    cells = obs_names if obs_names is not None else np.arange(1, len(positions) + 1).astype(str)
+    groups = []
+    for group, colour in cluster_colours(names).items():
+        inside = names == group
+        groups.append(
+            Points(
+                x=positions[inside, 0], y=positions[inside, 1], colour=colour, size=node_size, outlined=True,
+                label=f"{'cluster ' if group.isdigit() else ''}{group} ({int(inside.sum()):,})",
+                tips={"cell": cells[inside].tolist(), "cluster": names[inside].tolist()},
+            )
+        )  # fmt: skip
+    drawn = f"{n_edges:,} edges"
+    if n_drawn < n_edges:
+        drawn = f"each cell's strongest: {n_drawn:,} of {drawn}"
+    return Chart(
+        marks=[*behind, *groups],
+        title=f"{title}: {len(positions):,} cells, {drawn}",
+        legend="right",
+        size=(900 + 110 * (1 + len(groups) // LEGEND_ROWS), 720),
+        **ON_THE_MAP,
     )
 
 
-def edge_layers(hv: Any, positions: Floats, edges: Ints, weights: Floats, edgescale: float) -> list[Any]:
-    """The edges in up to five quantile bins of weight, each of one width; HoloViews has no width for a single edge."""
-    if edges.shape[1] == 0:
-        return []
-    widths = np.clip(PIXELS_PER_WIDTH * edge_widths(weights, edgescale), THINNEST, THICKEST)
-    borders = np.unique(np.quantile(weights, np.linspace(0, 1, 6)))
-    which = np.clip(np.searchsorted(borders, weights, side="right") - 1, 0, max(len(borders) - 2, 0))
-    layers = []
-    for number in np.unique(which):
-        inside = which == number
-        start, end = positions[edges[0, inside]], positions[edges[1, inside]]
-        low, high = weights[inside].min(), weights[inside].max()
-        label = f"weight {low:.3g}" if low == high else f"weight {low:.3g} – {high:.3g}"
-        width = float(np.median(widths[inside]))
-        segments = hv.Segments(
-            (start[:, 0], start[:, 1], end[:, 0], end[:, 1]),
-            kdims=["UMAP 1", "UMAP 2", "UMAP 1 end", "UMAP 2 end"],
-            label=label,
-        )
-        layers.append(
-            segments.opts(
-                hv.opts.Segments(backend="bokeh", color=EDGE, line_width=width, alpha=0.4, tools=[]),
-                hv.opts.Segments(backend="matplotlib", color=EDGE, linewidth=width, alpha=0.4),
-            )
-        )
-    return layers
-
-
-def _cell_layers(
-    hv: Any, positions: Floats, labels: npt.NDArray[Any], obs_names: npt.NDArray[np.str_] | None, node_size: float
-) -> list[Any]:
-    names = np.asarray(labels).astype(str)
-    cells = obs_names if obs_names is not None else np.arange(1, len(positions) + 1).astype(str)
-    layers = []
-    for label, colour in ((label, cluster_colours(names)[label]) for label in natural_order(names)):
-        inside = names == label
-        kind = "cluster " if label.isdigit() else ""
-        points = hv.Points(
-            (positions[inside, 0], positions[inside, 1], cells[inside], names[inside]),
-            kdims=["UMAP 1", "UMAP 2"],
-            vdims=["cell", "cluster"],
-            label=f"{kind}{label} ({int(inside.sum()):,})",
-        )
-        layers.append(
-            points.opts(
-                hv.opts.Points(
-                    backend="bokeh",
-                    color=colour,
-                    size=node_size,
-                    line_color="white",
-                    line_width=0.3,
-                    tools=["hover", "lasso_select"],
-                    muted_alpha=0.05,
-                ),
-                hv.opts.Points(
-                    backend="matplotlib",
-                    color=colour,
-                    s=node_size**2,
-                    edgecolors="white",
-                    linewidth=0.2,
-                    show_frame=False,
-                ),
-            )
-        )
-    return layers
+def edge_marks(
+    positions: Floats, edges: Ints, weights: Floats, edgescale: float, max_edges: int
+) -> tuple[list[Segments], int, int]:
+    """The edges above 0, the thicker the more alike the cells are; how many there are, and how many are drawn."""
+    drawable = np.flatnonzero(weights > 0)
+    kept = drawable[thin_edges(edges[:, drawable], weights[drawable], len(positions), max_edges)]
+    if not len(kept):
+        return [], 0, 0
+    (x0, y0), (x1, y1) = (positions[edges[end, kept]].T for end in (0, 1))
+    width = np.clip(PIXELS_PER_WIDTH * edge_widths(weights[kept], edgescale), THINNEST, THICKEST)
+    low, high = weights[kept].min(), weights[kept].max()
+    label = f"weight {low:.3g}" if low == high else f"weight {low:.3g} – {high:.3g}"
+    segments = Segments(
+        name="edges", label=label, x0=x0, y0=y0, x1=x1, y1=y1, width=width, colour=EDGE, alpha=0.4
+    )  # fmt: skip
+    return [segments], len(drawable), len(kept)

@@ -1,44 +1,63 @@
-"""Losses of every stage, and the scores of every iteration."""
+"""Losses of every stage, and the scores of every iteration: of a finished run, and of one that goes on."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scgnn2_engine.plots.style import MUTED, holoviews, palette
+from scgnn2_engine.plots.chart import Chart, Column, Figure, Line, Mark, Points, Rule
+from scgnn2_engine.plots.style import cluster_colour, palette
 
 STAGES = {"feature_AE": "Feature autoencoder", "graph_AE": "Graph autoencoder", "cluster_AE": "Cluster autoencoders"}
-PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    (
-        "Agreement of clusters",
-        "adjusted Rand index",
-        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the given labels"},
+Curve = tuple[Column, Column]
+NOWHERE: Curve = ((), ())
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A kind of score.
+
+    Attributes
+    ----------
+    title, unit
+        What stands above, and beside the y axis.
+    lines
+        Column of ``metrics.csv`` to its name in the legend.
+    span
+        How much the y axis shows at least, so that noise does not look like progress; of 1 and more its marks are
+        whole numbers.
+    relative
+        Whether the span is a share of the largest score.
+    """
+
+    title: str
+    unit: str
+    lines: Mapping[str, str]
+    span: float
+    relative: bool = False
+
+
+PANELS = (
+    Panel(
+        "Agreement of clusters", "adjusted Rand index",
+        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the labels"}, 0.2,
     ),
-    (
-        "Imputation error",
-        "absolute error, ln(1 + expression)",
+    Panel(
+        "Imputation error", "error, ln(1 + expression)",
         {
             "error_median": "hidden entries, median",
             "error_mean": "hidden entries, mean",
             "validation_error": "held-out entries, mean",
         },
+        0.05, relative=True,
     ),
-    ("Clusters", "number of clusters", {"cluster_count": "clusters"}),
-)
-"""Title, y axis, and column of ``metrics.csv`` to its name in the legend."""
-
-WIDTH, HEIGHT, ASPECT = 430, 340, 1.35
-E_FOLDS = float(np.log(10))  # HoloViews measures logarithmic axes in e-folds, Matplotlib in decades
-COMPACT_LEGEND = {
-    "label_text_font_size": "8.5pt",
-    "spacing": -3,
-    "padding": 2,
-    "background_fill_alpha": 0,
-    "border_line_alpha": 0,
-}
+    Panel("Clusters", "number of clusters", {"cluster_count": "clusters"}, 2.0),
+)  # fmt: skip
 
 
 def loss_curve(losses: pd.DataFrame, stage: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -77,7 +96,7 @@ def loss_curve(losses: pd.DataFrame, stage: str) -> tuple[npt.NDArray[np.float64
     return np.concatenate(epochs), np.concatenate(values)
 
 
-def curves(losses: pd.DataFrame, metrics: pd.DataFrame) -> Any:
+def curves(losses: pd.DataFrame, metrics: pd.DataFrame) -> Figure:
     """Draw one panel for each stage's loss (logarithmic) and for each kind of score.
 
     Parameters
@@ -90,146 +109,163 @@ def curves(losses: pd.DataFrame, metrics: pd.DataFrame) -> Any:
 
     Returns
     -------
-    holoviews.Layout
+    Figure
         Up to three panels a row.
 
     Examples
     --------
     >>> empty = pd.DataFrame(columns=["stage", "iteration", "cluster", "epoch", "name", "value"])
-    >>> len(curves(empty, pd.DataFrame({"iteration": [1, 2], "cluster_count": [5, 6], "selected": [False, True]})))
-    1
+    >>> drawn = curves(empty, pd.DataFrame({"iteration": [1, 2], "cluster_count": [5, 6], "selected": [False, True]}))
+    >>> [chart.title for chart in drawn.charts]
+    ['Clusters']
     """
-    hv = holoviews()
-    panels = [
-        _loss_panel(hv, losses, stage, title)
-        for stage, title in STAGES.items()
-        if np.isfinite(loss_curve(losses, stage)[1]).any()
-    ]
-    panels += [
-        _score_panel(hv, metrics, title, unit, {name: metrics[name].to_numpy(float) for name in lines}, lines)
-        for title, unit, lines in _panels_with_numbers(metrics)
-    ]
-    return (
-        hv.Layout(panels)
-        .cols(3)
-        .opts(
-            hv.opts.Layout(backend="bokeh", shared_axes=False, merge_tools=True),
-            hv.opts.Layout(
-                backend="matplotlib", fig_inches=4.6, hspace=0.35, vspace=0.4, sublabel_format="", shared_axes=False
-            ),
-        )
-    )
+    charts = []
+    for stage, title in STAGES.items():
+        epochs, values = loss_curve(losses, stage)
+        label = "loss, mean over clusters" if stage == "cluster_AE" else "loss"
+        charts.append(loss_chart(title, {None: (epochs, values)}, label=label))
+    there = metrics["selected"].astype(bool) if "selected" in metrics else pd.Series(False, index=metrics.index)
+    returned = float(metrics.loc[there, "iteration"].iloc[0]) if there.any() else None
+    for panel in PANELS:
+        known = {name: metrics[metrics[name].notna()] for name in panel.lines if name in metrics}
+        scores = {name: (rows["iteration"].to_list(), rows[name].to_list()) for name, rows in known.items()}
+        charts.append(score_chart(panel, scores, returned=returned))
+    return Figure([chart for chart in charts if chart.marks])
 
 
-def _panels_with_numbers(metrics: pd.DataFrame) -> list[tuple[str, str, dict[str, str]]]:
-    kept = []
-    for title, unit, lines in PANELS:
-        there = {name: text for name, text in lines.items() if name in metrics and metrics[name].notna().any()}
-        if there:
-            kept.append((title, unit, there))
-    return kept
-
-
-def _loss_panel(hv: Any, losses: pd.DataFrame, stage: str, title: str) -> Any:
-    epochs, values = loss_curve(losses, stage)
-    label = "loss, mean over clusters" if stage == "cluster_AE" else "loss"
-    curve = hv.Curve((epochs, values), "epoch", "loss").opts(
-        hv.opts.Curve(backend="bokeh", color=palette(1)[0], line_width=1.5, tools=["hover"]),
-        hv.opts.Curve(backend="matplotlib", color=palette(1)[0], linewidth=1.2),
-    )
-    frame = {
-        "title": title,
-        "xlabel": "epoch, all iterations one after another",
-        "ylabel": label,
-        "logy": True,
-        "show_legend": False,
-        "ylim": (float(np.nanmin(values)) / 1.2, float(np.nanmax(values)) * 1.2),
-    }
-    return _framed(hv, [curve], frame)
-
-
-def _score_panel(
-    hv: Any,
-    metrics: pd.DataFrame,
+def loss_chart(
     title: str,
-    unit: str,
-    values: dict[str, npt.NDArray[np.float64]],
-    names: dict[str, str],
-) -> Any:
-    iterations = metrics["iteration"].to_numpy(float)
-    layers = []
-    for colour, (column, text) in zip(palette(len(names)), names.items(), strict=True):
-        there = np.isfinite(values[column])
-        points = (iterations[there], values[column][there])
-        layers += [
-            hv.Curve(points, "iteration", unit, label=text).opts(
-                hv.opts.Curve(backend="bokeh", color=colour, line_width=1.8),
-                hv.opts.Curve(backend="matplotlib", color=colour, linewidth=1.4),
-            ),
-            hv.Scatter(points, "iteration", unit, label=text).opts(
-                hv.opts.Scatter(backend="bokeh", color=colour, size=6, tools=["hover"]),
-                hv.opts.Scatter(backend="matplotlib", color=colour, s=14),
-            ),
-        ]
-    if "selected" in metrics and metrics["selected"].any():
-        layers.append(_selected(hv, float(metrics.loc[metrics["selected"].astype(bool), "iteration"].iloc[0])))
-    frame = {
-        "title": title,
-        "xlabel": "iteration (dashed: the one returned)",
-        "ylabel": unit,
-        "xlim": (float(iterations.min()) - 0.5, float(iterations.max()) + 0.5),
-        "ylim": _with_room_for_legend(values),
-        "show_legend": len(names) > 1,
-        "xticks": whole_ticks(iterations),
-    }
-    if names.keys() == {"cluster_count"}:
-        frame["yticks"] = whole_ticks(values["cluster_count"])
-    return _framed(hv, layers, frame)
+    losses: Mapping[int | None, Curve],
+    *,
+    held_out: Curve = NOWHERE,
+    other: Curve = NOWHERE,
+    label: str = "loss",
+) -> Chart:
+    """Draw the losses of a stage by epoch, on a logarithmic axis.
 
+    Parameters
+    ----------
+    title, label
+        What stands above, and at the y axis.
+    losses
+        A curve for each cluster, or one for None where the stage has one autoencoder.
+    held_out
+        The error at held-out entries: on an axis of its own, as it is thousands of times smaller than a loss.
+    other
+        The loss of another run, laid beneath.
 
-def _framed(hv: Any, layers: list[Any], frame: dict[str, Any]) -> Any:
-    return hv.Overlay(layers).opts(
-        hv.opts.Overlay(
-            backend="bokeh",
-            width=WIDTH,
-            height=HEIGHT,
-            legend_position="bottom_right",
-            legend_opts=COMPACT_LEGEND,
-            **frame,
-        ),
-        hv.opts.Overlay(
-            backend="matplotlib",
-            aspect=ASPECT / E_FOLDS if frame.get("logy") else ASPECT,
-            legend_position="bottom_right",
-            legend_opts={"frameon": False, "fontsize": 8},
-            **frame,
-        ),
-    )
-
-
-def _with_room_for_legend(values: dict[str, npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """Limits of the y axis that leave the lowest part of the panel to the legend: 10 % for every line of it."""
-    everything = np.concatenate(list(values.values()))
-    low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
-    span = (high - low) or max(abs(high), 1.0) * 0.1
-    share = 0.1 * len(values) + 0.04 if len(values) > 1 else 0.06
-    return low - span * share / (1 - share) - 0.03 * span, high + 0.06 * span
-
-
-def whole_ticks(values: npt.NDArray[np.float64], most: int = 8) -> list[int]:
-    """Whole numbers over the range of the values, evenly spaced, at most about ``most`` of them.
+    Returns
+    -------
+    Chart
+        Without marks where there is nothing to see. Clusters have the colours of the map.
 
     Examples
     --------
-    >>> whole_ticks(np.array([1.0, 31.0]))
-    [1, 5, 9, 13, 17, 21, 25, 29]
+    >>> chart = loss_chart("Graph autoencoder", {None: ([1, 2], [4.0, 2.0])})
+    >>> [mark.name for mark in chart.marks]
+    ['loss']
     """
-    low, high = int(np.nanmin(values)), int(np.nanmax(values))
-    return list(range(low, high + 1, max(1, -(-(high - low + 1) // most))))
+    marks: list[Mark] = []
+    if _finite(other[1]):
+        tips = {"loss, other run": "y", "epoch": "x"}
+        marks.append(Line(name="other", x=other[0], y=other[1], colour="muted", dash="dashed", label="other run",
+                          tips=tips))  # fmt: skip
+    for cluster, (x, y) in losses.items():
+        if _finite(y):
+            name = "loss" if cluster is None else f"cluster {cluster}"
+            colour = palette(1)[0] if cluster is None else cluster_colour(cluster)
+            marks.append(Line(name=name, x=x, y=y, colour=colour, label="" if cluster is None else str(cluster),
+                              tips={name: "y", "epoch": "x"}))  # fmt: skip
+    limits = None
+    if marks and (errors := [y for y in _finite(held_out[1]) if y > 0]):
+        limits = min(errors) / 1.05, max(errors) * 1.05
+        marks.append(Line(name="held out", x=held_out[0], y=held_out[1], dash="dotted", label="held-out error",
+                          right=True))  # fmt: skip  # ink: every other colour may be a cluster's
+    return Chart(
+        marks=marks, title=title, x_label="epoch, all iterations", y_label=label, y_log=True,
+        right_label="error, held out", right_limits=limits,
+    )  # fmt: skip
 
 
-def _selected(hv: Any, iteration: float) -> Any:
-    return hv.VLine(iteration).opts(
-        hv.opts.VLine(backend="bokeh", color=MUTED, line_dash="dashed", line_width=1),
-        hv.opts.VLine(backend="matplotlib", color=MUTED, linestyle="--", linewidth=1),
-    )
+def score_chart(
+    panel: Panel,
+    scores: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    levels: Mapping[str, tuple[str, float]] | None = None,
+    others: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    returned: float | None = None,
+) -> Chart:
+    """Draw scores by iteration.
+
+    Parameters
+    ----------
+    panel
+        Which scores.
+    scores, others
+        Name of a score to iterations and values, of the run and of another one laid beneath.
+    levels
+        What is drawn as level lines: a name in the legend to the method and its score.
+    returned
+        The iteration that was returned; it is marked.
+
+    Returns
+    -------
+    Chart
+        Without marks where there is nothing to see.
+
+    Examples
+    --------
+    >>> chart = score_chart(PANELS[2], {"cluster_count": ([1, 2], [5, 6])}, returned=2)
+    >>> [mark.name for mark in chart.marks]
+    ['room', 'cluster_count', 'cluster_count dots', 'returned']
+    """
+    scores, others, levels = dict(scores), dict(others or {}), dict(levels or {})
+    iterations = [x for xs, _ in scores.values() for x in xs]
+    heights = _finite([y for _, ys in (*scores.values(), *others.values()) for y in ys])
+    if not heights:
+        return Chart(title=panel.title, x_label="iteration", y_label=panel.unit, x_whole=True, y_whole=panel.span >= 1)
+    if not iterations:
+        levels = {}
+    colours = dict(zip([*panel.lines, *levels], palette(len(panel.lines) + len(levels)), strict=True))
+    named = sum(bool(scores.get(name, NOWHERE)[0]) for name in panel.lines) + len(levels) > 1
+    low, high = with_room([*heights, *(score for _, score in levels.values())], panel.span, relative=panel.relative)
+    first = (iterations or [x for xs, _ in others.values() for x in xs])[0]
+    marks: list[Mark] = [Points(name="room", x=[first] * 2, y=[low, high], alpha=0)]  # unseen, but the axis has room
+    for name, text in panel.lines.items():
+        x, y = others.get(name, NOWHERE)
+        if len(x):
+            marks.append(Line(name=f"other {name}", x=x, y=y, colour=colours[name], width=1.2, dash="dotted"))
+        x, y = scores.get(name, NOWHERE)
+        if len(x):
+            label = text if named else ""
+            marks.append(Line(name=name, x=x, y=y, colour=colours[name], label=label))
+            marks.append(Points(name=f"{name} dots", x=x, y=y, colour=colours[name], label=label,
+                                tips={text: "y", "iteration": "x"}))  # fmt: skip
+    for name, (method, score) in levels.items():
+        ends = [min(iterations), max(max(iterations), min(iterations) + 1)]
+        marks.append(Line(name=name, x=ends, y=[score, score], colour=colours[name], dash="dashed", label=name,
+                          tips={"method": [method, method], name: "y"}))  # fmt: skip
+    if returned is not None:
+        marks.append(Rule(name="returned", x=returned))
+    return Chart(
+        marks=marks, title=panel.title, y_label=panel.unit, x_whole=True, y_whole=panel.span >= 1,
+        x_label="iteration" + (" (dashed: the one returned)" if returned is not None else ""),
+    )  # fmt: skip
+
+
+def with_room(heights: Sequence[float], span: float, *, relative: bool = False) -> tuple[float, float]:
+    """Lowest and highest of some numbers, moved apart evenly until they span so much, or such a share of the largest.
+
+    Examples
+    --------
+    >>> with_room([0.5, 0.75], 0.25), with_room([3.0, 3.0], 2.0), with_room([10.0], 0.5, relative=True)
+    ((0.5, 0.75), (2.0, 4.0), (7.5, 12.5))
+    """
+    low, high = min(heights), max(heights)
+    least = span * max(abs(low), abs(high)) if relative else span
+    more = max(0.0, least - (high - low)) / 2
+    return low - more, high + more
+
+
+def _finite(values: Column) -> list[float]:
+    return [value for value in values if math.isfinite(value)]

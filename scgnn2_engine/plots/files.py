@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,34 +16,24 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.storage.storing import reason_of
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.plots.cell_graph import cell_graph
+from scgnn2_engine.plots.chart import Chart, Figure
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
 from scgnn2_engine.plots.heatmap import error_heatmap
 from scgnn2_engine.plots.layout import umap_positions
 from scgnn2_engine.plots.sankey import sankey
-from scgnn2_engine.plots.style import holoviews
+from scgnn2_engine.plots.style import check_packages
 
 DOTS_PER_INCH = 150
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-{library}
-</head>
-<body style="margin: 1em; background: white">
-{place}
-{script}
-</body>
-</html>
-"""
 
 
-def save_figure(element: Any, path: str | Path) -> Path:
+def save_figure(figure: Chart | Figure, path: str | Path) -> Path:
     """Write a figure as ``.html`` (Bokeh, interactive, self-contained), ``.png`` or ``.svg`` (Matplotlib).
 
     Parameters
     ----------
-    element
-        Any HoloViews element, overlay or layout.
+    figure
+        Of this package.
     path
         File to write; its suffix chooses the form. It is written whole or not at all.
 
@@ -65,6 +55,7 @@ def save_figure(element: Any, path: str | Path) -> Path:
     'flow.png'
     """
     path = Path(path)
+    check_packages()
     if path.suffix not in {".html", ".png", ".svg"}:
         raise OutputError(
             f"A figure cannot be written as {path.name}.",
@@ -73,15 +64,17 @@ def save_figure(element: Any, path: str | Path) -> Path:
         )
     with whole_file(path) as temporary:
         if path.suffix == ".html":
-            temporary.write_text(_html(element, path.stem), encoding="utf-8")
+            from scgnn2_engine.plots.on_bokeh import html_of
+
+            temporary.write_text(html_of(figure, path.stem), encoding="utf-8")
         else:
-            _write_picture(element, temporary, path.suffix[1:])
+            temporary.write_bytes(picture(figure, "svg" if path.suffix == ".svg" else "png"))
     return path
 
 
-def save_both(element: Any, stem: str | Path) -> list[Path]:
+def save_both(figure: Chart | Figure, stem: str | Path) -> list[Path]:
     """Write ``<stem>.html`` and ``<stem>.png``."""
-    return [save_figure(element, Path(f"{stem}{suffix}")) for suffix in (".html", ".png")]
+    return [save_figure(figure, Path(f"{stem}{suffix}")) for suffix in (".html", ".png")]
 
 
 def draw_figures(result: Result, directory: str | Path, *, seed: int = 1, stop: Stop = never) -> list[Path]:
@@ -108,11 +101,11 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1, stop: 
     Raises
     ------
     MissingPackageError
-        HoloViews is not installed.
+        Bokeh, colorcet or Matplotlib is not installed.
     PartialOutputError
         Some figures could not be drawn; the others are there.
     """
-    holoviews()
+    check_packages()
     folder = Path(directory) / "figures"
     written: list[Path] = []
     failed: dict[str, str] = {}
@@ -128,9 +121,9 @@ def draw_figures(result: Result, directory: str | Path, *, seed: int = 1, stop: 
     return written
 
 
-def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Any]]:
+def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Chart | Figure]]:
     prepared = result.prepared
-    figures: dict[str, Callable[[], Any]] = {
+    figures: dict[str, Callable[[], Chart | Figure]] = {
         "graph": lambda: _graph_of(result, seed),
         "heatmap": lambda: error_heatmap(
             result.imputed,
@@ -150,7 +143,7 @@ def _standard_figures(result: Result, seed: int) -> dict[str, Callable[[], Any]]
     return figures
 
 
-def _graph_of(result: Result, seed: int) -> Any:
+def _graph_of(result: Result, seed: int) -> Chart:
     positions = result.umap if result.umap is not None else umap_positions(result.graph_embedding, seed)
     upper = sp.triu(result.graph.adjacency(weighted=True), k=1).tocoo()
     return cell_graph(
@@ -172,28 +165,14 @@ def sets_of_iterations(history: Any, selected: int) -> dict[str, Any]:
     }
 
 
-def _html(element: Any, title: str) -> str:
-    """A page with Bokeh's own script inside.
+def picture(figure: Chart | Figure, form: Literal["png", "svg"]) -> bytes:
+    """Charts as PNG or SVG, the same bytes each time."""
+    import matplotlib
 
-    :func:`bokeh.embed.file_html` would add a script tag for every imported extension, used or not: with panel loaded
-    the page would ask for a file that is not there.
-    """
-    hv = holoviews()
-    from bokeh.embed import components
-    from bokeh.resources import Resources
+    from scgnn2_engine.plots.on_matplotlib import to_matplotlib
 
-    script, place = components(hv.renderer("bokeh").get_plot(element).state)
-    library = "\n".join(f"<script>{code}</script>" for code in Resources(mode="inline", components=["bokeh"]).js_raw)
-    return PAGE.format(title=escape(f"scgnn2: {title}"), library=library, script=script, place=place)
-
-
-def _write_picture(element: Any, path: Path, form: str) -> None:
-    hv = holoviews()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = hv.renderer("matplotlib").get_plot(element).state
-    FigureCanvasAgg(figure)
-    figure.savefig(path, format=form, dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
+    file = io.BytesIO()
+    metadata = {"Date": None} if form == "svg" else None
+    with matplotlib.rc_context({"svg.hashsalt": "scgnn2"}):
+        to_matplotlib(figure).savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
+    return file.getvalue()

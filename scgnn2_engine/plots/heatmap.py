@@ -1,4 +1,4 @@
-"""The imputation error as a picture: cells by genes, darker where the difference is larger."""
+"""Tables of cells by genes as pictures: means over blocks, darker where they are larger."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.data.dataset import Floats, Matrix, Scale
-from scgnn2_engine.plots.style import SEQUENTIAL, holoviews, natural_order
+from scgnn2_engine.data.dataset import Floats, Matrix
+from scgnn2_engine.data.dataset import Scale as ExpressionScale
+from scgnn2_engine.plots.blocks import Blocks, block_means, blocks
+from scgnn2_engine.plots.chart import Chart, Image, Scale, Segments
+from scgnn2_engine.plots.style import ramp
+
+NEAREST_NAMES = 0.04  # of the height: names of clusters nearer than this are left out
 
 
 def block_differences(
@@ -16,10 +21,10 @@ def block_differences(
     reference: Matrix,
     labels: npt.NDArray[Any],
     *,
-    scale: Scale = "logged",
+    scale: ExpressionScale = "logged",
     max_rows: int = 700,
     max_columns: int = 1000,
-) -> tuple[Floats, npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+) -> tuple[Floats, Blocks, npt.NDArray[np.int64]]:
     """Mean |imputed − reference| over blocks of cells of one cluster and neighbouring genes.
 
     Parameters
@@ -37,36 +42,23 @@ def block_differences(
 
     Returns
     -------
-    differences, row_labels, genes
-        (n_rows, n_columns) block means; (n_rows,) cluster of each row; (n_vars,) the order of the genes, largest
-        mean difference first.
+    differences, where, genes
+        (n_rows, n_columns) block means; what makes which block; (n_vars,) the order of the genes, largest mean
+        difference first.
 
     Examples
     --------
-    >>> values, rows, genes = block_differences(np.array([[0.0, 3.0], [1.0, 1.0]]), np.zeros((2, 2)), np.array([1, 0]))
-    >>> values.tolist(), rows.tolist(), genes.tolist()
+    >>> values, where, genes = block_differences(np.array([[0.0, 3.0], [1.0, 1.0]]), np.zeros((2, 2)), np.array([1, 0]))
+    >>> values.tolist(), where.row_labels.tolist(), genes.tolist()
     ([[1.0, 1.0], [3.0, 0.0]], ['0', '1'], [1, 0])
     """
-    names = np.asarray(labels).astype(str)
-    clusters = natural_order(names)
-    cells_per_row = -(-len(names) // max(1, max_rows - len(clusters)))
-    rows, row_labels, sizes = [], [], []
-    for cluster in clusters:
-        cells = np.flatnonzero(names == cluster)
-        for first in range(0, len(cells), cells_per_row):
-            block = cells[first : first + cells_per_row]
-            chosen = reference[block]
-            values = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
-            values = values if scale == "logged" else np.log1p(values)
-            rows.append(np.abs(imputed[block] - values).mean(axis=0))
-            row_labels.append(cluster)
-            sizes.append(len(block))
-    differences = np.stack(rows)
-    genes = np.argsort(-np.average(differences, axis=0, weights=sizes), kind="stable")
-    genes_per_column = -(-differences.shape[1] // max_columns)
-    starts = np.arange(0, differences.shape[1], genes_per_column)
-    sums = np.add.reduceat(differences[:, genes], starts, axis=1)
-    return sums / np.diff(np.append(starts, differences.shape[1])), np.array(row_labels), genes
+
+    def difference(cells: npt.NDArray[np.int64]) -> Floats:
+        return np.abs(imputed[cells] - logged(reference, cells, scale))
+
+    genes = by_mean(difference, *imputed.shape)
+    where = blocks(labels, genes, max_rows=max_rows, max_columns=max_columns)
+    return block_means(difference, where), where, genes
 
 
 def error_heatmap(
@@ -74,11 +66,11 @@ def error_heatmap(
     reference: Matrix,
     labels: npt.NDArray[Any],
     *,
-    scale: Scale = "logged",
+    scale: ExpressionScale = "logged",
     reference_is_truth: bool = False,
     max_rows: int = 700,
     max_columns: int = 1000,
-) -> Any:
+) -> Chart:
     """Draw |imputed − reference|, cells grouped by predicted cluster, darker where it is larger.
 
     Parameters
@@ -91,119 +83,96 @@ def error_heatmap(
 
     Returns
     -------
-    holoviews.Overlay
-        The image and the lines between clusters. Colours end at the 99th percentile, so that single outliers do
-        not bleach the rest.
+    Chart
+        As of :func:`block_heatmap`.
 
     Examples
     --------
-    >>> picture = error_heatmap(np.ones((4, 3)), np.zeros((4, 3)), np.array([0, 0, 1, 1]))
-    >>> type(picture).__name__
-    'Overlay'
+    >>> error_heatmap(np.ones((4, 3)), np.zeros((4, 3)), np.array([0, 0, 1, 1])).title
+    'Change by imputation (imputed minus observed): 4 cells × 3 genes'
     """
-    differences, row_labels, genes = block_differences(
+    differences, where, _ = block_differences(
         imputed, reference, labels, scale=scale, max_rows=max_rows, max_columns=max_columns
     )
-    limit = float(np.quantile(differences, 0.99)) or float(differences.max()) or 1.0
     other = "true" if reference_is_truth else "observed"
     heading = "Imputation error" if reference_is_truth else "Change by imputation (imputed minus observed)"
     title = f"{heading}: {imputed.shape[0]:,} cells × {imputed.shape[1]:,} genes"
     meaning = f"|imputed − {other}|, ln(1 + expression)"
-    return block_heatmap(differences, row_labels, len(genes), title=title, meaning=meaning, limit=limit)
+    return block_heatmap(differences, where, title=title, meaning=meaning, limit=darkest(differences))
 
 
-def block_heatmap(
-    values: Floats, row_labels: npt.NDArray[np.str_], n_genes: int, *, title: str, meaning: str, limit: float
-) -> Any:
+def block_heatmap(values: Floats, where: Blocks, *, title: str, meaning: str, limit: float) -> Chart:
     """Draw block means of cells by genes, darker where they are larger.
 
     Parameters
     ----------
     values
-        (n_rows, n_columns), the first row on top; NaN leaves a block empty.
-    row_labels
-        (n_rows,) cluster of each row; a line stands between two.
-    n_genes
-        How many genes the columns hold together.
+        (n_rows, n_columns), the first row on top; NaN, grey, is a block without a value.
+    where
+        What makes which block; a line stands between two clusters.
     title, meaning
         What stands above and beside the colours.
     limit
         Value of the darkest colour.
 
-    Returns
-    -------
-    holoviews.Overlay
+    Examples
+    --------
+    >>> drawn = block_heatmap(np.eye(2), blocks(np.array([0, 1]), np.arange(2)), title="Error", meaning="e", limit=1.0)
+    >>> drawn.y_ticks, drawn.mark("borders").y0
+    ({1.5: '0', 0.5: '1'}, [1.0])
+    """
+    n_genes, n_rows = len(where.column_of), where.n_rows
+    ticks, borders = row_ticks(where.row_labels)
+    rows = where.row_labels.tolist()
+    return Chart(
+        marks=[
+            Image(name="blocks", values=values, extent=(n_genes, n_rows), rows=rows, nothing="nothing hidden"),
+            Segments(
+                name="borders", x0=[0.0] * len(borders), x1=[float(n_genes)] * len(borders), y0=borders, y1=borders,
+                colour="#ffffff", width=2.0,
+            ),
+        ],
+        title=title, x_label="genes, largest mean difference first", y_label="cells, by predicted cluster",
+        x_limits=(0.0, float(n_genes)), y_limits=(0.0, float(n_rows)), y_ticks=ticks, size=(1000, 700),
+        scale=Scale(0.0, limit, ramp("magma"), meaning),
+    )  # fmt: skip
+
+
+def logged(expression: Matrix, cells: npt.NDArray[np.int64], scale: ExpressionScale) -> Floats:
+    """(n, n_vars) ln(1 + expression) of some cells, dense."""
+    chosen = expression[cells]
+    values: Floats = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
+    return values if scale == "logged" else np.log1p(values)
+
+
+def by_mean(rows_of: Any, n_obs: int, n_vars: int, *, at_once: int = 500) -> npt.NDArray[np.int64]:
+    """(n_vars,) the genes, largest mean of a table first; ``rows_of`` is as for :func:`block_means`."""
+    sums = np.zeros(n_vars)
+    for first in range(0, n_obs, at_once):
+        sums += rows_of(np.arange(first, min(first + at_once, n_obs))).sum(axis=0)
+    return np.argsort(-sums, kind="stable")
+
+
+def darkest(values: Floats) -> float:
+    """Value of the darkest colour: the 99th percentile, so that single outliers do not bleach the rest."""
+    finite = values[np.isfinite(values)]
+    return float(np.quantile(finite, 0.99)) or float(finite.max()) or 1.0 if len(finite) else 1.0
+
+
+def row_ticks(row_labels: npt.NDArray[np.str_]) -> tuple[dict[float, str], list[float]]:
+    """Heights of the names of the clusters, of the largest where they would overlap, and of the lines between them.
 
     Examples
     --------
-    >>> labels = np.array(["0", "1"])
-    >>> type(block_heatmap(np.eye(2), labels, 2, title="Error", meaning="error", limit=1.0)).__name__
-    'Overlay'
+    >>> row_ticks(np.array(["0", "0", "1"]))
+    ({2.0: '0', 0.5: '1'}, [1.0])
     """
-    hv = holoviews()
-    n_rows = len(values)
-    value = hv.Dimension("difference", label=meaning, range=(0.0, limit))
-    image = hv.Image(values[::-1], bounds=(0, 0, n_genes, n_rows), kdims=["gene", "cell"], vdims=[value])
-    ticks, borders = _cluster_rows(row_labels)
-    gene_axis = "genes, largest mean difference first"
-    shared = {
-        "cmap": SEQUENTIAL,
-        "clim": (0.0, limit),
-        "colorbar": True,
-        "yticks": ticks,
-        "invert_yaxis": True,
-        "xlabel": gene_axis,
-        "ylabel": "cells, by predicted cluster",
-    }
-    image = image.opts(
-        hv.opts.Image(
-            backend="bokeh",
-            tools=["hover"],
-            width=1000,
-            height=700,
-            title=title,
-            colorbar_opts={"title": value.label, "padding": 22},
-            **shared,
-        ),
-        hv.opts.Image(
-            backend="matplotlib",
-            fig_inches=9,
-            aspect=1.45,
-            title=title,
-            clabel=value.label,
-            interpolation="nearest",
-            cbar_width=0.025,
-            **shared,
-        ),
-    )
-    lines = [
-        hv.HLine(border).opts(
-            hv.opts.HLine(backend="bokeh", color="white", line_width=2),
-            hv.opts.HLine(backend="matplotlib", color="white", linewidth=1.5),
-        )
-        for border in borders
-    ]
-    return hv.Overlay([image, *lines]).opts(
-        hv.opts.Overlay(backend="bokeh", width=1000, height=700, title=title, toolbar="above"),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=9, aspect=1.45, title=title),
-    )
-
-
-def _cluster_rows(row_labels: npt.NDArray[np.str_]) -> tuple[list[tuple[float, str]], list[float]]:
-    """Where to write the name of each cluster, and the borders between clusters, in rows from the top.
-
-    Names that would overlap (clusters under 2 % of the rows) are left out, the largest kept first.
-    """
-    starts = np.flatnonzero(np.append(True, row_labels[1:] != row_labels[:-1]))
-    ends = np.append(starts[1:], len(row_labels))
-    centres = (starts + ends) / 2
-    taken: list[int] = []
-    for index in np.argsort(starts - ends, kind="stable"):
-        if all(abs(centres[index] - centres[other]) >= 0.02 * len(row_labels) for other in taken):
-            taken.append(int(index))
-    ticks = [(float(centres[index]), _cluster_name(row_labels[starts[index]])) for index in sorted(taken)]
-    return ticks, [float(start) for start in starts[1:]]
-
-
-def _cluster_name(label: str) -> str:
-    return f"cluster {label}" if label.isdigit() else str(label)
+    n_rows = len(row_labels)
+    starts = np.flatnonzero(np.append(True, row_labels[1:] != row_labels[:-1])) if n_rows else np.empty(0, dtype=int)
+    ends = np.append(starts[1:], n_rows)
+    ticks: dict[float, str] = {}
+    for place in np.argsort(starts - ends, kind="stable"):
+        height = float(n_rows - (starts[place] + ends[place]) / 2)
+        if all(abs(height - other) >= NEAREST_NAMES * n_rows for other in ticks):
+            ticks[height] = str(row_labels[starts[place]])
+    return ticks, [float(n_rows - start) for start in starts[1:]]

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.data.dataset import Floats, Ints
-from scgnn2_engine.plots.cell_graph import edge_layers, thin_edges
-from scgnn2_engine.plots.style import INK, cluster_colours, holoviews, natural_order, palette
+from scgnn2_engine.plots.cell_graph import ON_THE_MAP, edge_marks
+from scgnn2_engine.plots.chart import Chart, Line, Points, Scale, Segments, Shapes
+from scgnn2_engine.plots.style import COLOUR_BLIND_SAFE, cluster_colours, natural_order, ramp
 
-VALUES = "bmy_r"  # yellow to blue: darker is larger
+UNIT = "ln(1 + expression)"
 POINTS = 64
+MOST_GROUPS = 40
+"""Violins that are drawn; of more groups the largest."""
 
 
 def value_map(
@@ -20,14 +23,14 @@ def value_map(
     values: Floats,
     *,
     title: str,
-    unit: str = "ln(1 + expression)",
+    unit: str = UNIT,
     limits: tuple[float, float] | None = None,
     edges: Ints | None = None,
     weights: Floats | None = None,
     edgescale: float = 0.03,
     node_size: float = 4.0,
     max_edges: int = 20_000,
-) -> Any:
+) -> Chart:
     """Draw cells on a map, coloured by a number; the largest lie on top.
 
     Parameters
@@ -39,48 +42,55 @@ def value_map(
     title, unit
         What stands above, and beside the colours.
     limits
-        Ends of the colours; by default the 1st and 99th percentile.
+        Ends of the colours; by default those of :func:`colour_limits`.
     edges, weights
         Of the cell graph, as for :func:`~scgnn2_engine.plots.cell_graph`; by default none are drawn.
     edgescale, node_size, max_edges
         As for :func:`~scgnn2_engine.plots.cell_graph`.
 
-    Returns
-    -------
-    holoviews.Overlay
+    Examples
+    --------
+    >>> value_map(np.eye(2), np.array([0.0, 1.0]), title="CD3D").mark("cells").values.tolist()
+    [0.0, 1.0]
+    """
+    values = np.asarray(values, dtype=np.float64)
+    low, high = limits if limits is not None else colour_limits(values)
+    order = np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")
+    behind: list[Segments] = []
+    if edges is not None and weights is not None:
+        behind, _, _ = edge_marks(positions, edges, weights, edgescale, max_edges)
+    cells = Points(
+        name="cells", x=positions[order, 0], y=positions[order, 1], values=values[order], size=node_size,
+        tips={"value": "values"},
+    )  # fmt: skip
+    scale = Scale(low, high, ramp("bmy"), unit)
+    return Chart(marks=[*behind, cells], title=title, scale=scale, size=(560, 460), **ON_THE_MAP)
+
+
+def colour_limits(values: Floats) -> tuple[float, float]:
+    """Ends of the colours of some numbers: their 1st and 99th percentile, lest outliers bleach the rest.
 
     Examples
     --------
-    >>> type(value_map(np.eye(2), np.array([0.0, 1.0]), title="CD3D")).__name__
-    'Overlay'
+    >>> colour_limits(np.array([0.0, 2.0, np.nan])), colour_limits(np.array([5.0]))
+    ((0.02, 1.98), (5.0, 5.0))
     """
-    hv = holoviews()
-    values = np.asarray(values, dtype=np.float64)
-    low, high = limits if limits is not None else _limits(values)
-    order = np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")
-    layers: list[Any] = []
-    if edges is not None and weights is not None:
-        drawable = np.flatnonzero(weights > 0)
-        kept = drawable[thin_edges(edges[:, drawable], weights[drawable], len(positions), max_edges)]
-        layers += edge_layers(hv, positions, edges[:, kept], weights[kept], edgescale)
-    points = hv.Points(
-        (positions[order, 0], positions[order, 1], values[order]), kdims=["UMAP 1", "UMAP 2"], vdims=["value"]
-    )
-    shared: dict[str, Any] = {"color": "value", "cmap": VALUES, "clim": (low, high), "colorbar": True}
-    layers.append(
-        points.opts(
-            hv.opts.Points(backend="bokeh", size=node_size, line_color=None, tools=["hover"], clabel=unit, **shared),
-            hv.opts.Points(backend="matplotlib", s=node_size**2, linewidth=0, clabel=unit, **shared),
-        )
-    )
-    frame: dict[str, Any] = {"title": title, "xticks": 0, "yticks": 0, "show_legend": False}
-    return hv.Overlay(layers).opts(
-        hv.opts.Overlay(backend="bokeh", width=560, height=460, toolbar="above", **frame),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=6, aspect=1.15, show_frame=False, **frame),
-    )
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.quantile(finite, [0.01, 0.99]).tolist()
+    return (low, high) if high > low else (float(finite.min()), float(finite.max()))
 
 
-def truth_scatter(true: Floats, imputed: Floats, *, title: str, unit: str = "ln(1 + expression)") -> Any:
+def truth_scatter(
+    true: Floats,
+    imputed: Floats,
+    *,
+    title: str,
+    unit: str = UNIT,
+    colour: str | list[str] = COLOUR_BLIND_SAFE[0],
+    cells: list[str] | None = None,
+) -> Chart:
     """Draw imputed against true values of entries that were hidden, with the line of no error.
 
     Parameters
@@ -89,31 +99,24 @@ def truth_scatter(true: Floats, imputed: Floats, *, title: str, unit: str = "ln(
         (n,) values.
     title, unit
         What stands above, and the unit of both axes.
-
-    Returns
-    -------
-    holoviews.Overlay
+    colour, cells
+        (n,) colours of the entries, or one for all, and names of their cells.
 
     Examples
     --------
-    >>> type(truth_scatter(np.array([1.0]), np.array([0.5]), title="CD3D")).__name__
-    'Overlay'
+    >>> truth_scatter(np.array([1.0]), np.array([0.5]), title="CD3D").x_limits
+    (0.0, 1.05)
     """
-    hv = holoviews()
-    high = float(max(np.max(true, initial=0.0), np.max(imputed, initial=0.0))) or 1.0
-    line = hv.Curve([(0.0, 0.0), (high, high)]).opts(
-        hv.opts.Curve(backend="bokeh", color=INK, line_width=1, line_dash="dashed"),
-        hv.opts.Curve(backend="matplotlib", color=INK, linewidth=1, linestyle="--"),
+    end = 1.05 * float(max(np.max(true, initial=0.0), np.max(imputed, initial=0.0))) or 1.0
+    tips: dict[str, Any] = {"cell": cells} if cells is not None else {}
+    entries = Points(
+        name="entries", x=true, y=imputed, colour=colour, size=5, alpha=0.6, tips=tips | {"true": "x", "imputed": "y"}
     )
-    points = hv.Scatter((true, imputed), "true", "imputed").opts(
-        hv.opts.Scatter(backend="bokeh", color=palette(1)[0], size=4, alpha=0.5, tools=["hover"]),
-        hv.opts.Scatter(backend="matplotlib", color=palette(1)[0], s=14, alpha=0.5),
-    )
-    frame: dict[str, Any] = {"title": title, "xlabel": f"true, {unit}", "ylabel": f"imputed, {unit}"}
-    return (points * line).opts(
-        hv.opts.Overlay(backend="bokeh", width=430, height=400, toolbar="above", **frame),
-        hv.opts.Overlay(backend="matplotlib", fig_inches=5, **frame),
-    )
+    return Chart(
+        marks=[Line(name="no error", x=[0.0, end], y=[0.0, end], colour="muted", width=1, dash="dashed"), entries],
+        title=title, x_label=f"true, {unit}", y_label=f"imputed, {unit}", x_limits=(0.0, end), y_limits=(0.0, end),
+        size=(430, 400),
+    )  # fmt: skip
 
 
 def density(values: Floats, low: float, high: float, n_points: int = POINTS) -> tuple[Floats, Floats]:
@@ -154,7 +157,9 @@ def density(values: Floats, low: float, high: float, n_points: int = POINTS) -> 
     return grid, smooth / smooth.sum()
 
 
-def violins(sets: dict[str, Floats], groups: npt.NDArray[Any], *, title: str, unit: str = "ln(1 + expression)") -> Any:
+def violins(
+    sets: dict[str, Floats], groups: npt.NDArray[Any], *, title: str, unit: str = UNIT, grouping: str = "group"
+) -> Chart:
     """Draw how a number is spread within each group, one or two sets of values side by side.
 
     Parameters
@@ -162,105 +167,62 @@ def violins(sets: dict[str, Floats], groups: npt.NDArray[Any], *, title: str, un
     sets
         Name to (n_obs,) values: of two, the first is the left half of each violin and the second the right one.
     groups
-        (n_obs,) group of every cell.
-    title, unit
-        What stands above and beside the y axis.
+        (n_obs,) group of every cell; of more than 40 the largest are drawn, and the title says so.
+    title, unit, grouping
+        What stands above, and at the axes.
 
     Returns
     -------
-    holoviews.Overlay
-        Filled outlines; a line marks the median of each half.
+    Chart
+        Filled outlines of one width, group i at x = i, and the line of the median of each half. Groups without values
+        have none.
 
     Examples
     --------
-    >>> type(violins({"observed": np.arange(4.0)}, np.array([0, 0, 1, 1]), title="CD3D")).__name__
-    'Overlay'
-    """
-    hv = holoviews()
-    shapes, medians, names = violin_shapes(sets, groups)
-    colours = cluster_colours(names)
-    tones = dict(zip(sets, (0.35, 0.9), strict=False))
-    polygons = [
-        hv.Polygons([{"x": x, "y": y, "group": group, "set": name}], kdims=["x", "y"], vdims=["group", "set"]).opts(
-            hv.opts.Polygons(
-                backend="bokeh", fill_color=colours[group], fill_alpha=tones[name], line_color=INK, line_width=0.5,
-                tools=["hover"],
-            ),
-            hv.opts.Polygons(
-                backend="matplotlib", facecolor=colours[group], alpha=tones[name], edgecolor=INK, linewidth=0.5
-            ),
-        )
-        for group, name, x, y in shapes
-    ]  # fmt: skip
-    lines = hv.Segments([(left, value, right, value) for left, right, value in medians]).opts(
-        hv.opts.Segments(backend="bokeh", color=INK, line_width=2),
-        hv.opts.Segments(backend="matplotlib", color=INK, linewidth=1.5),
-    )
-    halves = " | ".join(sets) if len(sets) > 1 else next(iter(sets), "")
-    frame: dict[str, Any] = {
-        "title": f"{title} ({halves})",
-        "xticks": list(enumerate(names)),
-        "xlabel": "group",
-        "ylabel": unit,
-        "show_legend": False,
-    }
-    return hv.Overlay([*polygons, lines]).opts(
-        hv.opts.Overlay(backend="bokeh", width=max(420, 120 + 70 * len(names)), height=360, toolbar="above", **frame),
-        hv.opts.Overlay(
-            backend="matplotlib", fig_inches=max(6.0, 0.8 * len(names)), aspect=max(1.3, 0.2 * len(names)), **frame
-        ),
-    )
-
-
-Shape = tuple[str, str, Floats, Floats]
-
-
-def violin_shapes(
-    sets: dict[str, Floats], groups: npt.NDArray[Any]
-) -> tuple[list[Shape], list[tuple[float, float, float]], list[str]]:
-    """The outlines of :func:`violins`, for screens that draw them themselves.
-
-    Returns
-    -------
-    shapes, medians, names
-        Group, set and outline (x, y) of every half; ends and height of every median's line; the groups in order, of
-        which number i stands at x = i. All violins are of one width; groups without values have none.
-
-    Examples
-    --------
-    >>> shapes, medians, names = violin_shapes({"a": np.array([1.0, 2.0, 3.0])}, np.array(["T", "T", "T"]))
-    >>> names, medians
-    (['T'], [(-0.4, 0.4, 2.0)])
+    >>> drawn = violins({"a": np.array([1.0, 2.0, 3.0])}, np.array(["T", "T", "T"]), title="CD3D")
+    >>> medians = drawn.mark("medians")
+    >>> drawn.x_ticks, medians.x0, medians.x1, medians.y0
+    ({0: 'T'}, [-0.4], [0.4], [2.0])
     """
     labels = np.asarray(groups).astype(str)
-    names = natural_order(labels.tolist())
-    finite = [values[np.isfinite(values)] for values in sets.values()]
+    every, sizes = np.unique(labels, return_counts=True)
+    names = natural_order(every[np.argsort(-sizes, kind="stable")[:MOST_GROUPS]].tolist())
+    finite = [values[np.isfinite(values) & np.isin(labels, names)] for values in sets.values()]
     low = min((float(values.min()) for values in finite if len(values)), default=0.0)
     high = max((float(values.max()) for values in finite if len(values)), default=1.0)
-    shapes: list[Shape] = []
-    medians = []
+    colours = cluster_colours(names)
+    parts: dict[str, list[Any]] = {name: [] for name in ("x", "y", "colour", "alpha", "group", "set", "n", "median")}
+    ends: list[tuple[float, float]] = []
     for place, group in enumerate(names):
         inside = labels == group
-        for number, (name, values) in enumerate(sets.items()):
-            mine = values[inside]
-            mine = mine[np.isfinite(mine)]
+        for (name, values), alpha in zip(sets.items(), (0.35, 0.9), strict=False):
+            mine = values[inside][np.isfinite(values[inside])]
             if not len(mine):
                 continue
             grid, heights = density(mine, low, high if high > low else low + 1.0)
-            half = 0.4 * heights / heights.max()
-            sides = (-half, half) if len(sets) == 1 else ((-half, 0 * half) if number == 0 else (0 * half, half))
-            x = place + np.concatenate([sides[0], sides[1][::-1]])
-            shapes.append((group, name, x, np.concatenate([grid, grid[::-1]])))
-            left, right = (-0.4, 0.4) if len(sets) == 1 else ((-0.4, 0.0) if number == 0 else (0.0, 0.4))
-            medians.append((place + left, place + right, float(np.median(mine))))
-    return shapes, medians, names
-
-
-def _limits(values: Floats) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return 0.0, 1.0
-    low, high = np.quantile(finite, [0.01, 0.99]).tolist()
-    if high <= low:
-        low, high = float(finite.min()), float(finite.max())
-    return (low, high) if high > low else (low, low + 1.0)
+            left, right = (-0.4, 0.4) if len(sets) == 1 else (-0.4, 0.0) if alpha < 0.5 else (0.0, 0.4)
+            shape = heights / heights.max()
+            x = place + np.concatenate([left * shape, right * shape[::-1]])
+            row = (x, np.r_[grid, grid[::-1]], colours[group], alpha, group, name, len(mine), float(np.median(mine)))
+            for column, part in zip(parts.values(), row, strict=True):
+                column.append(part)
+            ends.append((place + left, place + right))
+    halves = "left, pale: {}; right: {}".format(*sets) if len(sets) == 2 else "".join(sets)
+    cut = f"; the {MOST_GROUPS} largest of {len(every)} groups" if len(every) > MOST_GROUPS else ""
+    room = 0.05 * ((high - low) or 1.0)
+    return Chart(
+        marks=[
+            Shapes(
+                name="violins", x=parts["x"], y=parts["y"], colour=parts["colour"], alpha=parts["alpha"],
+                outline="muted",
+                tips={"group": parts["group"], "values": parts["set"], "cells": parts["n"], "median": parts["median"]},
+            ),
+            Segments(
+                name="medians", x0=[left for left, _ in ends], x1=[right for _, right in ends], y0=parts["median"],
+                y1=parts["median"], width=2.0,
+            ),
+        ],
+        title=f"{title} ({halves}{cut})",
+        x_label=grouping, y_label=unit, x_ticks=dict(enumerate(names)), x_limits=(-0.6, len(names) - 0.4),
+        y_limits=(low - room, (high if high > low else low + 1.0) + room), size=(max(420, 120 + 70 * len(names)), 360),
+    )  # fmt: skip

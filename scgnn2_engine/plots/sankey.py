@@ -10,11 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.plots.style import EDGE, INK, cluster_colours, holoviews, natural_order
+from scgnn2_engine.plots.chart import Chart, Shapes, Texts
+from scgnn2_engine.plots.style import EDGE, cluster_colours, natural_order
 
 BAR = 0.05
 GAP = 0.25  # share of the height that stands empty between bars
 CURVE_POINTS = 30
+NARROW, LETTER = 880, 7.0  # pixels: the narrowest page, and a letter of a name
+MOST_BARS = 30
+"""Bars of a column whose names are all written; of more the small ones' names are left to the tip."""
+
 UNLABELLED = ("", "(no label)")
 """Names of the cells without a label: no group, so grey and not counted among the colours."""
 
@@ -63,21 +68,19 @@ def sankey_layout(label_sets: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Bar]
     _check(label_sets, columns)
     bars: list[Bar] = []
     ribbons: list[Ribbon] = []
-    before: dict[str, Bar] = {}
+    before: list[Bar] = []
     for number, labels in enumerate(columns):
         order = natural_order(labels.tolist())
+        sizes = [int(np.count_nonzero(labels == name)) for name in order]
         if number:
-            height = {
-                name: np.mean(
-                    [(before[source].low + before[source].high) / 2 for source in columns[number - 1][labels == name]]
-                )
-                for name in order
-            }
-            order.sort(key=lambda name: -height[name])
-        here = _stack(number, labels, order)
+            shared = _shared(columns[number - 1], [bar.name for bar in before], labels, order)
+            height = np.array([(bar.low + bar.high) / 2 for bar in before]) @ shared / sizes
+            places = np.argsort(-height.round(9), kind="stable")
+            order, sizes, shared = [order[at] for at in places], [sizes[at] for at in places], shared[:, places]
+        here = _stack(number, order, sizes)
         if number:
-            ribbons += _ribbons(number - 1, columns[number - 1], labels, before, here)
-        bars += here.values()
+            ribbons += _ribbons(before, here, shared)
+        bars += here
         before = here
     return bars, ribbons
 
@@ -85,9 +88,9 @@ def sankey_layout(label_sets: Mapping[str, npt.NDArray[Any]]) -> tuple[list[Bar]
 def sankey(
     label_sets: Mapping[str, npt.NDArray[Any]],
     *,
-    title: str = "Flow of cells between groups",
+    title: str = "",
     groups: Mapping[str, Iterable[Any]] | None = None,
-) -> Any:
+) -> Chart:
     """Draw the flow of cells between the groups of two or more label sets.
 
     Parameters
@@ -102,10 +105,11 @@ def sankey(
 
     Returns
     -------
-    holoviews.Overlay
-        Ribbons in the colour of the group they come from, bars, their names and numbers of cells. Every group has the
-        colour it has on a map of its label set (:func:`~scgnn2_engine.plots.cluster_colours`), cells without a label
-        are grey. Built of polygons, so that both backends give the same picture.
+    Chart
+        ``ribbons`` in the colour of the group they come from, and ``bars``, both in the order of
+        :func:`sankey_layout`; ``names`` of the groups with their numbers of cells, and ``heads``. Every group has
+        the colour it has on a map of its label set (:func:`~scgnn2_engine.plots.cluster_colours`), cells without a
+        label are grey.
 
     Raises
     ------
@@ -114,109 +118,67 @@ def sankey(
 
     Examples
     --------
-    >>> type(sankey({"run 1": np.array([0, 1]), "run 2": np.array([1, 1])})).__name__
-    'Overlay'
+    >>> drawn = sankey({"run 1": np.array([0, 1]), "run 2": np.array([1, 1])})
+    >>> drawn.mark("ribbons").tips["flow"]
+    ['run 1 0 → run 2 1', 'run 1 1 → run 2 1']
     """
-    hv = holoviews()
     bars, ribbons = sankey_layout(label_sets)
-    n_columns = len(label_sets)
-    colours = bar_colours(bars, _all_groups(label_sets, groups))
-    most = max(sum(bar.column == column for bar in bars) for column in range(n_columns))
-    height = min(1600, max(520, 26 * most))
-    width = 420 + max(300, 11 * max(map(len, label_sets))) * (n_columns - 1)
-    heading = f"{title}: {len(next(iter(label_sets.values()))):,} cells"
-    flow = _polygons(
-        hv,
-        [
-            {
-                **outline(ribbon),
-                "from": ribbon.source,
-                "to": ribbon.target,
-                "cells": ribbon.n_cells,
-                "colour": colours[ribbon.column, ribbon.source],
-            }
-            for ribbon in ribbons
+    names, last = list(label_sets), len(label_sets) - 1
+    colours = bar_colours(bars, {place: (groups or {}).get(name, ()) for place, name in enumerate(names)})
+    shapes = [outline(ribbon) for ribbon in ribbons]
+    n_bars = [sum(bar.column == column for bar in bars) for column in range(len(names))]
+    named = [bar for bar in bars if n_bars[bar.column] <= MOST_BARS or bar.high - bar.low > 0.012]
+    texts = [f"{bar.name} ({bar.n_cells:,})" for bar in named]
+    longest = [
+        max((len(text) for bar, text in zip(named, texts, strict=True) if bar.column == column), default=0)
+        for column in (0, last)
+    ]
+    left, right = (30 + LETTER * length for length in longest)
+    unit = max(150.0, (NARROW - left - right) / last)  # the names beside the outer columns have room on any page
+    n_cells = f"{len(next(iter(label_sets.values()))):,} cells"
+    return Chart(
+        marks=[
+            Shapes(
+                name="ribbons",
+                x=[shape["x"] for shape in shapes],
+                y=[shape["y"] for shape in shapes],
+                colour=[colours[ribbon.column, ribbon.source] for ribbon in ribbons],
+                alpha=0.45,
+                tips={
+                    "flow": [f"{names[r.column]} {r.source} → {names[r.column + 1]} {r.target}" for r in ribbons],
+                    "cells": [ribbon.n_cells for ribbon in ribbons],
+                },
+                pick=True,
+            ),
+            Shapes(
+                name="bars",
+                x=[bar.column + BAR / 2 * np.array([-1, 1, 1, -1]) for bar in bars],
+                y=[(bar.low, bar.low, bar.high, bar.high) for bar in bars],
+                colour=[colours[bar.column, bar.name] for bar in bars],
+                tips={
+                    "group": [f"{names[bar.column]} {bar.name}" for bar in bars],
+                    "cells": [bar.n_cells for bar in bars],
+                },
+                pick=True,
+            ),
+            Texts(
+                name="names",
+                x=[bar.column + (BAR / 2 + 0.015) * (1 if bar.column else -1) for bar in named],
+                y=[(bar.low + bar.high) / 2 for bar in named],
+                text=texts,
+                align=["left" if bar.column else "right" for bar in named],
+            ),
+            Texts(
+                name="heads", x=list(range(len(names))), y=[1.05] * len(names), text=names,
+                align=["center"] * len(names), size=11, bold=True,
+            ),
         ],
-        ["from", "to", "cells", "colour"],
-        alpha=0.45,
-    )
-    columns = _polygons(
-        hv,
-        [
-            {
-                "x": bar.column + BAR / 2 * np.array([-1, 1, 1, -1]),
-                "y": [bar.low, bar.low, bar.high, bar.high],
-                "group": bar.name,
-                "cells": bar.n_cells,
-                "colour": colours[bar.column, bar.name],
-            }
-            for bar in bars
-        ],
-        ["group", "cells", "colour"],
-        alpha=1.0,
-    )
-    frame = {"xaxis": None, "yaxis": None, "title": heading, "xlim": (-0.45, n_columns - 0.55), "ylim": (-0.02, 1.09)}
-    return hv.Overlay([flow, columns, *_texts(hv, bars, list(label_sets))]).opts(
-        hv.opts.Overlay(backend="bokeh", width=width, height=height, toolbar="above", **frame),
-        hv.opts.Overlay(
-            backend="matplotlib", fig_inches=(width / 95, height / 95), aspect=None, show_frame=False, **frame
-        ),
-    )
-
-
-def _check(label_sets: Mapping[str, npt.NDArray[Any]], columns: list[npt.NDArray[np.str_]]) -> None:
-    if len(columns) < 2:
-        raise InputError("A Sankey diagram compares label sets.", expected="two or more", found=str(len(columns)))
-    lengths = {name: len(labels) for name, labels in zip(label_sets, columns, strict=True)}
-    if len(set(lengths.values())) > 1 or not len(columns[0]):
-        raise InputError(
-            "The label sets are not of the same cells.",
-            expected="one label for every cell in each",
-            found=", ".join(f"{name}: {length}" for name, length in lengths.items()),
-        )
-
-
-def _stack(column: int, labels: npt.NDArray[np.str_], order: list[str]) -> dict[str, Bar]:
-    space = GAP / (len(order) - 1) if len(order) > 1 else 0.0
-    unit = (1 - (GAP if len(order) > 1 else 0.0)) / len(labels)
-    bars, top = {}, 1.0
-    for name in order:
-        n_cells = int(np.count_nonzero(labels == name))
-        bars[name] = Bar(column, name, n_cells, top - n_cells * unit, top)
-        top -= n_cells * unit + space
-    return bars
-
-
-def _ribbons(
-    column: int,
-    left: npt.NDArray[np.str_],
-    right: npt.NDArray[np.str_],
-    sources: dict[str, Bar],
-    targets: dict[str, Bar],
-) -> list[Ribbon]:
-    left_top = {name: bar.high for name, bar in sources.items()}
-    right_top = {name: bar.high for name, bar in targets.items()}
-    ribbons = []
-    for source, bar in sources.items():
-        for target, other in targets.items():
-            n_cells = int(np.count_nonzero((left == source) & (right == target)))
-            if n_cells == 0:
-                continue
-            on_left = n_cells * (bar.high - bar.low) / bar.n_cells
-            on_right = n_cells * (other.high - other.low) / other.n_cells
-            ribbons.append(
-                Ribbon(
-                    column,
-                    source,
-                    target,
-                    n_cells,
-                    (left_top[source] - on_left, left_top[source]),
-                    (right_top[target] - on_right, right_top[target]),
-                )
-            )
-            left_top[source] -= on_left
-            right_top[target] -= on_right
-    return ribbons
+        title=f"{title}: {n_cells}" if title else f"Flow of {n_cells} between groups",
+        x_limits=(-left / unit, last + right / unit),
+        y_limits=(-0.02, 1.1),
+        size=(int(left + right + max(300, 11 * max(map(len, names))) * last), min(1600, max(520, 26 * max(n_bars)))),
+        axes=False,
+    )  # fmt: skip
 
 
 def bar_colours(bars: list[Bar], groups: Mapping[int, Iterable[Any]] | None = None) -> dict[tuple[int, str], str]:
@@ -245,12 +207,6 @@ def bar_colours(bars: list[Bar], groups: Mapping[int, Iterable[Any]] | None = No
     return colours
 
 
-def _all_groups(
-    label_sets: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Iterable[Any]] | None
-) -> dict[int, Iterable[Any]]:
-    return {column: (groups or {}).get(name, ()) for column, name in enumerate(label_sets)}
-
-
 def outline(ribbon: Ribbon) -> dict[str, Any]:
     """The edge of a ribbon, there along its lower and back along its upper side."""
     along = np.linspace(0, 1, CURVE_POINTS)
@@ -261,37 +217,44 @@ def outline(ribbon: Ribbon) -> dict[str, Any]:
     return {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([lower, upper[::-1]])}
 
 
-def _polygons(hv: Any, shapes: list[dict[str, Any]], vdims: list[str], *, alpha: float) -> Any:
-    tips = [(name, f"@{{{name}}}") for name in vdims if name != "colour"]
-    return hv.Polygons(shapes, kdims=["x", "y"], vdims=vdims).opts(
-        hv.opts.Polygons(
-            backend="bokeh",
-            color="colour",
-            line_width=0,
-            alpha=alpha,
-            tools=["hover", "tap"],
-            hover_tooltips=tips,
-            show_legend=False,
-        ),
-        hv.opts.Polygons(backend="matplotlib", color="colour", linewidth=0, alpha=alpha, show_legend=False),
-    )
-
-
-def _texts(hv: Any, bars: list[Bar], names: list[str]) -> list[Any]:
-    """Names of the groups beside their bars (left of the first column, right of the others), sets on top."""
-
-    def labels(rows: list[tuple[float, float, str]], align: str, size: int, weight: str = "normal") -> Any:
-        return hv.Labels(rows, kdims=["x", "y"], vdims=["text"]).opts(
-            hv.opts.Labels(
-                backend="bokeh", text_align=align, text_font_size=f"{size}pt", text_color=INK, text_font_style=weight
-            ),
-            hv.opts.Labels(backend="matplotlib", horizontalalignment=align, size=size, color=INK, weight=weight),
+def _check(label_sets: Mapping[str, npt.NDArray[Any]], columns: list[npt.NDArray[np.str_]]) -> None:
+    if len(columns) < 2:
+        raise InputError("A Sankey diagram compares label sets.", expected="two or more", found=str(len(columns)))
+    lengths = {name: len(labels) for name, labels in zip(label_sets, columns, strict=True)}
+    if len(set(lengths.values())) > 1 or not len(columns[0]):
+        raise InputError(
+            "The label sets are not of the same cells.",
+            expected="one label for every cell in each",
+            found=", ".join(f"{name}: {length}" for name, length in lengths.items()),
         )
 
-    def text(bar: Bar) -> str:
-        return f"{bar.name} ({bar.n_cells:,})"
 
-    first = [(-BAR / 2 - 0.02, (bar.low + bar.high) / 2, text(bar)) for bar in bars if bar.column == 0]
-    others = [(bar.column + BAR / 2 + 0.02, (bar.low + bar.high) / 2, text(bar)) for bar in bars if bar.column]
-    heads = [(float(column), 1.05, name) for column, name in enumerate(names)]
-    return [labels(first, "right", 9), labels(others, "left", 9), labels(heads, "center", 11, "bold")]
+def _shared(left: Any, left_names: list[str], right: Any, right_names: list[str]) -> npt.NDArray[np.int64]:
+    """(n_left, n_right) numbers of cells that two groups have in common."""
+    (rows, row_of), (columns, column_of) = (np.unique(labels, return_inverse=True) for labels in (left, right))
+    table = np.zeros((len(rows), len(columns)), dtype=np.int64)
+    np.add.at(table, (row_of, column_of), 1)
+    return table[np.ix_(np.searchsorted(rows, left_names), np.searchsorted(columns, right_names))]
+
+
+def _stack(column: int, names: list[str], sizes: list[int]) -> list[Bar]:
+    space = GAP / (len(names) - 1) if len(names) > 1 else 0.0
+    unit = (1 - (GAP if len(names) > 1 else 0.0)) / sum(sizes)
+    bars, top = [], 1.0
+    for name, n_cells in zip(names, sizes, strict=True):
+        bars.append(Bar(column, name, n_cells, top - n_cells * unit, top))
+        top -= n_cells * unit + space
+    return bars
+
+
+def _ribbons(sources: list[Bar], targets: list[Bar], shared: npt.NDArray[np.int64]) -> list[Ribbon]:
+    left_top, right_top = ({bar.name: bar.high for bar in bars} for bars in (sources, targets))
+    ribbons = []
+    for row, column in np.argwhere(shared):
+        source, target, n_cells = sources[row], targets[column], int(shared[row, column])
+        left, right = left_top[source.name], right_top[target.name]
+        left_top[source.name] -= n_cells * (source.high - source.low) / source.n_cells
+        right_top[target.name] -= n_cells * (target.high - target.low) / target.n_cells
+        ends = (left_top[source.name], left), (right_top[target.name], right)
+        ribbons.append(Ribbon(source.column, source.name, target.name, n_cells, *ends))
+    return ribbons

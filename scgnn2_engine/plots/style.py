@@ -1,4 +1,4 @@
-"""What all figures share: the palette, the lazy import of HoloViews, sizes."""
+"""The colours of all figures, on white and on a dark page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from scgnn2_engine.errors import MissingPackageError
 COLOUR_BLIND_SAFE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7f6000", "#332288")
 """Okabe & Ito 2008 without black and yellow (too pale on white), and two dark colours told apart from them."""
 
-INK, MUTED, EDGE = "#222222", "#666666", "#a3a9b5"
-SEQUENTIAL = "magma_r"  # light to dark with even steps of lightness: darker is larger, also in print
+LEAST_CONTRAST = 3.0
+"""Of a line or a dot with what it is drawn on (WCAG 2, 1.4.11)."""
+
+EDGE, EMPTY = "#a3a9b5", "#d3d6da"
 
 
-def holoviews(backends: Iterable[str] = ("bokeh", "matplotlib")) -> Any:
-    """The module holoviews with its backends loaded.
+def check_packages() -> None:
+    """See that what figures need is there.
 
     Raises
     ------
@@ -27,18 +29,34 @@ def holoviews(backends: Iterable[str] = ("bokeh", "matplotlib")) -> Any:
         It is not installed; the message names the extra that brings it.
     """
     try:
-        import holoviews as hv
-
-        for backend in backends:
-            if backend not in hv.Store.renderers:
-                hv.renderer(backend)
+        import bokeh  # noqa: F401
+        import colorcet  # noqa: F401
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(
-            "Figures need the package holoviews.",
+            "Figures need the packages bokeh, colorcet and matplotlib.",
             found=f"{error.name or 'a package'} is not installed",
             advice='Install it with: pip install "scgnn2[app]", or run with output_figures off.',
         ) from error
-    return hv
+
+
+@cache
+def ramp(name: str) -> tuple[str, ...]:
+    """Colours of numbers, light to dark with even steps of lightness: darker is larger, also in print.
+
+    ``magma`` is for tables and trials, ``bmy`` (yellow to blue) for cells, of which clusters have the other colours.
+
+    Examples
+    --------
+    >>> ramp("magma")[0], ramp("bmy")[-1]
+    ('#FBFCBF', '#000c7c')
+    """
+    import colorcet
+    from bokeh import palettes
+
+    return tuple(
+        reversed(colorcet.bmy if name == "bmy" else palettes.Magma256 if name == "magma" else palettes.Viridis256)
+    )
 
 
 @cache
@@ -89,8 +107,61 @@ def natural_order(names: Iterable[str]) -> list[str]:
     )
 
 
+def inks(dark: bool) -> dict[str, str]:
+    """The colours of what is no data, by name: ink, muted ink, grid and paper."""
+    if dark:
+        return {"ink": "#e8e8e8", "muted": "#b0b0b0", "grid": "#3c3c3c", "paper": "#1e1e1e"}
+    return {"ink": "#222222", "muted": "#595959", "grid": "#e3e3e3", "paper": "#ffffff"}
+
+
+def cluster_colour(cluster: int, dark: bool = False) -> str:
+    """The colour of a cluster's number, as it is :func:`seen` on the page."""
+    return seen(palette(256)[cluster % 256], dark)
+
+
+@cache
+def seen(colour: str, dark: bool) -> str:
+    """A colour on the page, or one of :func:`inks` by its name.
+
+    On the dark page what would vanish has so much white mixed in that it is seen. White keeps the hue; brighter
+    shades of the same strength would be like other colours of the palette.
+
+    Examples
+    --------
+    >>> seen("#332288", dark=False), seen("#332288", dark=True), seen("#e69f00", dark=True), seen("ink", dark=False)
+    ('#332288', '#6a5ea8', '#e69f00', '#222222')
+    """
+    if not colour.startswith("#"):
+        return inks(dark)[colour]
+    paper = luminance(inks(dark)["paper"])
+    if not dark or contrast(luminance(colour), paper) >= LEAST_CONTRAST:
+        return colour
+    shares = _channels(colour)
+    mixed = ("#" + "".join(f"{round(share + (255 - share) * white / 100):02x}" for share in shares)
+             for white in range(101))  # fmt: skip
+    return next(shade for shade in mixed if contrast(luminance(shade), paper) >= LEAST_CONTRAST)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``, 0 to 1 (WCAG 2)."""
+    linear = [
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+        for share in (channel / 255 for channel in _channels(colour))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    """Contrast of two luminances, 1 to 21."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+
+
 def _difference(first: str, second: str) -> float:
     """Weighted distance in RGB ("redmean"), a cheap stand-in for the difference people see; 0 to about 765."""
-    a, b = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float) for colour in (first, second))
+    a, b = np.array(_channels(first), dtype=float), np.array(_channels(second), dtype=float)
     red = (a[0] + b[0]) / 2
     return float(np.sqrt(np.array([2 + red / 256, 4, 2 + (255 - red) / 256]) @ (a - b) ** 2))

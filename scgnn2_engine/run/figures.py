@@ -66,7 +66,7 @@ def plot_graph(
     OutputError
         ``output`` exists and ``overwrite`` is off, or cannot be written.
     MissingPackageError
-        HoloViews is not installed.
+        Bokeh, colorcet or Matplotlib is not installed.
     """
     for name, value in (("edgescale", edgescale), ("node_size", node_size)):
         if not (np.isfinite(value) and value > 0):

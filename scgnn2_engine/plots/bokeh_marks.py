@@ -1,0 +1,141 @@
+"""Marks as Bokeh's renderers: what they are as columns of a source, and which glyph draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh import models as bokeh_models
+
+from scgnn2_engine.plots.chart import Image, Line, Lines, Mark, Points, Rule, Scale, Segments, Shapes, Texts
+from scgnn2_engine.plots.style import seen
+
+models: Any = bokeh_models  # its own types lack half of its classes
+
+FAINT, LEVELS = 1, 254
+"""Palettes of bytes: index 0 is nothing, 1 faint, and from 2 on there are 254 colours."""
+
+VALUE_OF_BYTE = "return value < 2 ? nothing : (low + (value - 2) / 253 * (high - low)).toFixed(3)"
+NAME_OF_ROW = "return rows[Math.floor(rows.length - value * rows.length / height)] ?? ''"
+
+
+def columns_of(mark: Mark, dark: bool, scale: Scale | None) -> dict[str, Any]:
+    """What a mark is as columns of a source, a row for each of its parts."""
+    columns = {name: getattr(mark, name) for name in mark.COLUMNS if getattr(mark, name) is not None}
+    if not isinstance(colour := getattr(mark, "colour", ""), str):
+        columns["fill"] = [seen(one, dark) for one in colour]
+    if isinstance(mark, Shapes):
+        columns |= {axis: [np.asarray(edge, dtype=np.float32) for edge in columns[axis]] for axis in "xy"}
+        columns["alpha"] = np.broadcast_to(mark.alpha, len(mark.x)).tolist()
+    elif isinstance(mark, Segments):
+        columns["width"] = np.broadcast_to(mark.width, len(mark.x0))
+    elif isinstance(mark, Image):
+        low, high = (0.0, 1.0) if scale is None else (scale.low, scale.high)
+        columns = {"image": [quantised(mark.values, low, high)[::-1]], "x": [0.0], "y": [0.0]}
+        columns |= {"dw": [mark.extent[0]], "dh": [mark.extent[1]]}
+    elif isinstance(mark, Rule):
+        columns = {name: [at] for name, at in columns.items()}
+    return columns | {title: tip for title, tip in mark.tips.items() if not isinstance(tip, str)}
+
+
+def glyph_of(plot: Any, mark: Mark, source: Any, mapper: Any) -> Any:
+    """A renderer of a mark; colours that are one for all of its parts come from :func:`dress`."""
+    look: dict[str, Any] = {"source": source} | ({"y_range_name": "right"} if mark.right else {})
+    by_value = {"field": "values", "transform": mapper}
+    match mark:
+        case Line(step=True):
+            return plot.step("x", "y", mode="after", line_width=mark.width, **look)
+        case Line():
+            return plot.line("x", "y", line_width=mark.width, line_dash=mark.dash, **look)
+        case Points():
+            fill: Any = by_value if mark.values is not None else "fill" if "fill" in source.data else "#000000"
+            edge = {"line_color": "white" if mark.outlined else None, "line_width": 0.3}
+            return plot.scatter("x", "y", size=mark.size, fill_alpha=mark.alpha, fill_color=fill, **edge, **look)
+        case Shapes():
+            over = {"hover_line_color": "black", "nonselection_fill_alpha": 0.2}
+            return plot.patches("x", "y", fill_color="fill", fill_alpha="alpha", **over, **look)
+        case Segments():
+            return plot.segment("x0", "y0", "x1", "y1", line_width="width", line_alpha=mark.alpha, **look)
+        case Lines():
+            over = {"hover_line_width": 4, "hover_line_color": by_value}
+            return plot.multi_line("x", "y", line_color=by_value, line_width=1.8, line_alpha=0.85, **over, **look)
+        case Texts():
+            style = {"text_font_size": f"{mark.size:g}pt", "text_font_style": "bold" if mark.bold else "normal"}
+            return plot.text("x", "y", "text", text_align="align", text_baseline="middle", padding=1, **style, **look)
+        case Image():
+            colours = models.LinearColorMapper(palette=["#000000"], low=0, high=255)
+            return plot.image("image", "x", "y", "dw", "dh", color_mapper=colours, **look)
+        case Rule():
+            if mark.y is None:
+                return plot.vspan(x="x", line_dash="dashed", **look)
+            return plot.hspan(y="y", line_dash="dashed", **look)
+    raise TypeError(type(mark).__name__)
+
+
+def dress(glyph: Any, mark: Mark, dark: bool, scale: Scale | None) -> None:
+    """Colours of a mark that are one for all of its parts."""
+    match mark:
+        case Line() | Segments():
+            glyph.line_color = seen(mark.colour, dark)
+        case Points() if mark.values is None and isinstance(mark.colour, str):
+            glyph.fill_color = seen(mark.colour, dark)
+        case Shapes():
+            glyph.line_color = None if mark.outline is None else seen(mark.outline, dark)
+        case Texts():
+            glyph.text_color = seen("ink", dark)
+            glyph.background_fill_color = seen("paper", dark) if mark.boxed else None
+        case Rule():
+            glyph.line_color = seen("muted", dark)
+        case Image() if scale is not None:
+            places = np.linspace(0, len(scale.colours) - 1, LEVELS).astype(int)
+            glyph.color_mapper.palette = ["#00000000", "#8f969e99", *(scale.colours[place] for place in places)]
+        case _:
+            pass
+
+
+def tips_of(mark: Mark) -> list[tuple[str, str]]:
+    """What the pointer is told: a title and a column, with as many places as suit it."""
+    tips = []
+    for title, tip in mark.tips.items():
+        values = getattr(mark, tip) if isinstance(tip, str) else tip
+        kind = np.asarray(values[:1]).dtype.kind if len(values) else "f"
+        places = {"f": "{0.0000}", "i": "{0,0}", "u": "{0,0}"}.get(kind, "")
+        tips.append((title, f"@{{{tip if isinstance(tip, str) else title}}}{places}"))
+    return tips
+
+
+def quantised(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:
+    """(n,) values between two limits as 2 to 255, beyond them the ends; :data:`FAINT` for NaN.
+
+    Examples
+    --------
+    >>> quantised(np.array([0.0, 1.0, 5.0, np.nan]), 0.0, 1.0).tolist()
+    [2, 255, 255, 1]
+    """
+    span = (high - low) or 1.0
+    shares = np.clip((np.asarray(values, dtype=np.float64) - low) / span, 0, 1)
+    levels = np.where(np.isnan(shares), FAINT, 2 + np.rint(shares * (LEVELS - 1)))
+    indices: npt.NDArray[np.uint8] = levels.astype(np.uint8)
+    return indices
+
+
+def has_data(columns: dict[str, Any]) -> bool:
+    """Whether there is anything to see; a line of NaN is nothing."""
+    heights = columns.get("y", columns.get("x", columns.get("x0", ())))
+    if len(heights) and isinstance(heights[0], int | float | np.number):
+        return bool(np.isfinite(np.asarray(heights, dtype=float)).any())
+    return len(heights) > 0
+
+
+def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two columns are alike; NaN is like NaN."""
+    if len(one) != len(other):
+        return False
+    first = one[0] if len(one) else None
+    if isinstance(first, np.ndarray):
+        return all(map(np.array_equal, one, other))
+    if isinstance(first, int | float | np.number):
+        return np.array_equal(np.asarray(one, dtype=float), np.asarray(other, dtype=float), equal_nan=True)
+    return list(one) == list(other)
