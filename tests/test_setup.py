@@ -38,7 +38,7 @@ IMPORTED_AS = {
 """Packages whose import name is not their name."""
 
 HEAVY = (
-    *("panel", "holoviews", "scanpy", "umap", "pynndescent", "torch_geometric", "matplotlib", "igraph", "IPython"),
+    *("panel", "bokeh", "scanpy", "umap", "pynndescent", "torch_geometric", "matplotlib", "igraph", "IPython"),
     *("rdata", "rpy2"),
 )
 
@@ -129,7 +129,6 @@ def test_environment_asks_bioconda_after_conda_forge():
 def test_bare_install_has_no_panel_r_or_jupyter():
     assert not requirements(METADATA["dependencies"]).keys() & {
         "panel",
-        "holoviews",
         "bokeh",
         "datashader",
         "rpy2",

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_app.charts.shading import FAINT, LEVELS, quantised
 from scgnn2_app.results.run_data import RunData
-from scgnn2_app.theme import seen
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.plots import cluster_colours
-from scgnn2_engine.plots.style import natural_order
+from scgnn2_engine.plots.bokeh_marks import FAINT, LEVELS, quantised
+from scgnn2_engine.plots.maps import UNIT, colour_limits
+from scgnn2_engine.plots.style import natural_order, ramp, seen
 
 CLUSTER, GENE_IMPUTED, GENE_OBSERVED = "predicted cluster", "gene, imputed", "gene, observed"
 HIDDEN_ERROR = "error at hidden entries"
@@ -77,7 +77,7 @@ class Colouring:
     def palette(self, dark: bool) -> list[str]:
         """256 colours: none, faint, then those of the groups or of the numbers."""
         faint = "#8e97a526" if dark else "#6b728022"
-        colours = [seen(group.colour, dark) for group in self.groups] or list(ramp(dark))
+        colours = [seen(group.colour, dark) for group in self.groups] or list(_ramp(dark))
         return ["#00000000", faint, *(colours[index % len(colours)] for index in range(LEVELS))]
 
     def isolated(self, names: Sequence[str]) -> Colouring:
@@ -117,23 +117,18 @@ def by_numbers(values: Floats, title: str, unit: str = "", *, limits: tuple[floa
     [2, 255, 1]
     """
     values = np.asarray(values, dtype=np.float32)
-    finite = values[np.isfinite(values)]
-    low, high = np.quantile(finite, [0.01, 0.99]).tolist() if len(finite) else (0.0, 1.0)
-    if high <= low:
-        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if limits is not None:
-        low, high = limits
+    low, high = colour_limits(values) if limits is None else limits
     return Colouring(title, quantised(values, low, high), values, low=float(low), high=float(high), unit=unit)
 
 
 def choices(run: RunData) -> list[str]:
     """What the cells of a run can be coloured by."""
     found = [CLUSTER]
-    found += [_labels(name) if name == run.truth_name else _group(name) for name in run.groups]
+    found += [f"{'labels' if name == run.truth_name else 'group'}: {name}" for name in run.groups]
     found += [GENE_IMPUTED] if run.finished else []
     found += [GENE_OBSERVED]
     found += [HIDDEN_ERROR] if run.hidden_error is not None else []
-    return found + [_number(name) for name in run.numbers]
+    return found + [f"number: {name}" for name in run.numbers]
 
 
 def colouring(run: RunData, choice: str, *, gene: str = "", labels: npt.NDArray[Any] | None = None) -> Colouring:
@@ -158,35 +153,20 @@ def colouring(run: RunData, choice: str, *, gene: str = "", labels: npt.NDArray[
     if choice in (GENE_IMPUTED, GENE_OBSERVED):
         name = gene or str(run.var_names[0])
         values = run.gene(name, imputed=choice == GENE_IMPUTED)
-        return by_numbers(values, f"{name}, {choice.partition(', ')[2]}", "ln(1 + expression)")
+        return by_numbers(values, f"{name}, {choice.partition(', ')[2]}", UNIT)
     if choice == HIDDEN_ERROR and run.hidden_error is not None:
         what = "hidden" if run.hidden_is_benchmark else "held-out"
         return by_numbers(run.hidden_error, f"mean error at {what} entries", "|imputed − true|, ln(1 + expression)")
-    for name in run.groups:
-        if choice in (_labels(name), _group(name)):
-            return by_groups(run.groups[name], name)
-    for name in run.numbers:
-        if choice == _number(name):
-            return by_numbers(run.numbers[name], name)
+    kind, _, name = choice.partition(": ")
+    if kind == "number" and name in run.numbers:
+        return by_numbers(run.numbers[name], name)
+    if kind in ("labels", "group") and name in run.groups:
+        return by_groups(run.groups[name], name)
     return by_groups(run.labels if labels is None else labels, CLUSTER)
 
 
-def ramp(dark: bool) -> tuple[str, ...]:
+def _ramp(dark: bool) -> tuple[str, ...]:
     """254 colours for numbers: from close to the paper to far from it, so that the highest stand out in both modes."""
-    import colorcet
-
-    colours = colorcet.bmy if dark else list(reversed(colorcet.bmy))
+    colours = ramp("bmy")[::-1] if dark else ramp("bmy")
     places = np.linspace(40 if dark else 12, len(colours) - 1, LEVELS).astype(int)
     return tuple(colours[place] for place in places)
-
-
-def _labels(name: str) -> str:
-    return f"labels: {name}"
-
-
-def _group(name: str) -> str:
-    return f"group: {name}"
-
-
-def _number(name: str) -> str:
-    return f"number: {name}"

@@ -24,8 +24,8 @@ from matplotlib.path import Path as Outline
 from scgnn2_app.charts.colouring import Colouring
 from scgnn2_app.charts.shading import EdgeShader, Picture, Window, cells_picture, edge_palette, whole
 from scgnn2_app.later import in_thread
-from scgnn2_app.theme import paint
 from scgnn2_engine.data.dataset import Floats, Ints
+from scgnn2_engine.plots.on_bokeh import paint
 
 MOST_GLYPHS = 20_000
 """Cells that are drawn one by one, with a tip each; more are pixels until the view is zoomed in."""

@@ -11,6 +11,7 @@ from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.blocks import Blocks, block_means, blocks, entry_means
+from scgnn2_engine.plots.heatmap import by_mean, darkest, logged
 
 BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
 HIDDEN = "error at hidden entries"
@@ -36,8 +37,6 @@ class HeatmapPicture:
         ``before``, ``after``, ``difference`` or ``error at hidden entries``.
     values
         (n_rows, n_columns) float32 block means, the first row at the top; NaN where there is nothing.
-    row_labels
-        (n_rows,) cluster of each row.
     limit
         Value of the darkest colour: the 99th percentile, for before and after together.
     where
@@ -46,7 +45,6 @@ class HeatmapPicture:
 
     kind: str
     values: npt.NDArray[np.float32]
-    row_labels: npt.NDArray[np.str_]
     limit: float
     where: Blocks
 
@@ -76,26 +74,21 @@ def pictures(run: RunData) -> dict[str, HeatmapPicture]:
     imputed, expression = run.imputed(), run.expression
 
     def before(cells: npt.NDArray[np.int64]) -> Floats:
-        chosen = expression[cells]
-        values: Floats = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
-        return values if run.scale == "logged" else np.log1p(values)
+        return logged(expression, cells, run.scale)
 
     def difference(cells: npt.NDArray[np.int64]) -> Floats:
         return np.abs(imputed[cells] - before(cells))
 
-    by_gene = np.zeros(run.n_vars)
-    for first in range(0, run.n_obs, 500):
-        by_gene += difference(np.arange(first, min(first + 500, run.n_obs))).sum(axis=0)
-    order = np.argsort(-by_gene, kind="stable")
+    order = by_mean(difference, run.n_obs, run.n_vars)
     where = blocks(run.labels, order, max_rows=MAX_ROWS, max_columns=MAX_COLUMNS)
     found = {
         BEFORE: block_means(before, where),
         AFTER: block_means(lambda cells: imputed[cells], where),
         DIFFERENCE: block_means(difference, where),
     }
-    together = _limit(np.concatenate([found[BEFORE].ravel(), found[AFTER].ravel()]))
-    limits = {BEFORE: together, AFTER: together, DIFFERENCE: _limit(found[DIFFERENCE])}
-    made = {kind: HeatmapPicture(kind, values, where.row_labels, limits[kind], where) for kind, values in found.items()}
+    together = darkest(np.concatenate([found[BEFORE].ravel(), found[AFTER].ravel()]))
+    limits = {BEFORE: together, AFTER: together, DIFFERENCE: darkest(found[DIFFERENCE])}
+    made = {kind: HeatmapPicture(kind, values, limits[kind], where) for kind, values in found.items()}
     return made | ({HIDDEN: _hidden(run, order)} if run.hidden_positions is not None else {})
 
 
@@ -114,11 +107,4 @@ def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> HeatmapPicture:
         run.labels, order, max_rows=max_rows + groups, max_columns=max(2, int(min(run.n_vars, MAX_COLUMNS) * shrink))
     )
     values = entry_means(rows, cols, errors, where)
-    return HeatmapPicture(HIDDEN, values, where.row_labels, _limit(values), where)
-
-
-def _limit(values: Floats) -> float:
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return 1.0
-    return float(np.quantile(finite, 0.99)) or float(finite.max()) or 1.0
+    return HeatmapPicture(HIDDEN, values, darkest(values), where)

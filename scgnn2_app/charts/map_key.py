@@ -8,7 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from scgnn2_app.charts.colouring import Colouring
-from scgnn2_app.theme import seen
+from scgnn2_engine.plots.style import seen
 
 
 class MapKey(JSComponent):

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.ndimage import maximum_filter1d
 
 from scgnn2_engine.data.dataset import Floats, Ints
-from scgnn2_engine.plots import edge_widths
+from scgnn2_engine.plots.cell_graph import PIXELS_PER_WIDTH, edge_widths
 
 Picture = npt.NDArray[np.uint8]
 Range = tuple[float, float]
@@ -29,12 +29,6 @@ MOST_PIXELS = 900_000
 
 BINS = 5
 """Groups of edges of like weight; there is one width for each."""
-
-PIXELS_PER_WIDTH = 25.0
-"""Screen pixels for one unit of the published width, as in the engine's figures."""
-
-FAINT, LEVELS = 1, 254
-"""Palette of the cells: index 0 is nothing, 1 a cell in the background, and from 2 on there are 254 colours."""
 
 WIDEST = 6.0
 CACHED = 24  # aggregates that stay: a few zooms of all groups
@@ -224,21 +218,6 @@ def cells_picture(
     )
     np.maximum.at(picture, (y, x), np.asarray(colours, dtype=np.uint8)[seen])
     return _widened(picture, max(1, round(node_size)))
-
-
-def quantised(values: Floats, low: float, high: float) -> npt.NDArray[np.uint8]:
-    """(n,) values between two limits as 2 to 255, beyond them the ends; :data:`FAINT` for NaN.
-
-    Examples
-    --------
-    >>> quantised(np.array([0.0, 1.0, 5.0, np.nan]), 0.0, 1.0).tolist()
-    [2, 255, 255, 1]
-    """
-    span = (high - low) or 1.0
-    shares = np.clip((np.asarray(values, dtype=np.float64) - low) / span, 0, 1)
-    levels = np.where(np.isnan(shares), FAINT, 2 + np.rint(shares * (LEVELS - 1)))
-    indices: npt.NDArray[np.uint8] = levels.astype(np.uint8)
-    return indices
 
 
 @cache

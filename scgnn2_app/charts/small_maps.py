@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from scgnn2_app.results.quick_map import positions
 from scgnn2_app.runs.snapshots import Snapshot, load_iteration
-from scgnn2_app.theme import cluster_colour
+from scgnn2_engine.plots.style import cluster_colour
 
 SIDE = 132  # pixels
 MOST_EDGES, STEPS = 4000, 64

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.across_runs import COUNTS, overlaid, score_words
-from scgnn2_app.charts.parallel import parallel_coordinates
+from scgnn2_app.charts.across_runs import COUNTS, overlaid, parallel_coordinates, score_words
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.later import in_thread
 from scgnn2_app.results.story import RunStory
 from scgnn2_app.session import Session
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 from scgnn2_app.views.run_bar import shortened
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.curves import STAGES
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 if TYPE_CHECKING:
     from scgnn2_app.runs.jobs import JobManager
     from scgnn2_app.runs.workspace import RunInfo
 
-STAGES = {
-    "feature_AE": "Feature autoencoder",
-    "graph_AE": "Graph autoencoder",
-    "cluster_AE": "Cluster autoencoders, mean",
-}
 MOST_RUNS = 8
 
 HINT = "Tick two or more runs to lay their curves over each other."
@@ -116,20 +113,23 @@ class CompareView(pn.viewable.Viewer):
         if not stories:
             self._curves[:] = []
             return
-        dark = self._session.dark
-        figures = []
+        charts = []
         for stage, title in STAGES.items():
             curves = {name: story.mean(stage) for name, story in stories.items()}
             if any(curve.x for curve in curves.values()):
                 points = {name: (curve.x, curve.y) for name, curve in curves.items()}
-                figures.append(overlaid(points, title, "epoch", "loss", dark, y_axis_type="log"))
+                charts.append(overlaid(points, title, "epoch", "loss", log=True))
         for score in dict.fromkeys([self._score, "ari_between_iterations", "cluster_count"]):
             columns = {name: story.column(score) for name, story in stories.items()}
             if any(x for x, _ in columns.values()):
                 words = score_words(score)
                 title = words[0].upper() + words[1:]
-                figures.append(overlaid(columns, title, "iteration", words, dark, whole=score in COUNTS))
-        self._curves[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2) for plot in figures]
+                charts.append(overlaid(columns, title, "iteration", words, whole=score in COUNTS))
+        self._curves[:] = [self._pane(chart) for chart in charts]
+
+    def _pane(self, chart: Chart) -> Any:
+        canvas = BokehCanvas(chart, dark=self._session.dark, height=chart.size[1])
+        return pn.pane.Bokeh(canvas.figure, sizing_mode="stretch_width", margin=2)
 
     def _say(self) -> None:
         drawn = any(run in self._stories for run in self._chosen)
@@ -143,8 +143,8 @@ class CompareView(pn.viewable.Viewer):
         if len(names) < 2 or len(axes) < 2:
             self._parallel[:] = []
             return
-        plot = parallel_coordinates(names, axes, score, self._session.dark, smaller_is_better=smaller)
-        self._parallel[:] = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)]
+        chart = parallel_coordinates(names, axes, score, self._session.dark, smaller_is_better=smaller)
+        self._parallel[:] = [self._pane(chart)]
 
     def __panel__(self) -> Any:
         return pmui.Column(self._hint, self._curves, self._said, self._parallel, sizing_mode="stretch_width", margin=0)

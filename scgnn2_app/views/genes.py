@@ -14,7 +14,6 @@ from bokeh.events import RangesUpdate
 from scgnn2_app.charts.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
 from scgnn2_app.charts.graph_canvas import GraphCanvas
 from scgnn2_app.charts.map_key import MapKey
-from scgnn2_app.charts.violins import ViolinChart
 from scgnn2_app.controls.wording import EXPECTED, plain
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.later import in_thread
@@ -25,12 +24,13 @@ from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError, ScgnnError
-from scgnn2_engine.plots.maps import value_map, violins
-from scgnn2_engine.plots.style import holoviews
+from scgnn2_engine.plots.chart import Chart, Figure
+from scgnn2_engine.plots.maps import UNIT, colour_limits, value_map, violins
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 SELECTED = "selected cells and the rest"
 CHOSEN, REST = "selected", "the rest"
-UNIT = "ln(1 + expression)"
+NO_VIOLINS = Chart(x_limits=(-0.6, 0.6), y_limits=(0.0, 1.0))
 NO_EDGES = np.empty((2, 0), dtype=np.int64), np.empty(0)
 
 
@@ -59,7 +59,7 @@ class GenesView(pn.viewable.Viewer):
             canvas.figure.toolbar.autohide = True
         self._link()
         self.key = MapKey(dark=session.dark, margin=(4, 8), width=240)
-        self.violins = ViolinChart(session.dark)
+        self.violins = BokehCanvas(NO_VIOLINS, dark=session.dark, height=260)
         self.find = pmui.Button(
             label="Find marker genes", size="small", variant="outlined", margin=(8, 8), icon="search",
             description="Wilcoxon's rank-sum test of each group against all other cells, on observed values",
@@ -152,8 +152,7 @@ class GenesView(pn.viewable.Viewer):
     def _colours(self) -> list[Colouring]:
         assert self._values is not None
         gene = self._session.gene
-        together = by_numbers(np.concatenate(self._values), gene, UNIT)
-        limits = (together.low, together.high)
+        limits = colour_limits(np.concatenate(self._values))
         return [by_numbers(values, gene, UNIT, limits=limits) for values in self._values]
 
     def _foreground(self, n_obs: int) -> npt.NDArray[np.bool_] | None:
@@ -199,8 +198,8 @@ class GenesView(pn.viewable.Viewer):
         except ScgnnError as error:
             self.violins.clear(str(error))
             return
-        grouping = self.groups.value
-        self.violins.draw(self._sets(), groups, f"{self._session.gene} by {grouping}", UNIT, grouping)
+        by = self.groups.value
+        self.violins.show(violins(self._sets(), groups, title=f"{self._session.gene} by {by}", grouping=by))
 
     # --- markers -----------------------------------------------------------------------------------------------------
 
@@ -307,16 +306,8 @@ class GenesView(pn.viewable.Viewer):
         return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)
 
 
-def gene_figure(run: RunData, gene: str, sets: dict[str, Floats], groups: npt.NDArray[Any]) -> Any:
-    """Maps and violins of a gene as one HoloViews layout."""
-    hv = holoviews()
-    together = by_numbers(np.concatenate(list(sets.values())), gene)
-    maps = [
-        value_map(run.umap, values, title=f"{gene}, {name}", limits=(together.low, together.high))
-        for name, values in sets.items()
-    ]
-    layout = hv.Layout([*maps, violins(sets, groups, title=gene)]).cols(2)
-    return layout.opts(
-        hv.opts.Layout(backend="bokeh", shared_axes=False, merge_tools=True),
-        hv.opts.Layout(backend="matplotlib", sublabel_format="", shared_axes=False, hspace=0.3, vspace=0.3),
-    )
+def gene_figure(run: RunData, gene: str, sets: dict[str, Floats], groups: npt.NDArray[Any]) -> Figure:
+    """Maps and violins of a gene."""
+    limits = colour_limits(np.concatenate(list(sets.values())))
+    maps = [value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in sets.items()]
+    return Figure([*maps, violins(sets, groups, title=gene)], columns=2)

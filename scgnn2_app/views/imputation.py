@@ -7,25 +7,22 @@ from typing import Any
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.models import ColumnDataSource, Range1d
-from bokeh.plotting import figure
 
 from scgnn2_app.charts.colouring import by_groups
-from scgnn2_app.charts.heatmap import COLOURS, HeatmapChart
 from scgnn2_app.charts.heatmap_pictures import HIDDEN, HeatmapPicture, kinds, pictures
-from scgnn2_app.charts.map_key import MapKey
 from scgnn2_app.controls.wording import EXPECTED
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.exports.fragments import baselines, styled
 from scgnn2_app.later import in_thread
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
-from scgnn2_app.theme import colours, paint, seen
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.plots.chart import Chart, Figure
 from scgnn2_engine.plots.heatmap import block_heatmap
 from scgnn2_engine.plots.maps import truth_scatter
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 ONE, EVERY = "this gene", "all genes"
 MOST_POINTS = 4000
@@ -35,7 +32,7 @@ VALUE = (
     "The entries were seen before, so what is compared is the value of a gene where it is seen (output value), not "
     "what to expect of it, which is the imputed expression of these data."
 )
-NO_POINTS: dict[str, list[Any]] = {"true": [], "imputed": [], "fill": [], "cell": []}
+NOTHING = Chart(x_limits=(0.0, 1.0), y_limits=(0.0, 1.0))
 
 
 class ImputationView(pn.viewable.Viewer):
@@ -54,14 +51,12 @@ class ImputationView(pn.viewable.Viewer):
         self.picture = pmui.Select(
             label="Picture", options=[HIDDEN], value=HIDDEN, size="small", margin=(6, 8), width=230
         )
-        self.key = MapKey(dark=session.dark, margin=(4, 8), width=230)
-        self.heatmap = HeatmapChart(session.dark)
+        self.heatmap = BokehCanvas(NOTHING, dark=session.dark, height=460)
+        self.scatter = BokehCanvas(NOTHING, dark=session.dark, height=300)
         self.gene = GenePicker(session, sizing_mode=None, width=190)
         self.of = pmui.Select(
             label="Entries of", options=[ONE, EVERY], value=ONE, size="small", margin=(6, 8), width=130
         )
-        self._points = ColumnDataSource(NO_POINTS)
-        self._build_scatter(session.dark)
         self.scores = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 10))
         self.note = pmui.Typography("", variant="caption", margin=(0, 8))
         self._export = ExportRow(session, self, "imputation")
@@ -75,22 +70,6 @@ class ImputationView(pn.viewable.Viewer):
         self.of.param.watch(lambda _: self._show_points(), "value")
         self._take_up()
 
-    def _build_scatter(self, dark: bool) -> None:
-        unit = "ln(1 + expression)"
-        plot: Any = figure(
-            height=300, sizing_mode="stretch_width", title="", toolbar_location="above",
-            x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1), tools="pan,wheel_zoom,reset",
-            x_axis_label=f"true, {unit}", y_axis_label=f"imputed, {unit}",
-            tooltips=[("cell", "@cell"), ("true", "@true{0.000}"), ("imputed", "@imputed{0.000}")],
-        )  # fmt: skip
-        self.scatter = plot
-        plot.toolbar.logo = None
-        plot.toolbar.autohide = True
-        self._line = plot.line([0, 100], [0, 100], line_dash="dashed", line_width=1, color=colours(dark)["muted"])
-        plot.scatter("true", "imputed", source=self._points, fill_color="fill", line_color=None, size=6, alpha=0.75)
-        plot.hover.renderers = [plot.renderers[-1]]
-        paint(plot, dark)
-
     # --- taking up a run ---------------------------------------------------------------------------------------------
 
     def _take_up(self) -> None:
@@ -99,7 +78,7 @@ class ImputationView(pn.viewable.Viewer):
         self._show_body(there)
         self._pictures = {}
         self.heatmap.clear()
-        self._points.data = NO_POINTS
+        self.scatter.clear()
         if run is None or not there:
             return
         options = kinds(run)
@@ -120,13 +99,15 @@ class ImputationView(pn.viewable.Viewer):
         run, picture = self._session.run, self._pictures.get(self.picture.value)
         if run is None or picture is None:
             return
-        self.heatmap.draw(picture)
-        self.heatmap.figure.title.text = f"{_heading(run, picture)}: {run.n_obs:,} cells × {run.n_vars:,} genes"
-        self.key.param.update(
-            title=picture.meaning, entries=[], gradient=COLOURS[2::20], low="0", high=f"{picture.limit:.3g} or more",
-            dark=self._session.dark,
-        )  # fmt: skip
+        self.heatmap.show(self._drawn(run, picture))
         self.note.object = _note(run, picture.kind)
+
+    @staticmethod
+    def _drawn(run: RunData, picture: HeatmapPicture) -> Chart:
+        title = f"{_heading(run, picture)}: {run.n_obs:,} cells × {run.n_vars:,} genes"
+        return block_heatmap(
+            picture.values, picture.where, title=title, meaning=picture.meaning, limit=picture.limit
+        )  # fmt: skip
 
     # --- hidden entries ----------------------------------------------------------------------------------------------
 
@@ -160,33 +141,24 @@ class ImputationView(pn.viewable.Viewer):
         if run is None or not run.finished:
             return
         true, imputed, rows = self.hidden()
-        self.scatter.title.text = self._title(true, imputed)
+        title = self._title(true, imputed)
         if len(true) > MOST_POINTS:
             sample = np.sort(np.random.default_rng(0).choice(len(true), MOST_POINTS, replace=False))
             true, imputed, rows = true[sample], imputed[sample], rows[sample]
         groups = by_groups(run.labels, "").groups
-        colour_of = {group.name: seen(group.colour, self._session.dark) for group in groups}
-        self._points.data = {
-            "true": true,
-            "imputed": imputed,
-            "fill": [colour_of[str(label)] for label in run.labels[rows]],
-            "cell": run.obs_names[rows].tolist(),
-        }
-        end = 1.05 * (float(max(true.max(), imputed.max())) if len(true) else 1.0) or 1.0
-        for axis in (self.scatter.x_range, self.scatter.y_range):
-            axis.update(start=0, end=end, reset_start=0, reset_end=end)
+        colour_of = {group.name: group.colour for group in groups}
+        colours = [colour_of[str(label)] for label in run.labels[rows]]
+        cells = run.obs_names[rows].tolist()
+        self.scatter.show(truth_scatter(true, imputed, title=title, colour=colours, cells=cells))
 
     # --- look and export ---------------------------------------------------------------------------------------------
 
     def _paint(self) -> None:
         dark = self._session.dark
         self.heatmap.paint(dark)
-        paint(self.scatter, dark)
-        self._line.glyph.line_color = colours(dark)["muted"]
-        self.key.dark = dark
+        self.scatter.paint(dark)
         if self._session.run is not None:
             self.scores.object = styled(baselines(self._session.run), dark)
-        self._show_points()
 
     def _show_body(self, there: bool) -> None:
         self._empty.visible = not there
@@ -198,25 +170,22 @@ class ImputationView(pn.viewable.Viewer):
         run, picture = self._session.run, self._pictures.get(self.picture.value)
         if run is None or picture is None:
             raise InputError("There is no imputation to draw yet.", advice="Wait for a run to be done, or choose one.")
-        drawn = block_heatmap(
-            picture.values, picture.row_labels, run.n_vars, title=_heading(run, picture), meaning=picture.meaning,
-            limit=picture.limit,
-        )  # fmt: skip
+        charts = [self._drawn(run, picture)]
         true, imputed, _ = self.hidden()
-        if not len(true):
-            return drawn
-        return (drawn + truth_scatter(true, imputed, title=self._title(true, imputed))).cols(1).opts(shared_axes=False)
+        if len(true):
+            charts.append(truth_scatter(true, imputed, title=self._title(true, imputed)))
+        return Figure(charts, columns=1)
 
     def __panel__(self) -> Any:
         left = pmui.Column(
-            pmui.Row(self.picture, self.key, margin=0),
+            self.picture,
             pn.pane.Bokeh(self.heatmap.figure, sizing_mode="stretch_width", margin=4),
             self.note,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         right = pmui.Column(
             pmui.Row(self.gene, self.of, margin=0),
-            pn.pane.Bokeh(self.scatter, sizing_mode="stretch_width", margin=4),
+            pn.pane.Bokeh(self.scatter.figure, sizing_mode="stretch_width", margin=4),
             pmui.Row(pn.HSpacer(), self._export, margin=0, sizing_mode="stretch_width"),
             width=380, margin=0,
         )  # fmt: skip

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.growing import LossChart
-from scgnn2_app.charts.score_chart import ScoreChart
 from scgnn2_app.charts.small_maps import as_data_uri
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.later import in_thread
@@ -19,35 +17,18 @@ from scgnn2_app.results.story import RunStory
 from scgnn2_app.session import Session
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 from scgnn2_engine.errors import ScgnnError
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.curves import PANELS, STAGES, loss_chart, score_chart
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 if TYPE_CHECKING:
     from scgnn2_app.runs.jobs import JobManager
     from scgnn2_app.runs.workspace import RunInfo
 
-STAGES = {
-    "feature_AE": "Feature autoencoder",
-    "graph_AE": "Graph autoencoder",
-    "cluster_AE": "Cluster autoencoders, a line each",
-}
-SCORES: tuple[tuple[str, str, dict[str, str], dict[str, str], float, bool], ...] = (
-    (
-        "Agreement of clusters with",
-        "adjusted Rand index",
-        {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "labels"},
-        {BEST_CLUSTERING: "best baseline"},
-        0.2,
-        False,
-    ),
-    (
-        "Imputation error",
-        "error, ln(1 + expression)",
-        {"error_median": "hidden entries, median", "validation_error": "held-out entries, mean"},
-        {BEST_IMPUTATION: "best baseline"},
-        0.05,
-        True,
-    ),
-    ("Clusters", "number of clusters", {"cluster_count": "clusters"}, {}, 2.0, False),
-)
+LEVELS = {"Agreement of clusters": BEST_CLUSTERING, "Imputation error": BEST_IMPUTATION}
+"""Kind of score to the baseline that is a level line."""
+
+HEIGHT = 230
 NONE = "no other run"
 LINES_SHOWN = 400
 
@@ -69,8 +50,7 @@ class LiveView(pn.viewable.Viewer):
         self.story = RunStory()
         self._run_id, self._cursor, self._compared = "", 0, ""
         self._info: RunInfo | None = None
-        self._losses: dict[str, LossChart] = {}
-        self._scores: list[ScoreChart] = []
+        self.canvases: dict[str, BokehCanvas] = {}  # by stage, and by the title of a kind of score
         self._other: RunStory | None = None
         self._compare = pmui.Select(
             label="Compare with", options=[NONE], value=NONE, size="small", width=330, margin=(4, 8)
@@ -82,7 +62,7 @@ class LiveView(pn.viewable.Viewer):
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
         self._log = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8))
         self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
-        self._panes: dict[int, Any] = {}
+        self._panes: dict[str, Any] = {}
         self._grid = pn.Column(sizing_mode="stretch_width", styles=CHARTS, stylesheets=[NO_SCROLL_BUTTON])
         self._hint = pmui.Typography(
             "Curves appear here as the run goes on.", variant="body2", margin=(12, 8), sx={"opacity": 0.8}
@@ -99,6 +79,7 @@ class LiveView(pn.viewable.Viewer):
             self._begin(run_id)
         if info is None:
             return
+        new = False
         while True:
             events, cursor = self._jobs.events(run_id, self._cursor)
             if cursor < self._cursor:  # started anew, on another machine
@@ -106,11 +87,13 @@ class LiveView(pn.viewable.Viewer):
             self._cursor = cursor
             if not events:
                 break
+            new = True
             self.story.listen(events)
         if info.over and not self._levels_read:
-            self._levels_read = True
+            new = self._levels_read = True
             self.story.levels = baseline_levels(info.folder)
-        self._draw()
+        if new:
+            self._draw()
         self._show_failure(info)
         self._show_strip(info)
         self._show_log()
@@ -127,42 +110,44 @@ class LiveView(pn.viewable.Viewer):
         self._run_id, self._cursor, self.story = run_id, 0, RunStory()
         self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
         # New charts: the ranges of a figure keep to what it showed when it was last on the screen.
-        self._losses, self._scores, self._panes = {}, [], {}
-        self._show_charts()
+        self.canvases, self._panes = {}, {}
+        self._draw()
         self._show_log()
         self._show_strip(None)
         self._failure.param.update(object="", visible=False)
         self._trace.param.update(object="", visible=False)
 
+    def _charts(self) -> dict[str, Chart]:
+        """The loss of every stage, and every kind of score."""
+        story, other = self.story, self._other or RunStory()
+        charts = {}
+        for stage in dict.fromkeys([*STAGES, *sorted({key[0] for key in (*story.curves, *other.curves)})]):
+            losses = {of: (curve.x, curve.y) for (at, of, name), curve in story.curves.items()
+                      if (at, name) == (stage, "loss")}  # fmt: skip
+            held_out, beneath = story.mean(stage, "validation"), other.mean(stage)
+            charts[stage] = loss_chart(
+                STAGES.get(stage, stage.replace("_", " ")), dict(sorted(losses.items(), key=lambda one: one[0] or 0)),
+                held_out=(held_out.x, held_out.y), other=(beneath.x, beneath.y),
+            )  # fmt: skip
+        for panel in PANELS:
+            best = LEVELS.get(panel.title, "")
+            charts[panel.title] = score_chart(
+                panel, {name: story.column(name) for name in panel.lines},
+                others={name: other.column(name) for name in panel.lines}, returned=story.selected,
+                levels={"best baseline": story.levels[best]} if best in story.levels else {},
+            )  # fmt: skip
+        return charts
+
     def _draw(self) -> None:
-        self._make_charts()
-        for chart in self._charts():
-            chart.update(self.story)
-        self._show_charts()
-
-    def _make_charts(self) -> None:
-        """Those that have something to show: a page without a run is the sooner there."""
-        stories = [story for story in (self.story, self._other) if story is not None]
-        stages = {key[0] for story in stories for key in story.curves}
-        if not self._scores and (stages or any(story.scores for story in stories)):
-            self._losses = {stage: LossChart(stage, title, self._session.dark) for stage, title in STAGES.items()}
-            self._scores = [ScoreChart(*chart, dark=self._session.dark) for chart in SCORES]
-            self._take_in(*self._charts())
-        for stage in sorted(stages - set(self._losses)):
-            self._losses[stage] = LossChart(stage, stage.replace("_", " "), self._session.dark)
-            self._take_in(self._losses[stage])
-
-    def _take_in(self, *charts: LossChart | ScoreChart) -> None:
-        for chart in charts:
-            chart.compare(self._other)
-            self._panes[id(chart)] = _pane(chart)
-
-    def _charts(self) -> list[LossChart | ScoreChart]:
-        return [*self._losses.values(), *self._scores]
-
-    def _show_charts(self) -> None:
-        """A chart without data is no chart."""
-        shown = [self._panes[id(chart)] for chart in self._charts() if chart.has_data]
+        """A chart without data is no chart, and none is made before it has some: a page is the sooner there."""
+        charts = self._charts()
+        for name, chart in charts.items():
+            if name in self.canvases:
+                self.canvases[name].show(chart)
+            elif chart.marks:
+                canvas = self.canvases[name] = BokehCanvas(chart, dark=self._session.dark, height=HEIGHT)
+                self._panes[name] = pn.pane.Bokeh(canvas.figure, sizing_mode="stretch_width", margin=2)
+        shown = [self._panes[name] for name, chart in charts.items() if chart.marks]
         if shown != self._grid.objects:
             self._grid[:] = shown
         if self._hint.visible == bool(shown):
@@ -194,14 +179,11 @@ class LiveView(pn.viewable.Viewer):
 
     def _show_other(self, story: RunStory | None) -> None:
         self._other = story
-        self._make_charts()
-        for chart in self._charts():
-            chart.compare(story)
-        self._show_charts()
+        self._draw()
 
     def _paint(self) -> None:
-        for chart in self._charts():
-            chart.paint(self._session.dark)
+        for canvas in self.canvases.values():
+            canvas.paint(self._session.dark)
         self._show_strip(self._info)
 
     def _show_failure(self, info: RunInfo) -> None:
@@ -266,10 +248,6 @@ class LiveView(pn.viewable.Viewer):
             self._log,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-
-
-def _pane(chart: LossChart | ScoreChart) -> Any:
-    return pn.pane.Bokeh(chart.figure, sizing_mode="stretch_width", margin=2)
 
 
 def _figure(info: RunInfo, iteration: int, selected: bool, dark: bool) -> str:

@@ -10,8 +10,9 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.controls.wording import on_page, plain
-from scgnn2_app.theme import STATES, THEME, colours
+from scgnn2_app.theme import STATES, THEME
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.plots.style import inks
 
 if TYPE_CHECKING:
     from scgnn2_app.runs.workspace import RunInfo
@@ -49,7 +50,7 @@ def _bar_theme() -> dict[str, Any]:
     """A Page gives all in its header the colours of white text on blue; this bar stands on the colour of the page."""
     theme: dict[str, Any] = {}
     for mode, on_primary, default in (("light", "#ffffff", "#595959"), ("dark", "#1e1e1e", "#4a4a4a")):
-        ours, ink = THEME[mode]["palette"], colours(mode == "dark")
+        ours, ink = THEME[mode]["palette"], inks(mode == "dark")
         theme[mode] = {
             "palette": {
                 **ours,

@@ -11,17 +11,19 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
-from scgnn2_app.charts.sankey import SankeyChart
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.later import in_thread
 from scgnn2_app.results.label_sets import THIS, of_run, together
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.plots import sankey
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
+from scgnn2_engine.plots.sankey import sankey, sankey_layout
 
 NONE = "(none)"
 CHOOSE = "(choose)"
+NOTHING = Chart(axes=False, x_limits=(-0.5, 1.5), y_limits=(-0.02, 1.1))
 Groups = dict[str, npt.NDArray[np.str_]]
 Sets = tuple[dict[str, npt.NDArray[np.str_]], npt.NDArray[np.int64]]
 
@@ -41,7 +43,9 @@ class SankeyView(pn.viewable.Viewer):
         self._others: dict[str, Path] = {}
         self._sets: Sets | None = None
         self._groups: Groups = {}
-        self.chart = SankeyChart(self._choose, session.dark)
+        self.flows: dict[str, npt.NDArray[np.int64]] = {}
+        self._cells: dict[str, list[npt.NDArray[np.int64]]] = {}
+        self.chart = BokehCanvas(NOTHING, dark=session.dark, height=520, picked=self._picked)
         self.columns = [
             pmui.Select(label=label, options=[NONE], value=NONE, size="small", margin=(6, 8), width=205)
             for label in ("First", "Second", "Third")
@@ -82,7 +86,7 @@ class SankeyView(pn.viewable.Viewer):
             self._set_options()
             self._compare()
         else:
-            self.chart.clear()
+            self._clear()
 
     def _set_options(self) -> None:
         run = self._session.run
@@ -107,7 +111,7 @@ class SankeyView(pn.viewable.Viewer):
             return
         if len(names) < 2:
             self._sets = None
-            self.chart.clear("Choose two different groupings.")
+            self._clear("Choose two different groupings.")
             return
         others = dict(self._others)
 
@@ -121,26 +125,55 @@ class SankeyView(pn.viewable.Viewer):
         def show(made: tuple[Sets, Groups]) -> None:
             if self._session.run is run and names == self._names():
                 self._sets, self._groups = made
-                self.chart.draw(*self._sets, self._groups)
-                self.flow.param.update(options=[CHOOSE, *self.chart.flows()], value=CHOOSE)
+                self._show(*self._sets)
 
         def failed(error: Exception) -> None:
             self._sets = None
-            self.chart.clear(str(error))
+            self._clear(str(error))
 
         in_thread(work, show, failed)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(column.value for column in self.columns if column.value != NONE))
 
+    def _clear(self, reason: str = "") -> None:
+        self._cells, self.flows = {}, {}
+        self.chart.clear(reason)
+
+    def _show(self, sets: dict[str, npt.NDArray[np.str_]], cells: npt.NDArray[np.int64]) -> None:
+        """Draw label sets of some cells; −1 is the position of a cell that the shown run does not have."""
+        bars, ribbons = sankey_layout(sets)
+        columns = list(sets.values())
+
+        def here(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+            found = cells[chosen]
+            return np.sort(found[found >= 0])
+
+        self._cells = {
+            "ribbons": [here((columns[r.column] == r.source) & (columns[r.column + 1] == r.target)) for r in ribbons],
+            "bars": [here(columns[bar.column] == bar.name) for bar in bars],
+        }
+        drawn = sankey(sets, groups=self._groups)
+        self.chart.show(drawn)
+        flows = zip(drawn.mark("ribbons").tips["flow"], self._cells["ribbons"], strict=True)
+        by_size = sorted(flows, key=lambda flow: -len(flow[1]))
+        self.flows = {f"{name} ({len(found):,} cells)": found for name, found in by_size}
+        self.flow.param.update(options=[CHOOSE, *self.flows], value=CHOOSE)
+
     # --- selecting ---------------------------------------------------------------------------------------------------
 
     def _choose(self, cells: npt.NDArray[np.int64]) -> None:
         self._session.select(cells)
 
+    def _picked(self, mark: str, parts: list[int]) -> None:
+        cells = self._cells.get(mark, [])
+        found = [cells[part] for part in parts if part < len(cells)]
+        if found:
+            self._choose(np.unique(np.concatenate(found)))
+
     def _choose_flow(self, name: str) -> None:
         if name != CHOOSE:
-            self._choose(self.chart.flows().get(name, np.empty(0, dtype=np.int64)))
+            self._choose(self.flows.get(name, np.empty(0, dtype=np.int64)))
 
     def _say_selected(self) -> None:
         count = len(self._session.selection)

@@ -22,6 +22,8 @@ from scgnn2_app.views.question import Question
 from scgnn2_app.views.sweep_axis import AxisField
 from scgnn2_app.views.sweep_charts import STRATEGIES, charts_of, menu_text, state_of, table_of, title_of
 from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 if TYPE_CHECKING:
     from scgnn2_app.context import ServerContext
@@ -237,12 +239,13 @@ class SweepView(pn.viewable.Viewer):
             return
         self._drawn = now
         shares, why_not = self._context.sweeps.importances(info.id)
-        figures, parallel = charts_of(info, shares, self._session.dark)
-        panes: list[Any] = [_pane(plot) for plot in figures]
+        dark = self._session.dark
+        charts, parallel = charts_of(info, shares, dark)
+        panes: list[Any] = [_pane(chart, dark) for chart in charts]
         if why_not and panes:
             panes.insert(1, pmui.Typography(why_not, variant="body2", margin=8))
         self._charts[:] = panes
-        self._parallel[:] = [] if parallel is None else [_pane(parallel)]
+        self._parallel[:] = [] if parallel is None else [_pane(parallel, dark)]
         self._table.param.update(value=table_of(info), visible=bool(info.trials))
 
     def __panel__(self) -> Any:
@@ -266,5 +269,6 @@ class SweepView(pn.viewable.Viewer):
         )
 
 
-def _pane(plot: Any) -> Any:
-    return pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=2)
+def _pane(chart: Chart, dark: bool) -> Any:
+    canvas = BokehCanvas(chart, dark=dark, height=chart.size[1])
+    return pn.pane.Bokeh(canvas.figure, sizing_mode="stretch_width", margin=2)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scgnn2_app.charts.across_runs import history, importances, score_words, slice_of
-from scgnn2_app.charts.parallel import parallel_coordinates
+from scgnn2_app.charts.across_runs import history, importances, parallel_coordinates, score_words, slice_of
 from scgnn2_app.controls.fields import label_of
 from scgnn2_app.views.run_bar import duration, shortened
+from scgnn2_engine.plots.chart import Chart
 
 if TYPE_CHECKING:
     from scgnn2_app.sweeps.records import SweepInfo
@@ -22,7 +22,7 @@ STRATEGIES = {
 }
 
 
-def charts_of(info: SweepInfo, shares: Mapping[str, float], dark: bool) -> tuple[list[Any], Any | None]:
+def charts_of(info: SweepInfo, shares: Mapping[str, float], dark: bool) -> tuple[list[Chart], Chart | None]:
     """The charts that stand side by side, and beneath them one of all parameters; of trials that have a score.
 
     Parameters
@@ -39,9 +39,9 @@ def charts_of(info: SweepInfo, shares: Mapping[str, float], dark: bool) -> tuple
     if not done:
         return [], None
     numbers, scores = [trial.number + 1 for trial in done], [trial.score or 0.0 for trial in done]
-    figures = [history(numbers, scores, score, dark, minimise=minimise)]
+    figures = [history(numbers, scores, score, minimise=minimise)]
     if shares:
-        figures.append(importances({label_of(key): share for key, share in shares.items()}, dark))
+        figures.append(importances({label_of(key): share for key, share in shares.items()}))
     axes = {axis: [trial.values.get(axis.key) for trial in done] for axis in info.sweep.axes}
     for axis, values in axes.items():
         figures.append(slice_of(label_of(axis.key), values, scores, numbers, score, dark, log=axis.log))

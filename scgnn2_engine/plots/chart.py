@@ -183,6 +183,8 @@ class Chart:
         Width and height in pixels (of 1/96 inch), where the page does not say otherwise.
     axes
         Off: the marks alone.
+    names_level
+        Whether what stands at the x axis is level however little room there is.
     """
 
     marks: Sequence[Mark] = ()
@@ -203,6 +205,7 @@ class Chart:
     legend: Literal["above", "right"] = "above"
     size: tuple[int, int] = (430, 340)
     axes: bool = True
+    names_level: bool = False
 
     _repr_png_ = _as_png
 

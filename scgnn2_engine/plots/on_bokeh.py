@@ -205,8 +205,7 @@ class BokehCanvas:
     def _send(self, name: str, columns: dict[str, Any], thinning: int = 1) -> None:
         """Send what the browser does not have: new rows at the end, or the columns that differ, or all."""
         source, before = self.sources[name], self._sent.get(name, {})
-        # Copies: what a chart is made of may grow.
-        self._sent[name] = {key: column[:] if isinstance(column, list) else column for key, column in columns.items()}
+        self._sent[name] = _copied(columns)
         n_rows, n_before = (len(next(iter(table.values()), ())) for table in (columns, before))
         if n_before and n_before <= n_rows and all(same(before[key], columns[key][:n_before]) for key in columns):
             if n_before < n_rows:
@@ -221,7 +220,7 @@ class BokehCanvas:
                 y, last = columns["y"], n_rows - 1
                 kept = [row for row in range(n_rows) if row % thinning == 0 or row == last or y[row] != y[row]]
                 columns = {key: [column[row] for row in kept] for key, column in columns.items()}
-            source.data = columns
+            source.data = _copied(columns)
 
     def _add(self, name: str, mark: Mark, columns: dict[str, Any]) -> None:
         plot = self.figure
@@ -258,7 +257,7 @@ class BokehCanvas:
             longest = max(max(map(len, text.split("\n"))) for text in chart.x_ticks.values())
             # Names that have room beside each other are easier to read level.
             fits = 7.0 * (longest + 1) * len(chart.x_ticks) <= max(780, self.figure.width or 0)
-            plot.xaxis[0].major_label_orientation = "horizontal" if fits else 0.5
+            plot.xaxis[0].major_label_orientation = "horizontal" if fits or chart.names_level else 0.5
         for mark in chart.marks:
             if isinstance(mark, Image) and chart.scale is not None:
                 self._value.args = {"low": chart.scale.low, "high": chart.scale.high, "nothing": mark.nothing}
@@ -286,6 +285,11 @@ class BokehCanvas:
             self.figure.height = self._height + LEGEND_ROW * max(0, -(-len(labelled) // columns) - 1)
         items = [models.LegendItem(label=label, renderers=drawn) for label, drawn in labelled.items()]
         self.legend.update(items=items, ncols=columns)
+
+
+def _copied(columns: dict[str, Any]) -> dict[str, Any]:
+    """Lists of their own: those of a chart may grow, and so do a source's when it is streamed to."""
+    return {key: list(column) if isinstance(column, list | tuple) else column for key, column in columns.items()}
 
 
 def paint(plot: Any, dark: bool) -> None:

@@ -93,7 +93,8 @@ def draw(chart: Chart, axes: Any) -> None:
 def _turn_names(chart: Chart, axes: Any) -> None:
     """Names that have no room beside each other stand aslant."""
     names = list((chart.x_ticks or {}).values())
-    if names and 6.0 * (max(len(line) for name in names for line in name.split("\n")) + 1) * len(names) > chart.size[0]:
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    if 6.0 * (longest + 1) * len(names) > chart.size[0] and not chart.names_level:
         axes.tick_params("x", rotation=40)
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")

@@ -9,10 +9,10 @@ import pytest
 
 from scgnn2_app.charts.colouring import by_groups
 from scgnn2_app.charts.map_key import MapKey
-from scgnn2_app.charts.sankey import SankeyChart
-from scgnn2_app.charts.violins import ViolinChart
-from scgnn2_app.theme import LEAST_CONTRAST, cluster_colour, colours, contrast, luminance, seen
-from scgnn2_engine.plots import palette
+from scgnn2_engine.plots import palette, sankey
+from scgnn2_engine.plots.maps import violins
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
+from scgnn2_engine.plots.style import LEAST_CONTRAST, cluster_colour, contrast, inks, luminance, seen
 
 
 def test_on_white_groups_have_the_colours_of_the_figures() -> None:
@@ -20,7 +20,7 @@ def test_on_white_groups_have_the_colours_of_the_figures() -> None:
 
 
 def test_on_the_dark_page_every_group_is_seen_and_keeps_its_hue() -> None:
-    paper = luminance(colours(dark=True)["paper"])
+    paper = luminance(inks(dark=True)["paper"])
     for colour in palette(256):
         shade = seen(colour, dark=True)
         assert contrast(luminance(shade), paper) >= LEAST_CONTRAST
@@ -33,21 +33,20 @@ def test_on_the_dark_page_every_group_is_seen_and_keeps_its_hue() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_cluster_has_one_colour_on_a_page(dark: bool) -> None:
-    labels, cells = np.arange(16), np.arange(16)
+    labels = np.arange(16)
     expected = [cluster_colour(number, dark) for number in range(16)]
     found = by_groups(labels, "cluster")
     assert found.palette(dark)[2:18] == expected
     key = MapKey()
     key.describe(found, dark)
     assert [entry[1] for entry in key.entries] == expected
-    chart = SankeyChart(lambda _: None, not dark)
-    chart.draw({"a": labels, "b": labels}, cells)
+    chart = BokehCanvas(sankey({"a": labels, "b": labels}), dark=not dark)
     chart.paint(dark)
-    bars = chart._bars.data
-    assert dict(zip(bars["tip"], bars["fill"], strict=True))["b 7"] == expected[7]
-    violins = ViolinChart(not dark)
+    bars = chart.sources["bars"].data
+    assert dict(zip(bars["group"], bars["fill"], strict=True))["b 7"] == expected[7]
     values, groups = np.tile([0.0, 1.0, 2.0], 16), np.repeat(labels, 3)
-    violins.draw({"set": values}, groups, "title", "unit")
-    violins.paint(dark)
-    shown = dict(zip(violins._shapes.data["group"], violins._shapes.data["fill"], strict=True))
+    chart = BokehCanvas(violins({"set": values}, groups, title="title"), dark=not dark)
+    chart.paint(dark)
+    data = chart.sources["violins"].data
+    shown = dict(zip(data["group"], data["fill"], strict=True))
     assert shown["7"] == expected[7]

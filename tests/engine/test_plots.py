@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError, MissingPackageError, OutputError
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.plots import (
+    Chart,
     cell_graph,
     cluster_colours,
     curves,
@@ -24,10 +25,13 @@ from scgnn2_engine.plots import (
     sankey,
     save_figure,
     sets_of_iterations,
+    to_matplotlib,
 )
 from scgnn2_engine.plots.cell_graph import thin_edges
-from scgnn2_engine.plots.curves import loss_curve, whole_ticks
+from scgnn2_engine.plots.chart import Image, Line, Lines, Points, Rule, Scale, Segments, Shapes, Texts
+from scgnn2_engine.plots.curves import loss_curve
 from scgnn2_engine.plots.heatmap import block_differences
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 from scgnn2_engine.plots.sankey import bar_colours, sankey_layout
 from scgnn2_engine.plots.style import EDGE
 
@@ -100,16 +104,19 @@ def test_other_suffixes_are_refused(tmp_path: Path) -> None:
         save_figure(small_graph(), tmp_path / "figure.pdf")
 
 
-def test_without_holoviews_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "holoviews", None)
+@pytest.mark.parametrize("package", ["bokeh", "colorcet", "matplotlib"])
+def test_without_a_package_the_extra_is_named(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = small_graph()
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackageError, match=r"scgnn2\[app\]"):
-        small_graph()
+        save_figure(figure, tmp_path / "figure.png")
 
 
-def test_importing_the_figures_does_not_import_holoviews() -> None:
+def test_importing_the_figures_does_not_import_what_draws_them() -> None:
     import subprocess
 
-    code = "import sys, scgnn2_engine.plots; sys.exit('holoviews' in sys.modules or 'umap' in sys.modules)"
+    heavy = {"bokeh", "matplotlib", "colorcet", "umap"}
+    code = f"import sys, scgnn2_engine.plots; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -126,21 +133,20 @@ def test_published_edge_width() -> None:
 
 
 def test_cell_graph_draws_the_edges_above_zero_thicker_where_more_alike() -> None:
-    import holoviews as hv
-
-    layers = list(small_graph())
-    segments = [layer for layer in layers if isinstance(layer, hv.Segments)]
-    widths = [hv.Store.lookup_options("bokeh", layer, "style").kwargs["line_width"] for layer in segments]
-    assert sum(len(layer) for layer in segments) == 3
-    assert widths == sorted(widths)
-    assert widths[-1] == pytest.approx(25 * 0.03 * np.log(4))
-    assert [layer.label for layer in layers if isinstance(layer, hv.Points)] == ["cluster 0 (2)", "cluster 1 (2)"]
+    segments, *cells = small_graph().marks
+    assert isinstance(segments, Segments)
+    assert (segments.x0.tolist(), segments.y1.tolist()) == ([0, 1, 0], [0, 1, 1])
+    np.testing.assert_allclose(segments.width, np.maximum(0.25, 25 * 0.03 * np.log([4, 2, 1])))
+    assert [mark.label for mark in cells] == ["cluster 0 (2)", "cluster 1 (2)"]
+    drawn = to_matplotlib(small_graph()).axes[0].collections[0]
+    np.testing.assert_allclose(drawn.get_linewidths(), segments.width)
+    np.testing.assert_allclose(BokehCanvas(small_graph()).sources["edges"].data["width"], segments.width)
 
 
 @pytest.mark.parametrize("n_obs", [1, 3])
 def test_cell_graph_without_edges(n_obs: int) -> None:
     picture = cell_graph(np.zeros((n_obs, 2)), np.empty((2, 0), dtype=int), np.empty(0), np.zeros(n_obs, dtype=int))
-    assert len(list(picture)) == 1
+    assert len(picture.marks) == 1
 
 
 def test_thinning_keeps_the_strongest_edges_of_every_cell(rng: np.random.Generator) -> None:
@@ -159,12 +165,12 @@ def test_heatmap_groups_cells_orders_genes_and_takes_logs_of_counts(rng: np.rand
     counts = rng.poisson(1.0, (9, 4)).astype(np.float32)
     imputed = rng.random((9, 4), dtype=np.float32)
     labels = np.array([1, 0, 1, 0, 2, 2, 1, 0, 0])
-    dense, rows, genes = block_differences(imputed, counts, labels, scale="counts")
+    dense, where, genes = block_differences(imputed, counts, labels, scale="counts")
     order = np.argsort(labels, kind="stable")
     expected = np.abs(imputed - np.log1p(counts))
     np.testing.assert_allclose(dense, expected[order][:, genes], rtol=1e-6)
     assert (np.diff(expected.mean(axis=0)[genes]) <= 1e-6).all()
-    assert rows.tolist() == [str(label) for label in labels[order]]
+    assert where.row_labels.tolist() == [str(label) for label in labels[order]]
     sparse, _, _ = block_differences(imputed, sp.csr_matrix(counts), labels, scale="counts")
     np.testing.assert_array_equal(sparse, dense)
 
@@ -172,7 +178,8 @@ def test_heatmap_groups_cells_orders_genes_and_takes_logs_of_counts(rng: np.rand
 def test_a_huge_heatmap_is_block_means_that_never_mix_clusters() -> None:
     labels = np.repeat([0, 1], 50)
     imputed = np.repeat(labels[:, None] * 1.0, 30, axis=1)
-    values, rows, _ = block_differences(imputed, np.zeros((100, 30)), labels, max_rows=10, max_columns=7)
+    values, where, _ = block_differences(imputed, np.zeros((100, 30)), labels, max_rows=10, max_columns=7)
+    rows = where.row_labels
     assert values.shape[0] <= 10
     assert values.shape[1] <= 7
     np.testing.assert_allclose(values, np.repeat(rows.astype(float)[:, None], values.shape[1], axis=1))
@@ -180,10 +187,10 @@ def test_a_huge_heatmap_is_block_means_that_never_mix_clusters() -> None:
 
 @pytest.mark.parametrize(("truth", "title"), [(True, "Imputation error: 4"), (False, "imputed minus observed")])
 def test_heatmap_title_says_what_is_compared(truth: bool, title: str) -> None:
-    import holoviews as hv
-
     picture = error_heatmap(np.ones((4, 3)), np.zeros((4, 3)), np.array([0, 0, 1, 1]), reference_is_truth=truth)
-    assert title in hv.Store.lookup_options("bokeh", picture, "plot").kwargs["title"]
+    assert title in picture.title
+    assert title in to_matplotlib(picture).axes[0].get_title(loc="left")
+    assert title in BokehCanvas(picture).figure.title.text
 
 
 def test_sankey_conserves_cells_and_does_not_overlap() -> None:
@@ -231,7 +238,7 @@ def test_loss_curve_runs_on_over_iterations_and_averages_clusters(result: Result
 
 def test_curves_leave_out_what_was_not_measured(result: Result) -> None:
     drawn = curves(result.losses, result.metrics)
-    panels = {panel.opts.get("plot", backend="bokeh").kwargs["title"] for panel in drawn}
+    panels = {chart.title for chart in drawn.charts}
     assert panels == {
         "Feature autoencoder",
         "Graph autoencoder",
@@ -241,12 +248,17 @@ def test_curves_leave_out_what_was_not_measured(result: Result) -> None:
         "Clusters",
     }
     bare = result.metrics.assign(ari_between_iterations=np.nan, error_median=np.nan)
-    assert len(curves(result.losses, bare)) == 4
+    assert len(curves(result.losses, bare).charts) == 4
 
 
-def test_ticks_are_whole_and_few() -> None:
-    assert whole_ticks(np.array([3.0, np.nan, 5.0])) == [3, 4, 5]
-    assert len(whole_ticks(np.array([1.0, 100.0]))) <= 8
+@pytest.mark.parametrize("high", [5, 100])
+def test_ticks_are_whole_and_few(high: int) -> None:
+    chart = Chart(marks=[Line(x=[3, high], y=[3, high])], x_whole=True, y_whole=True)
+    axes = to_matplotlib(chart).axes[0]
+    for axis in (axes.xaxis, axes.yaxis):
+        places = axis.get_majorticklocs()
+        assert (places == places.round()).all()
+        assert len(places) <= 11
 
 
 def test_iterations_to_compare_are_each_taken_once(result: Result) -> None:
@@ -260,3 +272,70 @@ def test_draw_figures_writes_all_of_them(tmp_path: Path, result: Result) -> None
         f"{name}.{kind}" for name in ("graph", "heatmap", "curves", "sankey") for kind in ("html", "png")
     )
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())
+
+
+def every_mark() -> Chart:
+    """One of each kind, at x from 0 to 3."""
+    return Chart(
+        marks=[
+            Image(name="image", values=np.array([[0.0, np.nan], [1.0, 2.0]]), extent=(2.0, 2.0), rows=["a", "b"]),
+            Line(name="line", x=[0, 1, 2], y=[1.0, np.nan, 2.0], label="line", tips={"height": "y"}),
+            Line(name="step", x=[0, 1], y=[1, 2], step=True, label="line"),
+            Line(name="right", x=[0, 1], y=[1e-3, 2e-3], right=True),
+            Points(name="points", x=[0, 1], y=[0, 1], values=[0.0, 2.0], tips={"cell": ["a", "b"]}),
+            Points(name="dots", x=[0, 1], y=[0, 1], colour=["#332288", "#e69f00"]),
+            Shapes(name="shapes", x=[[0, 1, 1]], y=[[0, 0, 1]], colour=["#0072b2"], alpha=[0.5], pick=True),
+            Segments(name="segments", x0=[0], y0=[0], x1=[3], y1=[1]),
+            Lines(name="lines", x=[[0, 1]], y=[[0, 1]], values=[1.0]),
+            Texts(name="texts", x=[0], y=[0], text=["word"], align=["left"], boxed=True),
+            Rule(name="upright", x=1.0),
+            Rule(name="level", y=1.0),
+        ],
+        scale=Scale(0.0, 2.0, ("#ffffff", "#000000"), "value"),
+        right_label="small",
+        right_limits=(1e-3, 2e-3),
+        x_limits=(0.0, 3.0),
+    )  # fmt: skip
+
+
+def test_both_canvases_draw_every_mark() -> None:
+    chart = every_mark()
+    axes, right, bar = to_matplotlib(chart).axes
+    assert axes.get_xlim() == (0.0, 3.0)
+    assert (len(axes.lines), len(axes.collections), len(axes.images), len(axes.texts)) == (4, 5, 1, 1)
+    assert right.get_ylabel() == "small"
+    assert bar.get_ylabel() == "value"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["line"]
+    canvas = BokehCanvas(chart)
+    assert list(canvas.sources) == [mark.name for mark in chart.marks]
+    assert canvas.sources["image"].data["image"][0].tolist() == [[128, 255], [2, 1]]
+    assert [item.label.value for item in canvas.legend.items] == ["line"]
+    assert (canvas.figure.x_range.start, canvas.figure.x_range.end) == (0.0, 3.0)
+
+
+def test_the_page_is_sent_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = BokehCanvas(Chart(marks=[Points(name="dots", x=[1, 2], y=[3, 4], colour=["#000000", "#ffffff"])]))
+    source = canvas.sources["dots"]
+    x, y = source.data["x"], source.data["y"]
+    canvas.show(Chart(marks=[Points(name="dots", x=[1, 2], y=[3, 5], colour=["#000000", "#ffffff"])]))
+    assert source.data["x"] is x
+    assert source.data["y"] == [3, 5] != y
+    streamed: list[Any] = []
+    monkeypatch.setattr(type(source), "stream", lambda self, new: streamed.append(new))
+    longer = Points(name="dots", x=[1, 2, 9], y=[3, 5, 8], colour=["#000000", "#ffffff", "#0072b2"])
+    for _ in range(2):
+        canvas.show(Chart(marks=[longer]))
+    assert streamed == [{"x": [9], "y": [8], "fill": ["#0072b2"]}]
+    canvas.clear("nothing")
+    assert source.data == {"x": [], "y": [], "fill": []}
+    assert canvas.figure.title.text == "nothing"
+
+
+def test_a_dark_page_has_colours_that_are_seen() -> None:
+    canvas = BokehCanvas(every_mark(), dark=True)
+    assert canvas.sources["dots"].data["fill"] == ["#6a5ea8", "#e69f00"]
+    assert canvas.renderers["line"].glyph.line_color == "#e8e8e8"
+    canvas.paint(dark=False)
+    assert canvas.sources["dots"].data["fill"] == ["#332288", "#e69f00"]
+    assert canvas.renderers["line"].glyph.line_color == "#222222"
+    assert canvas.figure.background_fill_color == "#ffffff"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scgnn2_app.charts import shading
-from scgnn2_app.charts.shading import MOST_PIXELS, EdgeShader, Window, cells_picture, quantised, warm_up, whole
+from scgnn2_app.charts.shading import MOST_PIXELS, EdgeShader, Window, cells_picture, warm_up, whole
+from scgnn2_engine.plots.bokeh_marks import quantised
 
 SQUARE = Window((0.0, 1.0), (0.0, 1.0), 40, 40)
 CROSS = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])

@@ -10,7 +10,7 @@ import pytest
 from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.session import Session
 from scgnn2_app.views.genes import SELECTED, GenesView
-from scgnn2_engine.plots.maps import density
+from scgnn2_engine.plots.maps import density, violins
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def test_both_maps_have_one_scale_of_colours(view: GenesView, session: Session) 
 
 
 def test_violins_by_cluster_have_both_halves(view: GenesView) -> None:
-    data = view.violins._shapes.data
+    data = view.violins.sources["violins"].data
     assert data["group"] == ["0", "0", "1", "1", "2", "2"]
-    assert data["set"] == ["observed", "imputed"] * 3
-    assert data["n"] == [12, 12, 8, 8, 4, 4]
+    assert data["values"] == ["observed", "imputed"] * 3
+    assert data["cells"] == [12, 12, 8, 8, 4, 4]
     np.testing.assert_allclose(data["median"], [np.log(6), np.log(6) + 0.5, 0, 0.5, 0, 0.5], rtol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_selected_cells_against_the_rest(view: GenesView, session: Session) -> N
     view.groups.value = SELECTED
     assert view.violins.figure.title.text.startswith("No cells are selected")
     session.select([0, 1, 2])
-    assert view.violins._shapes.data["n"] == [3, 3, 21, 21]
+    assert view.violins.sources["violins"].data["cells"] == [3, 3, 21, 21]
     view.find_markers()
     assert set(view.markers.value["group"]) == {"selected"}
     assert view.markers.value["gene"].iloc[0] == "gene 0"
@@ -85,7 +85,7 @@ def test_the_warning_about_imputed_values_is_there(view: GenesView) -> None:
 
 def test_labels_make_the_groups_too(view: GenesView) -> None:
     view.groups.value = "kind"
-    assert set(view.violins._shapes.data["group"]) == {"B", "T", "(no label)"}
+    assert set(view.violins.sources["violins"].data["group"]) == {"B", "T", "(no label)"}
 
 
 def test_without_a_run() -> None:
@@ -111,6 +111,6 @@ def test_the_axis_of_the_violins_is_named_and_level_where_names_are_short(view: 
     assert axis.axis_label == "predicted cluster"
     assert axis.major_label_orientation == "horizontal"
     names = np.array([f"a long name of a type of cell, {number}" for number in range(8)])
-    view.violins.draw({"observed": np.arange(8.0)}, names, "", "", "kind")
+    view.violins.show(violins({"observed": np.arange(8.0)}, names, title="", grouping="kind"))
     assert axis.axis_label == "kind"
     assert axis.major_label_orientation == 0.5

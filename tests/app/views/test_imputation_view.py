@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scgnn2_app.charts.heatmap import row_ticks
 from scgnn2_app.charts.heatmap_pictures import AFTER, BEFORE, DIFFERENCE, HIDDEN, kinds, pictures
 from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.results.run_data import RunData
@@ -16,6 +15,7 @@ from scgnn2_app.views.gene_picker import GenePicker, first_gene
 from scgnn2_app.views.imputation import EVERY, ImputationView
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.blocks import block_means, blocks
+from scgnn2_engine.plots.heatmap import row_ticks
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_pictures_of_known_values(made_run: Path) -> None:
     np.testing.assert_allclose(found[DIFFERENCE].values, 0.5, rtol=1e-5)
     np.testing.assert_allclose(found[AFTER].values, found[BEFORE].values + 0.5, rtol=1e-5)
     assert found[BEFORE].limit == found[AFTER].limit
-    assert found[BEFORE].row_labels.tolist() == ["0"] * 12 + ["1"] * 8 + ["2"] * 4
+    assert found[BEFORE].where.row_labels.tolist() == ["0"] * 12 + ["1"] * 8 + ["2"] * 4
     hidden = found[HIDDEN].values
     np.testing.assert_allclose(hidden[np.isfinite(hidden)], 0.5, rtol=1e-5)
     assert np.isnan(hidden).any()
@@ -67,7 +67,7 @@ def test_it_shows_the_error_at_hidden_entries_first(view: ImputationView) -> Non
     assert "benchmark hid" in view.note.object
     view.picture.value = AFTER
     assert view.heatmap.figure.title.text.startswith("After imputation")
-    assert view.heatmap._picture.data["image"][0].dtype == np.uint8
+    assert view.heatmap.sources["blocks"].data["image"][0].dtype == np.uint8
 
 
 def test_it_says_what_the_imputed_expression_is(view: ImputationView, session: Session) -> None:
@@ -86,15 +86,15 @@ def test_hidden_against_imputed_of_a_gene_of_all_and_of_selected_cells(view: Imp
     assert cells.tolist() == [0, 1]
     np.testing.assert_allclose(true, np.log(6), rtol=1e-6)
     np.testing.assert_allclose(imputed, true + 0.5, rtol=1e-6)
-    assert view.scatter.title.text == "gene 0: 2 hidden entries,\nmedian |error| 0.5"
+    assert view.scatter.figure.title.text == "gene 0: 2 hidden entries,\nmedian |error| 0.5"
     view.of.value = EVERY
-    assert len(view._points.data["true"]) == 3
+    assert len(view.scatter.sources["entries"].data["x"]) == 3
     session.select([20])
-    assert view._points.data["cell"] == ["cell 20"]
+    assert view.scatter.sources["entries"].data["cell"] == ["cell 20"]
     session.clear()
     view.of.value = "this gene"
     session.gene = "gene 5"
-    assert view.scatter.title.text == "gene 5: no hidden entries"
+    assert view.scatter.figure.title.text == "gene 5: no hidden entries"
 
 
 def test_baselines_stand_beside(view: ImputationView) -> None:
@@ -128,7 +128,7 @@ def test_it_opens_with_the_gene_of_most_hidden_entries(made_run: Path) -> None:
     view, other = ImputationView(session), GenePicker(session)
     session.run = with_most_hidden(made_run, 3)
     assert session.gene == view.gene.field.value == other.field.value == "gene 3"
-    assert view.scatter.title.text.startswith("gene 3: 2 hidden entries")
+    assert view.scatter.figure.title.text.startswith("gene 3: 2 hidden entries")
     session.run = with_most_hidden(made_run, 4)
     assert session.gene == "gene 4"
     other.field.value = "gene 1"

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource
 
-from scgnn2_app.charts.growing import LossChart
-from scgnn2_app.charts.score_chart import ScoreChart
 from scgnn2_app.charts.small_maps import picture, positions
 from scgnn2_app.results.baseline_levels import (
     BEST_CLUSTERING,
@@ -26,9 +24,12 @@ from scgnn2_app.results.baseline_levels import (
 from scgnn2_app.results.story import RunStory
 from scgnn2_app.runs.snapshots import Snapshot
 from scgnn2_app.session import Session
-from scgnn2_app.theme import cluster_colour, colours
-from scgnn2_app.views.live import NONE, LiveView
+from scgnn2_app.views.live import HEIGHT, NONE, LiveView
 from scgnn2_engine.evaluate import baselines as engine_baselines
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.curves import PANELS, score_chart
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
+from scgnn2_engine.plots.style import cluster_colour, inks
 
 
 def epoch(stage: str, iteration: int, number: int, loss: float | None, cluster: int | None = None) -> dict[str, Any]:
@@ -94,93 +95,83 @@ def test_scores_that_are_missing_are_left_out() -> None:
     assert "4 clusters" in story.log[0][2]
 
 
-def test_a_chart_is_streamed_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    chart, story = LossChart("graph_AE", "Graph"), RunStory()
-    story.listen([epoch("graph_AE", 0, 1, 4.0)])
-    chart.update(story)
-    (source, sent) = chart._lines[None]
+def drawn(live: LiveView, jobs: Jobs, *events: dict[str, Any], state: str = "running") -> Any:
+    """The canvas of the first chart after these events have come too."""
+    jobs.told["a"] = [*jobs.told.get("a", []), *events]
+    live.update(run("a", state))
+    return next(iter(live.canvases.values()))
+
+
+def test_a_chart_is_streamed_only_what_is_new(live: LiveView, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = drawn(live, jobs, epoch("graph_AE", 0, 1, 4.0)).sources["loss"]
+    assert source.data["y"] == [4.0]
     streamed: list[Any] = []
     monkeypatch.setattr(ColumnDataSource, "stream", lambda self, new: streamed.append((self, new)))
-    story.listen([epoch("graph_AE", 0, 2, 2.0)])
-    chart.update(story)
-    chart.update(story)
-    assert (sent, streamed) == (1, [(source, {"x": [2.0], "y": [2.0]})])
+    canvas = drawn(live, jobs, epoch("graph_AE", 0, 2, 2.0))
+    live.update(run("a"))
+    assert [new for one, new in streamed if one is source] == [{"x": [2.0], "y": [2.0]}]
+    assert {id(one) for one, _ in streamed} == {id(source), id(canvas.sources["held out"])}
 
 
-def test_a_long_run_is_thinned_when_it_is_taken_up_but_keeps_its_end() -> None:
-    chart, story = LossChart("graph_AE", "Graph"), RunStory()
-    story.listen([epoch("graph_AE", 0, e, 1.0 + e) for e in range(1, 50_001)])
-    chart.update(story)
-    x = chart._lines[None][0].data["x"]
+def test_a_long_run_is_thinned_when_it_is_taken_up_but_keeps_its_end(live: LiveView, jobs: Jobs) -> None:
+    canvas = drawn(live, jobs, *(epoch("graph_AE", 0, e, 1.0 + e) for e in range(1, 50_001)))
+    x = canvas.sources["loss"].data["x"]
     assert len(x) < 21_000
     assert x[-1] == 50_000
 
 
-def test_clusters_are_named_beside_their_lines_and_have_the_colours_of_the_map() -> None:
-    chart, story = LossChart("cluster_AE", "Clusters"), RunStory()
-    assert not chart._clusters.visible
-    story.listen([epoch("cluster_AE", 1, e, 4.0 / e, cluster) for e in (1, 2) for cluster in range(9)])
-    chart.update(story)
-    assert chart._clusters.visible
-    assert [item.label.value for item in chart._clusters.items] == [str(number) for number in range(9)]
-    assert chart.figure.height > LossChart("graph_AE", "Graph").figure.height  # a second row of them
+def test_clusters_are_named_beside_their_lines_and_have_the_colours_of_the_map(live: LiveView, jobs: Jobs) -> None:
+    events = [epoch("cluster_AE", 1, e, 4.0 / e, cluster) for e in (1, 2) for cluster in range(16)]
+    canvas = drawn(live, jobs, *events)
+    labels = [item.label.value for item in canvas.legend.items]
+    assert labels == [*(str(number) for number in range(16)), "held-out error"]
+    assert canvas.figure.height > BokehCanvas(Chart(), height=HEIGHT).figure.height  # a second row of them
     for dark in (True, False):
-        chart.paint(dark)
-        (line,) = chart._clusters.items[7].renderers
+        canvas.paint(dark)
+        (line,) = canvas.legend.items[7].renderers
         assert line.glyph.line_color == cluster_colour(7, dark)
 
 
-def test_the_held_out_line_has_no_colour_of_a_cluster() -> None:
-    chart = LossChart("cluster_AE", "Clusters")
+def test_the_held_out_line_has_no_colour_of_a_cluster(live: LiveView, jobs: Jobs) -> None:
+    canvas = drawn(live, jobs, epoch("cluster_AE", 1, 1, 4.0, 0))
     for dark in (False, True):
-        chart.paint(dark)
-        colour = chart._held_out_line.glyph.line_color
-        assert colour == colours(dark)["ink"]
+        canvas.paint(dark)
+        colour = canvas.renderers["held out"].glyph.line_color
+        assert colour == inks(dark)["ink"]
         assert colour not in {cluster_colour(number) for number in range(30)}
 
 
-def test_the_returned_iteration_is_marked() -> None:
-    chart = ScoreChart("Clusters", "number", {"cluster_count": "clusters"}, {})
-    story = RunStory()
-    story.listen(
-        [iteration(1, cluster_count=4.0), {"event": "RunEnded", "selected_iteration": 1, "reason": "total_epoch"}]
-    )
-    chart.update(story)
-    assert (chart._selected.visible, chart._selected.location) == (True, 1)
+def test_the_returned_iteration_is_marked(live: LiveView, jobs: Jobs) -> None:
+    ended = {"event": "RunEnded", "selected_iteration": 1, "reason": "total_epoch"}
+    canvas = drawn(live, jobs, iteration(1, cluster_count=4.0), ended)
+    assert canvas.sources["returned"].data == {"x": [1]}
+
+
+def scores_of(place: int, name: str, *values: float, **more: Any) -> Chart:
+    return score_chart(PANELS[place], {name: (list(range(1, len(values) + 1)), values)}, **more)
 
 
 def test_scores_that_are_all_the_same_do_not_shrink_the_axis_to_nothing() -> None:
-    narrow, whole = ScoreChart("ARI", "index", {"ari": "labels"}, {}, 0.2), ScoreChart("Clusters", "n", {"n": "n"}, {})
-    story = RunStory()
-    story.listen([iteration(1, ari=0.9), iteration(2, ari=0.901)])
-    narrow.update(story)
-    low, high = narrow._room.data["y"]
+    narrow = scores_of(0, "ari_against_ground_truth", 0.9, 0.901)
+    low, high = narrow.mark("room").y
     assert (round(low, 4), round(high, 4)) == (0.8005, 1.0005)
-    assert narrow.figure.yaxis.ticker.min_interval == 0
-    assert whole.figure.yaxis.ticker.min_interval == 1
+    assert BokehCanvas(narrow).figure.yaxis.ticker.min_interval == 0
+    assert BokehCanvas(scores_of(2, "cluster_count", 4.0)).figure.yaxis.ticker.min_interval == 1
 
 
 def test_a_small_change_of_an_error_does_not_fill_the_axis() -> None:
-    chart, story = ScoreChart("Error", "error", {"error_median": "ours"}, {}, 0.05, relative=True), RunStory()
-    story.listen([iteration(1, error_median=0.3004), iteration(2, error_median=0.3)])
-    chart.update(story)
-    low, high = chart._room.data["y"]
+    low, high = scores_of(1, "error_median", 0.3004, 0.3).mark("room").y
     assert high - low > 10 * 0.0004
-    story.listen([iteration(3, error_median=0.2)])
-    chart.update(story)
-    assert chart._room.data["y"] == [0.2, 0.3004]
+    assert scores_of(1, "error_median", 0.3004, 0.3, 0.2).mark("room").y == [0.2, 0.3004]
 
 
 def test_baselines_are_level_lines() -> None:
-    chart = ScoreChart("Error", "error", {"error_median": "ours"}, {"baseline": "best baseline"})
-    story = RunStory()
-    story.listen([iteration(1, error_median=0.4), iteration(2, error_median=0.3)])
-    chart.update(story)
-    assert chart._sources["baseline"].data == {"x": [], "y": [], "method": []}
-    story.levels = {"baseline": Level("kNN", 0.5)}
-    chart.update(story)
-    assert chart._sources["baseline"].data == {"x": [1, 2], "y": [0.5, 0.5], "method": ["kNN", "kNN"]}
-    assert [item.label.value for item in chart._legend.items] == ["ours", "best baseline"]
+    canvas = BokehCanvas(scores_of(1, "error_median", 0.4, 0.3))
+    assert canvas.legend.items == []
+    canvas.show(scores_of(1, "error_median", 0.4, 0.3, levels={"best baseline": Level("kNN", 0.5)}))
+    level = canvas.sources["best baseline"].data
+    assert level == {"x": [1, 2], "y": [0.5, 0.5], "method": ["kNN", "kNN"]}
+    assert [item.label.value for item in canvas.legend.items] == ["hidden entries, median", "best baseline"]
 
 
 def test_the_levels_are_of_the_best_baseline_of_each_kind(tmp_path: Path) -> None:
@@ -222,14 +213,15 @@ def test_the_level_comes_with_the_end_of_the_run_and_goes_with_the_next(
     under_way, done = run("a"), run("a", "done")
     under_way.folder = done.folder = tmp_path
     live.update(under_way)
-    source = live._scores[1]._sources[BEST_IMPUTATION]
-    assert source.data["y"] == []
+    first = live.canvases["Imputation error"]
+    assert "best baseline" not in first.sources
     live.update(done)
+    source = first.sources["best baseline"]
     assert (source.data["y"], source.data["method"]) == ([0.2, 0.2], ["soft SVD", "soft SVD"])
     jobs.told["b"] = [iteration(1, error_median=0.3)]
     live.update(run("b"))
-    assert live._scores[1]._sources[BEST_IMPUTATION].data["y"] == []
-    assert source not in [one for chart in live._scores for one in chart._sources.values()]  # figures of its own
+    assert "best baseline" not in live.canvases["Imputation error"].sources
+    assert first not in live.canvases.values()  # figures of its own
 
 
 @pytest.fixture
@@ -246,7 +238,7 @@ def test_nothing_is_shown_before_there_is_something(live: LiveView) -> None:
     live.update(None)
     assert live._hint.visible
     assert len(live._grid) == 0
-    assert live._charts() == []  # none is made before it is needed
+    assert live.canvases == {}  # none is made before it is needed
     assert "press Run" in live._log.object
 
 
@@ -273,7 +265,7 @@ def test_a_log_that_begins_anew_is_read_anew(live: LiveView, jobs: Jobs) -> None
 def test_a_stage_nobody_foresaw_gets_a_chart(live: LiveView, jobs: Jobs) -> None:
     jobs.told["a"] = [epoch("deconvolution", 1, 1, 4.0)]
     live.update(run("a"))
-    assert "deconvolution" in live._losses
+    assert "deconvolution" in live.canvases
     assert len(live._grid) == 1
 
 
@@ -300,11 +292,11 @@ def test_another_run_is_laid_beneath_and_taken_away(live: LiveView, jobs: Jobs) 
     live.update(run("a"))
     live.offer([run("b", "done")])
     live._compare.value = next(name for name in live._compare.options if name != NONE)
-    chart = live._losses["graph_AE"]
-    assert list(chart._earlier.data["y"]) == [4.0]
-    assert chart.has_data
+    beneath = live.canvases["graph_AE"].sources["other"]
+    assert list(beneath.data["y"]) == [4.0]
+    assert len(live._grid) == 2
     live._compare.value = NONE
-    assert list(chart._earlier.data["y"]) == []
+    assert list(beneath.data["y"]) == []
 
 
 # ---------------------------------------------------------------------------------------------------- small maps

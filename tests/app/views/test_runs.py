@@ -11,19 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import MultiLine, Text
+from bokeh.models import Legend, MultiLine, Text
 
-from scgnn2_app.charts.across_runs import history, importances, overlaid, slice_of
-from scgnn2_app.charts.parallel import MOST_LINES, parallel_coordinates
+from scgnn2_app.charts.across_runs import (
+    MOST_LINES,
+    history,
+    importances,
+    overlaid,
+    parallel_coordinates,
+    slice_of,
+)
 from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
-from scgnn2_app.theme import colours
 from scgnn2_app.views.compare import MOST_RUNS, CompareView, short_name
 from scgnn2_app.views.run_bar import BAR_THEME, LONGEST_NAME, RunBar, sentence
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.runs_table import MOST_PARAMETERS, TITLES, best_runs, differing, table_of
 from scgnn2_engine import RunParams
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
+from scgnn2_engine.plots.style import inks
 
 
 def run(number: int, state: Any = "done", scores: dict[str, float] | None = None, **values: Any) -> RunInfo:
@@ -98,6 +106,10 @@ def test_a_workspace_without_runs_is_a_table_without_rows() -> None:
     assert len(table_of([], "validation_error")) == 0
 
 
+def on_page(chart: Chart, dark: bool = False) -> Any:
+    return BokehCanvas(chart, dark=dark, height=300).figure
+
+
 def lines_of(plot: Any) -> dict[str, Any]:
     (renderer,) = (renderer for renderer in plot.renderers if isinstance(renderer.glyph, MultiLine))
     return dict(renderer.data_source.data)
@@ -105,58 +117,69 @@ def lines_of(plot: Any) -> dict[str, Any]:
 
 def test_parallel_coordinates_scale_every_axis_and_end_with_the_score() -> None:
     axes = {"score": [0.5, 0.3, None], "seed": [1, 3, 2], "kind": ["b", "a", "a"]}
-    lines = lines_of(parallel_coordinates(["x", "y", "z"], axes, "score", dark=False))
-    assert lines["name"] == ["x", "y"]
-    np.testing.assert_allclose(lines["ys"], [[0, 1, 1], [1, 0, 0]])
+    lines = lines_of(on_page(parallel_coordinates(["x", "y", "z"], axes, "score", dark=False)))
+    assert lines["run"] == ["x", "y"]
+    np.testing.assert_allclose(lines["y"], [[0, 1, 1], [1, 0, 0]])
 
 
 @pytest.mark.parametrize("values", [[1e-5, 1e-1], [True, False], [3, 3], [None, 2]])
 def test_any_kind_of_value_can_be_drawn(values: list[Any]) -> None:
-    lines = lines_of(parallel_coordinates(["x", "y"], {"p": values, "s": [1.0, 2.0]}, "s", dark=True))
-    assert np.isfinite(lines["ys"]).all()
+    lines = lines_of(
+        on_page(parallel_coordinates(["x", "y"], {"p": values, "s": [1.0, 2.0]}, "s", dark=True), dark=True)
+    )
+    assert np.isfinite(lines["y"]).all()
 
 
 def test_what_stands_at_an_axis_lies_over_the_lines_on_the_paper() -> None:
     for dark in (False, True):
-        plot = parallel_coordinates(["x", "y"], {"p": [True, False], "s": [1.0, 2.0]}, "s", dark)
+        plot = on_page(parallel_coordinates(["x", "y"], {"p": [True, False], "s": [1.0, 2.0]}, "s", dark), dark)
         kinds = [type(renderer.glyph) for renderer in plot.renderers]
         assert kinds.index(Text) > kinds.index(MultiLine)
         texts = [renderer.glyph for renderer in plot.renderers if isinstance(renderer.glyph, Text)]
-        assert {text.background_fill_color for text in texts} == {colours(dark)["paper"]}
+        assert {text.background_fill_color for text in texts} == {inks(dark)["paper"]}
 
 
 def test_names_of_many_axes_do_not_run_together() -> None:
     keys = ["cluster_AE_reconstruction_weight", "graph_AE_concat_prev_embed", "preprocess_top_gene_select"] * 4
     axes: dict[str, list[Any]] = {f"{TITLES[key]} {place}": [1, 2] for place, key in enumerate(keys)}
-    plot = parallel_coordinates(["x", "y"], axes | {"validation_error": [0.1, 0.2]}, "validation_error", dark=False)
+    chart = parallel_coordinates(["x", "y"], axes | {"validation_error": [0.1, 0.2]}, "validation_error", dark=False)
+    plot = on_page(chart)
+    assert plot.xaxis.major_label_orientation == "horizontal"
     lines = [label.split("\n") for label in plot.xaxis.major_label_overrides.values()]
     assert max(map(len, lines)) <= MOST_LINES
     assert max(len(line) for label in lines for line in label) <= 14
 
 
 def test_charts_of_nothing_are_charts() -> None:
-    assert parallel_coordinates([], {"p": [], "s": []}, "s", dark=False).renderers
-    assert history([], [], "s", False, minimise=True).title.text
-    assert slice_of("p", [], [], [], "s", False, log=False).title.text == "p"
-    assert importances({}, False).title.text
-    assert overlaid({}, "t", "x", "y", False).title.text == "t"
+    assert on_page(parallel_coordinates([], {"p": [], "s": []}, "s", dark=False)).renderers
+    assert on_page(history([], [], "s", minimise=True)).title.text
+    assert on_page(slice_of("p", [], [], [], "s", False, log=False)).title.text == "p"
+    assert on_page(importances({})).title.text
+    assert on_page(overlaid({}, "t", "x", "y")).title.text == "t"
 
 
 def test_history_shows_the_best_so_far() -> None:
-    plot = history([0, 1, 2], [3.0, 5.0, 1.0], "s", False, minimise=True)
-    best = plot.renderers[1].data_source.data
-    assert best["y"].tolist() if hasattr(best["y"], "tolist") else list(best["y"]) == [3.0, 3.0, 1.0]
+    plot = on_page(history([0, 1, 2], [3.0, 5.0, 1.0], "s", minimise=True))
+    assert list(plot.renderers[1].data_source.data["y"]) == [3.0, 3.0, 1.0]
 
 
 def test_a_history_has_its_names_above_and_a_span_that_suits_its_scores() -> None:
-    one = history([1], [0.25], "s", False, minimise=True)
-    (legend,) = one.above
+    one = on_page(history([1], [0.25], "s", minimise=True))
+    (legend,) = (part for part in one.above if isinstance(part, Legend))
     assert [item.label.value for item in legend.items] == ["trial", "best so far"]
     assert one.legend == [legend]
     assert 0.2 < one.y_range.start < 0.25 < one.y_range.end < 0.3
-    alike = history([1, 2], [0.2500, 0.2501], "s", False, minimise=True)
+    alike = on_page(history([1, 2], [0.2500, 0.2501], "s", minimise=True))
     assert alike.y_range.end - alike.y_range.start > 0.01
-    assert history([1], [0.0], "s", False, minimise=True).y_range.start < 0
+    assert on_page(history([1], [0.0], "s", minimise=True)).y_range.start < 0
+
+
+def test_a_slice_has_a_place_for_every_kind_and_room_around_a_single_number() -> None:
+    kinds = slice_of("p", ["b", True, "a"], [0.1, 0.2, 0.3], [1, 2, 3], "s", False, log=False)
+    assert kinds.x_ticks == {0: "True", 1: "a", 2: "b"}
+    assert kinds.mark("trials").x == [2, 0, 1]
+    assert slice_of("p", [2.0], [0.1], [1], "s", False, log=False).x_limits == (1.8, 2.2)
+    assert slice_of("p", [0.1, 10.0], [0.1, 0.2], [1, 2], "s", False, log=True).x_log
 
 
 def contrast(one: str, other: str) -> float:
@@ -173,10 +196,10 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("smaller", [False, True])
 def test_every_line_of_parallel_coordinates_is_seen(dark: bool, smaller: bool) -> None:
     axes: dict[str, list[Any]] = {"p": [1, 2], "s": [1.0, 2.0]}
-    plot = parallel_coordinates(["x", "y"], axes, "s", dark, smaller_is_better=smaller)
+    plot = on_page(parallel_coordinates(["x", "y"], axes, "s", dark, smaller_is_better=smaller), dark)
     (renderer,) = (renderer for renderer in plot.renderers if isinstance(renderer.glyph, MultiLine))
     shades = renderer.glyph.line_color.transform.palette
-    paper = colours(dark)["paper"]
+    paper = inks(dark)["paper"]
     assert min(contrast(shade, paper) for shade in shades) >= 3
     best, worst = (shades[0], shades[-1]) if smaller else (shades[-1], shades[0])
     assert contrast(best, paper) > contrast(worst, paper)
@@ -184,8 +207,8 @@ def test_every_line_of_parallel_coordinates_is_seen(dark: bool, smaller: bool) -
 
 def test_the_names_of_overlaid_runs_stand_above_the_plot() -> None:
     curves = {"one": ([1.0, 2.0], [5.0, 6.0]), "two": ([1.0], [5.0]), "none": ([1.0], [float("nan")])}
-    plot = overlaid(curves, "Clusters", "iteration", "clusters", False, whole=True)
-    (legend,) = plot.above
+    plot = on_page(overlaid(curves, "Clusters", "iteration", "clusters", whole=True))
+    (legend,) = (part for part in plot.above if isinstance(part, Legend))
     assert plot.legend[0] is legend
     assert [item.label.value for item in legend.items] == ["one", "two"]
     assert plot.xaxis.ticker.min_interval == plot.yaxis.ticker.min_interval == 1
@@ -223,10 +246,11 @@ def test_compared_runs_have_axes_in_words() -> None:
 
 
 def test_charts_of_trials_have_axes_in_words() -> None:
-    assert history([], [], "validation_error", False, minimise=True).yaxis.axis_label == "held-out error"
-    assert slice_of("p", [], [], [], "validation_error", False, log=False).yaxis.axis_label == "held-out error"
+    assert on_page(history([], [], "validation_error", minimise=True)).yaxis.axis_label == "held-out error"
+    nothing = slice_of("p", [], [], [], "validation_error", False, log=False)
+    assert on_page(nothing).yaxis.axis_label == "held-out error"
     axes: dict[str, list[Any]] = {"p": [1], "validation_error": [0.5]}
-    plot = parallel_coordinates(["x"], axes, "validation_error", dark=False)
+    plot = on_page(parallel_coordinates(["x"], axes, "validation_error", dark=False))
     assert plot.xaxis.major_label_overrides[1] == "held-out error"
 
 

@@ -13,11 +13,10 @@ from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.results.label_sets import NO_LABEL, THIS, of_run, together
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
-from scgnn2_app.theme import cluster_colour
 from scgnn2_app.views.sankey import NONE, SankeyView
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots import cluster_colours
-from scgnn2_engine.plots.style import EDGE
+from scgnn2_engine.plots.style import EDGE, cluster_colour
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_the_groupings_of_a_run(made_run: Path) -> None:
 
 def test_labels_beside_clusters_at_first(view: SankeyView) -> None:
     assert [column.value for column in view.columns] == ["labels: kind", THIS, NONE]
-    assert view.chart._ribbons.data["tip"] == [
+    assert view.chart.sources["ribbons"].data["flow"] == [
         "labels: kind (no label) → this run: clusters 2",
         "labels: kind B → this run: clusters 0",
         "labels: kind T → this run: clusters 2",
@@ -60,9 +59,9 @@ def test_labels_beside_clusters_at_first(view: SankeyView) -> None:
 
 
 def test_a_click_on_a_ribbon_or_a_bar_selects_its_cells(view: SankeyView, session: Session) -> None:
-    view.chart._ribbons.selected.indices = [2]
+    view.chart.sources["ribbons"].selected.indices = [2]
     assert session.selection.tolist() == [20, 21]
-    view.chart._bars.selected.indices = [1]
+    view.chart.sources["bars"].selected.indices = [1]
     assert session.selection.tolist() == list(range(12))
     assert view.selected.object == "12 cells selected, in all tabs."
 
@@ -75,7 +74,7 @@ def test_a_ribbon_can_be_chosen_without_a_mouse(view: SankeyView, session: Sessi
 
 def test_three_columns(view: SankeyView) -> None:
     view.columns[2].value = "iteration 1"
-    assert view.chart._heads.data["text"] == ["labels: kind", THIS, "iteration 1"]
+    assert view.chart.sources["heads"].data["text"] == ["labels: kind", THIS, "iteration 1"]
 
 
 def test_other_runs_are_matched_by_the_names_of_cells(
@@ -86,7 +85,7 @@ def test_other_runs_are_matched_by_the_names_of_cells(
     assert "run: itself" not in view.columns[0].options
     view.columns[0].value = "run: turned"
     assert view.chart.figure.title.text == "Flow of 23 cells between groups"
-    view.chart._bars.selected.indices = [view.chart._bars.data["tip"].index("run: turned 9")]
+    view.chart.sources["bars"].selected.indices = [view.chart.sources["bars"].data["group"].index("run: turned 9")]
     assert session.selection.tolist() == list(range(1, 12))  # cluster 0 without the cell that the other run lacks
 
 
@@ -116,21 +115,21 @@ def test_export(view: SankeyView) -> None:
 
 
 def test_every_cell_is_in_one_ribbon(view: SankeyView) -> None:
-    cells = np.concatenate(list(view.chart.flows().values()))
+    cells = np.concatenate(list(view.flows.values()))
     assert sorted(cells.tolist()) == list(range(24))
 
 
 def test_groups_have_the_colours_of_the_map(view: SankeyView, session: Session) -> None:
     assert session.run is not None
     run = session.run
-    bars = view.chart._bars.data
-    shown = dict(zip(bars["tip"], bars["fill"], strict=True))
+    bars = view.chart.sources["bars"].data
+    shown = dict(zip(bars["group"], bars["fill"], strict=True))
     clusters = {f"{THIS} {group.name}": group.colour for group in by_groups(run.labels, "").groups}
     labels = {f"labels: kind {group.name}": group.colour for group in by_groups(run.groups["kind"], "").groups}
     assert shown == {**clusters, **labels, "labels: kind (no label)": EDGE}
     assert clusters[f"{THIS} 2"] == cluster_colour(2)
-    ribbons = view.chart._ribbons.data
-    assert ribbons["fill"][ribbons["tip"].index("labels: kind T → this run: clusters 1")] == labels["labels: kind T"]
+    ribbons = view.chart.sources["ribbons"].data
+    assert ribbons["fill"][ribbons["flow"].index("labels: kind T → this run: clusters 1")] == labels["labels: kind T"]
 
 
 def test_a_group_that_is_not_here_leaves_the_others_their_colours(
@@ -141,6 +140,6 @@ def test_a_group_that_is_not_here_leaves_the_others_their_colours(
     (other / "labels.csv").write_text("\n".join([rows[0], *rows[12:]]) + "\n")  # no cell of kind B
     view.offer({"turned": other})
     view.columns[1].value = "run: turned"
-    bars = view.chart._bars.data
-    assert "labels: kind B" not in bars["tip"]
-    assert bars["fill"][bars["tip"].index("labels: kind T")] == cluster_colours(["B", "T"])["T"]
+    bars = view.chart.sources["bars"].data
+    assert "labels: kind B" not in bars["group"]
+    assert bars["fill"][bars["group"].index("labels: kind T")] == cluster_colours(["B", "T"])["T"]
