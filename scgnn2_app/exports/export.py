@@ -8,18 +8,18 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import panel_material_ui as pmui
 
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.exports.download import Downloader
-from scgnn2_app.exports.figure_files import file_name
+from scgnn2_app.exports.figure_files import figures_of, file_name
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.exporting import export
-from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
+from scgnn2_engine.plots.files import SUFFIXES, drawn
 
 if TYPE_CHECKING:
     from scgnn2_app.results.run_data import RunData
@@ -67,21 +67,6 @@ def zipped(files: Iterator[tuple[str, bytes]]) -> bytes:
     return archive.getvalue()
 
 
-def figures_of(run: RunData) -> dict[str, Callable[[], Any]]:
-    """The standard figures of a finished run, each drawn when it is called for."""
-    figures: dict[str, Callable[[], Any]] = {
-        "graph": lambda: cell_graph(run.umap, run.edges, run.weights, run.labels, obs_names=run.obs_names),
-        "heatmap": lambda: error_heatmap(
-            run.imputed(), run.expression, run.labels, scale=run.scale, reference_is_truth=run.hidden_is_benchmark
-        ),
-        "curves": lambda: curves(run.losses, run.metrics),
-    }
-    sets = sets_of_iterations(run.labels_history, run.selected_iteration)
-    if len(sets) > 1:
-        figures["sankey"] = lambda: sankey(sets, title="Clusters from iteration to iteration")
-    return figures
-
-
 def _tables(run: RunData) -> Iterator[tuple[str, bytes]]:
     for path in sorted(run.folder.glob("*.csv")):
         yield path.name, path.read_bytes()
@@ -113,11 +98,10 @@ def _seurat(run: RunData) -> bytes:
 
 
 def _figures(run: RunData) -> Iterator[tuple[str, bytes]]:
-    with tempfile.TemporaryDirectory() as place:
-        for name, draw in figures_of(run).items():
-            figure = draw()
-            for suffix in ("png", "svg", "html"):
-                yield f"{name}.{suffix}", save_figure(figure, Path(place) / f"{name}.{suffix}").read_bytes()
+    for name, (_, draw) in figures_of(run).items():
+        figure = draw()
+        for form in SUFFIXES:
+            yield f"{name}.{form}", drawn(figure, form, name)
 
 
 def _report(run: RunData) -> bytes:

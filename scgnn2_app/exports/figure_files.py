@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import panel as pn
 import panel_material_ui as pmui
@@ -15,26 +13,27 @@ from scgnn2_app.exports.download import Downloader
 from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.plots import save_figure
+from scgnn2_engine.plots import Chart, Figure, cell_graph, curves, error_heatmap, sankey, sets_of_iterations
+from scgnn2_engine.plots.files import SUFFIXES, Form, drawn
 
-Kind = Literal["png", "svg", "html"]
-KINDS: tuple[Kind, ...] = ("png", "svg", "html")
+if TYPE_CHECKING:
+    from scgnn2_app.results.run_data import RunData
 
 
 class Drawable(Protocol):
     """A view that can be exported."""
 
-    def figure(self) -> Any:
-        """What is shown, as a HoloViews element; InputError where there is nothing to draw."""
+    def figure(self) -> Chart | Figure:
+        """What is shown; InputError where there is nothing to draw."""
 
 
-def export_figure(view: Drawable, kind: Kind) -> bytes:
+def export_figure(view: Drawable, kind: Form) -> bytes:
     """Draw what a view shows as a file: PNG and SVG by Matplotlib, HTML by Bokeh, with everything inside it.
 
     Parameters
     ----------
     view
-        Has a method ``figure`` that returns a HoloViews element.
+        Has a method ``figure``.
     kind
         ``"png"``, ``"svg"`` or ``"html"``.
 
@@ -43,10 +42,37 @@ def export_figure(view: Drawable, kind: Kind) -> bytes:
     InputError
         There is nothing to draw, or no such kind.
     """
-    if kind not in KINDS:
-        raise InputError(f"A figure cannot be exported as {kind!r}.", expected=", ".join(KINDS))
-    with tempfile.TemporaryDirectory(prefix="scgnn2-figure-") as folder:
-        return save_figure(view.figure(), Path(folder) / f"figure.{kind}").read_bytes()
+    if kind not in SUFFIXES:
+        raise InputError(f"A figure cannot be exported as {kind!r}.", expected=", ".join(SUFFIXES))
+    return drawn(view.figure(), kind)
+
+
+def figures_of(run: RunData) -> dict[str, tuple[str, Callable[[], Chart | Figure]]]:
+    """The standard figures of a finished run: name to a sentence about it, and what draws it when it is called for."""
+    benchmark = run.hidden_is_benchmark
+    figures: dict[str, tuple[str, Callable[[], Chart | Figure]]] = {
+        "graph": (
+            "The cells on a map of the graph embedding, coloured by predicted cluster, joined where they are alike.",
+            lambda: cell_graph(run.umap, run.edges, run.weights, run.labels, obs_names=run.obs_names),
+        ),
+        "heatmap": (
+            "What the imputation " + ("got wrong" if benchmark else "changed") + ", cells by cluster; darker is more.",
+            lambda: error_heatmap(
+                run.imputed(), run.expression, run.labels, scale=run.scale, reference_is_truth=benchmark
+            ),
+        ),
+        "curves": (
+            "Losses of every stage, and scores of every iteration.", lambda: curves(run.losses, run.metrics),
+        ),
+    }  # fmt: skip
+    if run.truth_name:
+        sets = {run.truth_name: run.groups[run.truth_name], "predicted clusters": run.labels}
+        figures["labels"] = "The given labels and the predicted clusters.", lambda: sankey(sets)
+    history = sets_of_iterations(run.labels_history, run.selected_iteration)
+    if len(history) > 1:
+        title = "Clusters from iteration to iteration"
+        figures["sankey"] = "The clusters from iteration to iteration.", lambda: sankey(history, title=title)
+    return figures
 
 
 class ExportRow(pn.viewable.Viewer):
@@ -71,13 +97,13 @@ class ExportRow(pn.viewable.Viewer):
                 label=kind.upper(), size="small", variant="outlined", margin=(4, 3),
                 description=f"Download this figure as {kind.upper()}", on_click=self._presser(kind),
             )
-            for kind in KINDS
+            for kind in SUFFIXES
         }  # fmt: skip
 
-    def _presser(self, kind: Kind) -> Callable[[Any], None]:
+    def _presser(self, kind: Form) -> Callable[[Any], None]:
         return lambda _: self.export(kind)
 
-    def export(self, kind: Kind) -> None:
+    def export(self, kind: Form) -> None:
         """Draw the figure beside the page and hand it over."""
         button = self.buttons[kind]
         button.loading = True

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
+from scgnn2_app.exports.figure_files import figures_of
 from scgnn2_app.exports.fragments import headed, parameters, sections, styled, table
 from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.results.records import json_text
-from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_figure, sets_of_iterations
+from scgnn2_engine.plots import Chart, Figure
+from scgnn2_engine.plots.files import drawn
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -51,7 +49,7 @@ def report_html(run: RunData) -> str:
     InputError
         The run is under way.
     MissingPackageError
-        HoloViews is not installed.
+        Matplotlib is not installed.
     """
     if not run.finished:
         raise InputError("This run has no result yet.", advice="Write its report when it is over.")
@@ -84,30 +82,10 @@ def _summary(run: RunData) -> str:
 
 
 def _figures(run: RunData) -> str:
-    history = sets_of_iterations(run.labels_history, run.selected_iteration)
-    benchmark = run.hidden_is_benchmark
-    drawings: dict[str, Callable[[], Any]] = {
-        "The cells on a map of the graph embedding, coloured by predicted cluster, joined where they are alike.": (
-            lambda: cell_graph(run.umap, run.edges, run.weights, run.labels, obs_names=run.obs_names)
-        ),
-        "What the imputation " + ("got wrong" if benchmark else "changed") + ", cells by cluster; darker is more.": (
-            lambda: error_heatmap(
-                run.imputed(), run.expression, run.labels, scale=run.scale, reference_is_truth=benchmark
-            )
-        ),
-        "Losses of every stage, and scores of every iteration.": lambda: curves(run.losses, run.metrics),
-    }
-    if run.truth_name:
-        sets = {run.truth_name: run.groups[run.truth_name], "predicted clusters": run.labels}
-        drawings["The given labels and the predicted clusters."] = lambda: sankey(sets)
-    if len(history) > 1:
-        drawings["The clusters from iteration to iteration."] = lambda: sankey(history)
-    return "".join(_figure(draw(), caption) for caption, draw in drawings.items())
+    return "".join(_figure(draw(), caption) for caption, draw in figures_of(run).values())
 
 
-def _figure(element: Any, caption: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="scgnn2-report-") as folder:
-        content = save_figure(element, Path(folder) / "figure.png").read_bytes()
-    text = base64.b64encode(content).decode("ascii")
+def _figure(figure: Chart | Figure, caption: str) -> str:
+    text = base64.b64encode(drawn(figure, "png")).decode("ascii")
     words = html.escape(caption)
     return f'<figure><img src="data:image/png;base64,{text}" alt="{words}"><figcaption>{words}</figcaption></figure>'

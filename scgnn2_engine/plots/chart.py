@@ -158,9 +158,9 @@ class Rule(Mark):
 
 def _as_png(figure: Any) -> bytes:
     """What a notebook shows of a chart."""
-    from scgnn2_engine.plots.files import picture
+    from scgnn2_engine.plots.files import drawn
 
-    return picture(figure, "png")
+    return drawn(figure, "png")
 
 
 @dataclass(frozen=True, kw_only=True)

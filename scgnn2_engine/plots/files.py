@@ -25,6 +25,8 @@ from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import check_packages
 
 DOTS_PER_INCH = 150
+Form = Literal["png", "svg", "html"]
+SUFFIXES: tuple[Form, ...] = ("png", "svg", "html")
 
 
 def save_figure(figure: Chart | Figure, path: str | Path) -> Path:
@@ -55,20 +57,15 @@ def save_figure(figure: Chart | Figure, path: str | Path) -> Path:
     'flow.png'
     """
     path = Path(path)
-    check_packages()
-    if path.suffix not in {".html", ".png", ".svg"}:
+    if (form := path.suffix[1:]) not in SUFFIXES:
         raise OutputError(
             f"A figure cannot be written as {path.name}.",
             expected="a name that ends in .html, .png or .svg",
             found=path.suffix or "no suffix",
         )
+    content = drawn(figure, form, path.stem)
     with whole_file(path) as temporary:
-        if path.suffix == ".html":
-            from scgnn2_engine.plots.on_bokeh import html_of
-
-            temporary.write_text(html_of(figure, path.stem), encoding="utf-8")
-        else:
-            temporary.write_bytes(picture(figure, "svg" if path.suffix == ".svg" else "png"))
+        temporary.write_bytes(content)
     return path
 
 
@@ -165,8 +162,13 @@ def sets_of_iterations(history: Any, selected: int) -> dict[str, Any]:
     }
 
 
-def picture(figure: Chart | Figure, form: Literal["png", "svg"]) -> bytes:
-    """Charts as PNG or SVG, the same bytes each time."""
+def drawn(figure: Chart | Figure, form: Form, title: str = "figure") -> bytes:
+    """A figure as the bytes of a file, the same each time; ``title`` is that of a page of HTML."""
+    check_packages()
+    if form == "html":
+        from scgnn2_engine.plots.on_bokeh import html_of
+
+        return html_of(figure, title).encode("utf-8")
     import matplotlib
 
     from scgnn2_engine.plots.on_matplotlib import to_matplotlib

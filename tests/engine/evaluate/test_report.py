@@ -248,8 +248,8 @@ def test_the_figure_has_six_panels_and_both_forms(run, tmp_path):
 
     evaluation = evaluate_result(run, Truth(np.repeat(["a", "b", "c"], 30)))
     figure = diagnostics(evaluation)
-    assert len(figure) == 6
+    assert len(figure.charts) == 6
     assert [path.suffix for path in save_both(figure, tmp_path / "diagnostics")] == [".html", ".png"]
     assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())
     alone = evaluate_result(run, baselines=False, diagnostics=False)
-    assert len(diagnostics(alone)) == 3
+    assert len(diagnostics(alone).charts) == 3
