@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import RangesUpdate, Reset, SelectionGeometry
-from bokeh.models import (
-    BoxSelectTool,
-    ColumnDataSource,
-    CustomJSHover,
-    HoverTool,
-    LassoSelectTool,
-    LinearColorMapper,
-    Range1d,
-)
-from bokeh.plotting import figure
+from bokeh.models import BoxSelectTool, LassoSelectTool, WheelZoomTool
 from matplotlib.path import Path as Outline
 
 from scgnn2_app.charts.colouring import Colouring
 from scgnn2_app.charts.shading import EdgeShader, Picture, Window, cells_picture, edge_palette, whole
 from scgnn2_app.later import in_thread
 from scgnn2_engine.data.dataset import Floats, Ints
-from scgnn2_engine.plots.on_bokeh import paint
+from scgnn2_engine.plots.cell_graph import ON_THE_MAP
+from scgnn2_engine.plots.chart import Chart, Image, Mark, Points, Scale
+from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 MOST_GLYPHS = 20_000
 """Cells that are drawn one by one, with a tip each; more are pixels until the view is zoomed in."""
@@ -35,9 +30,12 @@ NAMES_BYTES = 500_000
 
 DEFAULT_SIZE = (900, 640)
 EMPTY_PICTURE = np.zeros((1, 1), dtype=np.uint8)
+NOWHERE = Window((0.0, 1.0), (0.0, 1.0), 1, 1)
+NOTHING = Image(name="edges", values=EMPTY_PICTURE, x=NOWHERE.x, y=NOWHERE.y, colours=edge_palette(False))
+MAP = Chart(marks=[NOTHING, Points(name="cells", x=(), y=(), values=(), tips={})], **ON_THE_MAP)
 
 
-class GraphCanvas:
+class GraphCanvas(BokehCanvas):
     """A figure of cells and edges that is drawn anew when the view, the colours or a width change.
 
     Parameters
@@ -50,15 +48,17 @@ class GraphCanvas:
         Whether the page is dark.
     height
         Of the figure in pixels.
+    title
+        What stands above it.
 
     Attributes
     ----------
-    figure
-        The bokeh figure.
     edgescale, cutoff, thick, node_size, edges_shown
         Published parameters and switches; call :meth:`redraw` after a change.
     drawn
         Called after every drawing, with the window.
+    shader
+        The edges, None before they are there.
     """
 
     def __init__(
@@ -68,54 +68,30 @@ class GraphCanvas:
         *,
         dark: bool = False,
         height: int = 500,
+        title: str = "",
     ) -> None:
         self.edgescale, self.cutoff, self.thick, self.edges_shown = 0.03, 0.0, True, True
         self.node_size = 5.0
         self.drawn: Callable[[Window], Any] = lambda window: None
+        self.shader: EdgeShader | None = None
         self._on_select, self._on_error = on_select, on_error
         self._positions: Floats = np.empty((0, 2), dtype=np.float32)
         self._names: npt.NDArray[np.str_] = np.empty(0, dtype=np.str_)
-        self._shader: EdgeShader | None = None
+        self._columns: dict[str, pd.Categorical] = {}
         self._colouring: Colouring | None = None
-        self._columns: dict[str, npt.NDArray[Any]] = {}
-        self._glyphs: npt.NDArray[np.int64] | None = None
-        self._drawn_pixels: tuple[Window, float, npt.NDArray[np.uint8]] | None = None
+        self._edges = EMPTY_PICTURE, NOWHERE
+        self._pixels: tuple[tuple[Window, float], npt.NDArray[np.uint8], Picture] | None = None
         self._prepare: Callable[[], EdgeShader] | None = None
         self._busy = self._again = False
-        self._build(dark, height)
-
-    def _build(self, dark: bool, height: int) -> None:
-        plot: Any = figure(
-            x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1),
-            height=height, sizing_mode="stretch_width",
-            tools="pan,wheel_zoom,box_zoom,reset", active_drag="pan", active_scroll="wheel_zoom",
-            x_axis_label="UMAP 1", y_axis_label="UMAP 2", output_backend="canvas",
-        )  # fmt: skip
-        self.figure = plot
-        plot.toolbar.logo = None
-        plot.grid.visible = False
-        plot.axis.ticker = []  # places on the map have no unit
-        self.lasso, self.box = LassoSelectTool(continuous=False), BoxSelectTool(continuous=False)
-        plot.add_tools(self.lasso, self.box)
-        picture = {"image": [EMPTY_PICTURE], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        self.edges, self.pixels = ColumnDataSource(picture, name="edges"), ColumnDataSource(picture, name="pixels")
-        self._edge_colours = LinearColorMapper(palette=edge_palette(dark), low=0, high=255)
-        self._cell_colours = LinearColorMapper(palette=edge_palette(dark), low=0, high=255)
-        for source, mapper in ((self.edges, self._edge_colours), (self.pixels, self._cell_colours)):
-            plot.image("image", "x", "y", "dw", "dh", source=source, color_mapper=mapper, level="image")
-        self.cells = ColumnDataSource({"x": [], "y": [], "index": [], "name": [], "value": []})
-        colour = {"field": "index", "transform": self._cell_colours}
-        self.points = plot.scatter(
-            "x", "y", source=self.cells, size=self.node_size, fill_color=colour, line_color=None,
-            nonselection_fill_alpha=1.0, selection_fill_color=colour, nonselection_fill_color=colour,
-        )  # fmt: skip
-        self._hover = HoverTool(renderers=[self.points], tooltips=[("cell", "@name")], point_policy="follow_mouse")
-        plot.add_tools(self._hover)
-        self.lasso.renderers = self.box.renderers = [self.points]
-        plot.on_event(RangesUpdate, lambda event: self._moved(event))
+        super().__init__(replace(MAP, title=title, x_limits=(0.0, 1.0), y_limits=(0.0, 1.0)), dark=dark, height=height)
+        plot = self.figure
+        plot.toolbar.autohide, plot.toolbar_location = False, "right"
+        plot.toolbar.active_scroll = plot.select_one(WheelZoomTool)
+        chosen: dict[str, Any] = {"continuous": False, "renderers": [self.renderers["cells"]]}
+        plot.add_tools(LassoSelectTool(**chosen), BoxSelectTool(**chosen))
+        plot.on_event(RangesUpdate, lambda event: self.redraw())
         plot.on_event(Reset, lambda event: self.redraw())
         plot.on_event(SelectionGeometry, self._lassoed)
-        self.paint(dark)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
@@ -142,37 +118,30 @@ class GraphCanvas:
         keep_view
             Do not show the whole map.
         """
-        self._positions, self._names, self._columns = np.asarray(positions, dtype=np.float32), names, columns
-        self._glyphs = self._drawn_pixels = None
+        self._positions, self._names = np.asarray(positions, dtype=np.float32), names
+        self._columns = {title: pd.Categorical(column) for title, column in columns.items()}
         if not keep_view:
             window = whole(self._positions, *self._size())
             for axis, ends in ((self.figure.x_range, window.x), (self.figure.y_range, window.y)):
                 axis.update(start=ends[0], end=ends[1], reset_start=ends[0], reset_end=ends[1])
-        self._shader = None
+        self.shader = self._pixels = None
         self.redraw(lambda: EdgeShader(positions, edges, weights))
 
-    def clear(self) -> None:
-        """Show nothing."""
-        self._positions, self._shader, self._glyphs = np.empty((0, 2), dtype=np.float32), None, None
-        self._colouring = None
-        self._show_picture(self.edges, EMPTY_PICTURE, Window((0.0, 1.0), (0.0, 1.0), 1, 1))
-        self._show_picture(self.pixels, EMPTY_PICTURE, Window((0.0, 1.0), (0.0, 1.0), 1, 1))
-        self.cells.data = {"x": [], "y": [], "index": [], "name": [], "value": []}
+    def clear(self, reason: str = "") -> None:
+        """Show nothing, and say why."""
+        self._positions, self.shader, self._colouring = np.empty((0, 2), dtype=np.float32), None, None
+        self._edges = EMPTY_PICTURE, NOWHERE
+        self.show(replace(self.chart, marks=MAP.marks, scale=None, title=reason or self.chart.title))
 
     def colour(self, colouring: Colouring, dark: bool) -> None:
         """Colour the cells."""
-        self._colouring = colouring
-        palette = colouring.palette(dark)
-        if self._cell_colours.palette != palette:
-            self._cell_colours.palette = palette
-        self._draw_cells()
+        self._colouring, self.dark = colouring, dark
+        self._draw()
 
     def paint(self, dark: bool) -> None:
         """Take the colours of a light or dark page."""
-        paint(self.figure, dark)
-        self._edge_colours.palette = list(edge_palette(dark))
-        if self._colouring is not None:
-            self._cell_colours.palette = self._colouring.palette(dark)
+        self.dark = dark
+        self._draw()
 
     @property
     def window(self) -> Window:
@@ -181,9 +150,9 @@ class GraphCanvas:
         return Window.of((x.start, x.end), (y.start, y.end), *self._size())
 
     @property
-    def shader(self) -> EdgeShader | None:
-        """The edges, None before they are there."""
-        return self._shader
+    def is_pixels(self) -> bool:
+        """Whether the cells are so many that they are drawn as pixels."""
+        return any(mark.name == "pixels" for mark in self.chart.marks)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -191,13 +160,13 @@ class GraphCanvas:
         """Draw edges and cells again; however often it is called while a drawing goes on, one more follows."""
         if prepare is not None:
             self._prepare = prepare
-        self._draw_cells()
+        self._draw()
         if self._busy:
             self._again = True
             return
         self._busy, self._again = True, False
         prepare, self._prepare = self._prepare, None
-        window, shader = self.window, self._shader
+        window, shader = self.window, self.shader
         edgescale, cutoff, thick, shown = self.edgescale, self.cutoff, self.thick, self.edges_shown
 
         def work() -> tuple[EdgeShader | None, Picture]:
@@ -208,8 +177,9 @@ class GraphCanvas:
 
         def show(found: tuple[EdgeShader | None, Picture]) -> None:
             self._busy = False
-            self._shader = found[0]
-            self._show_picture(self.edges, found[1], window)
+            self.shader, picture = found
+            self._edges = picture, window
+            self._draw()
             self.drawn(window)
             if self._again:
                 self.redraw()
@@ -220,83 +190,38 @@ class GraphCanvas:
 
         in_thread(work, show, failed)
 
-    def _draw_cells(self) -> None:
-        if self._colouring is None or len(self._colouring.indices) != len(self._positions):
-            return
-        window = self.window
-        self.points.glyph.size = self.node_size
-        indices, values = self._colouring.final(), self._colouring.values
+    def _draw(self) -> None:
+        picture, window = self._edges
+        behind = Image(name="edges", values=picture, x=window.x, y=window.y, colours=edge_palette(self.dark))
+        cells, scale = self._cells()
+        self.show(replace(self.chart, marks=[behind, cells], scale=scale, x_limits=None, y_limits=None))
+
+    def _cells(self) -> tuple[Mark, Scale | None]:
+        """All cells as pixels, or those that are seen one by one; all of them where they are few."""
+        found = self._colouring
+        if found is None or len(found.indices) != len(self._positions):
+            return self.chart.marks[1], self.chart.scale
+        window, indices = self.window, found.final()
+        colours = tuple(found.palette(self.dark))
         seen = np.flatnonzero(window.holds(self._positions))
         if len(seen) > self._most():
-            if self._glyphs is None or len(self._glyphs):
-                self._glyphs = np.empty(0, dtype=np.int64)
-                self.cells.data = {"x": [], "y": [], "index": [], "name": [], "value": []}
-            self._draw_pixels(indices, window)
-            return
-        if self.is_pixels:
-            self._show_picture(self.pixels, EMPTY_PICTURE, window)
-        everything = len(self._positions) <= self._most()
-        glyphs = np.arange(len(self._positions)) if everything else seen
-        if self._glyphs is None or not np.array_equal(glyphs, self._glyphs):
-            self._glyphs = glyphs
-            self._send_cells(glyphs, indices, values)
-        else:  # only these columns go to the browser, and only where they differ
-            for name, column in (("index", indices[glyphs]), ("value", values[glyphs])):
-                if not np.array_equal(self.cells.data[name], column, equal_nan=True):
-                    self.cells.data[name] = column
-        self._set_tips()
+            pixels = self._as_pixels(indices, window)
+            return Image(name="pixels", values=pixels, x=window.x, y=window.y, colours=colours), None
+        shown = np.arange(len(self._positions)) if len(self._positions) <= self._most() else seen
+        tips: dict[str, Any] = {"cell": self._names[shown].tolist(), "_value": found.values[shown]}
+        tips |= {title: column[shown] for title, column in self._columns.items()}
+        tips |= {} if found.is_groups else {found.title: "_value"}
+        x, y = self._positions[shown].T
+        cells = Points(name="cells", x=x, y=y, values=indices[shown], size=self.node_size, tips=tips)
+        return cells, Scale(0.0, 255.0, colours)
 
-    def _draw_pixels(self, indices: npt.NDArray[np.uint8], window: Window) -> None:
-        """Draw all cells as pixels, unless nothing has changed since."""
-        drawn = self._drawn_pixels
-        if (
-            self.is_pixels
-            and drawn is not None
-            and drawn[:2] == (window, self.node_size)
-            and np.array_equal(drawn[2], indices)
-        ):
-            return
-        self._drawn_pixels = (window, self.node_size, indices)
-        picture = cells_picture(self._positions, indices, window, node_size=self.node_size)
-        self._show_picture(self.pixels, picture, window)
-
-    def _send_cells(
-        self, glyphs: npt.NDArray[np.int64], indices: npt.NDArray[np.uint8], values: npt.NDArray[np.float32]
-    ) -> None:
-        data: dict[str, Any] = {
-            "x": self._positions[glyphs, 0],
-            "y": self._positions[glyphs, 1],
-            "index": indices[glyphs],
-            "value": values[glyphs],
-            "name": self._names[glyphs].tolist(),
-        }
-        for place, column in enumerate(self._columns.values()):
-            data[f"group{place}"] = np.unique(column, return_inverse=True)[1][glyphs].astype(np.int32)
-        self.cells.data = data
-
-    def _set_tips(self) -> None:
-        """Groups are sent as numbers; the tip puts the names back."""
-        assert self._colouring is not None
-        tips, formatters = [("cell", "@name")], {}
-        for place, (title, column) in enumerate(self._columns.items()):
-            tips.append((title, f"@group{place}{{custom}}"))
-            formatters[f"@group{place}"] = CustomJSHover(
-                args={"names": np.unique(column).tolist()}, code="return names[value]"
-            )
-        if not self._colouring.is_groups:
-            tips.append((self._colouring.title, "@value{0.000}"))
-        if tips != self._hover.tooltips:
-            self._hover.update(tooltips=tips, formatters=formatters)
-
-    @property
-    def is_pixels(self) -> bool:
-        """Whether the cells are so many that they are drawn as pixels."""
-        return bool(self.pixels.data["image"][0].size > 1)
-
-    @staticmethod
-    def _show_picture(source: ColumnDataSource, picture: Picture, window: Window) -> None:
-        (x0, x1), (y0, y1) = window.x, window.y
-        source.data = {"image": [picture], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+    def _as_pixels(self, indices: npt.NDArray[np.uint8], window: Window) -> Picture:
+        """The picture of all cells, the last one unless something has changed since."""
+        last, now = self._pixels, (window, self.node_size)
+        if last is None or last[0] != now or not np.array_equal(last[1], indices):
+            last = now, indices, cells_picture(self._positions, indices, window, node_size=self.node_size)
+            self._pixels = last
+        return last[2]
 
     def _most(self) -> int:
         length = self._names.dtype.itemsize // 4 + 4 if len(self._names) else 1
@@ -312,13 +237,9 @@ class GraphCanvas:
 
     # --- what the user does ------------------------------------------------------------------------------------------
 
-    def _moved(self, event: RangesUpdate) -> None:
-        self.redraw()
-
     def _lassoed(self, event: SelectionGeometry) -> None:
-        if not event.final or event.geometry is None or not len(self._positions):
-            return
-        self._on_select(within(self._positions, dict(event.geometry)))
+        if event.final and event.geometry is not None and len(self._positions):
+            self._on_select(within(self._positions, dict(event.geometry)))
 
 
 def within(positions: Floats, geometry: dict[str, Any]) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,8 @@ class CellGraphView(pn.viewable.Viewer):
         with pn.io.hold():
             self.cutoff.param.update(start=0.0, end=end, step=step, value=kept)
         self.canvas.cutoff = kept
-        for number, axis in enumerate((self.canvas.figure.xaxis, self.canvas.figure.yaxis), 1):
-            axis.axis_label = f"UMAP {number}" if run.finished else f"component {number}"
+        axis = "UMAP" if run.finished else "component"
+        self.canvas.chart = replace(self.canvas.chart, x_label=f"{axis} 1", y_label=f"{axis} 2")
         self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
         self._recolour()
 

@@ -52,10 +52,12 @@ class GenesView(pn.viewable.Viewer):
             label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=180
         )
         failed = self._failed
-        self.maps = [GraphCanvas(session.select, failed, dark=session.dark, height=300) for _ in range(2)]
-        for canvas, title in zip(self.maps, ("observed", "imputed"), strict=True):
+        self.maps = [
+            GraphCanvas(session.select, failed, dark=session.dark, height=300, title=title)
+            for title in ("observed", "imputed")
+        ]
+        for canvas in self.maps:
             canvas.edges_shown, canvas.node_size = False, 4.0
-            canvas.figure.title.text = title
             canvas.figure.toolbar.autohide = True
         self._link()
         self.key = MapKey(dark=session.dark, margin=(4, 8), width=240)

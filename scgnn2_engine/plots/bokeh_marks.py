@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from bokeh import models as bokeh_models
 
 from scgnn2_engine.plots.chart import Image, Line, Lines, Mark, Points, Rule, Scale, Segments, Shapes, Texts
@@ -33,17 +34,22 @@ def columns_of(mark: Mark, dark: bool, scale: Scale | None) -> dict[str, Any]:
         columns["width"] = np.broadcast_to(mark.width, len(mark.x0))
     elif isinstance(mark, Image):
         low, high = (0.0, 1.0) if scale is None else (scale.low, scale.high)
-        columns = {"image": [quantised(mark.values, low, high)[::-1]], "x": [0.0], "y": [0.0]}
-        columns |= {"dw": [mark.extent[0]], "dh": [mark.extent[1]]}
+        levels = mark.values if mark.colours else quantised(mark.values, low, high)[::-1]
+        columns = {"image": [levels], "x": [mark.x[0]], "dw": [mark.x[1] - mark.x[0]]}
+        columns |= {"y": [mark.y[0]], "dh": [mark.y[1] - mark.y[0]]}
     elif isinstance(mark, Rule):
         columns = {name: [at] for name, at in columns.items()}
-    return columns | {title: tip for title, tip in mark.tips.items() if not isinstance(tip, str)}
+    for title, tip in mark.tips.items():
+        if not isinstance(tip, str):
+            columns[title] = tip.codes if isinstance(tip, pd.Categorical) else tip
+    return columns
 
 
 def glyph_of(plot: Any, mark: Mark, source: Any, mapper: Any) -> Any:
     """A renderer of a mark; colours that are one for all of its parts come from :func:`dress`."""
     look: dict[str, Any] = {"source": source} | ({"y_range_name": "right"} if mark.right else {})
-    by_value = {"field": "values", "transform": mapper}
+    by_value: Any = {"field": "values", "transform": mapper}
+    over: dict[str, Any]
     match mark:
         case Line(step=True):
             return plot.step("x", "y", mode="after", line_width=mark.width, **look)
@@ -51,8 +57,11 @@ def glyph_of(plot: Any, mark: Mark, source: Any, mapper: Any) -> Any:
             return plot.line("x", "y", line_width=mark.width, line_dash=mark.dash, **look)
         case Points():
             fill: Any = by_value if mark.values is not None else "fill" if "fill" in source.data else "#000000"
+            over = {"nonselection_fill_alpha": mark.alpha}
             edge = {"line_color": "white" if mark.outlined else None, "line_width": 0.3}
-            return plot.scatter("x", "y", size=mark.size, fill_alpha=mark.alpha, fill_color=fill, **edge, **look)
+            return plot.scatter(
+                "x", "y", size=mark.size, fill_alpha=mark.alpha, fill_color=fill, **over, **edge, **look
+            )
         case Shapes():
             over = {"hover_line_color": "black", "nonselection_fill_alpha": 0.2}
             return plot.patches("x", "y", fill_color="fill", fill_alpha="alpha", **over, **look)
@@ -75,12 +84,14 @@ def glyph_of(plot: Any, mark: Mark, source: Any, mapper: Any) -> Any:
 
 
 def dress(glyph: Any, mark: Mark, dark: bool, scale: Scale | None) -> None:
-    """Colours of a mark that are one for all of its parts."""
+    """Colours of a mark that are one for all of its parts, and its size."""
     match mark:
         case Line() | Segments():
             glyph.line_color = seen(mark.colour, dark)
-        case Points() if mark.values is None and isinstance(mark.colour, str):
-            glyph.fill_color = seen(mark.colour, dark)
+        case Points():
+            glyph.size = mark.size
+            if mark.values is None and isinstance(mark.colour, str):
+                glyph.fill_color = seen(mark.colour, dark)
         case Shapes():
             glyph.line_color = None if mark.outline is None else seen(mark.outline, dark)
         case Texts():
@@ -88,6 +99,8 @@ def dress(glyph: Any, mark: Mark, dark: bool, scale: Scale | None) -> None:
             glyph.background_fill_color = seen("paper", dark) if mark.boxed else None
         case Rule():
             glyph.line_color = seen("muted", dark)
+        case Image() if mark.colours:
+            glyph.color_mapper.palette = list(mark.colours)
         case Image() if scale is not None:
             places = np.linspace(0, len(scale.colours) - 1, LEVELS).astype(int)
             glyph.color_mapper.palette = ["#00000000", "#8f969e99", *(scale.colours[place] for place in places)]
@@ -95,15 +108,26 @@ def dress(glyph: Any, mark: Mark, dark: bool, scale: Scale | None) -> None:
             pass
 
 
-def tips_of(mark: Mark) -> list[tuple[str, str]]:
-    """What the pointer is told: a title and a column, with as many places as suit it."""
-    tips = []
+def tips_of(mark: Mark, scale: Scale | None) -> tuple[list[tuple[str, str]], dict[str, tuple[str, dict[str, Any]]]]:
+    """Titles and columns, with as many places as suit them, and the code and arguments that make words of some."""
+    tips: list[tuple[str, str]] = []
+    by: dict[str, tuple[str, dict[str, Any]]] = {}
     for title, tip in mark.tips.items():
-        values = getattr(mark, tip) if isinstance(tip, str) else tip
-        kind = np.asarray(values[:1]).dtype.kind if len(values) else "f"
-        places = {"f": "{0.0000}", "i": "{0,0}", "u": "{0,0}"}.get(kind, "")
-        tips.append((title, f"@{{{tip if isinstance(tip, str) else title}}}{places}"))
-    return tips
+        if title.startswith("_"):
+            continue
+        column = tip if isinstance(tip, str) else title
+        values = mark.tips.get(column, getattr(mark, column, ())) if isinstance(tip, str) else tip
+        kind = "" if isinstance(values, pd.Categorical) else np.asarray(values[:1]).dtype.kind if len(values) else "f"
+        places = {"f": "{0.0000}", "i": "{0,0}", "u": "{0,0}", "": "{custom}"}.get(kind, "")
+        tips.append((title, f"@{{{column}}}{places}"))
+        if isinstance(values, pd.Categorical):
+            by[f"@{{{column}}}"] = "return words[value]", {"words": values.categories.tolist()}
+    if isinstance(mark, Image) and mark.rows and scale is not None:
+        tips = [("row", "$y{custom}"), ("mean of the block", "@image{custom}")]
+        rows = {"rows": list(mark.rows), "height": mark.y[1]}
+        value = {"low": scale.low, "high": scale.high, "nothing": mark.nothing}
+        by = {"$y": (NAME_OF_ROW, rows), "@image": (VALUE_OF_BYTE, value)}
+    return tips, by
 
 
 def quantised(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 Column = Sequence[Any] | npt.NDArray[Any]
@@ -40,7 +39,9 @@ class Mark:
     label
         In the legend, together with other marks of that label.
     tips
-        What the pointer is told: a title to a value for each part of the mark, or to the name of one of its columns.
+        What the pointer is told: a title to a value for each part of the mark, or to the name of a column of the
+        mark or of another tip. A title that begins with "_" is not shown. Of few kinds of words, which are many, a
+        :class:`pandas.Categorical` is quickest.
     right
         Whether it is measured by the axis on the right.
     """
@@ -135,17 +136,20 @@ class Texts(Mark):
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Mark):
-    """A table of values from (0, 0) to ``extent``, its first row on top; NaN is grey.
+    """A table of values between two places on each axis, its first row on top; NaN is grey.
 
-    ``rows`` are the names of the rows, for the pointer, and ``nothing`` what it is told of a NaN.
+    With ``colours`` the values are bytes, places in them, and the first row is the lowest. Otherwise ``rows`` are the
+    names of the rows, for the pointer, and ``nothing`` what it is told of a NaN.
     """
 
     COLUMNS = ()
 
-    values: npt.NDArray[np.floating[Any]]
-    extent: tuple[float, float]
-    rows: Sequence[str]
+    values: npt.NDArray[Any]
+    x: Limits
+    y: Limits
+    rows: Sequence[str] = ()
     nothing: str = "no value"
+    colours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,3 +226,17 @@ class Figure:
     columns: int = 3
 
     _repr_png_ = _as_png
+
+
+def legend_columns(labels: Sequence[str], n_letters: int) -> int:
+    """The most columns of a legend, of at most eight, in which its labels have room.
+
+    Examples
+    --------
+    >>> legend_columns(["0", "1", "2"], 60), legend_columns(["hidden entries, median", "held-out entries, mean"], 30)
+    (3, 1)
+    """
+    for n_columns in range(min(8, len(labels)), 1, -1):
+        if sum(max(map(len, labels[place::n_columns])) + 5 for place in range(n_columns)) <= n_letters:
+            return n_columns
+    return 1

@@ -126,7 +126,8 @@ def block_heatmap(values: Floats, where: Blocks, *, title: str, meaning: str, li
     rows = where.row_labels.tolist()
     return Chart(
         marks=[
-            Image(name="blocks", values=values, extent=(n_genes, n_rows), rows=rows, nothing="nothing hidden"),
+            Image(name="blocks", values=values, x=(0.0, float(n_genes)), y=(0.0, float(n_rows)), rows=rows,
+                  nothing="nothing hidden"),
             Segments(
                 name="borders", x0=[0.0] * len(borders), x1=[float(n_genes)] * len(borders), y0=borders, y1=borders,
                 colour="#ffffff", width=2.0,

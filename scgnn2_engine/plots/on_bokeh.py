@@ -9,8 +9,6 @@ from typing import Any
 from bokeh import plotting as bokeh_plotting
 
 from scgnn2_engine.plots.bokeh_marks import (
-    NAME_OF_ROW,
-    VALUE_OF_BYTE,
     columns_of,
     dress,
     glyph_of,
@@ -19,7 +17,7 @@ from scgnn2_engine.plots.bokeh_marks import (
     same,
     tips_of,
 )
-from scgnn2_engine.plots.chart import Chart, Figure, Image, Line, Mark, Shapes
+from scgnn2_engine.plots.chart import Chart, Figure, Line, Mark, Scale, Shapes, legend_columns
 from scgnn2_engine.plots.style import inks
 
 plotting: Any = bokeh_plotting  # its own types lack half of its classes
@@ -127,13 +125,14 @@ class BokehCanvas:
         self.renderers: dict[str, Any] = {}
         self._sent: dict[str, dict[str, Any]] = {}
         self._labelled: dict[str, list[Any]] = {}
+        self._told: dict[str, Any] = {}
+        self._hovers: dict[str, Any] = {}
         self.figure = self._empty(chart)
         self.legend = models.Legend(location="left" if chart.legend == "above" else "top_left", **LEGEND)
         self.figure.add_layout(self.legend, chart.legend)
         self._mapper = models.LinearColorMapper(palette=["#000000"], low=0, high=1)
         self._bar = models.ColorBar(color_mapper=self._mapper, width=8, padding=2, background_fill_alpha=0)
         self.figure.add_layout(self._bar, "right")
-        self._value, self._row = (models.CustomJSHover(code=code) for code in (VALUE_OF_BYTE, NAME_OF_ROW))
         self.show(chart)
 
     def _empty(self, chart: Chart) -> Any:
@@ -175,6 +174,7 @@ class BokehCanvas:
             if name not in self.sources:
                 self._add(name, mark, columns)
             self._send(name, columns, thinning if isinstance(mark, Line) else 1)
+            self._tell(name, mark, scale)
         for name in self.sources.keys() - marks.keys():
             self._send(name, {key: [] for key in self._sent[name]})
         self._frame(chart)
@@ -228,15 +228,21 @@ class BokehCanvas:
         renderer = self.renderers[name] = glyph_of(plot, mark, source, self._mapper)
         if self.chart.right_label:  # the axis on the left is none of those on the right
             plot.y_range.renderers = [one for one in plot.renderers if one.y_range_name != "right"]
-        if mark.tips:
-            plot.add_tools(models.HoverTool(renderers=[renderer], tooltips=tips_of(mark), visible=False))
-        if isinstance(mark, Image):
-            tips = [("row", "$y{custom}"), ("mean of the block", "@image{custom}")]
-            by = {"$y": self._row, "@image": self._value}
-            plot.add_tools(models.HoverTool(renderers=[renderer], tooltips=tips, formatters=by, visible=False))
         if isinstance(mark, Shapes) and mark.pick and (picked := self._picked) is not None:
             plot.add_tools(models.TapTool(renderers=[renderer]))
             source.selected.on_change("indices", lambda attribute, old, new: picked(name, new))
+
+    def _tell(self, name: str, mark: Mark, scale: Scale | None) -> None:
+        """What the pointer is told of a mark, sent where it has changed."""
+        tips, by = now = tips_of(mark, scale)
+        if not tips or self._told.get(name) == now:
+            return
+        if name not in self._told:
+            self._hovers[name] = models.HoverTool(renderers=[self.renderers[name]], visible=False)
+            self.figure.add_tools(self._hovers[name])
+        self._told[name] = now
+        words = {column: models.CustomJSHover(code=code, args=args) for column, (code, args) in by.items()}
+        self._hovers[name].update(tooltips=tips, formatters=words)
 
     def _frame(self, chart: Chart) -> None:
         plot = self.figure
@@ -248,7 +254,7 @@ class BokehCanvas:
             axis.axis_label = label
             if limits is not None:
                 ends.update(start=limits[0], end=limits[1], reset_start=limits[0], reset_end=limits[1])
-            if ticks is not None:
+            if ticks is not None and (dict(ticks) != axis.major_label_overrides or not ticks):
                 axis.ticker = models.FixedTicker(ticks=list(ticks))
                 axis.major_label_overrides = dict(ticks)
             elif whole:
@@ -258,10 +264,6 @@ class BokehCanvas:
             # Names that have room beside each other are easier to read level.
             fits = 7.0 * (longest + 1) * len(chart.x_ticks) <= max(780, self.figure.width or 0)
             plot.xaxis[0].major_label_orientation = "horizontal" if fits or chart.names_level else 0.5
-        for mark in chart.marks:
-            if isinstance(mark, Image) and chart.scale is not None:
-                self._value.args = {"low": chart.scale.low, "high": chart.scale.high, "nothing": mark.nothing}
-                self._row.args = {"rows": list(mark.rows), "height": mark.extent[1]}
         right = [axis for axis in plot.yaxis if axis.y_range_name == "right"]
         if right and chart.right_limits is not None:
             plot.extra_y_ranges["right"].update(start=chart.right_limits[0], end=chart.right_limits[1])
@@ -279,7 +281,7 @@ class BokehCanvas:
         if self.chart.legend == "right":
             columns = 1 + len(labelled) // LEGEND_ROWS
         else:
-            columns = max(1, min(8, LEGEND_WIDTH // (max(map(len, labelled), default=0) + 5)))
+            columns = legend_columns(list(labelled), LEGEND_WIDTH)
             self.legend.orientation = "horizontal"
         if self.chart.legend == "above" and self._height is not None:
             self.figure.height = self._height + LEGEND_ROW * max(0, -(-len(labelled) // columns) - 1)

@@ -19,11 +19,11 @@ from scgnn2_engine.plots.chart import (
     Segments,
     Shapes,
     Texts,
+    legend_columns,
 )
 from scgnn2_engine.plots.style import EMPTY, seen
 
 PER_INCH = 96  # pixels
-LEGEND_WIDTH = 60  # letters
 
 
 def to_matplotlib(figure: Chart | Figure) -> Any:
@@ -103,7 +103,7 @@ def _turn_names(chart: Chart, axes: Any) -> None:
 def _legend(chart: Chart, axes: Any, *, before: bool = False) -> int:
     """Write the legend, or say beforehand how many rows above the chart it will have."""
     labels = list(dict.fromkeys(mark.label for mark in chart.marks if mark.label))
-    columns = max(1, min(5, LEGEND_WIDTH // (max(map(len, labels), default=0) + 5)))
+    columns = legend_columns(labels, chart.size[0] // 7)
     if before or not labels:
         return -(-len(labels) // columns) if chart.legend == "above" else 0
     handles = dict(reversed(list(zip(*reversed(axes.get_legend_handles_labels()), strict=True))))
@@ -168,8 +168,14 @@ def _draw(axes: Any, mark: Mark, scale: Scale | None, zorder: float) -> None:
             for x, y, text, align in zip(mark.x, mark.y, mark.text, mark.align, strict=True):
                 axes.text(x, y, text, ha=align, color=seen("ink", False), zorder=zorder, **look)
         case Image():
-            extent = (0, mark.extent[0], 0, mark.extent[1])
-            axes.imshow(mark.values, extent=extent, aspect="auto", interpolation="nearest", zorder=zorder, **by_value)
+            axes.imshow(
+                mark.values,
+                extent=(*mark.x, *mark.y),
+                aspect="auto",
+                interpolation="nearest",
+                zorder=zorder,
+                **by_value,
+            )
         case Rule():
             look = {"color": seen("muted", False), "linestyle": "dashed", "linewidth": 0.8, "zorder": zorder}
             for place, at in ((axes.axvline, mark.x), (axes.axhline, mark.y)):

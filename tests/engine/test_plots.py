@@ -278,7 +278,7 @@ def every_mark() -> Chart:
     """One of each kind, at x from 0 to 3."""
     return Chart(
         marks=[
-            Image(name="image", values=np.array([[0.0, np.nan], [1.0, 2.0]]), extent=(2.0, 2.0), rows=["a", "b"]),
+            Image(name="image", values=np.array([[0.0, np.nan], [1.0, 2.0]]), x=(0.0, 2.0), y=(0.0, 2.0), rows="ab"),
             Line(name="line", x=[0, 1, 2], y=[1.0, np.nan, 2.0], label="line", tips={"height": "y"}),
             Line(name="step", x=[0, 1], y=[1, 2], step=True, label="line"),
             Line(name="right", x=[0, 1], y=[1e-3, 2e-3], right=True),

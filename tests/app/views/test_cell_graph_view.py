@@ -82,11 +82,11 @@ def test_without_a_run_it_says_so() -> None:
 
 
 def test_a_run_brings_its_cells_edges_and_choices(view: CellGraphView, session: Session) -> None:
-    assert view.canvas.cells.data["name"][:2] == ["cell 0", "cell 1"]
+    assert view.canvas.sources["cells"].data["cell"][:2] == ["cell 0", "cell 1"]
     assert view.colour_by.options[:3] == [CLUSTER, "labels: kind", GENE_IMPUTED]
     assert "number: depth" in view.colour_by.options
     assert view.iteration.options == ["returned", "1", "2"]
-    assert view.canvas.edges.data["image"][0].any()
+    assert view.canvas.sources["edges"].data["image"][0].any()
     edges = session.run.edges.shape[1]
     assert view.count.object == f"24 cells, {edges} of {edges} edges."
 
@@ -97,23 +97,23 @@ def test_the_cutoff_and_the_switch_hide_edges(view: CellGraphView, session: Sess
     view.cutoff.value = middle
     assert view.count.object.startswith(f"24 cells, {(weights >= middle).sum()} of")
     view.edges.value = False
-    assert view.canvas.edges.data["image"][0].size == 1
+    assert view.canvas.sources["edges"].data["image"][0].size == 1
     assert view.count.object.startswith("24 cells, 0 of")
 
 
 def test_sliders_reach_the_drawing(view: CellGraphView) -> None:
-    before = view.canvas.edges.data["image"][0]
+    before = view.canvas.sources["edges"].data["image"][0]
     view.edgescale.value = 0.25
     view.node_size.value = 11.0
-    assert view.canvas.points.glyph.size == 11.0
-    assert not np.array_equal(before, view.canvas.edges.data["image"][0])
+    assert view.canvas.renderers["cells"].glyph.size == 11.0
+    assert not np.array_equal(before, view.canvas.sources["edges"].data["image"][0])
 
 
 def test_colours_by_gene_follow_the_session(view: CellGraphView, session: Session) -> None:
     view.colour_by.value = GENE_IMPUTED
     assert view.gene.visible
     session.gene = "gene 0"
-    np.testing.assert_allclose(view.canvas.cells.data["value"], session.run.gene("gene 0", imputed=True))
+    np.testing.assert_allclose(view.canvas.sources["cells"].data["_value"], session.run.gene("gene 0", imputed=True))
     assert view.key.title == "gene 0, imputed (ln(1 + expression))"
     view.colour_by.value = "labels: kind"
     assert not view.gene.visible
@@ -121,17 +121,17 @@ def test_colours_by_gene_follow_the_session(view: CellGraphView, session: Sessio
 
 
 def test_only_a_column_goes_to_the_browser_when_a_colour_changes(view: CellGraphView) -> None:
-    names = view.canvas.cells.data["name"]
+    names = view.canvas.sources["cells"].data["cell"]
     view.colour_by.value = HIDDEN_ERROR
-    assert view.canvas.cells.data["name"] is names
+    assert view.canvas.sources["cells"].data["cell"] is names
 
 
 def test_isolating_a_group_puts_the_others_in_the_background(view: CellGraphView) -> None:
     view.key.isolated = ["1"]
-    shown = view.canvas.cells.data["index"] > 1
+    shown = view.canvas.sources["cells"].data["values"] > 1
     assert np.flatnonzero(shown).tolist() == list(range(12, 20))
     view.key.isolated = []
-    assert (view.canvas.cells.data["index"] > 1).all()
+    assert (view.canvas.sources["cells"].data["values"] > 1).all()
 
 
 def test_a_lasso_selects_and_a_selection_is_marked(view: CellGraphView, session: Session) -> None:
@@ -139,12 +139,12 @@ def test_a_lasso_selects_and_a_selection_is_marked(view: CellGraphView, session:
     view.canvas._lassoed(box)
     assert session.selection.tolist() == [0, 1, 2]
     assert view.selected.object == "3 cells selected: cell 0, cell 1, cell 2"
-    assert np.flatnonzero(view.canvas.cells.data["index"] > 1).tolist() == [0, 1, 2]
+    assert np.flatnonzero(view.canvas.sources["cells"].data["values"] > 1).tolist() == [0, 1, 2]
     table = view.selected_table()
     assert table["cell"].tolist() == ["cell 0", "cell 1", "cell 2"]
     assert table["kind"].tolist() == ["B"] * 3
     session.clear()
-    assert (view.canvas.cells.data["index"] > 1).all()
+    assert (view.canvas.sources["cells"].data["values"] > 1).all()
     assert view._csv.disabled
 
 
@@ -154,10 +154,10 @@ def test_a_lasso_that_goes_on_does_nothing_yet(view: CellGraphView, session: Ses
 
 
 def test_another_iteration_keeps_the_places(view: CellGraphView) -> None:
-    places = view.canvas.cells.data["x"]
+    places = view.canvas.sources["cells"].data["x"]
     view.iteration.value = "1"
     assert [entry[0] for entry in view.key.entries] == ["0", "1"]
-    assert np.array_equal(view.canvas.cells.data["x"], places)
+    assert np.array_equal(view.canvas.sources["cells"].data["x"], places)
     assert view.own_map.visible
     view.iteration.value = "2"
     assert not view.own_map.visible
@@ -167,11 +167,11 @@ def test_many_cells_are_pixels_until_the_view_is_small(view: CellGraphView, monk
     monkeypatch.setattr(graph_canvas, "MOST_GLYPHS", 10)
     view.canvas.redraw()
     assert view.canvas.is_pixels
-    assert len(view.canvas.cells.data["x"]) == 0
+    assert len(view.canvas.sources["cells"].data["x"]) == 0
     assert "Zoom in" in view.count.object
     view.canvas.figure.x_range.update(start=-0.5, end=4.5)
     view.canvas.redraw()
-    assert view.canvas.cells.data["name"] == ["cell 0", "cell 1", "cell 2", "cell 3", "cell 4"]
+    assert view.canvas.sources["cells"].data["cell"] == ["cell 0", "cell 1", "cell 2", "cell 3", "cell 4"]
     assert not view.canvas.is_pixels
 
 
@@ -184,15 +184,15 @@ def test_another_run_replaces_the_cells(view: CellGraphView, session: Session, m
     session.select([1])
     session.run = None
     assert view._empty.visible
-    assert len(view.canvas.cells.data["x"]) == 0
+    assert len(view.canvas.sources["cells"].data["x"]) == 0
     session.run = RunData(made_run)
-    assert len(view.canvas.cells.data["x"]) == 24
+    assert len(view.canvas.sources["cells"].data["x"]) == 24
 
 
 def test_dark_changes_colours(view: CellGraphView, session: Session) -> None:
-    light = list(view.canvas._edge_colours.palette)
+    light = list(view.canvas.renderers["edges"].glyph.color_mapper.palette)
     session.dark = True
-    assert view.canvas._edge_colours.palette != light
+    assert view.canvas.renderers["edges"].glyph.color_mapper.palette != light
     assert view.key.dark
 
 

@@ -42,10 +42,10 @@ def test_it_says_what_the_imputed_expression_is(view: GenesView, session: Sessio
 
 
 def test_both_maps_have_one_scale_of_colours(view: GenesView, session: Session) -> None:
-    left, right = (canvas.cells.data for canvas in view.maps)
-    np.testing.assert_allclose(right["value"], left["value"] + 0.5, rtol=1e-6)
-    assert left["index"][0] < right["index"][0]
-    assert view.key.high == f"{np.quantile(np.concatenate([left['value'], right['value']]), 0.99):.3g}"
+    left, right = (canvas.sources["cells"].data for canvas in view.maps)
+    np.testing.assert_allclose(right["_value"], left["_value"] + 0.5, rtol=1e-6)
+    assert left["values"][0] < right["values"][0]
+    assert view.key.high == f"{np.quantile(np.concatenate([left['_value'], right['_value']]), 0.99):.3g}"
 
 
 def test_violins_by_cluster_have_both_halves(view: GenesView) -> None:
