@@ -284,7 +284,11 @@ class GenesView(pn.viewable.Viewer):
         run = self._session.run
         if run is None or self._values is None:
             raise InputError("There is no gene to draw yet.", advice="Wait for a run to be done, or choose one.")
-        return gene_figure(run, self._session.gene, self._sets(), self.grouping())
+        gene, limits = self._session.gene, colour_limits(np.concatenate(self._values))
+        maps = [
+            value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in self._sets().items()
+        ]
+        return Figure([*maps, self.violins.chart], columns=2)
 
     def __panel__(self) -> Any:
         panes = [
@@ -306,10 +310,3 @@ class GenesView(pn.viewable.Viewer):
         self._show_body(self._finished_run is not None)
         self.markers.visible = not self.markers.value.empty
         return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)
-
-
-def gene_figure(run: RunData, gene: str, sets: dict[str, Floats], groups: npt.NDArray[Any]) -> Figure:
-    """Maps and violins of a gene."""
-    limits = colour_limits(np.concatenate(list(sets.values())))
-    maps = [value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in sets.items()]
-    return Figure([*maps, violins(sets, groups, title=gene)], columns=2)

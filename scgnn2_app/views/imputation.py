@@ -99,15 +99,10 @@ class ImputationView(pn.viewable.Viewer):
         run, picture = self._session.run, self._pictures.get(self.picture.value)
         if run is None or picture is None:
             return
-        self.heatmap.show(self._drawn(run, picture))
-        self.note.object = _note(run, picture.kind)
-
-    @staticmethod
-    def _drawn(run: RunData, picture: HeatmapPicture) -> Chart:
         title = f"{_heading(run, picture)}: {run.n_obs:,} cells × {run.n_vars:,} genes"
-        return block_heatmap(
-            picture.values, picture.where, title=title, meaning=picture.meaning, limit=picture.limit
-        )  # fmt: skip
+        drawn = block_heatmap(picture.values, picture.where, title=title, meaning=picture.meaning, limit=picture.limit)
+        self.heatmap.show(drawn)
+        self.note.object = _note(run, picture.kind)
 
     # --- hidden entries ----------------------------------------------------------------------------------------------
 
@@ -167,14 +162,9 @@ class ImputationView(pn.viewable.Viewer):
 
     def figure(self) -> Any:
         """The shown picture, and the hidden against the imputed values where there are hidden ones."""
-        run, picture = self._session.run, self._pictures.get(self.picture.value)
-        if run is None or picture is None:
+        if not self.heatmap.chart.marks:
             raise InputError("There is no imputation to draw yet.", advice="Wait for a run to be done, or choose one.")
-        charts = [self._drawn(run, picture)]
-        true, imputed, _ = self.hidden()
-        if len(true):
-            charts.append(truth_scatter(true, imputed, title=self._title(true, imputed)))
-        return Figure(charts, columns=1)
+        return Figure([chart for chart in (self.heatmap.chart, self.scatter.chart) if chart.marks], columns=1)
 
     def __panel__(self) -> Any:
         left = pmui.Column(

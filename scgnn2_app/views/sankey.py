@@ -42,7 +42,6 @@ class SankeyView(pn.viewable.Viewer):
         self._session = session
         self._others: dict[str, Path] = {}
         self._sets: Sets | None = None
-        self._groups: Groups = {}
         self.flows: dict[str, npt.NDArray[np.int64]] = {}
         self._cells: dict[str, list[npt.NDArray[np.int64]]] = {}
         self.chart = BokehCanvas(NOTHING, dark=session.dark, height=520, picked=self._picked)
@@ -124,8 +123,8 @@ class SankeyView(pn.viewable.Viewer):
 
         def show(made: tuple[Sets, Groups]) -> None:
             if self._session.run is run and names == self._names():
-                self._sets, self._groups = made
-                self._show(*self._sets)
+                self._sets, groups = made
+                self._show(*self._sets, groups)
 
         def failed(error: Exception) -> None:
             self._sets = None
@@ -140,7 +139,7 @@ class SankeyView(pn.viewable.Viewer):
         self._cells, self.flows = {}, {}
         self.chart.clear(reason)
 
-    def _show(self, sets: dict[str, npt.NDArray[np.str_]], cells: npt.NDArray[np.int64]) -> None:
+    def _show(self, sets: Groups, cells: npt.NDArray[np.int64], groups: Groups) -> None:
         """Draw label sets of some cells; −1 is the position of a cell that the shown run does not have."""
         bars, ribbons = sankey_layout(sets)
         columns = list(sets.values())
@@ -153,7 +152,7 @@ class SankeyView(pn.viewable.Viewer):
             "ribbons": [here((columns[r.column] == r.source) & (columns[r.column + 1] == r.target)) for r in ribbons],
             "bars": [here(columns[bar.column] == bar.name) for bar in bars],
         }
-        drawn = sankey(sets, groups=self._groups)
+        drawn = sankey(sets, groups=groups)
         self.chart.show(drawn)
         flows = zip(drawn.mark("ribbons").tips["flow"], self._cells["ribbons"], strict=True)
         by_size = sorted(flows, key=lambda flow: -len(flow[1]))
@@ -192,7 +191,7 @@ class SankeyView(pn.viewable.Viewer):
         """What is shown, for export."""
         if self._sets is None:
             raise InputError("There is no comparison to draw yet.", advice="Choose two different groupings.")
-        return sankey(self._sets[0], groups=self._groups)
+        return self.chart.chart
 
     def __panel__(self) -> Any:
         self._say_selected()

@@ -18,6 +18,31 @@ models: Any = bokeh_models  # its own types lack half of its classes
 FAINT, LEVELS = 1, 254
 """Palettes of bytes: index 0 is nothing, 1 faint, and from 2 on there are 254 colours."""
 
+LOG_TICKS = """
+    const [low, high] = [cb_data.range.min, cb_data.range.max]
+    if (!(low > 0 && high > low)) { return [] }
+    const whole = Math.log(high / low)
+    const decades = []
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) { decades.push(power) }
+    const at = (mantissas) => decades.flatMap((power) => mantissas.map((one) => Number(`${one}e${power}`)))
+    const even = [1, 2, 5, 10].map((times) => {
+      const step = Number(`1e${Math.floor(Math.log10((high - low) / 3))}`) * times
+      const first = Math.ceil(low / step)
+      return Array.from({ length: Math.min(50, Math.floor(high / step) - first + 1) },
+        (_, place) => Number(((first + place) * step).toPrecision(6)))
+    })
+    const every = [2, 3, 4, 6].map((nth) => at([1]).filter((_, place) => (decades[place] % nth) === 0))
+    const kinds = [...even, at([1, 2, 3, 5, 7]), at([1, 2, 5]), at([1, 3]), at([1]), ...every]
+    const shown = kinds.map((ticks) => ticks.filter((tick) => tick >= low && tick <= high))
+    const apart = shown.filter((ticks) => ticks.every((tick, place) =>
+      place === 0 || Math.log(tick / ticks[place - 1]) > 0.16 * whole))
+    return apart.reduce((best, ticks) => ticks.length > best.length ? ticks : best, [])
+"""
+"""Ticks of a logarithmic axis that never stand closer than their labels are high.
+
+Bokeh's own are even steps over less than two decades, which run together at the upper end.
+"""
+
 VALUE_OF_BYTE = "return value < 2 ? nothing : (low + (value - 2) / 253 * (high - low)).toFixed(3)"
 NAME_OF_ROW = "return rows[Math.floor(rows.length - value * rows.length / height)] ?? ''"
 

@@ -9,6 +9,7 @@ from typing import Any
 from bokeh import plotting as bokeh_plotting
 
 from scgnn2_engine.plots.bokeh_marks import (
+    LOG_TICKS,
     columns_of,
     dress,
     glyph_of,
@@ -46,31 +47,6 @@ LEGEND_ROW, LEGEND_WIDTH = 22, 56
 
 LEGEND_ROWS = 22
 """Rows of a legend on the right before it gets another column."""
-
-LOG_TICKS = """
-    const [low, high] = [cb_data.range.min, cb_data.range.max]
-    if (!(low > 0 && high > low)) { return [] }
-    const whole = Math.log(high / low)
-    const decades = []
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) { decades.push(power) }
-    const at = (mantissas) => decades.flatMap((power) => mantissas.map((one) => Number(`${one}e${power}`)))
-    const even = [1, 2, 5, 10].map((times) => {
-      const step = Number(`1e${Math.floor(Math.log10((high - low) / 3))}`) * times
-      const first = Math.ceil(low / step)
-      return Array.from({ length: Math.min(50, Math.floor(high / step) - first + 1) },
-        (_, place) => Number(((first + place) * step).toPrecision(6)))
-    })
-    const every = [2, 3, 4, 6].map((nth) => at([1]).filter((_, place) => (decades[place] % nth) === 0))
-    const kinds = [...even, at([1, 2, 3, 5, 7]), at([1, 2, 5]), at([1, 3]), at([1]), ...every]
-    const shown = kinds.map((ticks) => ticks.filter((tick) => tick >= low && tick <= high))
-    const apart = shown.filter((ticks) => ticks.every((tick, place) =>
-      place === 0 || Math.log(tick / ticks[place - 1]) > 0.16 * whole))
-    return apart.reduce((best, ticks) => ticks.length > best.length ? ticks : best, [])
-"""
-"""Ticks of a logarithmic axis that never stand closer than their labels are high.
-
-Bokeh's own are even steps over less than two decades, which run together at the upper end.
-"""
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

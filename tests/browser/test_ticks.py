@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import Any
 
-from scgnn2_engine.plots.on_bokeh import LOG_TICKS
+from scgnn2_engine.plots.bokeh_marks import LOG_TICKS
 
 RANGES = [
     (1.9, 8.3),
