@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     )
     run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
     run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
+    run.add_argument("--resume", action="store_true", help="go on with the run that was interrupted in --output_dir")
     run.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     add_parameter_flags(run)
     run.set_defaults(act=_run)
@@ -49,7 +50,9 @@ def _run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=False)
     interrupted = Interrupt()
     with interrupted, reporter(console) as display:
-        for event in iterate_to_folder(data, params, overwrite=arguments.overwrite, stop=lambda: interrupted.asked):
+        for event in iterate_to_folder(
+            data, params, overwrite=arguments.overwrite, resume=arguments.resume, stop=lambda: interrupted.asked
+        ):
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)
             if isinstance(event, RunEnded):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -129,10 +129,13 @@ class Method(Protocol):
         What was decided about the data when the method took them in.
     bulk_feeds_back
         Whether what bulk expression adds to the imputation is trained on in the next iteration.
+    stored
+        The dataclasses that its fits and its stages are made of, which checkpoints and saved models hold.
     """
 
     notices: Sequence[Notice]
     bulk_feeds_back: bool
+    stored: ClassVar[tuple[type, ...]]
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None: ...
 

@@ -41,6 +41,7 @@ from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.run.checkpoint import FolderCheckpoints, interrupted_run
 from scgnn2_engine.run.loop import iterate
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def iterate_to_folder(
     params: RunParams | None = None,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     stop: Stop = never,
 ) -> Generator[Event, None, Result]:
     """Run scGNN 2.0 and write everything to ``params.output.dir``.
@@ -64,6 +66,9 @@ def iterate_to_folder(
         As for :func:`scgnn2_engine.iterate`.
     overwrite
         Replace a result that is already in the folder; without it such a folder is refused before anything starts.
+        A run that was interrupted there is begun anew.
+    resume
+        Go on with the run that was interrupted there, where there is one.
 
     Yields
     ------
@@ -81,11 +86,18 @@ def iterate_to_folder(
         folder holds an earlier result, which stays as it was.
     """
     params = (params or RunParams()).snapshot()
-    folder = claim_directory(params.output.dir, overwrite=overwrite)
+    folder = Path(params.output.dir)
+    if interrupted_run(folder) and not (resume or overwrite):
+        raise OutputError(
+            f"{folder} holds a run that was interrupted.",
+            advice="Go on with it: --resume. Begin anew: --overwrite.",
+        )
+    folder = claim_directory(folder, overwrite=overwrite or resume)
+    checkpoints = FolderCheckpoints(folder, params, resume=resume)
     with closing(_Log(folder)) as log:
         result: Result | None = None
         try:
-            for event in _steps(data, params, folder, stop):
+            for event in _steps(data, params, folder, stop, checkpoints):
                 log.append(event)
                 if isinstance(event, RunEnded):
                     result = event.result
@@ -129,12 +141,15 @@ class _Log:
             self._log.close()
 
 
-def _steps(data: Data | None, params: RunParams, folder: Path, stop: Stop) -> Generator[Event, None, None]:
+def _steps(
+    data: Data | None, params: RunParams, folder: Path, stop: Stop, checkpoints: FolderCheckpoints
+) -> Generator[Event, None, None]:
     """The run's events with ``RunEnded`` held back until every file is written."""
-    with closing(iterate(data, params, stop=stop)) as run:
+    with closing(iterate(data, params, stop=stop, checkpoints=checkpoints)) as run:
         for event in run:
             if isinstance(event, RunEnded):
                 yield from _output(event, params, folder, stop)
+                checkpoints.remove()
                 return
             if isinstance(event, RunStarted):
                 n_genes = event.n_vars

@@ -13,6 +13,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from scgnn2_engine.bulk.steps import BulkData, match
 from scgnn2_engine.clusters.clustering import check_method
 from scgnn2_engine.data.blocks import AnyMatrix
@@ -48,7 +51,7 @@ from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
 from scgnn2_engine.run.recorder import Recorder
 from scgnn2_engine.run.selection import select_iteration, stop_reason
-from scgnn2_engine.training.context import Context, GivenUpError, Steps, Watch
+from scgnn2_engine.training.context import Checkpoints, Context, GivenUpError, Steps, Watch
 from scgnn2_engine.training.devices import resolve_device, threads
 
 if TYPE_CHECKING:
@@ -95,7 +98,13 @@ def fit(data: Data | None = None, params: RunParams | None = None) -> Result:
     return drain(iterate(data, params), listen)
 
 
-def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: Stop = never) -> Steps[Result]:
+def iterate(
+    data: Data | None = None,
+    params: RunParams | None = None,
+    *,
+    stop: Stop = never,
+    checkpoints: Checkpoints | None = None,
+) -> Steps[Result]:
     """Run scGNN 2.0 step by step, yielding an event for everything that happens.
 
     Parameters
@@ -105,6 +114,8 @@ def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: 
     stop
         Asked after every epoch. Once it returns True the run winds down within a step: the iteration under way is
         given up for the best complete one; the first iteration is finished with what is trained so far.
+    checkpoints
+        Where stages are kept as they end, and taken from if they were before (:class:`FolderCheckpoints`).
 
     Yields
     ------
@@ -135,7 +146,7 @@ def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: 
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):
-        context = Context(params, device, Watch(stop, params.max_seconds), memory)
+        context = Context(params, device, Watch(stop, params.max_seconds), memory, checkpoints)
         recorder = Recorder(params, str(device))
         result = yield from recorder.listen(_route(context, data, recorder))
     return result
@@ -143,13 +154,16 @@ def iterate(data: Data | None = None, params: RunParams | None = None, *, stop: 
 
 def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Result]:
     params, watch = context.params, context.watch
-    dataset = yield from context.timed("load", 0, _load(data, params))
+    dataset = yield from context.timed("load", 0, _load(data, params))  # not kept: it is read again
     recorder.describe(dataset)
     yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(context.device))
     prepared = yield from context.timed("preprocess", 0, _preprocess(dataset, params))
+    if context.checkpoints is not None:
+        context.checkpoints.begin(prepared)
     n_neighbours, bulk = yield from _check(params, prepared, dataset)
     if params.run_LTMG or dataset.states is not None:
-        prepared = yield from context.timed("LTMG", 0, iterate_ltmg(prepared, dataset, params))
+        states, notes, warnings = yield from context.timed("LTMG", 0, _ltmg(prepared, dataset, params))
+        prepared = replace(prepared, states=states, notes=notes, warnings=warnings)
     yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells], dataset)
     method = method_of(params)(prepared, params)
     yield from method.notices
@@ -244,7 +258,8 @@ def _impute_again(loop: Loop, n_iterations: int, prepared: Prepared) -> dict[str
     Its events are not the run's and are dropped.
     """
     params = loop.context.params
-    context = replace(loop.context, memory=PeakMemory())  # the peak of the stage around it stays untaken
+    # The peak of the stage around it stays untaken.
+    context = replace(loop.context, memory=PeakMemory(), checkpoints=None)
     loop = Loop(context, prepared, method_of(params)(prepared, params), loop.n_neighbours)
     try:
         state = drain(first_state(loop))
@@ -321,6 +336,14 @@ def _score(
     scores = dict(score_iteration(prepared, new, state.labels, truth))
     yield from ()
     return {**scores, "graph_change": change, "seconds": time.perf_counter() - start}
+
+
+def _ltmg(
+    prepared: Prepared, dataset: Dataset, params: RunParams
+) -> Steps[tuple[npt.NDArray[np.uint8] | None, tuple[str, ...], tuple[str, ...]]]:
+    """What the stage adds to the cells, which are known already."""
+    found = yield from iterate_ltmg(prepared, dataset, params)
+    return found.states, found.notes, found.warnings
 
 
 def _load(data: Data | None, params: RunParams) -> Steps[Dataset]:

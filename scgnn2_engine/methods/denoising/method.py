@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.matrices import stored, visible_expression
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
@@ -85,6 +87,7 @@ class Denoising:
     """Autoencoders that fill gaps; see :class:`~scgnn2_engine.methods.Method`."""
 
     bulk_feeds_back = False
+    stored: ClassVar[tuple[type, ...]] = (Denoised, DenoisingFit, RefinedFit)
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None:
         self._prepared, self._params = prepared, params
@@ -131,20 +134,23 @@ class Denoising:
     def refine(self, context: Context, before: Before, labels: Labels, iteration: int) -> Steps[Denoised]:
         """Copies of the member trained last go on, each with its cluster."""
         params, fit = self._params, _own(before)
-        steps = iterate_denoising_clusters(
-            self._observed,
-            fit.latest,
-            labels,
-            self._prepared.validation,
-            params.cluster_AE,
-            params.feature_AE,
-            mixed_precision=params.mixed_precision,
-            seed=context.seed(5, iteration),
-            device=context.device,
-            iteration=iteration,
-            stop=context.watch,
+        steps = _only_refined(
+            iterate_denoising_clusters(
+                self._observed,
+                fit.latest,
+                labels,
+                self._prepared.validation,
+                params.cluster_AE,
+                params.feature_AE,
+                mixed_precision=params.mixed_precision,
+                seed=context.seed(5, iteration),
+                device=context.device,
+                iteration=iteration,
+                stop=context.watch,
+            )
         )
-        found = yield from context.timed("cluster_AE", iteration, steps, params.cluster_AE.epoch)
+        refined = yield from context.timed("cluster_AE", iteration, steps, params.cluster_AE.epoch)
+        found = RefinedFit(fit.latest, refined)
         return replace(fit, refined=(*fit.refined, found) if fit.averaged else (found,))
 
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
@@ -168,6 +174,11 @@ class Denoising:
             **dict.fromkeys(("cluster_AE_dropout_prob", *(f"cluster_AE_{name}" for name in weights)), only),
         }
         return {key: why for key, why in keys.items() if found[key] != published[key]}
+
+
+def _only_refined(steps: Steps[RefinedFit]) -> Steps[Mapping[int, tuple[Ints, DenoisingFit]]]:
+    """What the stage adds to the member it starts from, which is known already."""
+    return (yield from steps).refined
 
 
 def _own(before: Before) -> Denoised:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from scgnn2_engine.data.blocks import BlockMatrix, Cells, row_blocks
+from scgnn2_engine.data.blocks import Block, BlockMatrix, Cells, row_blocks
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE, Weights
 
@@ -217,33 +217,35 @@ def encode_denoising(network: DenoisingAutoencoder, centred: Callable[[slice], T
     return embedding
 
 
-def decoded(weights: Weights, embedding: Matrix32, activation: str) -> tuple[BlockMatrix, BlockMatrix | None]:
-    """What a network makes of embedded cells, computed when it is asked for.
+def decoded_value(weights: Weights, embedding: Matrix32, activation: str) -> BlockMatrix:
+    """(n, g) the value of each gene where it is seen, not negative, on the scale of the input before it was centred.
 
     Parameters
     ----------
     weights
-        Of a :class:`DenoisingAutoencoder`; those of :data:`DECODER`, ``means`` and ``log_rates`` are used.
+        Of a :class:`DenoisingAutoencoder`; those of :data:`DECODER`, ``means`` and ``log_rates`` are enough.
     embedding
         (n, 128).
     activation
         The network's.
-
-    Returns
-    -------
-    value, log_rate
-        (n, g) not negative, on the scale of the input before it was centred; (n, g), or None without rates.
     """
-    tensors = {name: torch.from_numpy(values) for name, values in weights.items()}
-    shape = (len(embedding), len(weights["value.bias"]))
+    return _decoded(weights, embedding, activation, "value", "means")
+
+
+def decoded_log_rate(weights: Weights, embedding: Matrix32, activation: str) -> BlockMatrix | None:
+    """(n, g) logarithm of the rate per unit of size factor, None where there is none; see :func:`decoded_value`."""
+    return _decoded(weights, embedding, activation, "rate", "log_rates") if "rate.weight" in weights else None
+
+
+def _decoded(weights: Weights, embedding: Matrix32, activation: str, head: str, mean: str) -> BlockMatrix:
+    names = ("decoder.weight", "decoder.bias", f"{head}.weight", f"{head}.bias", mean)
+    wide_weight, wide_bias, weight, bias, centre = (torch.from_numpy(weights[name]) for name in names)
 
     @torch.no_grad()
-    def linear(cells: Cells, head: str, mean: str) -> Tensor:
+    def rows(cells: Cells) -> Block:
         z = torch.from_numpy(np.ascontiguousarray(embedding[cells]))
-        wide = ACTIVATIONS[activation](functional.linear(z, tensors["decoder.weight"], tensors["decoder.bias"]))
-        return functional.linear(wide, tensors[f"{head}.weight"], tensors[f"{head}.bias"]).add_(tensors[mean])
+        wide = ACTIVATIONS[activation](functional.linear(z, wide_weight, wide_bias))
+        found = functional.linear(wide, weight, bias).add_(centre)
+        return np.asarray((found.clamp_(min=0) if head == "value" else found).numpy())
 
-    value = BlockMatrix(shape, lambda cells: linear(cells, "value", "means").clamp_(min=0).numpy())
-    if "rate.weight" not in weights:
-        return value, None
-    return value, BlockMatrix(shape, lambda cells: linear(cells, "rate", "log_rates").numpy())
+    return BlockMatrix((len(embedding), len(bias)), rows)

@@ -19,7 +19,12 @@ from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, drain, never
 from scgnn2_engine.methods.autoencoder import Weights
 from scgnn2_engine.methods.denoising.loss import GapLoss
-from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, decoded, encode_denoising
+from scgnn2_engine.methods.denoising.network import (
+    DenoisingAutoencoder,
+    decoded_log_rate,
+    decoded_value,
+    encode_denoising,
+)
 from scgnn2_engine.methods.denoising.observed import Observed
 from scgnn2_engine.params import FeatureAEParams
 from scgnn2_engine.training.held_out import HeldOut
@@ -38,10 +43,8 @@ class DenoisingFit:
         Its parameters by name, float32.
     embedding
         (n_obs, 128) float32.
-    value
-        (n_obs, n_vars) float32, not negative: the value each gene has where it is seen, on the scale of x.
-    log_rate
-        (n_obs, n_vars) float32, for counts: natural logarithm of the expected count per unit of size factor.
+    activation
+        The network's.
     n_epochs
         Epochs that were trained.
     validation
@@ -50,10 +53,19 @@ class DenoisingFit:
 
     weights: Weights
     embedding: Matrix32
-    value: BlockMatrix
-    log_rate: BlockMatrix | None
+    activation: str
     n_epochs: int
     validation: float | None
+
+    @property
+    def value(self) -> BlockMatrix:
+        """(n_obs, n_vars) float32, not negative: the value each gene has where it is seen, on the scale of x."""
+        return decoded_value(self.weights, self.embedding, self.activation)
+
+    @property
+    def log_rate(self) -> BlockMatrix | None:
+        """(n_obs, n_vars) float32, for counts: logarithm of the expected count per unit of size factor."""
+        return decoded_log_rate(self.weights, self.embedding, self.activation)
 
 
 def iterate_denoising(
@@ -153,9 +165,8 @@ def iterate_denoising(
     embedding, learned = encode_denoising(network, loss.centred, observed.n_obs), network.weights()
     if not all(np.isfinite(values).all() for values in (embedding, *learned.values())):
         raise diverged(plan.stage, plan.iteration, trained.n_epochs, plan.cluster)
-    value, log_rate = decoded(learned, embedding, params.activation)
-    score = None if scored is None else scored.error(value)
-    return DenoisingFit(learned, embedding, value, log_rate, trained.n_epochs, score)
+    fit = DenoisingFit(learned, embedding, params.activation, trained.n_epochs, None)
+    return fit if scored is None else replace(fit, validation=scored.error(fit.value))
 
 
 def fit_denoising(observed: Observed, validation: HiddenEntries | None = None, **options: Any) -> DenoisingFit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
 from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, Weights
-from scgnn2_engine.methods.published.cluster_ae import iterate_cluster_ae
-from scgnn2_engine.methods.published.feature_ae import iterate_feature_ae
+from scgnn2_engine.methods.published.cluster_ae import ClusterFit, iterate_cluster_ae
+from scgnn2_engine.methods.published.feature_ae import FeatureFit, iterate_feature_ae
 from scgnn2_engine.methods.zeros import SeenByNeighbours, zeros_kept
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps
@@ -41,7 +42,7 @@ class Reconstructed:
 class Published:
     """scGNN 2.0 as published (Gu et al., Bioinformatics 2022); see :class:`~scgnn2_engine.methods.Method`."""
 
-    bulk_feeds_back = True
+    stored: ClassVar[tuple[type, ...]] = (Reconstructed, Expression, FeatureFit, ClusterFit)
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None:
         self.notices: Sequence[Notice] = ()
