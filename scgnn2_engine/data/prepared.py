@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,18 @@ class HiddenEntries:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, cells: Ints) -> HiddenEntries:
+        """Those of some cells, given in rising order; rows count from the first of them.
+
+        Examples
+        --------
+        >>> HiddenEntries(np.array([1, 7]), np.array([0, 2]), np.float32([0.5, 2.5])).take(np.array([3, 7])).rows
+        array([1])
+        """
+        rows = np.minimum(np.searchsorted(cells, self.rows), len(cells) - 1)
+        among = cells[rows] == self.rows
+        return HiddenEntries(rows[among], self.cols[among], self.values[among])
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,20 @@ class Prepared:
     def n_vars(self) -> int:
         """Number of kept genes."""
         return int(self.x.shape[1])
+
+    def take(self, cells: Ints) -> Prepared:
+        """Some of the cells, given in rising order; nothing is computed again."""
+        return replace(
+            self,
+            x=self.x[cells],
+            size_factors=self.size_factors[cells],
+            expression=self.expression[cells],
+            obs_names=self.obs_names[cells],
+            cells=self.cells[cells],
+            states=None if self.states is None else self.states[cells],
+            hidden=None if self.hidden is None else self.hidden.take(cells),
+            validation=None if self.validation is None else self.validation.take(cells),
+        )
 
     def to_output_scale(self, x: Floats, cells: Cells = slice(None)) -> npt.NDArray[np.float32]:
         """Put the size factors of the given cells back: ln(1 + (e^x − 1) · size factor), shape (n, n_vars)."""

@@ -39,6 +39,9 @@ METHOD_VALUE = METHOD + VALUE_ROWS
 """Name of the rows of its output ``value``, where the imputed expression is another."""
 
 
+SCORED_CELLS = 2_000
+"""Of more cells than these, so many are scored after a run."""
+
 EVALUATION_MATRICES = 11  # measured: a baseline with what it passes on, entries and their positions
 
 Labels = npt.NDArray[Any]
@@ -50,6 +53,14 @@ def two_answers(name: str) -> str:
     return (
         f"Entries that were hidden had been seen, so it is the value of a gene where it is seen that answers for them: "
         f"the rows {name + VALUE_ROWS!r}. The rows {name!r} are of what to expect, zeros included, which is less."
+    )
+
+
+def of_some_cells(n_obs: int) -> str:
+    """What to say of scores that are those of a sample of the cells."""
+    return (
+        f"Scores and diagnostics are of {SCORED_CELLS:,} of the {n_obs:,} cells, drawn at random; the baselines see "
+        "these cells alone, the run saw all."
     )
 
 
@@ -131,7 +142,7 @@ def evaluated(
     n_obs, n_vars = result.matrices["imputed"].shape
     max_memory = float(result.record.get("params", {}).get("max_memory", 0.0))
     try:
-        _require(EVALUATION_MATRICES * 4 * n_obs * n_vars * (baselines or diagnostics), max_memory)
+        _require(EVALUATION_MATRICES * 4 * min(n_obs, SCORED_CELLS) * n_vars * (baselines or diagnostics), max_memory)
     except InsufficientMemoryError as error:
         yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
         baselines = diagnostics = False
@@ -207,12 +218,22 @@ def iterate_evaluation(
     seed: int = 0,
     stop: Stop = never,
 ) -> Steps:
-    """:func:`evaluate_result` as a stream of notices, asking ``stop`` before every baseline."""
+    """:func:`evaluate_result` as a stream of notices, asking ``stop`` before every baseline.
+
+    Of more than 2,000 cells that many are scored, drawn with ``seed``: the run's answers for them, which it gave with
+    all cells in sight, and baselines that see them alone. A note says so.
+    """
+    n_obs = result.prepared.n_obs
+    cells = np.arange(n_obs)
     prepared = result.prepared
-    entries = scored_entries(prepared)
-    imputed = result.imputed
-    value = np.asarray(result.matrices["value"]) if "value" in result.matrices else None
-    candidates = {METHOD: Candidate(imputed, result.labels, knows_held_out=value is not None)}
+    if n_obs > SCORED_CELLS:
+        cells = np.sort(np.random.default_rng(seed).choice(n_obs, SCORED_CELLS, replace=False))
+        prepared = prepared.take(cells)
+        truth = None if truth is None else truth.take(cells)
+    labels, entries = result.labels[cells], scored_entries(prepared)
+    imputed = result.matrices["imputed"][cells]
+    value = result.matrices["value"][cells] if "value" in result.matrices else None
+    candidates = {METHOD: Candidate(imputed, labels, knows_held_out=value is not None)}
     if value is not None:
         candidates[METHOD_VALUE] = Candidate(value)
     score = Scorer.of(prepared, entries)
@@ -221,6 +242,8 @@ def iterate_evaluation(
     )
     if value is not None and score.hidden is not None:
         evaluation = replace(evaluation, notes=(two_answers(METHOD), *evaluation.notes))
+    if len(cells) < n_obs:
+        evaluation = replace(evaluation, notes=(of_some_cells(n_obs), *evaluation.notes))
     if not diagnostics:
         return evaluation
     if stop():
@@ -229,14 +252,14 @@ def iterate_evaluation(
         imputed,
         prepared,
         entries,
-        labels=result.labels,
-        adjacency=result.graph.adjacency(),
+        labels=labels,
+        adjacency=result.graph.adjacency()[cells][:, cells],
         embeddings={
-            "feature": result.feature_embedding,
-            "graph": result.graph_embedding,
-            "clustering": result.clustering_embedding,
+            "feature": result.feature_embedding[cells],
+            "graph": result.graph_embedding[cells],
+            "clustering": result.clustering_embedding[cells],
         },
-        history=[result.labels_history[column].to_numpy() for column in result.labels_history],
+        history=[result.labels_history[column].to_numpy()[cells] for column in result.labels_history],
         best_baseline=best_baseline_error(evaluation.imputation),
         best_rates=score.best_rates,
         value=value,

@@ -253,3 +253,18 @@ def test_the_figure_has_six_panels_and_both_forms(run, tmp_path):
     assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())
     alone = evaluate_result(run, baselines=False, diagnostics=False)
     assert len(diagnostics(alone).charts) == 3
+
+
+def test_of_many_cells_some_are_scored(run, monkeypatch):
+    monkeypatch.setattr(report, "SCORED_CELLS", 40)
+    some = evaluate_result(run, seed=1, baselines=False)
+    cells = np.sort(np.random.default_rng(1).choice(90, 40, replace=False))
+    prepared = run.prepared.take(cells)
+    found = some.imputation.set_index("entries")
+    assert found["n"].sum() + len(prepared.validation) == 40 * run.prepared.n_vars
+    assert found.loc["untouched", "n"] == np.count_nonzero(run.prepared.x[cells])
+    hidden = prepared.hidden
+    assert found.loc["masked", "n"] == np.isin(run.prepared.hidden.rows, cells).sum() == len(hidden)
+    errors = run.imputed[cells][hidden.rows, hidden.cols] - hidden.values
+    assert found.loc["masked", "rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
+    assert some.notes[0].startswith("Scores and diagnostics are of 40 of the 90 cells")
