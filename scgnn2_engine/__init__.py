@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from scgnn2_engine.run.inspection import inspect
     from scgnn2_engine.run.loop import fit, iterate
     from scgnn2_engine.run.memory import expected_memory
+    from scgnn2_engine.run.model import Model
 
 _HOMES = {
     "CellGraph": "data.cell_graph",
     "Dataset": "data.dataset",
     "LoopState": "model.state",
+    "Model": "run.model",
     "Prepared": "data.prepared",
     "Result": "model.result",
     "RunParams": "params",
@@ -50,6 +52,7 @@ __all__ = [
     "CellGraph",
     "Dataset",
     "LoopState",
+    "Model",
     "Prepared",
     "Result",
     "RunParams",

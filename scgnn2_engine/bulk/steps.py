@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 
 from scgnn2_engine.bulk.cluster_profiles import PPM, cluster_profiles
+from scgnn2_engine.bulk.correction import Fused, Shifted
 from scgnn2_engine.bulk.deconvolution import iterate_deconvolution
-from scgnn2_engine.bulk.fusion import fuse
 from scgnn2_engine.bulk.matching import MatchedBulk, match_bulk
 from scgnn2_engine.bulk.shares import SampleShares
 from scgnn2_engine.bulk.shares import shares as shares_of
-from scgnn2_engine.bulk.shift import apply_shift, bulk_shift
+from scgnn2_engine.bulk.shift import bulk_shift
 from scgnn2_engine.bulk.shift import strength as shift_strength
-from scgnn2_engine.data.blocks import AnyMatrix, Block, BlockMatrix, Cells, as_blocks
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Bulk, Dataset, Floats, Matrix
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.data.shared_genes import measured_at
@@ -108,17 +108,13 @@ def iterate_bulk(
         iteration=iteration,
         stop=stop,
     )
-    single_cell, from_bulk, genes = as_blocks(state.imputed), found.bulk_imputed, found.genes
-
-    def suggested(rows: Block, cells: Cells) -> Block:
-        rows[:, genes] = np.where(prepared.x[cells][:, genes] != 0, rows[:, genes], from_bulk[cells])
-        return rows
-
+    fused = Fused(found.bulk_imputed, found.genes)
     return replace(
         state,
-        imputed=single_cell.map(lambda rows, cells: fuse(prepared.x[cells], rows, from_bulk[cells], genes)),
+        imputed=fused(prepared.x, state.imputed),
+        correction=fused,
         deconvolution=found.summary(),
-        unfused={"single_cell": single_cell, "bulk": single_cell.map(suggested)},
+        unfused={"single_cell": state.imputed, "bulk": fused.alone(prepared.x, state.imputed)},
     )
 
 
@@ -142,12 +138,12 @@ def _by_shares(
             fits.append(shares_of(sample, profiles))
         except InputError as error:  # of these clusters: others may do, and what is trained must not be lost
             yield Notice(f"{error} The bulk is left out of this iteration.", "warning", "deconvolution")
-            return replace(state, deconvolution=None, unfused={})
+            return replace(state, correction=None, deconvolution=None, unfused={})
         loss = fits[-1].residual_sd
         yield EpochEnded("deconvolution", iteration, number, n_samples, {"loss": loss, "shares": loss})
         if stop() and number < n_samples:
             yield Notice("Stopped: the bulk samples are left out of this iteration.", "warning", "deconvolution")
-            return replace(state, deconvolution=None, unfused={})
+            return replace(state, correction=None, deconvolution=None, unfused={})
     shares = SampleShares.of(fits, profiles)
     genes = bulk.kept.genes
     rows = np.searchsorted(bulk.every.genes, prepared.genes[genes])
@@ -176,19 +172,13 @@ def _by_shares(
         "strength": strength.value,
         "samples": _sample_table(bulk, shares, clusters),
     }
-    single_cell = as_blocks(imputed)
-
-    def shifted(by: float) -> BlockMatrix:
-        def change(rows: Block, cells: Cells) -> Block:
-            return apply_shift(prepared.x[cells], rows, shift, numbers[cells], by, genes)
-
-        return single_cell.map(change)
-
+    shifted = Shifted(shift, numbers, strength.value, genes)
     return replace(
         state,
-        imputed=shifted(strength.value),
+        imputed=shifted(prepared.x, imputed),
+        correction=shifted,
         deconvolution=summary,
-        unfused={"single_cell": single_cell, "bulk": shifted(1.0)},
+        unfused={"single_cell": imputed, "bulk": replace(shifted, strength=1.0)(prepared.x, imputed)},
     )
 
 

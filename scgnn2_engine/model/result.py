@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
+
+if TYPE_CHECKING:
+    from scgnn2_engine.run.model import Model
 
 VALUE_ROWS = " (value)"
 """What the name of a method ends in, in the rows of its output ``value`` where its imputed expression is another."""
@@ -116,6 +119,8 @@ class Result:
         What the bulk stage found, or None without bulk.
     evaluation
         The scores beside the baselines' and the diagnostics, or None where they were not asked for.
+    model
+        What was learned: from it and the data all of this is computed.
     """
 
     matrices: Mapping[str, AnyMatrix]
@@ -134,6 +139,7 @@ class Result:
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
     evaluation: Evaluation | None = None
+    model: Model | None = None
 
     def __repr__(self) -> str:
         n_obs, n_vars = self.matrices["imputed"].shape

@@ -50,6 +50,8 @@ class LoopState:
         (n_obs, k) neighbours in what each member alone says, for a consensus of clusters.
     deconvolution
         What the bulk stage found, or None without bulk.
+    correction
+        What the bulk adds (:class:`scgnn2_engine.bulk.correction.Correction`), or None without bulk.
     unfused
         With bulk, the imputations before they were fused into ``imputed``, on its scale: ``"single_cell"`` and
         ``"bulk"``, (n_obs, n_vars) float32 each.
@@ -67,6 +69,7 @@ class LoopState:
     log_rate: AnyMatrix | None = None
     member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()
     deconvolution: Mapping[str, Any] | None = None
+    correction: Any = None
     unfused: Mapping[str, AnyMatrix] = field(default_factory=dict)
 
     @property

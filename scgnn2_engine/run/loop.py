@@ -41,7 +41,7 @@ from scgnn2_engine.events import (
 )
 from scgnn2_engine.graph.neighbours import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import changes_in_the_result, read_dataset
-from scgnn2_engine.methods import Expression, Outputs, method_of
+from scgnn2_engine.methods import method_of
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import ClusterAEParams, RunParams
@@ -49,6 +49,7 @@ from scgnn2_engine.params.effects import of_another_preset, without_effect
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
+from scgnn2_engine.run.model import Model
 from scgnn2_engine.run.recorder import Recorder
 from scgnn2_engine.run.selection import select_iteration, stop_reason
 from scgnn2_engine.training.context import Checkpoints, Context, GivenUpError, Steps, Watch
@@ -216,18 +217,12 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
     if best is None:
         raise RuntimeError("a run ended without an iteration")
     ended_by: StopReason = reason or watch.reason or "total_epoch"
-    found = _outputs(loop, best)
-    yield from found.notices
-    result = recorder.result(prepared, best, dataset, ended_by, found)
+    model = Model.of(best, prepared, params)
+    yield from model.found.notices
+    result = recorder.result(prepared, best, dataset, ended_by, model)
     result = yield from context.timed("evaluate", 0, _evaluate(loop, result, truth))
     yield RunEnded(result, ended_by)
     return result
-
-
-def _outputs(loop: Loop, state: LoopState) -> Outputs:
-    if state.imputed is None:
-        raise ValueError("expected the state of an iteration, found the state before the loop")
-    return loop.method.outputs(Expression(state.imputed, state.log_rate), state.graph)
 
 
 def _evaluate(loop: Loop, result: Result, truth: Truth | None) -> Steps[Result]:
@@ -270,7 +265,7 @@ def _impute_again(loop: Loop, n_iterations: int, prepared: Prepared) -> dict[str
     # The last training may have been cut short.
     if context.watch():
         return None
-    found = _outputs(loop, state)
+    found = Model.of(state, prepared, params).found
     return {"": found.imputed, **found.others}
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
-from scgnn2_engine.methods import Outputs
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
+from scgnn2_engine.run.model import Model
 from scgnn2_engine.run.selection import select_iteration
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Recorder:
         self._labels[f"iteration_{iteration}"] = state.labels
 
     def result(
-        self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason, found: Outputs
+        self, prepared: Prepared, state: LoopState, dataset: Dataset, reason: StopReason, model: Model
     ) -> Result:
         """Assemble the result from the selected iteration's state and what it answers."""
         if state.labels is None or state.clustering_embedding is None:
@@ -111,7 +111,8 @@ class Recorder:
             obs=obs,
             source=dataset,
             deconvolution=state.deconvolution,
-            matrices={"imputed": found.imputed, **found.others},
+            matrices=model.matrices,
+            model=model,
         )
 
     def _record(self, prepared: Prepared, reason: StopReason, chosen: int) -> dict[str, Any]:

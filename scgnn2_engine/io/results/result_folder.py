@@ -16,6 +16,7 @@ from scgnn2_engine.params import RunParams
 
 RECORD = "run.json"
 RESULT = "result.h5ad"
+MODEL = "model.npz"
 EVENTS = "events.jsonl"
 SEURAT, SEURAT_SCRIPT = "seurat.rds", "to_seurat.R"
 PREPROCESSED = "preprocessed_data"
@@ -151,7 +152,7 @@ def earlier_files(directory: str | Path) -> tuple[str, ...]:
     """The files of an earlier result in a folder, those written at the end of a run, relative to it."""
     directory = Path(directory)
     known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES + EVALUATION_TABLES for kind in ("csv", "RData")]
-    known += [RESULT, SEURAT, SEURAT_SCRIPT, RECORD, PREPROCESSED_EXPRESSION]
+    known += [RESULT, MODEL, SEURAT, SEURAT_SCRIPT, RECORD, PREPROCESSED_EXPRESSION]
     states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
     return tuple(name for name in known if (directory / name).is_file()) + tuple(
         path.relative_to(directory).as_posix() for path in states

@@ -21,6 +21,7 @@ from scgnn2_engine.io.results.result_folder import (
     FIGURES,
     INTERMEDIATE,
     INTERMEDIATE_FILES,
+    MODEL,
     PREPROCESSED,
     PREPROCESSED_EXPRESSION,
     RECORD,
@@ -92,6 +93,8 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
         for name, make in table_writers(result):
             attempt(make, staging / name)
         attempt(partial(_write_h5ad, result), staging / RESULT)
+        if result.model is not None:
+            attempt(result.model.write, staging / MODEL)
         if params.output.preprocessed:
             _write_preprocessed(result.prepared, staging, params, attempt)
         if params.output.rdata:

@@ -1,0 +1,302 @@
+"""What a run learned: weights, latents of the cells, graph and clusters, from which all outputs are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from scgnn2_engine.bulk.correction import Correction, Fused, Shifted
+from scgnn2_engine.data.blocks import BlockMatrix
+from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.methods import Expression, Fit, Outputs, method_of
+from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.model.storage import restore, store
+from scgnn2_engine.params import RunParams
+from scgnn2_engine.resources import versions
+
+if TYPE_CHECKING:
+    from scgnn2_engine.io.samples.given import Data
+
+FILE = "model.npz"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a run learned.
+
+    With the data it was trained on (``run.json`` names them) it gives every output of the run again, byte for byte on
+    the same machine.
+
+    Attributes
+    ----------
+    params
+        All parameters of the run.
+    obs_names, var_names
+        (n_obs,) cells and (n_vars,) genes.
+    size_factors
+        (n_obs,) float32 library sizes over their median; 1 without library-size normalisation.
+    fit
+        What the method learned: weights of all members, and latents of the cells.
+    correction
+        What bulk expression adds, or None.
+    graph
+        The cell graph.
+    labels
+        (n_obs,) int32 clusters.
+    graph_embedding
+        (n_obs, d) float32.
+    iteration
+        1-based, of the state that was returned.
+    versions
+        Of the program and the libraries.
+    prepared
+        The cells as they were trained on, or None: a model that was loaded without data can be looked at only.
+
+    Examples
+    --------
+    >>> import scgnn2_engine as sc2, tempfile
+    >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    >>> model = sc2.fit(data, sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], device="cpu")).model
+    >>> model.save(folder := tempfile.mkdtemp())
+    >>> again = sc2.Model.load(folder, data)
+    >>> some = again.outputs("rate", cells=["cell_1", "cell_0"], genes=["gene_3"])
+    >>> some.shape, bool((some == model.outputs("rate", cells=["cell_1", "cell_0"], genes=["gene_3"])).all())
+    ((2, 1), True)
+    """
+
+    params: RunParams
+    obs_names: npt.NDArray[np.str_]
+    var_names: npt.NDArray[np.str_]
+    size_factors: npt.NDArray[np.float32]
+    fit: Fit
+    correction: Correction | None
+    graph: CellGraph
+    labels: npt.NDArray[np.int32]
+    graph_embedding: npt.NDArray[np.float32]
+    iteration: int
+    versions: Mapping[str, str]
+    prepared: Prepared | None = None
+
+    @classmethod
+    def of(cls, state: LoopState, prepared: Prepared, params: RunParams) -> Self:
+        """The model that stands behind the state of an iteration."""
+        if state.labels is None:
+            raise ValueError("expected the state of an iteration, found the state before the loop")
+        return cls(
+            params=params,
+            obs_names=prepared.obs_names,
+            var_names=prepared.var_names,
+            size_factors=prepared.size_factors,
+            fit=state.fit,
+            correction=state.correction,
+            graph=state.graph,
+            labels=state.labels,
+            graph_embedding=state.graph_embedding,
+            iteration=state.iteration,
+            versions=versions(),
+            prepared=prepared,
+        )
+
+    @cached_property
+    def found(self) -> Outputs:
+        """All outputs, whose rows are computed when asked for, and what the data decided about them.
+
+        Raises
+        ------
+        InputError
+            The model was loaded without its data.
+        """
+        if self.prepared is None:
+            raise InputError(
+                "The model was loaded without the data it was trained on, from which its outputs are computed.",
+                expected="Model.load(folder, data)",
+                found="Model.load(folder)",
+                advice="Give the data that run.json names.",
+            )
+        imputed = self.fit.imputed
+        if imputed is None:
+            raise ValueError("expected what an iteration learned, found what stands before the loop")
+        if self.correction is not None:
+            imputed = replace(imputed, value=self.correction(self.prepared.x, imputed.value))
+        return method_of(self.params)(self.prepared, self.params).outputs(imputed, self.graph)
+
+    @property
+    def matrices(self) -> dict[str, BlockMatrix]:
+        """``imputed`` and the other outputs by name, (n_obs, n_vars) each."""
+        return {"imputed": self.found.imputed, **self.found.others}
+
+    def outputs(
+        self,
+        name: str = "imputed",
+        *,
+        cells: Sequence[str] | npt.NDArray[Any] | slice | None = None,
+        genes: Sequence[str] | npt.NDArray[Any] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """An output of some cells and genes, ln(1 + expression) with the cells' own library sizes.
+
+        Parameters
+        ----------
+        name
+            ``"imputed"``, ``"value"``, ``"expected"``, ``"rate"`` or ``"zeros_kept"``, where the run has it.
+        cells
+            Names, positions or a slice; None: all.
+        genes
+            Names or positions; None: all.
+
+        Returns
+        -------
+        (n_cells, n_genes) float32
+
+        Raises
+        ------
+        ParameterError
+            There is no such output, cell or gene.
+        InputError
+            The model was loaded without its data.
+        """
+        if name not in self.matrices:
+            raise ParameterError(
+                f"This run has no output {name}.", expected=f"one of {', '.join(self.matrices)}", found=name
+            )
+        chosen = slice(None) if cells is None else _positions(cells, self.obs_names, "cell")
+        columns = slice(None) if genes is None else _positions(genes, self.var_names, "gene")
+        matrix = self.matrices[name]
+        # Genes are picked from every block, so that no more than the answer is ever whole.
+        asked = np.arange(len(self.obs_names))[chosen]
+        parts = [matrix[asked[start : start + 1024]][:, columns] for start in range(0, len(asked), 1024)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.var_names[columns])), np.float32)
+
+    def get_latent_representation(self) -> npt.NDArray[np.float32]:
+        """(n_obs, 128) float32 latents of the cells in the feature autoencoder that was trained last."""
+        return self.fit.embedding
+
+    def get_normalized_expression(
+        self, gene_list: Sequence[str] | None = None, *, library_size: float = 1e4
+    ) -> npt.NDArray[np.float32]:
+        """Expected expression of every cell at one library size, not logged: the rate, or without rates ``expected``.
+
+        Parameters
+        ----------
+        gene_list
+            Names of genes; None: all.
+        library_size
+            What the genes of every cell add up to.
+
+        Returns
+        -------
+        (n_obs, n_genes) float32
+        """
+        name = next(name for name in ("rate", "expected", "imputed") if name in self.matrices)
+        columns = slice(None) if gene_list is None else _positions(gene_list, self.var_names, "gene")
+        parts = []
+        for _, block in self.matrices[name].blocks():
+            rows = np.expm1(block)
+            parts.append(rows[:, columns] * (library_size / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)))
+        return np.concatenate(parts).astype(np.float32)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to ``model.npz`` in a folder: arrays and JSON, nothing that could be run.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+        """
+        with whole_file(Path(folder) / FILE) as temporary:
+            self.write(temporary)
+
+    def write(self, path: Path) -> None:
+        """Write the model to a file."""
+        held = {name: getattr(self, name) for name in _STORED}
+        store(path, {**held, "params": self.params.to_dict()})
+
+    @classmethod
+    def load(cls, folder: str | Path, data: Data | None = None) -> Self:
+        """Read a model.
+
+        Parameters
+        ----------
+        folder
+            The output folder of a run, or where :meth:`save` wrote.
+        data
+            What the run was given (anything :func:`scgnn2_engine.fit` takes); it is prepared as the run did. None: the
+            model can be looked at, but outputs that rest on the data cannot be computed.
+
+        Raises
+        ------
+        InputError
+            There is no model, it is damaged or of a later version, or the data are not those of the run.
+        """
+        path = Path(folder) / FILE
+        if not path.exists():
+            raise InputError(
+                f"There is no model in {folder}.",
+                expected=f"{FILE}, which every run writes",
+                found=", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "nothing",
+                advice="Name the output folder of a run.",
+            )
+        held = restore(path, (CellGraph, Shifted, Fused, Expression, *_every_type()))
+        params = RunParams.from_dict(held.pop("params"))
+        model = cls(params=params, **held)
+        if data is None:
+            return model
+        prepared = prepare(read_dataset(params, data), params)
+        if prepared.obs_names.tolist() != model.obs_names.tolist() or (
+            prepared.var_names.tolist() != model.var_names.tolist()
+        ):
+            raise InputError(
+                "These data are not those of the model.",
+                expected=f"{len(model.obs_names)} cells and {len(model.var_names)} genes that the run kept",
+                found=f"{prepared.n_obs} cells and {prepared.n_vars} genes, not all the same",
+                advice="Give the data that run.json names.",
+            )
+        return replace(model, prepared=prepared)
+
+
+_STORED = (
+    "obs_names",
+    "var_names",
+    "size_factors",
+    "fit",
+    "correction",
+    "graph",
+    "labels",
+    "graph_embedding",
+    "iteration",
+    "versions",
+)
+
+
+def _every_type() -> tuple[type, ...]:
+    from scgnn2_engine.methods import METHODS
+
+    return tuple(kind for method in METHODS.values() for kind in method.stored)
+
+
+def _positions(wanted: Any, names: npt.NDArray[np.str_], kind: str) -> Any:
+    """Positions of what was asked for by name or position."""
+    if isinstance(wanted, slice):
+        return wanted
+    asked = np.asarray(wanted)
+    if asked.dtype.kind not in "UO":
+        return asked
+    place = {str(name): position for position, name in enumerate(names)}
+    unknown = [str(name) for name in asked if str(name) not in place]
+    if unknown:
+        raise ParameterError(
+            f"The model has no {kind} {unknown[0]}.",
+            expected=f"names of its {len(names)} {kind}s",
+            found=f"{len(unknown)} that it does not have",
+        )
+    return np.array([place[str(name)] for name in asked], np.int64)
