@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,8 @@ from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.blocks import Blocks, block_means, blocks, entry_means
-from scgnn2_engine.plots.heatmap import by_mean, darkest, logged
+from scgnn2_engine.plots.chart import Chart
+from scgnn2_engine.plots.heatmap import block_heatmap, by_mean, darkest, logged
 
 BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
 HIDDEN = "error at hidden entries"
@@ -19,39 +18,13 @@ MAX_ROWS, MAX_COLUMNS = 600, 1000
 ENTRIES_PER_BLOCK = 6
 """Hidden entries that a block holds on average; a block with none says nothing."""
 
+TITLES = {BEFORE: "Before imputation", AFTER: "After imputation", DIFFERENCE: "Change by imputation"}
 MEANINGS = {
     BEFORE: "observed, ln(1 + expression)",
     AFTER: "imputed, ln(1 + expression)",
     DIFFERENCE: "|imputed − observed|, ln(1 + expression)",
     HIDDEN: "|imputed − true|, ln(1 + expression)",
 }
-
-
-@dataclass(frozen=True)
-class HeatmapPicture:
-    """One picture of cells by genes.
-
-    Attributes
-    ----------
-    kind
-        ``before``, ``after``, ``difference`` or ``error at hidden entries``.
-    values
-        (n_rows, n_columns) float32 block means, the first row at the top; NaN where there is nothing.
-    limit
-        Value of the darkest colour: the 99th percentile, for before and after together.
-    where
-        Which cells and genes make which block.
-    """
-
-    kind: str
-    values: npt.NDArray[np.float32]
-    limit: float
-    where: Blocks
-
-    @property
-    def meaning(self) -> str:
-        """What a value is."""
-        return MEANINGS[self.kind]
 
 
 def kinds(run: RunData) -> list[str]:
@@ -61,7 +34,7 @@ def kinds(run: RunData) -> list[str]:
     return ([HIDDEN] if run.hidden_positions is not None else []) + [DIFFERENCE, BEFORE, AFTER]
 
 
-def pictures(run: RunData) -> dict[str, HeatmapPicture]:
+def pictures(run: RunData) -> dict[str, Chart]:
     """All pictures of a run by kind; the genes stand in one order, largest mean difference first.
 
     Raises
@@ -88,11 +61,17 @@ def pictures(run: RunData) -> dict[str, HeatmapPicture]:
     }
     together = darkest(np.concatenate([found[BEFORE].ravel(), found[AFTER].ravel()]))
     limits = {BEFORE: together, AFTER: together, DIFFERENCE: darkest(found[DIFFERENCE])}
-    made = {kind: HeatmapPicture(kind, values, limits[kind], where) for kind, values in found.items()}
+    made = {kind: _drawn(run, kind, values, where, limits[kind]) for kind, values in found.items()}
     return made | ({HIDDEN: _hidden(run, order)} if run.hidden_positions is not None else {})
 
 
-def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> HeatmapPicture:
+def _drawn(run: RunData, kind: str, values: Floats, where: Blocks, limit: float) -> Chart:
+    what = "Error at hidden entries" if run.hidden_is_benchmark else "Error at held-out entries"
+    title = f"{TITLES.get(kind, what)}: {run.n_obs:,} cells × {run.n_vars:,} genes"
+    return block_heatmap(values, where, title=title, meaning=MEANINGS[kind], limit=limit)
+
+
+def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> Chart:
     """Blocks so large that most hold hidden entries, of which there are few."""
     assert run.hidden_positions is not None
     rows, cols = run.hidden_positions
@@ -107,4 +86,4 @@ def _hidden(run: RunData, order: npt.NDArray[np.int64]) -> HeatmapPicture:
         run.labels, order, max_rows=max_rows + groups, max_columns=max(2, int(min(run.n_vars, MAX_COLUMNS) * shrink))
     )
     values = entry_means(rows, cols, errors, where)
-    return HeatmapPicture(HIDDEN, values, darkest(values), where)
+    return _drawn(run, HIDDEN, values, where, darkest(values))

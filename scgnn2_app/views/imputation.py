@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from scgnn2_app.charts.colouring import by_groups
-from scgnn2_app.charts.heatmap_pictures import HIDDEN, HeatmapPicture, kinds, pictures
+from scgnn2_app.charts.heatmap_pictures import HIDDEN, kinds, pictures
 from scgnn2_app.controls.wording import EXPECTED
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.exports.fragments import baselines, styled
@@ -20,7 +20,6 @@ from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.chart import Chart, Figure
-from scgnn2_engine.plots.heatmap import block_heatmap
 from scgnn2_engine.plots.maps import truth_scatter
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
@@ -47,7 +46,7 @@ class ImputationView(pn.viewable.Viewer):
     def __init__(self, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session = session
-        self._pictures: dict[str, HeatmapPicture] = {}
+        self._pictures: dict[str, Chart] = {}
         self.picture = pmui.Select(
             label="Picture", options=[HIDDEN], value=HIDDEN, size="small", margin=(6, 8), width=230
         )
@@ -88,7 +87,7 @@ class ImputationView(pn.viewable.Viewer):
         self.scores.object = styled(baselines(run), self._session.dark)
         self._show_points()
 
-        def show(found: dict[str, HeatmapPicture]) -> None:
+        def show(found: dict[str, Chart]) -> None:
             if self._session.run is run:
                 self._pictures = found
                 self._show_picture()
@@ -99,10 +98,8 @@ class ImputationView(pn.viewable.Viewer):
         run, picture = self._session.run, self._pictures.get(self.picture.value)
         if run is None or picture is None:
             return
-        title = f"{_heading(run, picture)}: {run.n_obs:,} cells × {run.n_vars:,} genes"
-        drawn = block_heatmap(picture.values, picture.where, title=title, meaning=picture.meaning, limit=picture.limit)
-        self.heatmap.show(drawn)
-        self.note.object = _note(run, picture.kind)
+        self.heatmap.show(picture)
+        self.note.object = _note(run, self.picture.value)
 
     # --- hidden entries ----------------------------------------------------------------------------------------------
 
@@ -183,12 +180,6 @@ class ImputationView(pn.viewable.Viewer):
         run = self._session.run
         self._show_body(run is not None and run.finished)
         return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)
-
-
-def _heading(run: RunData, picture: HeatmapPicture) -> str:
-    if picture.kind != HIDDEN:
-        return {"before": "Before imputation", "after": "After imputation"}.get(picture.kind, "Change by imputation")
-    return "Error at hidden entries" if run.hidden_is_benchmark else "Error at held-out entries"
 
 
 def _note(run: RunData, kind: str) -> str:

@@ -45,14 +45,14 @@ class Panel:
 PANELS = (
     Panel(
         "Agreement of clusters", "adjusted Rand index",
-        {"ari_between_iterations": "with the iteration before", "ari_against_ground_truth": "with the labels"}, 0.2,
+        {"ari_between_iterations": "iteration before", "ari_against_ground_truth": "given labels"}, 0.2,
     ),
     Panel(
         "Imputation error", "error, ln(1 + expression)",
         {
-            "error_median": "hidden entries, median",
-            "error_mean": "hidden entries, mean",
-            "validation_error": "held-out entries, mean",
+            "error_median": "hidden, median",
+            "error_mean": "hidden, mean",
+            "validation_error": "held out, mean",
         },
         0.05, relative=True,
     ),
@@ -227,7 +227,6 @@ def score_chart(
     if not iterations:
         levels = {}
     colours = dict(zip([*panel.lines, *levels], palette(len(panel.lines) + len(levels)), strict=True))
-    named = sum(bool(scores.get(name, NOWHERE)[0]) for name in panel.lines) + len(levels) > 1
     low, high = with_room([*heights, *(score for _, score in levels.values())], panel.span, relative=panel.relative)
     first = (iterations or [x for xs, _ in others.values() for x in xs])[0]
     marks: list[Mark] = [Points(name="room", x=[first] * 2, y=[low, high], alpha=0)]  # unseen, but the axis has room
@@ -237,7 +236,7 @@ def score_chart(
             marks.append(Line(name=f"other {name}", x=x, y=y, colour=colours[name], width=1.2, dash="dotted"))
         x, y = scores.get(name, NOWHERE)
         if len(x):
-            label = text if named else ""
+            label = text if len(panel.lines) > 1 else ""
             marks.append(Line(name=name, x=x, y=y, colour=colours[name], label=label))
             marks.append(Points(name=f"{name} dots", x=x, y=y, colour=colours[name], label=label,
                                 tips={text: "y", "iteration": "x"}))  # fmt: skip

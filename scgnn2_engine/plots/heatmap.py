@@ -16,51 +16,6 @@ from scgnn2_engine.plots.style import ramp
 NEAREST_NAMES = 0.04  # of the height: names of clusters nearer than this are left out
 
 
-def block_differences(
-    imputed: Floats,
-    reference: Matrix,
-    labels: npt.NDArray[Any],
-    *,
-    scale: ExpressionScale = "logged",
-    max_rows: int = 700,
-    max_columns: int = 1000,
-) -> tuple[Floats, Blocks, npt.NDArray[np.int64]]:
-    """Mean |imputed − reference| over blocks of cells of one cluster and neighbouring genes.
-
-    Parameters
-    ----------
-    imputed
-        (n_obs, n_vars) ln(1 + expression).
-    reference
-        (n_obs, n_vars) dense or CSR, made dense a block of cells at a time.
-    labels
-        (n_obs,) clusters: they group the rows, in natural order; inside a cluster cells keep their order.
-    scale
-        Scale of ``reference``; unless logged, ln(1 + ·) is taken.
-    max_rows, max_columns
-        Largest picture; a cell and a gene have their own row and column while they fit.
-
-    Returns
-    -------
-    differences, where, genes
-        (n_rows, n_columns) block means; what makes which block; (n_vars,) the order of the genes, largest mean
-        difference first.
-
-    Examples
-    --------
-    >>> values, where, genes = block_differences(np.array([[0.0, 3.0], [1.0, 1.0]]), np.zeros((2, 2)), np.array([1, 0]))
-    >>> values.tolist(), where.row_labels.tolist(), genes.tolist()
-    ([[1.0, 1.0], [3.0, 0.0]], ['0', '1'], [1, 0])
-    """
-
-    def difference(cells: npt.NDArray[np.int64]) -> Floats:
-        return np.abs(imputed[cells] - logged(reference, cells, scale))
-
-    genes = by_mean(difference, *imputed.shape)
-    where = blocks(labels, genes, max_rows=max_rows, max_columns=max_columns)
-    return block_means(difference, where), where, genes
-
-
 def error_heatmap(
     imputed: Floats,
     reference: Matrix,
@@ -75,25 +30,37 @@ def error_heatmap(
 
     Parameters
     ----------
-    imputed, reference, labels, scale, max_rows, max_columns
-        As for :func:`block_differences`.
+    imputed
+        (n_obs, n_vars) ln(1 + expression).
+    reference
+        (n_obs, n_vars) dense or CSR, made dense a block of cells at a time.
+    labels
+        (n_obs,) clusters: they group the rows, in natural order; inside a cluster cells keep their order.
+    scale
+        Scale of ``reference``; unless logged, ln(1 + ·) is taken.
     reference_is_truth
         The reference is the true expression, so the difference is an error; otherwise it is the observed one and
         the difference is what the imputation changed. The title says which.
+    max_rows, max_columns
+        Largest picture; a cell and a gene have their own row and column while they fit.
 
     Returns
     -------
     Chart
-        As of :func:`block_heatmap`.
+        As of :func:`block_heatmap`: means over blocks of cells of one cluster and neighbouring genes, those of the
+        largest mean difference first.
 
     Examples
     --------
     >>> error_heatmap(np.ones((4, 3)), np.zeros((4, 3)), np.array([0, 0, 1, 1])).title
     'Change by imputation (imputed minus observed): 4 cells × 3 genes'
     """
-    differences, where, _ = block_differences(
-        imputed, reference, labels, scale=scale, max_rows=max_rows, max_columns=max_columns
-    )
+
+    def difference(cells: npt.NDArray[np.int64]) -> Floats:
+        return np.abs(imputed[cells] - logged(reference, cells, scale))
+
+    where = blocks(labels, by_mean(difference, *imputed.shape), max_rows=max_rows, max_columns=max_columns)
+    differences = block_means(difference, where)
     other = "true" if reference_is_truth else "observed"
     heading = "Imputation error" if reference_is_truth else "Change by imputation (imputed minus observed)"
     title = f"{heading}: {imputed.shape[0]:,} cells × {imputed.shape[1]:,} genes"

@@ -42,7 +42,7 @@ LEGEND: dict[str, Any] = {
 }
 """Beside the plot, so that it hides nothing; a click hides its line."""
 
-LEGEND_ROW, LEGEND_WIDTH = 22, 56
+LEGEND_ROW, LEGEND_WIDTH = 22, 44
 """Pixels of a row of it, and letters that it is wide."""
 
 LEGEND_ROWS = 22
@@ -259,10 +259,10 @@ class BokehCanvas:
         else:
             columns = legend_columns(list(labelled), LEGEND_WIDTH)
             self.legend.orientation = "horizontal"
+        items = [models.LegendItem(label=label, renderers=drawn) for label, drawn in labelled.items()]
+        self.legend.update(items=items, ncols=columns, visible=bool(items))
         if self.chart.legend == "above" and self._height is not None:
             self.figure.height = self._height + LEGEND_ROW * max(0, -(-len(labelled) // columns) - 1)
-        items = [models.LegendItem(label=label, renderers=drawn) for label, drawn in labelled.items()]
-        self.legend.update(items=items, ncols=columns)
 
 
 def _copied(columns: dict[str, Any]) -> dict[str, Any]:

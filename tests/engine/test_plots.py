@@ -30,7 +30,6 @@ from scgnn2_engine.plots import (
 from scgnn2_engine.plots.cell_graph import thin_edges
 from scgnn2_engine.plots.chart import Image, Line, Lines, Points, Rule, Scale, Segments, Shapes, Texts
 from scgnn2_engine.plots.curves import loss_curve
-from scgnn2_engine.plots.heatmap import block_differences
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 from scgnn2_engine.plots.sankey import bar_colours, sankey_layout
 from scgnn2_engine.plots.style import EDGE
@@ -165,21 +164,21 @@ def test_heatmap_groups_cells_orders_genes_and_takes_logs_of_counts(rng: np.rand
     counts = rng.poisson(1.0, (9, 4)).astype(np.float32)
     imputed = rng.random((9, 4), dtype=np.float32)
     labels = np.array([1, 0, 1, 0, 2, 2, 1, 0, 0])
-    dense, where, genes = block_differences(imputed, counts, labels, scale="counts")
+    blocks = error_heatmap(imputed, counts, labels, scale="counts").mark("blocks")
     order = np.argsort(labels, kind="stable")
     expected = np.abs(imputed - np.log1p(counts))
-    np.testing.assert_allclose(dense, expected[order][:, genes], rtol=1e-6)
-    assert (np.diff(expected.mean(axis=0)[genes]) <= 1e-6).all()
-    assert where.row_labels.tolist() == [str(label) for label in labels[order]]
-    sparse, _, _ = block_differences(imputed, sp.csr_matrix(counts), labels, scale="counts")
-    np.testing.assert_array_equal(sparse, dense)
+    genes = np.argsort(-expected.mean(axis=0), kind="stable")
+    np.testing.assert_allclose(blocks.values, expected[order][:, genes], rtol=1e-6)
+    assert blocks.rows == [str(label) for label in labels[order]]
+    sparse = error_heatmap(imputed, sp.csr_matrix(counts), labels, scale="counts").mark("blocks")
+    np.testing.assert_array_equal(sparse.values, blocks.values)
 
 
 def test_a_huge_heatmap_is_block_means_that_never_mix_clusters() -> None:
     labels = np.repeat([0, 1], 50)
     imputed = np.repeat(labels[:, None] * 1.0, 30, axis=1)
-    values, where, _ = block_differences(imputed, np.zeros((100, 30)), labels, max_rows=10, max_columns=7)
-    rows = where.row_labels
+    blocks = error_heatmap(imputed, np.zeros((100, 30)), labels, max_rows=10, max_columns=7).mark("blocks")
+    values, rows = blocks.values, np.array(blocks.rows)
     assert values.shape[0] <= 10
     assert values.shape[1] <= 7
     np.testing.assert_allclose(values, np.repeat(rows.astype(float)[:, None], values.shape[1], axis=1))

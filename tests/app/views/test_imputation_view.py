@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,12 @@ def test_pictures_of_known_values(made_run: Path) -> None:
     run = RunData(made_run)
     assert kinds(run) == [HIDDEN, DIFFERENCE, BEFORE, AFTER]
     found = pictures(run)
-    np.testing.assert_allclose(found[DIFFERENCE].values, 0.5, rtol=1e-5)
-    np.testing.assert_allclose(found[AFTER].values, found[BEFORE].values + 0.5, rtol=1e-5)
-    assert found[BEFORE].limit == found[AFTER].limit
-    assert found[BEFORE].where.row_labels.tolist() == ["0"] * 12 + ["1"] * 8 + ["2"] * 4
-    hidden = found[HIDDEN].values
+    values = {kind: chart.mark("blocks").values for kind, chart in found.items()}
+    np.testing.assert_allclose(values[DIFFERENCE], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(values[AFTER], values[BEFORE] + 0.5, rtol=1e-5)
+    assert found[BEFORE].scale == replace(found[AFTER].scale, title="observed, ln(1 + expression)")
+    assert found[BEFORE].mark("blocks").rows == ["0"] * 12 + ["1"] * 8 + ["2"] * 4
+    hidden = values[HIDDEN]
     np.testing.assert_allclose(hidden[np.isfinite(hidden)], 0.5, rtol=1e-5)
     assert np.isnan(hidden).any()
 

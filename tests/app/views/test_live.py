@@ -167,11 +167,11 @@ def test_a_small_change_of_an_error_does_not_fill_the_axis() -> None:
 
 def test_baselines_are_level_lines() -> None:
     canvas = BokehCanvas(scores_of(1, "error_median", 0.4, 0.3))
-    assert canvas.legend.items == []
+    assert [item.label.value for item in canvas.legend.items] == ["hidden, median"]  # before a figure is on the screen
     canvas.show(scores_of(1, "error_median", 0.4, 0.3, levels={"best baseline": Level("kNN", 0.5)}))
     level = canvas.sources["best baseline"].data
     assert level == {"x": [1, 2], "y": [0.5, 0.5], "method": ["kNN", "kNN"]}
-    assert [item.label.value for item in canvas.legend.items] == ["hidden entries, median", "best baseline"]
+    assert [item.label.value for item in canvas.legend.items] == ["hidden, median", "best baseline"]
 
 
 def test_the_levels_are_of_the_best_baseline_of_each_kind(tmp_path: Path) -> None:
