@@ -43,6 +43,7 @@ LOG_TICKS = """
 Bokeh's own are even steps over less than two decades, which run together at the upper end.
 """
 
+LOG_WORDS = "return tick >= 1000 ? `${tick / 1000}k` : `${tick}`"
 VALUE_OF_BYTE = "return value < 2 ? nothing : (low + (value - 2) / 253 * (high - low)).toFixed(3)"
 NAME_OF_ROW = "return rows[Math.floor(rows.length - value * rows.length / height)] ?? ''"
 

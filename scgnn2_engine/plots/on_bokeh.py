@@ -10,6 +10,7 @@ from bokeh import plotting as bokeh_plotting
 
 from scgnn2_engine.plots.bokeh_marks import (
     LOG_TICKS,
+    LOG_WORDS,
     columns_of,
     dress,
     glyph_of,
@@ -127,7 +128,7 @@ class BokehCanvas:
         for axis, log in ((plot.xaxis, chart.x_log), (plot.yaxis, chart.y_log)):
             if log:
                 axis.ticker = models.CustomJSTicker(major_code=LOG_TICKS)
-                axis.formatter = models.NumeralTickFormatter(format="0.[000]a")
+                axis.formatter = models.CustomJSTickFormatter(code=LOG_WORDS)
         if chart.right_label:  # hidden until needed: one that is added on the screen is measured before it is drawn
             plot.extra_y_ranges = {"right": models.Range1d(0.1, 1.0)}
             plot.extra_y_scales = {"right": models.LogScale() if chart.y_log else models.LinearScale()}
