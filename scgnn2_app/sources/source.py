@@ -155,15 +155,18 @@ def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
     """
     from anndata import AnnData
 
-    from scgnn2_engine.io import dataset_to_anndata, read_dataset, whole_file
+    from scgnn2_engine.io import dataset_to_anndata, not_in_anndata, read_dataset, whole_file
     from scgnn2_engine.io.storage.storing import write_h5ad
 
-    adata = data if isinstance(data, AnnData) else dataset_to_anndata(read_dataset(RunParams(), data))
+    adata, left = data, list[str]()
+    if not isinstance(data, AnnData):
+        dataset = read_dataset(RunParams(), data)
+        adata, left = dataset_to_anndata(dataset), not_in_anndata(dataset)
     path = Path(folder) / f"{secrets.token_hex(8)}.h5ad"
     with whole_file(path) as temporary:
         said = write_h5ad(adata, temporary)
-    if said.phrases:
-        logging.getLogger("scgnn2_app").warning("Not as in the AnnData for the runs: %s.", "; ".join(said.phrases))
+    if phrases := [*said.phrases, *left]:
+        logging.getLogger("scgnn2_app").warning("Not as in the data for the runs: %s.", "; ".join(phrases))
     return Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.readers.mtx_files import is_matrix
+from scgnn2_engine.io.readers.mtx_samples import samples_below
 from scgnn2_engine.params import RunParams
 
 GENES_BY_CELLS = "original_top_expression.csv"
@@ -21,8 +23,6 @@ MATRICES = (GENES_BY_CELLS, "expression.csv", "expression.tsv", "expression.txt"
 
 LABELS = ("labels.csv", "labels.tsv", "top_cell_labels.csv")
 OTHER_MATRICES = ("*.h5ad", "*.h5", "*.rds", "*.rda", "*.RData")
-TENX = ("matrix.mtx", "matrix.mtx.gz")
-TENX_DEPTH = 3  # filtered_gene_bc_matrices/hg19/matrix.mtx
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,11 @@ def _matrix(place: Path, *, nested: bool = True) -> Path | str:
     for file in _named(place, MATRICES):
         if file.is_file():
             return file
-    if any((place / name).is_file() for name in TENX):
+    if any(is_matrix(file.name) for file in place.iterdir() if file.is_file()):
         return place
     others = sorted(file for pattern in OTHER_MATRICES for file in place.glob(pattern))
     if nested and not others:
-        depths = ["/".join(["*"] * depth) for depth in range(1, TENX_DEPTH + 1)]
-        others = sorted({file.parent for depth in depths for name in TENX for file in place.glob(f"{depth}/{name}")})
+        others = sorted({sample.files.folder for sample in samples_below(place).every})
     if len(others) == 1:
         return others[0]
     if others:

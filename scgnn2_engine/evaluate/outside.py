@@ -23,6 +23,7 @@ from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
 from scgnn2_engine.events import Event
 from scgnn2_engine.io.labels import read_labels
+from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.model.result import VALUE_ROWS, Evaluation
 
 
@@ -96,7 +97,7 @@ def iterate_outputs(
     for basis in bases:
         known = None
         if labels:
-            known, said, doubts = _known(labels, basis.prepared)
+            known, said, doubts = _known(labels, basis, truth, observed)
             notes, warnings = [*notes, *said], [*warnings, *doubts]
         score = Scorer.of(basis.prepared)
         for output in basis.outputs:
@@ -195,10 +196,24 @@ def _with_library(candidate: Candidate, prepared: Prepared) -> Candidate:
     return replace(candidate, imputed=with_library(candidate.imputed, prepared))
 
 
-def _known(path: str | Path, prepared: Prepared) -> tuple[Truth, list[str], list[str]]:
-    known, notes, warnings = read_labels(Path(path).expanduser(), prepared.obs_names)
+def _known(path: str | Path, basis: Basis, *given: Dataset | None) -> tuple[Truth, list[str], list[str]]:
+    prepared = basis.prepared
+    samples = dict[str, str]()
+    for output in basis.outputs:
+        samples |= _samples(output.observed) if output.run is None else output.run.samples
+    for dataset in given:
+        samples |= _samples(dataset)
+    of_cells = [samples.get(str(name), "") for name in prepared.obs_names]
+    known, notes, warnings = read_labels(Path(path).expanduser(), prepared.obs_names, of_cells if samples else ())
     n_known = int(np.count_nonzero(known.sealed_labels != ""))
     return known, [f"Labels for {n_known} of {prepared.n_obs} cells from {path}.", *notes[1:]], warnings
+
+
+def _samples(dataset: Dataset | None) -> dict[str, str]:
+    """The sample of each cell, where several were joined."""
+    if dataset is None or dataset.obs is None or SAMPLE not in dataset.obs:
+        return {}
+    return dict(zip(map(str, dataset.obs_names), map(str, dataset.obs[SAMPLE]), strict=True))
 
 
 def _with_diagnostics(

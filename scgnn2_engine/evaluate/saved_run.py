@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.data.normalise import log_matrix, logged_values
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.io.results.saved import read_embedding
 
 OWN_LAYERS = "scgnn2_"
@@ -62,6 +63,8 @@ class SavedRun:
         (n_obs, n_obs) sparse weights of the cell graph.
     history
         (n_obs,) clusters of every iteration; none without the whole folder.
+    samples
+        The sample of each cell by its name, where several were joined.
     """
 
     prepared: Prepared
@@ -72,6 +75,7 @@ class SavedRun:
     embeddings: Mapping[str, npt.NDArray[np.float32]]
     adjacency: sp.csr_matrix
     history: tuple[npt.NDArray[Any], ...]
+    samples: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_run(path: Path, layer: str = "") -> SavedRun:
@@ -135,6 +139,7 @@ def read_run(path: Path, layer: str = "") -> SavedRun:
         embeddings | _clustering_embedding(file.parent, names),
         adjacency,
         _history(file.parent, names),
+        dict(zip(names, adata.obs[SAMPLE].astype(str), strict=True)) if SAMPLE in adata.obs else {},
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scgnn2_engine.io.atomic import refuse_existing, whole_file
     from scgnn2_engine.io.conversion import convert
-    from scgnn2_engine.io.exporting import dataset_to_anndata, export
+    from scgnn2_engine.io.exporting import dataset_to_anndata, export, not_in_anndata
     from scgnn2_engine.io.memory import stored_entries
     from scgnn2_engine.io.results.event_log import EventLog
     from scgnn2_engine.io.results.result_folder import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "atomic": ("refuse_existing", "whole_file"),
     "conversion": ("convert",),
-    "exporting": ("dataset_to_anndata", "export"),
+    "exporting": ("dataset_to_anndata", "export", "not_in_anndata"),
     "memory": ("stored_entries",),
     "results.event_log": ("EventLog",),
     "results.result_folder": ["claim_directory", "clear_directory", "expected_size", "require_room", "result_files"],
@@ -51,6 +51,7 @@ __all__ = [
     "expected_size",
     "export",
     "from_anndata",
+    "not_in_anndata",
     "read",
     "read_dataset",
     "read_states",

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io.evidence.annotation_axes import counter_rows, no_expression
-from scgnn2_engine.io.exporting import check_writable, export
+from scgnn2_engine.io.exporting import check_writable, dataset_to_anndata, export, holds_layers
 from scgnn2_engine.io.formats import format_of
+from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.route import read
 from scgnn2_engine.io.samples.given import Data, samples_of
@@ -79,8 +82,10 @@ def convert(source: Data, out: str | Path, *, load: LoadParams | None = None, r_
     data: Dataset | AnnData
     if form is None or form.whole is None or not isinstance(path, Path):
         data, lost = read(source, load, as_stored=len(samples) == 1), []  # samples are joined on one scale
-        notes = (*data.notes, *data.warnings)
-        if data.scale != "counts":
+        notes, scale = (*data.notes, *data.warnings), data.scale
+        data, others = _with_others(data, source, load, out, r_class)
+        lost += others
+        if scale != "counts":
             lost.append("digits beyond single precision (tables of text are read as float32)")
     else:
         data, notes, lost = form.whole(path, load)
@@ -90,6 +95,26 @@ def convert(source: Data, out: str | Path, *, load: LoadParams | None = None, r_
         notes = (*notes, *left_out)
     lost += export(data, out, r_class=r_class)
     return Conversion(data.n_obs, data.n_vars, notes, tuple(lost))
+
+
+def _with_others(
+    data: Dataset, source: Data, load: LoadParams, out: Path, r_class: str
+) -> tuple[Dataset | AnnData, list[str]]:
+    """The data with the other matrices over the same cells and genes as layers, and phrases on what has no place."""
+    flag = "--load_layer "
+    others = [name.removeprefix(flag) for name in data.facts.get("alternatives", {}) if name.startswith(flag)]
+    if load.layer or not others:
+        return data, []
+    if not holds_layers(out, r_class):
+        return data, [f"the other matrices ({listed(others)})"]
+    adata, lost = dataset_to_anndata(data), []
+    for name in others:
+        other = read(source, load.replace(layer=name), as_stored=True)
+        if adata.obs_names.equals(pd.Index(other.obs_names)) and adata.var_names.equals(pd.Index(other.var_names)):
+            adata.layers[name] = other.expression
+        else:
+            lost.append(f"the matrix {name} (of other cells or genes)")
+    return adata, lost
 
 
 def _one_layer(adata: AnnData, layer: str) -> AnnData:

@@ -17,6 +17,7 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.evidence.scale import detect_scale
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
@@ -113,6 +114,12 @@ def check_writable(path: Path, r_class: str = "") -> None:
         raise ParameterError(f"{r_class} cannot be written.", expected=", ".join(CLASSES), found=r_class)
 
 
+def holds_layers(path: Path, r_class: str = "") -> bool:
+    """Whether a file of this name has room for several matrices."""
+    name = path.name.lower()
+    return name.endswith(".h5ad") or (r_class or "seurat" * name.endswith(".rds")) in ("seurat", "sce")
+
+
 def dataset_to_anndata(dataset: Dataset) -> AnnData:
     """Make an AnnData of a data set: expression in ``X``, what came with it, and in ``uns`` what was detected.
 
@@ -140,6 +147,27 @@ def dataset_to_anndata(dataset: Dataset) -> AnnData:
     adata.uns |= dataset.uns
     adata.uns["scgnn2_input"] = {"scale": dataset.scale, "notes": list(dataset.notes)}
     return adata
+
+
+def not_in_anndata(dataset: Dataset) -> list[str]:
+    """What of a data set an AnnData of it does not tell, as phrases.
+
+    Examples
+    --------
+    >>> from scgnn2_engine.data.simulation import simulate
+    >>> not_in_anndata(simulate(20, 50, n_types=2))
+    ['the known labels (name a column of obs or a file with labels)']
+    """
+    lost = []
+    if dataset.truth is not None:
+        lost.append("the known labels (name a column of obs or a file with labels)")
+    if dataset.states is not None:
+        lost.append("the LTMG states (load_LTMG names a file of them)")
+    if dataset.bulk is not None:
+        lost.append("the bulk expression (load_bulk_dataset names a file of it)")
+    if detect_scale(dataset.expression).scale != dataset.scale:
+        lost.append(f"the scale {dataset.scale} (load_scale says it)")
+    return lost
 
 
 def _as_anndata(data: Dataset | AnnData) -> AnnData:

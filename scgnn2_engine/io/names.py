@@ -28,6 +28,7 @@ _ANNOTATIONS = frozenset(_WORDS.split()) | frozenset(
 )
 """What scanpy, Seurat and their users call annotations of cells, in lower case and without what parts words."""
 
+_LOGGED = re.compile(r"(log(1p|10|2|e)?|ln)[ ._-]\w{2,}", re.IGNORECASE)
 _PARTING = str.maketrans("", "", " ._-")
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 _DATE = re.compile(rf"\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{1,4}}|\d{{4}}-\d\d-\d\d", re.IGNORECASE)
@@ -150,6 +151,7 @@ def doubts_about_genes(names: Iterable[object]) -> list[str]:
     """
     every = _texts(names)
     annotations = [every[position] for position in annotations_of_cells(every)]
+    annotations += [name for name in every if name[:1] in "lL" and _LOGGED.fullmatch(name)]
     dates = [name for name in every if "-" in name and _DATE.fullmatch(name)]
     doubts = []
     if annotations:

@@ -20,6 +20,7 @@ from scgnn2_engine.io.evidence.logarithms import (
     logged_twice,
     shown_base,
 )
+from scgnn2_engine.io.names import Names, listed
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
 _LOG_CEILING = 30.0  # ln(1 + x) of 30 is an expression of 1e13; even log2 of the largest libraries stays below
@@ -57,7 +58,7 @@ _ANY_BASE = (
 )
 
 _FOREIGN = (
-    "All values are whole but those of {n} of the {n_vars} genes (number {which}), which seem to describe cells (logged"
+    "All values are whole but those of {n} of the {n_vars} genes ({which}), which seem to describe cells (logged"
     " totals and the like): take them out of the matrix, or they count as genes."
 )
 
@@ -93,7 +94,7 @@ class ScaleVerdict:
     shown: Shown | None = None
 
 
-def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
+def detect_scale(expression: Matrix, told: float = e, names: Names | None = None) -> ScaleVerdict:
     """Say on which scale a non-negative matrix is.
 
     Whole numbers are counts, also where a few are not whole (reads shared between genes, columns that describe cells).
@@ -109,6 +110,8 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
         (n_obs, n_vars), rows are cells; up to 512 evenly spaced ones are looked at.
     told
         The base that came with the data, which is tried beside e, 2 and 10.
+    names
+        (n_vars,) of the genes, for the warning; without them it gives numbers.
 
     Examples
     --------
@@ -127,11 +130,13 @@ def detect_scale(expression: Matrix, told: float = e) -> ScaleVerdict:
         return ScaleVerdict("counts", f"Scale counts: all values are whole numbers (largest {top:g}).")
     foreign, rest = _foreign_columns(rows, whole)
     if rest == 1.0:
-        found = ", ".join(str(1 + column) for column in foreign[:5]) + ", …" * (len(foreign) > 5)
+        found = listed(foreign + 1 if names is None else names[foreign])
         return ScaleVerdict(
             "counts",
             f"Scale counts: {whole:.2%} of the non-zero values are whole (largest {top:g}).",
-            _FOREIGN.format(n=len(foreign), n_vars=expression.shape[1], which=found),
+            _FOREIGN.format(
+                n=len(foreign), n_vars=expression.shape[1], which=f"number {found}" if names is None else found
+            ),
         )
     totals = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
     alike = _same(totals)
@@ -184,7 +189,14 @@ class Taken:
     normalised: bool = True
 
 
-def take_scale(expression: Matrix, asked: str = "auto", told: float | None = None, *, told_of_it: bool = True) -> Taken:
+def take_scale(
+    expression: Matrix,
+    asked: str = "auto",
+    told: float | None = None,
+    *,
+    told_of_it: bool = True,
+    names: Names | None = None,
+) -> Taken:
     """Take a matrix for what it is or what was asked for, and bring its logarithm to the natural one.
 
     Parameters
@@ -197,6 +209,8 @@ def take_scale(expression: Matrix, asked: str = "auto", told: float | None = Non
         The base that came with the data (``uns['log1p']``), or None; what the values show goes before it.
     told_of_it
         ``told`` speaks of this matrix (scanpy's is ``X``), not of another beside it, so that it must be logged.
+    names
+        (n_vars,) of the genes, for warnings.
 
     Examples
     --------
@@ -211,7 +225,7 @@ def take_scale(expression: Matrix, asked: str = "auto", told: float | None = Non
         note = f"Scale {asked}(1 + x), as asked (load_scale): brought to ln(1 + x)."
         doubt = f"Brought from {asked} to ln(1 + x) as asked, the values look {verdict.scale}: {verdict.reason}"
         return Taken(expression, "logged", note, (doubt,) * (verdict.scale != "logged"), _normalised(verdict, e))
-    verdict = detect_scale(expression, told or e)
+    verdict = detect_scale(expression, told or e, names)
     if asked == AS_STORED:
         return Taken(expression, verdict.scale, verdict.reason.replace(_NATURAL, "Scale logged"))
     if asked == "auto":
@@ -288,6 +302,23 @@ def log_base(uns: Mapping[str, Any]) -> float | None:
     except (IndexError, TypeError, ValueError):
         return None
     return (e if isclose(base, e, rel_tol=1e-6) else base) if 1 < base < inf else None
+
+
+def doubt_of_base(uns: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence where ``uns['log1p']`` is there and its base cannot be read.
+
+    Examples
+    --------
+    >>> doubt_of_base({"log1p": {"base": "two"}})
+    ("uns['log1p'] names a base that cannot be read (two): the values alone tell it. --load_scale log2 says it.",)
+    """
+    if "log1p" not in uns or log_base(uns) is not None:
+        return ()
+    described = uns["log1p"]
+    said = " ".join(str(described.get("base") if isinstance(described, Mapping) else described).split())[:60]
+    return (
+        f"uns['log1p'] names a base that cannot be read ({said}): the values alone tell it. --load_scale log2 says it.",
+    )
 
 
 def name_of(base: float) -> str:

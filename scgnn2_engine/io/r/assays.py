@@ -93,9 +93,17 @@ def read_assay(name: str, obj: RObject, cells: list[str], *, active: bool = True
             assay.lost.append(f"assay {name} (it holds no values)")
             return assay
         assay.facts = _facts(assay, obj, slots, variable)
-        if not r.is_empty(slots.get("misc")):
+        if layer := _layer_of(slots.get("misc")):
+            assay.facts["layer"] = layer
+        elif not r.is_empty(slots.get("misc")):
             assay.lost.append(f"misc of assay {name}")
     return assay
+
+
+def _layer_of(misc: RObject | None) -> str:
+    """The layer of an AnnData that an assay was made of, as :mod:`scgnn2_engine.io.r.into_seurat` notes it."""
+    noted = r.elements(misc) if misc is not None and r.type_of(misc) == "list" else {}
+    return r.one_string(noted["layer"]) if list(noted) == ["layer"] else ""
 
 
 def _facts(assay: Assay, obj: RObject, slots: Mapping[str, RObject], variable: list[str]) -> dict[str, Any]:

@@ -156,13 +156,19 @@ def _left_behind(slots: Mapping[str, RObject]) -> list[str]:
 
 
 def _placed(assays: Mapping[str, Assay], active: str, facts: dict[str, Any]) -> tuple[Any, Any]:
-    """Matrices over all features of the active assay become layers, the others stand in obsm, their names in uns."""
+    """Matrices over all features of the active assay become layers, the others stand in obsm, their names in uns.
+
+    So do assays that were layers of an AnnData.
+    """
     layers: dict[str, Any] = {}
     obsm: dict[str, Any] = {}
     for assay in assays.values():
         elsewhere: dict[str, Any] = {}
+        layer = str(assay.facts.get("layer", ""))
         for slot, (values, names) in assay.matrices.items():
-            if assay.name == active and names == assay.features:
+            if layer and slot == "data" and names == assays[active].features:
+                layers[layer] = values
+            elif assay.name == active and names == assay.features:
                 if slot != assay.shown or slot == "counts":
                     layers[slot] = values
             else:

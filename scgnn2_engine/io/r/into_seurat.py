@@ -144,6 +144,7 @@ class _Part:
         self.var = var.set_axis(pd.Index(names, dtype=object), axis=0)
         self.matrices: dict[str, Any] = {}
         self.features: dict[str, list[str]] = {}
+        self.layer = ""  # that it was, of an AnnData
 
     def put(self, slot: str, values: Any, names: Sequence[object]) -> None:
         self.matrices[slot], self.features[slot] = values, [str(name) for name in names]
@@ -169,6 +170,7 @@ def _assays(
             continue
         part = _Part(adata.var[[]], called)
         part.put("data", adata.layers[layer], part.var.index)
+        part.layer = "" if str(layer).startswith("scgnn2_") else str(layer)
         assays[taken.name(IMPUTED_ASSAY if layer == IMPUTED else str(layer))] = part
     return assays, used
 
@@ -245,7 +247,7 @@ def _assay(name: str, part: _Part, cells: list[str], facts: Mapping[str, Any], t
         "assay.orig": build.null_slot(),
         "var.features": _variable(described, part.var),
         "meta.features": build.data_frame(features_table(table, described)),
-        "misc": build.plain_list([]),
+        "misc": build.named_list({"layer": build.strings([part.layer])}) if part.layer else build.plain_list([]),
     }
     return build.s4("Assay", PACKAGE, slots)
 

@@ -327,6 +327,7 @@ read_assays <- function(h5, cells, facts, record, active, used) {
     genes_of_layer <- if (identical(kept, genes)) allowed else allowed[match(kept, genes)]
     if (anyNA(genes_of_layer)) genes_of_layer <- feature_names(kept)
     assays[[name]] <- list(data = read_matrix(h5, paste0("layers/", layer), genes_of_layer, cells))
+    if (!startsWith(layer, "scgnn2_")) assays[[name]]$layer <- layer
   }
   assays
 }
@@ -382,6 +383,7 @@ make_assay <- function(assay, version) {
   if (length(assay$table)) {
     if (version >= "5.0.0") made <- SeuratObject::AddMetaData(made, assay$table) else made@meta.features <- assay$table
   }
+  if (length(assay$layer)) made@misc <- list(layer = assay$layer)  # by which it becomes a layer again
   if (length(assay$variable)) SeuratObject::VariableFeatures(made) <- assay$variable
   made
 }

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import decide_orientation
-from scgnn2_engine.io.evidence.scale import log_base
+from scgnn2_engine.io.evidence.scale import doubt_of_base, log_base
 from scgnn2_engine.io.format import About, Format, Whole
 from scgnn2_engine.io.names import Names, listed, unique_names
 from scgnn2_engine.io.readers.tenx_features import KIND_COLUMNS, kinds_in, without_other_kinds
@@ -290,7 +290,7 @@ def _found(
             f"Matrix {choice.label}: {choice.reason}.",
             *filter(None, said),
         ),
-        warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else [])),
+        warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else []), *doubt_of_base(uns)),
         log_base=log_base(uns),
         negative_advice=choice.negative_advice,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import anndata
@@ -90,6 +91,15 @@ def test_backed_data_samples_and_a_dataset_are_kept_too(tmp_path):
     assert (tmp_path / "own.h5ad").read_bytes() == before
     with pytest.raises(InputError, match="cannot be read from this object"):
         keep_anndata(pd.DataFrame([[1.0]]), tmp_path / "kept")
+
+
+def test_what_an_anndata_does_not_tell_of_a_dataset_is_said(tmp_path, caplog):
+    data = simulate(30, 20, 2, seed=0)
+    states = np.ones((30, 20), dtype=np.uint8)
+    keep_anndata(replace(data, states=states, scale="normalised"), tmp_path)
+    for phrase in ("the known labels", "the LTMG states", "the scale normalised"):
+        assert phrase in caplog.text
+    assert "bulk" not in caplog.text
 
 
 def test_nothing_half_written_is_left_where_it_cannot_be_kept(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import shutil
 from dataclasses import replace
@@ -106,3 +107,17 @@ def test_the_fingerprint_follows_the_content(data_folder, tmp_path):
     assert find_data_sets([tmp_path])[0][0].fingerprint == before
     (copied / "labels.csv").write_text("cell,cell_type\ncell_0,other\ncell_1,one\n")
     assert find_data_sets([tmp_path])[0][0].fingerprint != before
+
+
+def test_matrices_are_found_as_the_readers_find_them(tmp_path):
+    mtx = "%%MatrixMarket matrix coordinate integer general\n%\n2 3 2\n1 1 5\n2 3 7\n"
+    parts = {"matrix.mtx": mtx, "genes.tsv": "ENSG1\tA\nENSG2\tB\n", "barcodes.tsv": "AAA-1\nCCC-1\nGGG-1\n"}
+    for folder, prefix in (("prefixed", "GSM1_ctrl_"), ("versions/raw", ""), ("versions/filtered", "")):
+        (tmp_path / folder).mkdir(parents=True)
+        for name, text in parts.items():
+            (tmp_path / folder / f"{prefix}{name}.bz2").write_bytes(bz2.compress(text.encode()))
+    found, notes = find_data_sets([tmp_path])
+    assert ([each.name for each in found], notes) == (["prefixed", "versions"], ())
+    assert found[1].matrix == tmp_path / "versions" / "filtered"
+    for each in found:
+        assert read_data_set(each).expression.toarray().tolist() == [[5, 0], [0, 0], [0, 7]]

@@ -274,3 +274,16 @@ def test_sparse_counts_do_not_double_a_result_that_smooths():
 def test_a_cell_of_which_nothing_was_seen_keeps_its_values():
     values = np.log1p([[1.0, 2.0]])
     assert with_library(values, visible([[0, 0]])) == pytest.approx(values)
+
+
+def test_labels_of_joined_samples_may_call_cells_as_their_own_samples_do(tmp_path):
+    result, observed = tmp_path / "result.h5ad", tmp_path / "observed.h5ad"
+    names = ["AAAC-1-ctrl", "CCCG-1-ctrl", "AAAC-1-stim", "TTTA-1-stim"]
+    made = anndata.AnnData(COUNTS.astype(np.float32), obs=pd.DataFrame({"sample": ["ctrl"] * 2 + ["stim"] * 2}, names))
+    made.var_names = ["Actb", "Gapdh", "Sox2"]
+    made.write_h5ad(result)
+    made.write_h5ad(observed)
+    (tmp_path / "labels.csv").write_text("cell,cell_type\nAAAC-1,x\nCCCG-1,x\nTTTA-1,y\n")
+    found = compare(result, observed, labels=tmp_path / "labels.csv")
+    assert found.notes[0].startswith("Labels for 2 of 4 cells")
+    assert "1 names in" in " ".join(found.warnings)  # AAAC-1 is a cell of both

@@ -133,3 +133,31 @@ def test_parts_are_asked_of_files_that_have_them(tmp_path: Path) -> None:
         read(tmp_path / "a.csv", LoadParams(object="df"))
     with pytest.raises(InputError, match="load_layer counts names a layer"):
         read(tmp_path / "a.csv", LoadParams(layer="counts"))
+
+
+def test_a_layer_comes_back_from_seurat_as_a_layer(adata: anndata.AnnData, tmp_path: Path) -> None:
+    adata.layers["spliced"] = adata.layers["counts"] * 2
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    assert not [phrase for phrase in convert(tmp_path / "a.h5ad", tmp_path / "a.rds").lost if "spliced" in phrase]
+    convert(tmp_path / "a.rds", tmp_path / "b.h5ad")
+    back = anndata.read_h5ad(tmp_path / "b.h5ad")
+    assert not [key for key in back.obsm if "spliced" in key]
+    np.testing.assert_array_equal(back.layers["spliced"].toarray(), adata.layers["spliced"].toarray())
+
+
+def test_matrices_of_a_folder_that_belong_together_are_carried_or_named(tmp_path: Path) -> None:
+    folder = tmp_path / "Velocyto" / "raw"
+    folder.mkdir(parents=True)
+    for times, name in enumerate(("spliced", "unspliced", "ambiguous"), start=1):
+        entries = "".join(f"{row} {row} {times * row}\n" for row in (1, 2))
+        (folder / f"{name}.mtx").write_text(f"%%MatrixMarket matrix coordinate integer general\n2 2 2\n{entries}")
+    (folder / "features.tsv").write_text("ENSG1\tActb\tGene Expression\nENSG2\tSox2\tGene Expression\n")
+    (folder / "barcodes.tsv").write_text("AAAC\nCCCG\n")
+    assert convert(folder, tmp_path / "a.h5ad").lost == ()
+    made = anndata.read_h5ad(tmp_path / "a.h5ad")
+    assert made.X.toarray().tolist() == [[1, 0], [0, 2]]
+    assert {name: layer.toarray().tolist() for name, layer in made.layers.items()} == {
+        "unspliced": [[2, 0], [0, 4]],
+        "ambiguous": [[3, 0], [0, 6]],
+    }
+    assert "the other matrices (ambiguous, unspliced)" in convert(folder, tmp_path / "a.csv").lost

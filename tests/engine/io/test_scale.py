@@ -10,6 +10,7 @@ from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.io import convert, from_anndata, read
 from scgnn2_engine.io.bulk import read_bulk
 from scgnn2_engine.io.evidence.scale import detect_scale, take_scale
+from scgnn2_engine.io.names import doubts_about_genes
 from scgnn2_engine.params import RunParams
 
 COUNTS = simulate(200, 300, n_types=3, mean_count=2.0).expression.toarray()
@@ -345,3 +346,21 @@ def test_the_base_in_uns_may_be_a_name(name):
     base = {"log2": 2, "2": 2, "ln": np.e, "log10": 10}[name]
     adata = AnnData((np.log1p(TPM) / np.log(base)).astype(np.float32), uns={"log1p": {"base": name}})
     assert from_anndata(adata).expression == pytest.approx(np.log1p(TPM), rel=1e-5)
+
+
+@pytest.mark.parametrize("base", ["two", -1.0, [[]], {"of": "it"}])
+def test_a_base_that_cannot_be_read_is_said(base):
+    adata = AnnData(np.log2(1 + COUNTS[:30]).astype(np.float32), uns={"log1p": {"base": base}})
+    adata.var_names = [f"ENSG{gene:011d}" for gene in range(300)]
+    data = from_anndata(adata)
+    assert data.expression == pytest.approx(np.log1p(COUNTS[:30]), rel=1e-5)  # the values tell it
+    assert "uns['log1p'] names a base that cannot be read" in " ".join(data.warnings)
+
+
+def test_logged_columns_among_counts_are_doubted_by_their_names():
+    given = described(np.minimum(COUNTS, 30)[:30], 2)
+    names = np.array([*(f"G{gene}" for gene in range(300)), "log2_depth", "deep"])
+    (warning,) = take_scale(given, names=names).warnings
+    assert "those of 2 of the 302 genes (log2_depth, deep)" in warning
+    (doubt,) = doubts_about_genes(["Log1", "LOG2", "log_depth", "ln.umi", "Logl"])
+    assert "read as genes: log_depth, ln.umi. Remove them" in doubt

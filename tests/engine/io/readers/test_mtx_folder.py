@@ -364,3 +364,28 @@ def test_what_counts_no_genes_says_what_to_read_instead(tmp_path):
     make(tmp_path / "alevin", quants_mat__gz=b"\x01\x02", quants_mat_rows__txt=BARCODES)
     with pytest.raises(InputError, match=r"salmon alevin.*--dumpMtx"):
         read(tmp_path / "alevin")
+
+
+def test_the_folder_of_bd_rhapsody_is_read_without_antibodies(tmp_path):
+    ids, kinds = [*SYMBOLS[:2], "CD4|pAbO"], ["Gene Expression", "Gene Expression", "Antibody Capture"]
+    make(
+        tmp_path / "S1_RSEC_MolsPerCell_MEX",
+        matrix__mtx__gz=GENES_IN_ROWS,
+        features__tsv__gz=lines(ids, ids, kinds),
+        barcodes__tsv__gz=lines(["96", "1024"]),
+    )
+    data = read(tmp_path / "S1_RSEC_MolsPerCell_MEX")
+    assert dense(data) == [[5, 0], [0, 7]]
+    assert (data.obs_names.tolist(), data.var_names.tolist()) == (["96", "1024"], SYMBOLS[:2])
+    assert any("1 features that are not gene expression were left out: CD4|pAbO." in note for note in data.notes)
+
+
+def test_the_matrix_of_dropest_takes_its_names_by_the_prefix(tmp_path):
+    make(
+        tmp_path,
+        cell__counts__matrices__mtx=GENES_IN_ROWS,
+        cell__counts__cells__tsv=lines(CELLS),
+        cell__counts__genes__tsv=lines(SYMBOLS),
+    )
+    check(read(tmp_path))
+    check(read(tmp_path / "cell.counts.matrices.mtx"))

@@ -231,3 +231,17 @@ def test_a_single_column_of_r(tmp_path):
 )
 def test_tables_that_are_no_matrices_are_named(tmp_path, text, words):
     test_refused_with_the_way(tmp_path, text, words)
+
+
+def test_counts_by_dbec_are_read_without_comments_and_antibodies(tmp_path: Path) -> None:
+    (tmp_path / "S1_DBEC_MolsPerCell.csv").write_text(
+        "##########\n## BD Rhapsody Targeted Analysis Pipeline 1.11\n## Reads: S1\n##########\n"
+        "Cell_Index,ACTB|NM_001101|Reference_end,CD4|SK3|CD4|AHS0032|pAbO,GAPDH|NM_002046|Reference_end\n"
+        "96,5,40,0\n1024,0,2,7\n"
+    )
+    data = read(tmp_path / "S1_DBEC_MolsPerCell.csv")
+    assert data.facts["orientation"] == "cells-by-genes"
+    assert np.asarray(data.expression).tolist() == [[5, 0], [0, 7]]
+    assert data.obs_names.tolist() == ["96", "1024"]
+    assert data.var_names.tolist() == ["ACTB|NM_001101|Reference_end", "GAPDH|NM_002046|Reference_end"]
+    assert any("1 antibodies of AbSeq are left out" in warning for warning in data.warnings)
