@@ -159,9 +159,9 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
     recorder.describe(dataset)
     yield RunStarted(dataset.n_obs, dataset.n_vars, params.to_dict(), str(context.device))
     prepared = yield from context.timed("preprocess", 0, _preprocess(dataset, params))
-    if context.checkpoints is not None:
-        context.checkpoints.begin(prepared)
     n_neighbours, bulk = yield from _check(params, prepared, dataset)
+    if context.checkpoints is not None:  # what cannot run leaves none
+        context.checkpoints.begin(prepared)
     if params.run_LTMG or dataset.states is not None:
         states, notes, warnings = yield from context.timed("LTMG", 0, _ltmg(prepared, dataset, params))
         prepared = replace(prepared, states=states, notes=notes, warnings=warnings)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import scgnn2_engine.run.folder as run_folder
-import scgnn2_engine.run.iteration as iteration
+import scgnn2_engine.methods.denoising.method as denoising
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
 from scgnn2_engine.cli import main
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
@@ -69,7 +69,7 @@ def test_a_run_that_fails_says_so_in_its_log(data, tmp_path, monkeypatch):
         raise TrainingError("The loss became NaN.", stage="feature_AE", iteration=0, epoch=1)
         yield
 
-    monkeypatch.setattr(iteration, "iterate_denoising", breaking)
+    monkeypatch.setattr(denoising, "iterate_denoising", breaking)
     with pytest.raises(TrainingError):
         list(iterate_to_folder(data, params(tmp_path)))
     assert logged(tmp_path)[-1]["event"] == "RunFailed"
