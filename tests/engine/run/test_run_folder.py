@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import scgnn2_engine.run.folder as run_folder
 import scgnn2_engine.methods.denoising.method as denoising
+import scgnn2_engine.run.folder as run_folder
 from scgnn2_engine import RunParams, iterate_to_folder, simulate
 from scgnn2_engine.cli import main
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, TrainingError
