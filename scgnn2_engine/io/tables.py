@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.dataset import Matrix
 
 EXACT_FLOAT32 = "%.9g"
@@ -25,10 +26,12 @@ SIX_DIGITS = "%.6g"
 
 ROWS_AT_ONCE = 256
 
+AnyValues: TypeAlias = "Matrix | npt.NDArray[Any] | BlockMatrix"
+
 
 def write_matrix(
     path: str | Path,
-    values: Matrix | npt.NDArray[Any],
+    values: AnyValues,
     row_names: Sequence[str] | npt.NDArray[np.str_],
     column_names: Sequence[str] | npt.NDArray[np.str_],
     *,
@@ -43,7 +46,7 @@ def write_matrix(
     path
         File to write; use :func:`scgnn2_engine.io.atomic.whole_file` around it.
     values
-        (n_rows, n_columns), dense or sparse; a sparse one is made dense a block of rows at a time.
+        (n_rows, n_columns), dense, sparse, or computed; the latter are made dense a block of rows at a time.
     row_names, column_names
         (n_rows,), (n_columns,) names; quoted where a csv needs it.
     corner
@@ -113,7 +116,7 @@ def quoted(name: object, separator: str = ",") -> str:
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in separator + '"\n\r') else text
 
 
-def _row_formatter(values: Matrix | npt.NDArray[Any], number: str | None, separator: str) -> Callable[[list[Any]], str]:
+def _row_formatter(values: AnyValues, number: str | None, separator: str) -> Callable[[list[Any]], str]:
     if number is None and values.dtype == np.float64 and not _whole_numbers(values):
         return lambda row: separator.join(map(repr, row))
     if number is None:
@@ -122,14 +125,18 @@ def _row_formatter(values: Matrix | npt.NDArray[Any], number: str | None, separa
     return lambda row: template % tuple(row)
 
 
-def _whole_numbers(values: Matrix | npt.NDArray[Any]) -> bool:
+def _whole_numbers(values: AnyValues) -> bool:
     if not np.issubdtype(values.dtype, np.floating):
         return True
-    blocks = _dense_blocks(values) if isinstance(values, np.ndarray) else [values.data]
+    blocks = _dense_blocks(values) if isinstance(values, np.ndarray | BlockMatrix) else [values.data]
     return all(bool(np.all(np.isfinite(block)) and np.all(block == np.rint(block))) for block in blocks)
 
 
-def _dense_blocks(values: Matrix | npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+def _dense_blocks(values: AnyValues) -> Iterator[npt.NDArray[Any]]:
+    if isinstance(values, BlockMatrix):
+        for _, block in values.blocks():
+            yield from _dense_blocks(block)
+        return
     rows = values if isinstance(values, np.ndarray) else values.tocsr()
     for first in range(0, rows.shape[0], ROWS_AT_ONCE):
         block = rows[first : first + ROWS_AT_ONCE]

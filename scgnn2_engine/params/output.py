@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scgnn2_engine.params.fields import ESSENTIAL, StageParams, count, switch, text
+from scgnn2_engine.params.fields import ESSENTIAL, StageParams, choice, count, switch, text
 
 
 class EvaluateParams(StageParams):
@@ -41,6 +41,17 @@ class OutputParams(StageParams):
         "Also write preprocessed_data/: the filtered matrix (genes x cells), and with run_LTMG its LTMG states."
     )
     intermediate = switch("Also write the state of every iteration under intermediate/.")
+    csv = choice(
+        "auto",
+        ["auto", "yes", "no"],
+        "Write imputed.csv; auto: up to 10 million values (5,000 cells of 2,000 genes). result.h5ad always has it.",
+    )
+    layers = text(
+        "Answers that result.h5ad holds as layers beside the imputed expression: names with commas between (value, "
+        "expected, rate, zeros_kept), all, or auto: all up to 20 million values each, above it none but value where "
+        "the imputed expression is another (errors at hidden entries are read from it).",
+        default="auto",
+    )
     rdata = switch("Also write every table as .RData holding one data frame named df.")
     seurat = switch(
         "Also write seurat.rds, a Seurat object that R opens, and to_seurat.R, which builds it from result.h5ad in R.",

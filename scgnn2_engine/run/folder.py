@@ -37,6 +37,7 @@ from scgnn2_engine.io import (
     write_intermediate,
     write_record,
 )
+from scgnn2_engine.io.results.answers import stored_answers, writes_csv
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
@@ -169,6 +170,15 @@ def _tried(event: DataPrepared, folder: Path, params: RunParams) -> Generator[Ev
             yield Notice(warning, "warning", "output")
 
 
+def _not_stored(result: Result, params: RunParams) -> Generator[Event, None, None]:
+    n_values = result.prepared.n_obs * result.prepared.n_vars
+    if params.output.csv == "auto" and not writes_csv(n_values, params.output):
+        said = f"imputed.csv is not written for its size ({n_values:,} values): result.h5ad has them, and "
+        yield Notice(said + "output_csv = yes writes it.", "info", "output")
+    if sentence := stored_answers(result, params.output)[1]:
+        yield Notice(sentence, "info" if params.output.layers == "auto" else "warning", "output")
+
+
 def _renamed(result: Result) -> Generator[Event, None, None]:
     source = result.source
     names = (
@@ -207,6 +217,7 @@ def _output(ended: RunEnded, params: RunParams, folder: Path, stop: Stop) -> Gen
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
             except Exception as error:  # a map must never cost the result
                 yield Notice(f"No map of the cells: {error}", "warning", "output")
+        yield from _not_stored(result, params)
         if params.output.seurat:
             yield from _renamed(result)
         not_written: dict[str, str] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io.atomic import STAGING_PREFIX, output_error, remove_files, whole_file
+from scgnn2_engine.io.results.answers import LAYERS_UP_TO, writes_csv
 from scgnn2_engine.io.results.result_tables import BULK_TABLES, EVALUATION_TABLES, TABLES
 from scgnn2_engine.params import RunParams
 
@@ -129,14 +130,16 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
     Examples
     --------
     >>> round(expected_size(6940, 2000, RunParams()) / 2**20)
-    596
+    464
     """
     entries = n_obs * n_vars
-    text = 10 * entries + 200 * 12 * n_obs  # "0.123456," per value; embeddings, names and edges of a cell
-    total = text + 20 * entries + 40 * 31 * n_obs  # h5ad: X, counts (8 bytes each at most) and the imputed values
+    tables, text = 200 * 12 * n_obs, 10 * entries  # embeddings, names and edges of a cell; "0.123456," per value
+    total = tables + (text if writes_csv(entries, params.output) else 0)
+    total += 20 * entries + 40 * 31 * n_obs  # h5ad: X, counts (8 bytes each at most) and the imputed values
     total += 8 * n_stored
-    if params.feature_AE.objective == "denoise":
-        total += (12 if params.feature_AE.count_weight > 0 else 8) * entries  # rate, expected and zeros_kept
+    if params.feature_AE.objective == "denoise":  # rate, expected and zeros_kept, or the value alone
+        every = 12 if params.feature_AE.count_weight > 0 else 8
+        total += (every if entries <= LAYERS_UP_TO or params.output.layers != "auto" else 4) * entries
     if params.output.preprocessed:
         total += 12 * entries
     if params.output.rdata:
@@ -144,7 +147,7 @@ def expected_size(n_obs: int, n_vars: int, params: RunParams, *, n_iterations: i
     if params.output.seurat:
         total += 9 * entries + 8 * n_stored + 40 * 31 * n_obs + 400 * (n_obs + n_vars)
     if params.output.intermediate:
-        total += n_iterations * text
+        total += n_iterations * (tables + text)
     return total + SPARE_BYTES
 
 

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Floats
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
 from scgnn2_engine.model.result import Evaluation, Result
 
@@ -33,14 +35,12 @@ EVALUATION_TABLES = ("evaluation", "evaluation_clusters", "diagnostics", "diagno
 """Written where the run was evaluated, the last two with its diagnostics."""
 
 
-def table_writers(result: Result) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """Every table of a result: the name of its file, and what writes it to a path."""
+def table_writers(result: Result, *, imputed: bool = True) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """Every table of a result, the imputed expression only if wished: its file's name, and what writes it to a path."""
     prepared = result.prepared
     names, weights = prepared.obs_names, result.graph.adjacency(weighted=True)
-    yield (
-        "imputed.csv",
-        lambda path: write_matrix(path, result.imputed, names, prepared.var_names, number=SIX_DIGITS),
-    )
+    if imputed:
+        yield "imputed.csv", lambda path: write_imputed(path, result.matrices["imputed"], prepared)
     for kind, values in _embeddings(result):
         yield (
             f"{kind}_embedding.csv",
@@ -49,6 +49,11 @@ def table_writers(result: Result) -> Iterator[tuple[str, Callable[[Path], None]]
     yield "graph_edgeList.csv", lambda path: write_edges(path, weights, names)
     for name, frame in _small_frames(result):
         yield f"{name}.csv", partial(write_frame, frame=frame)
+
+
+def write_imputed(path: Path, imputed: AnyMatrix, prepared: Prepared) -> None:
+    """Write ``imputed.csv``, (n_obs, n_vars), with six digits."""
+    write_matrix(path, imputed, prepared.obs_names, prepared.var_names, number=SIX_DIGITS)
 
 
 def write_embedding(folder: Path, kind: str, embedding: Floats, names: npt.NDArray[np.str_]) -> None:

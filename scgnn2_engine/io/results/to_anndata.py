@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 _NOT_SCORES = ("selected", "iteration", "seconds")
 
 
-def result_to_anndata(result: Result) -> AnnData:
+def result_to_anndata(result: Result, answers: Collection[str] | None = None) -> AnnData:
     """Put a result beside the expression it came from.
 
     Parameters
     ----------
     result
         A finished run.
+    answers
+        Names of its ``matrices`` that become layers; by default all.
 
     Returns
     -------
@@ -74,9 +76,8 @@ def result_to_anndata(result: Result) -> AnnData:
     if result.deconvolution is not None:
         adata.varm["scgnn2_bulk_profiles"] = _bulk_profiles(result)
     adata.obsp["scgnn2_connectivities"] = result.graph.adjacency(weighted=True)
-    adata.layers["scgnn2_imputed"] = result.imputed
-    for name, values in result.outputs.items():
-        adata.layers[f"scgnn2_{name}"] = values
+    for name in result.matrices if answers is None else answers:
+        adata.layers[f"scgnn2_{name}"] = np.asarray(result.matrices[name])
     if prepared.scale == "counts":
         adata.layers["counts"] = prepared.expression
     metrics = result.metrics.copy()

@@ -16,6 +16,7 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import PartialOutputError
 from scgnn2_engine.io.atomic import staged_files, whole_file
 from scgnn2_engine.io.memory import stored_entries
+from scgnn2_engine.io.results.answers import add_answers, stored_answers, writes_csv
 from scgnn2_engine.io.results.records import json_text
 from scgnn2_engine.io.results.result_folder import (
     FIGURES,
@@ -33,11 +34,11 @@ from scgnn2_engine.io.results.result_folder import (
     expected_size,
     require_room,
 )
-from scgnn2_engine.io.results.result_tables import frames, table_writers, write_embedding
+from scgnn2_engine.io.results.result_tables import frames, table_writers, write_embedding, write_imputed
 from scgnn2_engine.io.results.to_anndata import result_to_anndata
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.storage.storing import is_of_the_disk, reason_of, write_h5ad
-from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
+from scgnn2_engine.io.tables import write_edges, write_frame, write_matrix
 from scgnn2_engine.model.result import Result
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
@@ -90,9 +91,9 @@ def write(result: Result, directory: str | Path, *, params: RunParams, overwrite
         every = result.source if result.source is not None and result.source.n_vars > n_vars else None
         n_stored = 0 if every is None else stored_entries(every.expression)
         require_room(directory, expected_size(n_obs, n_vars, params, n_stored=n_stored))
-        for name, make in table_writers(result):
+        for name, make in table_writers(result, imputed=writes_csv(n_obs * n_vars, params.output)):
             attempt(make, staging / name)
-        attempt(partial(_write_h5ad, result), staging / RESULT)
+        attempt(partial(_write_h5ad, result, stored_answers(result, params.output)[0]), staging / RESULT)
         if result.model is not None:
             attempt(result.model.write, staging / MODEL)
         if params.output.preprocessed:
@@ -164,13 +165,7 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
     folder = Path(directory) / INTERMEDIATE / f"iteration_{state.iteration}"
     names = prepared.obs_names
     with staged_files(folder, last="labels.csv") as staging:
-        write_matrix(
-            staging / "imputed.csv",
-            np.asarray(as_blocks(state.imputed).map(prepared.to_output_scale)),
-            names,
-            prepared.var_names,
-            number=SIX_DIGITS,
-        )
+        write_imputed(staging / "imputed.csv", as_blocks(state.imputed).map(prepared.to_output_scale), prepared)
         write_frame(staging / "labels.csv", pd.DataFrame({"cell": names, "cluster": state.labels}))
         for kind, embedding in (
             ("graph", state.graph_embedding),
@@ -183,8 +178,9 @@ def write_intermediate(state: LoopState, prepared: Prepared, directory: str | Pa
     return [folder / name for name in INTERMEDIATE_FILES]
 
 
-def _write_h5ad(result: Result, path: Path) -> None:
-    said = write_h5ad(result_to_anndata(result), path)  # of what it changes the run has told before it trained
+def _write_h5ad(result: Result, answers: list[str], path: Path) -> None:
+    said = write_h5ad(result_to_anndata(result, ()), path)  # of what it changes the run has told before it trained
+    add_answers(path, result, answers)
     if said.left_out:
         logging.getLogger("scgnn2_engine").warning("Not stored in %s: %s.", RESULT, "; ".join(said.left_out))
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.io import (
@@ -22,7 +23,7 @@ from scgnn2_engine.io import (
 from scgnn2_engine.io.r.reading import read_r
 from scgnn2_engine.io.r.serialisation import parse
 from scgnn2_engine.io.r.values import data_frame
-from scgnn2_engine.io.results import result_tables
+from scgnn2_engine.io.results import answers, result_tables
 from scgnn2_engine.io.results.saved import (
     read_edges,
     read_embedding,
@@ -353,3 +354,42 @@ def test_seurat_object_of_a_result(tmp_path: Path, sourced_result: Result) -> No
 def test_a_run_id_reaches_run_json(tmp_path: Path, result: Result) -> None:
     write(replace(result, record={**result.record, "run_ID": 7}), tmp_path, params=PLAIN)
     assert json.loads((tmp_path / "run.json").read_text())["run_ID"] == 7
+
+
+def test_csv_and_layers_are_for_sizes_that_are_said(
+    tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {name: np.asarray(result.imputed + 1) for name in ("value", "rate")}
+    result = replace(result, matrices={**result.matrices, **more})
+    write(result, tmp_path, params=PLAIN)
+    assert anndata.read_h5ad(tmp_path / "result.h5ad").layers.keys() == {
+        *("counts", "scgnn2_imputed", "scgnn2_rate", "scgnn2_value"),
+    }
+    monkeypatch.setattr(answers, "CSV_UP_TO", 59)
+    monkeypatch.setattr(answers, "LAYERS_UP_TO", 59)
+    write(result, tmp_path, params=PLAIN, overwrite=True)
+    assert names_in(tmp_path) == STANDARD - {"imputed.csv"}
+    read = anndata.read_h5ad(tmp_path / "result.h5ad")
+    assert read.layers.keys() == {"counts", "scgnn2_imputed", "scgnn2_value"}
+    np.testing.assert_array_equal(read.layers["scgnn2_imputed"], result.imputed)
+    np.testing.assert_array_equal(read.layers["scgnn2_value"], more["value"])
+    assert answers.stored_answers(result, PLAIN.output)[1] == (
+        "Not in result.h5ad for their size (60 values each): rate. output_layers = all stores them."
+    )
+    asked = PLAIN.replace(output_csv="yes", output_layers="rate, expected")
+    write(result, tmp_path, params=asked, overwrite=True)
+    assert names_in(tmp_path) == STANDARD
+    assert "scgnn2_rate" in anndata.read_h5ad(tmp_path / "result.h5ad").layers
+    assert "scgnn2_value" not in anndata.read_h5ad(tmp_path / "result.h5ad").layers
+    assert answers.stored_answers(result, asked.output)[1] == (
+        "Not in result.h5ad: expected. This run computed imputed, value, rate."
+    )
+    assert answers.stored_answers(result, PLAIN.replace(output_layers="all").output)[0] == ["imputed", *more]
+
+
+def test_matrices_that_are_computed_are_written_as_arrays_are(tmp_path: Path, result: Result) -> None:
+    computed = replace(result, matrices={name: as_blocks(values) for name, values in result.matrices.items()})
+    for name, one in (("arrays", result), ("computed", computed)):
+        write(one, tmp_path / name, params=PLAIN)
+    for name in STANDARD:
+        assert (tmp_path / "arrays" / name).read_bytes() == (tmp_path / "computed" / name).read_bytes()
