@@ -14,13 +14,13 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util.parameters import edit_readonly
 
+from scgnn2_app.background import in_order, once_whole
 from scgnn2_app.charts import shading
 from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.cards import Controls
-from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.exports.export import Exports
-from scgnn2_app.later import in_order, once_whole
 from scgnn2_app.page_script import PageScript
 from scgnn2_app.patches.panel_last_message import lose_no_message
 from scgnn2_app.runs.source_summary import describe
@@ -91,16 +91,16 @@ class App:
 
     Attributes
     ----------
-    session, draft, picker, controls, run_bar, tabs, script
+    session, form, picker, controls, run_bar, tabs, script
         Its parts.
     """
 
     def __init__(self, context: ServerContext) -> None:
         self.context = context
         self.session = Session(context.manager)
-        self.draft = Draft()
-        self.picker = DataPicker(context, self.draft, self.session)
-        self.controls = Controls(self.draft, self.session)
+        self.form = ParameterForm()
+        self.picker = DataPicker(context, self.form, self.session)
+        self.controls = Controls(self.form, self.session)
         self.run_bar = RunBar(self._press_run, self.stop, self.kill)
         self.live = LiveView(self.session, context.manager)
         self._made: dict[str, Any] = {}
@@ -111,7 +111,7 @@ class App:
             "Sankey": lambda: SankeyView(self.session),
             "Genes": lambda: GenesView(self.session),
             "Diagnostics": lambda: DiagnosticsView(self.session),
-            "Sweep": lambda: SweepView(self.session, context, self.draft, self.picker, self.load_params),
+            "Sweep": lambda: SweepView(self.session, context, self.form, self.picker, self.load_params),
             "Runs": lambda: RunsView(self.session, context, self.load_run),
         }
         # Of Bokeh's kind: what is put into one of panel-material-ui's while it is being mounted may never be shown.
@@ -133,7 +133,7 @@ class App:
             max_length=LONGEST_NAME,
         )
         self.exports = Exports(self.session)
-        self._copy = CopyAs(self.session, lambda: (self.picker.source, self.draft.params()))
+        self._copy = CopyAs(self.session, lambda: (self.picker.source, self.form.params()))
         self._notice = pmui.Column(sizing_mode="stretch_width", margin=0, styles=ALWAYS_IN_SIGHT)
         self._turn = 0
         self._notice_until = math.inf
@@ -142,7 +142,7 @@ class App:
         self.session.param.watch(lambda _: self._show_notice(), "noticed")
         self.picker.param.watch(self._by_parameters, "by_parameters")
         self.picker.param.watch(lambda _: self._allow(), "source")
-        self.draft.param.watch(lambda _: self._allow(), "problem")
+        self.form.param.watch(lambda _: self._allow(), "problem")
         self._allow()
         self._fill_tab()
 
@@ -157,7 +157,7 @@ class App:
                 raise InputError("There is no data to run.", advice="Choose data first.")
             submitted.append(
                 self.context.manager.submit(
-                    self.picker.source, self.draft.params(), name=self._name.value.strip(), owner=self.context.user
+                    self.picker.source, self.form.params(), name=self._name.value.strip(), owner=self.context.user
                 )
             )
             self.show(submitted[0])
@@ -224,7 +224,7 @@ class App:
         self.session.say("The parameters stand in the controls at the side.", "success")
 
     def _fill_controls(self, params: RunParams) -> None:
-        self.draft.load(params.replace(output_dir=RunParams().output.dir))
+        self.form.load(params.replace(output_dir=RunParams().output.dir))
 
     def _with_run(self, action: Callable[[str], None]) -> None:
         if self.session.run_id:
@@ -330,7 +330,7 @@ class App:
             self._places[name][:] = [self._made[name]]
 
     def _allow(self) -> None:
-        self.run_bar.allow(not self.draft.problem and self.picker.source is not None)
+        self.run_bar.allow(not self.form.problem and self.picker.source is not None)
 
     def _by_parameters(self, event: Any) -> None:
         self.controls.data_by_parameters = event.new

@@ -46,24 +46,28 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", action="append", default=[], metavar="DIR", help="folder the page may read; repeatable"
     )
-    parser.add_argument("--workspace", default=str(WORKSPACE), metavar="DIR", help=f"all runs (default: {WORKSPACE})")
     parser.add_argument("--port", type=int, default=5006, metavar="N", help="0 takes any that is free (default: 5006)")
     parser.add_argument("--address", default="127.0.0.1", help="others than 127.0.0.1 need --auth")
     parser.add_argument(
         "--host", action="append", default=[], metavar="NAME", help="further name the server is reached by; repeatable"
     )
     parser.add_argument("--auth", metavar="USERS.json", help="users who may log in; see scgnn2 users")
+    _add_workspace_arguments(parser)
+    parser.add_argument(
+        "--max_upload", type=float, default=2048, metavar="MB", help="largest upload in MiB (default: 2048)"
+    )
+    browser = parser.add_mutually_exclusive_group()
+    browser.add_argument("--show", action="store_true", default=None, help="open a browser, desktop or not")
+    browser.add_argument("--no-browser", dest="show", action="store_false", help="open no browser")
+
+
+def _add_workspace_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workspace", default=str(WORKSPACE), metavar="DIR", help=f"all runs (default: {WORKSPACE})")
     parser.add_argument("--runs_at_once", type=int, default=1, metavar="N", help="runs at the same time (default: 1)")
     parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="threads of each run (default: a fair share)"
     )
-    parser.add_argument(
-        "--max_upload", type=float, default=2048, metavar="MB", help="largest upload in MiB (default: 2048)"
-    )
     parser.add_argument("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler for the trials of sweeps")
-    browser = parser.add_mutually_exclusive_group()
-    browser.add_argument("--show", action="store_true", default=None, help="open a browser, desktop or not")
-    browser.add_argument("--no-browser", dest="show", action="store_false", help="open no browser")
 
 
 def options_of(arguments: argparse.Namespace) -> ServerOptions:
@@ -85,19 +89,15 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
     for root in roots:
         if not root.expanduser().is_dir():
             raise InputError(f"--root {root} is no folder.", expected="a folder that is there")
+    kept = ("address", "port", "runs_at_once", "threads", "scheduler", "show")
     return ServerOptions(
         sources=tuple(_source(path) for path in arguments.data),
         roots=roots,
         workspace=Path(arguments.workspace),
-        address=arguments.address,
-        port=arguments.port,
         names=tuple(arguments.host),
         auth=Path(arguments.auth) if arguments.auth else None,
-        runs_at_once=arguments.runs_at_once,
-        threads=arguments.threads,
         max_upload=int(arguments.max_upload * 2**20),
-        scheduler=arguments.scheduler,
-        show=arguments.show,
+        **{name: getattr(arguments, name) for name in kept},
     )
 
 
@@ -143,10 +143,7 @@ def _add_sweep(commands: Any) -> None:
     sweep.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of all trials")
     sweep.add_argument("--config", metavar="FILE.toml", help="parameters of all trials from a file")
     sweep.add_argument("--name", default="", help="what to call it; the same name resumes it")
-    sweep.add_argument("--workspace", default=str(WORKSPACE), metavar="DIR", help=f"(default: {WORKSPACE})")
-    sweep.add_argument("--runs_at_once", type=int, default=1, metavar="N", help="trials at the same time (default: 1)")
-    sweep.add_argument("--threads", type=int, default=0, metavar="N", help="threads of each trial")
-    sweep.add_argument("--scheduler", default="", metavar="ADDRESS", help="run the trials on this Dask cluster")
+    _add_workspace_arguments(sweep)
     sweep.add_argument("--seed", type=int, default=1, metavar="N", help="of the draws (default: 1)")
     sweep.set_defaults(act=_sweep)
 

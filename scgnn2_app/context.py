@@ -35,8 +35,6 @@ class ServerContext:
     user
         Who looks at the page; empty where nobody has to log in. Pass it as ``owner`` to whatever is submitted, and show
         a user only :attr:`owner`'s runs.
-    may_log_out
-        Whether there is a ``/logout``.
     """
 
     manager: JobManager
@@ -45,7 +43,6 @@ class ServerContext:
     max_upload: int = MAX_UPLOAD
     sources: tuple[Source, ...] = ()
     user: str = ""
-    may_log_out: bool = False
 
     @property
     def owner(self) -> str | None:
@@ -88,7 +85,7 @@ class ServerContext:
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How a server is started.
+    """How a server is started: the flags of ``scgnn2 serve``, where ``scgnn2 serve --help`` says what each does.
 
     Attributes
     ----------
@@ -96,20 +93,10 @@ class ServerOptions:
         Data to offer; the first one is chosen at first.
     roots
         Folders that may be read beside those of ``sources``.
-    workspace
-        Where the runs are.
-    address, port
-        What to bind; port 0 takes any free one.
     names
         Further names by which the server is reached, ``host`` or ``host:port``.
-    auth
-        A file of users (:class:`~scgnn2_app.serving.auth.Users`), needed for addresses that others can reach.
-    runs_at_once, threads
-        See :class:`~scgnn2_app.runs.jobs.JobManager`.
     max_upload
-        Bytes.
-    scheduler
-        A Dask scheduler for the trials of sweeps.
+        In bytes.
     show
         Open a browser; None: where there is a desktop.
     """
@@ -139,7 +126,6 @@ def context_for(options: ServerOptions, *, user: str = "") -> ServerContext:
         max_upload=options.max_upload,
         sources=options.sources,
         user=user,
-        may_log_out=options.auth is not None,
     )
 
 

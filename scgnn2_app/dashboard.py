@@ -77,11 +77,11 @@ class Dashboard(pn.viewable.Viewer):
         ParameterError
             They do not go together.
         """
-        return self.app.draft.params()
+        return self.app.form.params()
 
     @params.setter
     def params(self, params: RunParams) -> None:
-        self.app.draft.load(params)
+        self.app.form.load(params)
 
     def run(self, *, wait: bool = False) -> str:
         """Start a run with the data and parameters of the controls and show it, as the button does.

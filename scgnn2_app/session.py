@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,9 @@ from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
-    from scgnn2_app.runs.workspace import RunInfo
+    from scgnn2_app.runs.jobs import JobManager
 
 NOBODY = np.empty(0, dtype=np.int64)
-
-
-class Runs(Protocol):
-    """The part of a JobManager that a session needs."""
-
-    def run(self, run_id: str) -> RunInfo:
-        """One run by its id."""
 
 
 class Session(param.Parameterized):
@@ -72,7 +65,7 @@ class Session(param.Parameterized):
     notice_level: Any = param.Selector(default="info", objects=["info", "success", "warning", "error"])
     noticed = param.Event(doc="A sentence for the user has arrived, perhaps the same as before.")
 
-    def __init__(self, jobs: Runs | None = None, **values: Any) -> None:
+    def __init__(self, jobs: JobManager | None = None, **values: Any) -> None:
         super().__init__(**values)  # type: ignore[no-untyped-call]  # param carries no types
         self._jobs = jobs
         self._loaded: Path | None = None
@@ -124,12 +117,16 @@ class Session(param.Parameterized):
         self.param.update(notice=message, notice_level=level)
         self.param.trigger("noticed")
 
+    def say_error(self, error: Exception) -> None:
+        """Tell the user what went wrong."""
+        self.say(str(error) if isinstance(error, ScgnnError) else f"{type(error).__name__}: {error}", "error")
+
     def attempt(self, action: Callable[[], Any]) -> bool:
         """Do something a user asked for; an error of the engine becomes a sentence. Returns whether it went well."""
         try:
             action()
         except ScgnnError as error:
-            self.say(str(error), "error")
+            self.say_error(error)
             return False
         return True
 

@@ -14,9 +14,9 @@ from bokeh.events import RangesUpdate, Reset, SelectionGeometry
 from bokeh.models import BoxSelectTool, LassoSelectTool, WheelZoomTool
 from matplotlib.path import Path as Outline
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import Colouring
 from scgnn2_app.charts.shading import EdgeShader, Picture, Window, cells_picture, edge_palette, whole
-from scgnn2_app.later import in_thread
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.plots.cell_graph import ON_THE_MAP
 from scgnn2_engine.plots.chart import Chart, Image, Mark, Points, Scale

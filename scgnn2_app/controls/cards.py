@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +10,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from scgnn2_app.controls.draft import Draft, base
+from scgnn2_app.background import in_order
 from scgnn2_app.controls.fields import Field, field_for
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import plain
-from scgnn2_app.later import in_order
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sections
@@ -43,7 +43,7 @@ class StageCard(pn.viewable.Viewer):
 
     Parameters
     ----------
-    draft
+    form
         What they edit.
     stage
         The engine's class of parameters.
@@ -51,10 +51,11 @@ class StageCard(pn.viewable.Viewer):
         Keys that are not shown.
     """
 
-    def __init__(self, draft: Draft, stage: type[StageParams], hidden: Callable[[str], bool]) -> None:
+    def __init__(self, form: ParameterForm, stage: type[StageParams], hidden: Callable[[str], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.stage = stage
-        self._draft, self._hidden = draft, hidden
+        self._names = {stage.flag(name): name for name in stage.own_names()}
+        self._form, self._hidden = form, hidden
         self._fields: dict[str, Field] = {}
         self._wanted: frozenset[str] | None = None
         self._all_shown = False
@@ -63,14 +64,13 @@ class StageCard(pn.viewable.Viewer):
             collapsed=True, title=stage.title, sizing_mode="stretch_width", margin=(3, 8), outlined=True
         )
         self._card.param.watch(lambda _: self._build(), "collapsed")
-        draft.param.watch(lambda _: self._follow(), "values")
+        form.param.watch(lambda _: self._follow(), "values")
         self._follow()
 
     @property
     def keys(self) -> list[str]:
         """The flat keys that may be shown, in the order of their declaration."""
-        keys = [self.stage.flag(name) for name in self.stage.own_names()]
-        return [key for key in keys if key not in NOT_HERE and not self._hidden(key)]
+        return [key for key in self._names if key not in NOT_HERE and not self._hidden(key)]
 
     def open(self) -> None:
         """Unfold the card."""
@@ -79,20 +79,23 @@ class StageCard(pn.viewable.Viewer):
     def field(self, key: str) -> Field:
         """The field of a parameter; made if it is not there yet."""
         if key not in self._fields:
-            name = key.removeprefix(f"{self.stage.group}_") if self.stage.group else key
-            self._fields[key] = field_for(self.stage, name, self._draft)
+            self._fields[key] = field_for(self.stage, self._names[key], self._form)
         return self._fields[key]
 
-    def find(self, matches: Callable[[type[StageParams], str], bool] | None) -> int:
-        """Show only what matches and unfold, or with None everything as before; how many were found."""
-        if matches is None:
+    def find(self, words: Sequence[str]) -> int:
+        """Show only what has all these words and unfold, or without any everything as before; how many were found."""
+        if not words:
             was_searching, self._wanted = self._wanted is not None, None
             self._card.visible = bool(self.keys)
             if was_searching:
                 self._card.collapsed = True
             self._build()
             return len(self.keys)
-        self._wanted = frozenset(key for key in self.keys if matches(self.stage, key))
+
+        def said(key: str) -> str:
+            return f"{key} {key.replace('_', ' ')} {self.stage.title} {self.stage.param[self._names[key]].doc}".lower()
+
+        self._wanted = frozenset(key for key in self.keys if all(word in said(key) for word in words))
         self._card.visible = bool(self._wanted)
         if self._wanted:
             self._card.collapsed = False
@@ -135,7 +138,7 @@ class StageCard(pn.viewable.Viewer):
         """What stands in the unfolded card."""
         if self._wanted is not None:
             return [self.field(key) for key in self.keys if key in self._wanted]
-        essential = [key for key in self.keys if self._declared(key).precedence == ESSENTIAL]
+        essential = [key for key in self.keys if self.stage.param[self._names[key]].precedence == ESSENTIAL]
         folded = [key for key in self.keys if key not in essential]
         if not essential:
             essential, folded = folded, []
@@ -144,26 +147,21 @@ class StageCard(pn.viewable.Viewer):
         shown = essential + (folded if self._all_shown else [])
         return [*(self.field(key) for key in shown), self._foot]
 
-    def _declared(self, key: str) -> Any:
-        return self.stage.param[key.removeprefix(f"{self.stage.group}_") if self.stage.group else key]
-
     def _toggle_more(self, _: Any) -> None:
         self._all_shown = not self._all_shown
         self._build()
 
     def _reset_values(self, _: Any) -> None:
-        self._draft.reset(self.keys)
+        self._form.reset(self.keys)
 
     def _follow(self) -> None:
         mine = self._changed()
-        title = f"{self.stage.title} · {len(mine)} changed" if mine else self.stage.title
-        if self._card.title != title:
-            self._card.title = title
+        self._card.title = f"{self.stage.title} · {len(mine)} changed" if mine else self.stage.title
         if self._body is not None:
             self._reset.disabled = not mine
 
     def _changed(self) -> list[str]:
-        changed = self._draft.changed()
+        changed = self._form.changed()
         return [key for key in self.keys if key in changed]
 
     def __panel__(self) -> Any:
@@ -175,7 +173,7 @@ class Controls(pn.viewable.Viewer):
 
     Parameters
     ----------
-    draft
+    form
         What is edited.
     session
         Is told what goes wrong.
@@ -183,15 +181,15 @@ class Controls(pn.viewable.Viewer):
 
     data_by_parameters = param.Boolean(False, doc="Whether the load_* parameters name the data.")
 
-    def __init__(self, draft: Draft, session: Session) -> None:
+    def __init__(self, form: ParameterForm, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
-        self.draft, self._session = draft, session
-        self.cards = [StageCard(draft, stage, self._is_hidden) for stage in sections()]
+        self.form, self._session = form, session
+        self.cards = [StageCard(form, stage, self._is_hidden) for stage in sections()]
         self._preset = pmui.Select(
-            label="Preset", options=list(PRESETS), value=draft.preset, size="small", sizing_mode="stretch_width",
+            label="Preset", options=list(PRESETS), value=form.preset, size="small", sizing_mode="stretch_width",
             description=RunParams.param["preset"].doc, margin=(5, 8),
         )  # fmt: skip
-        self._preset.param.watch(lambda event: draft.use_preset(event.new), "value")
+        self._preset.param.watch(lambda event: form.use_preset(event.new), "value")
         self._search = pmui.TextInput(
             label="Find a parameter", size="small", sizing_mode="stretch_width", margin=(5, 8),
             placeholder="epoch, resolution, …",
@@ -199,7 +197,7 @@ class Controls(pn.viewable.Viewer):
         self._search.param.watch(lambda _: self._find(), "value_input")
         self._found = pmui.Typography("", variant="caption", margin=(0, 12), visible=False)
         self._reset = pmui.Button(
-            label="Reset all", variant="text", size="small", margin=(0, 8), on_click=lambda _: draft.reset()
+            label="Reset all", variant="text", size="small", margin=(0, 8), on_click=lambda _: form.reset()
         )
         self._problem = pmui.Alert("", severity="error", visible=False, margin=(5, 8), sizing_mode="stretch_width")
         self._toml = pmui.FileInput(
@@ -207,7 +205,7 @@ class Controls(pn.viewable.Viewer):
             max_file_size=1_000_000,
         )  # fmt: skip
         self._toml.param.watch(self._open_toml, "value")
-        draft.param.watch(lambda *_: self._follow(), ["values", "problem"])
+        form.param.watch(lambda *_: self._follow(), ["values", "problem"])
         self.param.watch(lambda _: self._refresh_cards(), "data_by_parameters")
         self.cards[0].open()
         self._refresh_cards()
@@ -233,35 +231,29 @@ class Controls(pn.viewable.Viewer):
         words = self._search.value_input.lower().split()
         if not words:
             for card in self.cards:
-                card.find(None)
+                card.find(())
             self.cards[0].open()
             self._found.visible = False
             return
 
-        def matches(stage: type[StageParams], key: str) -> bool:
-            name = key.removeprefix(f"{stage.group}_") if stage.group else key
-            text = f"{key} {key.replace('_', ' ')} {stage.title} {stage.param[name].doc}".lower()
-            return all(word in text for word in words)
-
-        found = sum(card.find(matches) for card in self.cards)
+        found = sum(card.find(words) for card in self.cards)
         self._found.param.update(object=f"{found} found" if found else "No parameter has these words.", visible=True)
 
     def _open_toml(self, event: Any) -> None:
         if not event.new:
             return
         try:
-            self.draft.load_toml(event.new.decode("utf-8"))
+            self.form.load_toml(event.new.decode("utf-8"))
             self._session.say("Parameters taken from the file.", "success")
         except (ScgnnError, UnicodeDecodeError) as error:
-            self._session.say(str(error), "error")
+            self._session.say_error(error)
         finally:
             self._toml.clear()  # or the same file, opened again, would be no change
 
     def _follow(self) -> None:
-        if self._preset.value != self.draft.preset:
-            self._preset.value = self.draft.preset
-        self._problem.param.update(object=plain(self.draft.problem), visible=bool(self.draft.problem))
-        changed = len([key for key in self.draft.changed() if key not in NOT_HERE])
+        self._preset.value = self.form.preset
+        self._problem.param.update(object=plain(self.form.problem), visible=bool(self.form.problem))
+        changed = len([key for key in self.form.changed() if key not in NOT_HERE])
         self._reset.param.update(label=f"Reset all ({changed})" if changed else "Reset all", disabled=not changed)
 
     def __panel__(self) -> Any:
@@ -275,8 +267,3 @@ class Controls(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-
-
-def preset_value(draft: Draft, key: str) -> Any:
-    """What the chosen preset has for a parameter."""
-    return base(draft.preset)[key]

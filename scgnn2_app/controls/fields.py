@@ -10,18 +10,18 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from scgnn2_app.controls.draft import Draft, base
+from scgnn2_app.controls.form import ParameterForm, base
 from scgnn2_engine.params import StageParams, allowed_range
 
 MARGIN = (4, 8)
 
 
 class Field(pn.viewable.Viewer):
-    """A widget that edits one parameter of a draft and follows it.
+    """A widget that edits one parameter of a form and follows it.
 
     Parameters
     ----------
-    draft
+    form
         What is edited.
     key
         The parameter's flat key.
@@ -39,7 +39,7 @@ class Field(pn.viewable.Viewer):
 
     def __init__(
         self,
-        draft: Draft,
+        form: ParameterForm,
         key: str,
         widget: Any,
         *,
@@ -52,43 +52,39 @@ class Field(pn.viewable.Viewer):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self.key, self.widget, self.label = key, widget, widget.label
-        self._draft, self._read, self._write, self._soft = draft, read, write, soft
+        self._form, self._read, self._write, self._soft = form, read, write, soft
         self._show_extra = show_extra
         self._following = False
         self._layout = pmui.Column(widget, extra, margin=0, sizing_mode="stretch_width") if extra else widget
         widget.param.watch(self._edited, source)
-        draft.param.watch(lambda _: self.follow(), "values")
+        form.param.watch(lambda _: self.follow(), "values")
         self.follow()
 
     def follow(self) -> None:
-        """Show the draft's value, and whether it differs from the preset's."""
+        """Show the form's value, and whether it differs from the preset's."""
         self._following = True
         try:
-            value = self._draft.values[self.key]
+            value = self._form.values[self.key]
             shown = self._write(value)
             if self._soft is not None:  # the end grows with a number that is typed, and shall come back with it
-                low, high = min(self._soft[0], value), max(self._soft[1], value)
-                if (self.widget.start, self.widget.end) != (low, high):
-                    self.widget.param.update(start=low, end=high)
-            if self.widget.value != shown:
-                self.widget.value = shown
+                self.widget.param.update(start=min(self._soft[0], value), end=max(self._soft[1], value))
+            self.widget.value = shown
             self._show_extra(value)
-            changed = value != base(self._draft.preset)[self.key]
+            changed = value != base(self._form.preset)[self.key]
             label = f"{self.label} (changed)" if changed else self.label
-            if self.widget.label != label:
-                self.widget.param.update(label=label, color="secondary" if changed else "primary")
+            self.widget.param.update(label=label, color="secondary" if changed else "primary")
         finally:
             self._following = False
 
     def _edited(self, event: Any) -> None:
         if not self._following and event.new is not None:
-            self._draft.set(self.key, self._read(event.new))
+            self._form.set(self.key, self._read(event.new))
 
     def __panel__(self) -> Any:
         return self._layout
 
 
-def field_for(stage: type[StageParams], name: str, draft: Draft) -> Field:
+def field_for(stage: type[StageParams], name: str, form: ParameterForm) -> Field:
     """The field that suits a declared parameter: a menu, a switch, a number, with a slider where its range is known."""
     declared, key = stage.param[name], stage.flag(name)
     look: dict[str, Any] = {
@@ -96,29 +92,29 @@ def field_for(stage: type[StageParams], name: str, draft: Draft) -> Field:
         "size": "small",
         "margin": MARGIN,
         "sizing_mode": "stretch_width",
-        "description": tooltip(stage, name, draft),
+        "description": tooltip(stage, name, form),
     }
     if isinstance(declared, param.Selector):
-        return Field(draft, key, pmui.Select(options=list(declared.objects), value=draft.values[key], **look))
+        return Field(form, key, pmui.Select(options=list(declared.objects), value=form.values[key], **look))
     if isinstance(declared, param.Boolean):
-        return Field(draft, key, pmui.Switch(value=draft.values[key], **look))
+        return Field(form, key, pmui.Switch(value=form.values[key], **look))
     if isinstance(declared, param.Number):
-        return _number(declared, key, draft, look)
+        return _number(declared, key, form, look)
     if isinstance(declared, param.List):
-        return Field(draft, key, pmui.TextInput(value="", **look), read=_read_list, write=_write_list)
-    return Field(draft, key, pmui.TextInput(value=str(draft.values[key]), **look), read=str)
+        return Field(form, key, pmui.TextInput(value="", **look), read=_read_list, write=_write_list)
+    return Field(form, key, pmui.TextInput(value=str(form.values[key]), **look), read=str)
 
 
-def _number(declared: Any, key: str, draft: Draft, look: dict[str, Any]) -> Field:
+def _number(declared: Any, key: str, form: ParameterForm, look: dict[str, Any]) -> Field:
     low, high = declared.bounds or (None, None)
     soft_low, soft_high = declared.softbounds or (low, high)
     whole = isinstance(declared, param.Integer)
-    value = draft.values[key]
+    value = form.values[key]
     typed: Any = pmui.IntInput if whole else pmui.FloatInput
     if soft_low is None or soft_high is None or soft_high - soft_low > 1e7:
-        return Field(draft, key, typed(value=value, start=low, end=high, step=_step(1, whole), **look))
+        return Field(form, key, typed(value=value, start=low, end=high, step=_step(1, whole), **look))
     if soft_low > 0 and soft_high / soft_low >= 1000 and not whole:
-        return _logarithmic(draft, key, value, (soft_low, soft_high), look)
+        return _logarithmic(form, key, value, (soft_low, soft_high), look)
     slider: Any = pmui.EditableIntSlider if whole else pmui.EditableFloatSlider
     widget = slider(
         start=min(soft_low, value),
@@ -129,10 +125,10 @@ def _number(declared: Any, key: str, draft: Draft, look: dict[str, Any]) -> Fiel
         value=value,
         **look,
     )
-    return Field(draft, key, widget, source="value_throttled", soft=(soft_low, soft_high))
+    return Field(form, key, widget, source="value_throttled", soft=(soft_low, soft_high))
 
 
-def _logarithmic(draft: Draft, key: str, value: float, soft: tuple[float, float], look: dict[str, Any]) -> Field:
+def _logarithmic(form: ParameterForm, key: str, value: float, soft: tuple[float, float], look: dict[str, Any]) -> Field:
     """A number to type, and beneath it a slider over its decades."""
     widget = pmui.FloatInput(value=value, step=soft[0], format="0.[00000000]", **look)
     start, end = math.log10(soft[0]), math.log10(soft[1])
@@ -141,7 +137,7 @@ def _logarithmic(draft: Draft, key: str, value: float, soft: tuple[float, float]
         return min(end, max(start, math.log10(value))) if value > 0 else start
 
     def show(value: Any) -> None:
-        if isinstance(value, int | float) and slider.value != power(value):
+        if isinstance(value, int | float):
             slider.value = power(value)
 
     slider = pmui.FloatSlider(
@@ -155,8 +151,8 @@ def _logarithmic(draft: Draft, key: str, value: float, soft: tuple[float, float]
         show_value=False,
         sizing_mode="stretch_width",
     )
-    slider.param.watch(lambda event: draft.set(key, _rounded(10**event.new)), "value_throttled")
-    return Field(draft, key, widget, extra=slider, show_extra=show)
+    slider.param.watch(lambda event: form.set(key, _rounded(10**event.new)), "value_throttled")
+    return Field(form, key, widget, extra=slider, show_extra=show)
 
 
 def _step(span: float, whole: bool) -> float | int:
@@ -194,9 +190,9 @@ def label_of(name: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def tooltip(stage: type[StageParams], name: str, draft: Draft) -> str:
+def tooltip(stage: type[StageParams], name: str, form: ParameterForm) -> str:
     """A parameter's sentence, range, preset value and flat key."""
     key = stage.flag(name)
-    value = base(draft.preset)[key]
+    value = base(form.preset)[key]
     doc = stage.param[name].doc
-    return f"{doc} Takes {allowed_range(stage, name)}. Preset {draft.preset}: {_write_list(value)!s}. ({key})"
+    return f"{doc} Takes {allowed_range(stage, name)}. Preset {form.preset}: {_write_list(value)!s}. ({key})"

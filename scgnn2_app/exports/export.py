@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.exports.download import Downloader
 from scgnn2_app.exports.figure_files import figures_of, file_name
-from scgnn2_app.later import in_thread
+from scgnn2_app.exports.report import report_html
 from scgnn2_app.session import Session
-from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.exporting import export
 from scgnn2_engine.plots.files import SUFFIXES, drawn
 
@@ -48,7 +49,7 @@ def build(run: RunData, form: str) -> tuple[str, bytes | Path]:
         "RData": lambda run: zipped(_rdata(run)),
         "rds": _seurat,
         "figures": lambda run: zipped(_figures(run)),
-        "report": _report,
+        "report": lambda run: report_html(run).encode("utf-8"),
     }
     suffixes = {"csv": "tables.zip", "RData": "RData.zip", "figures": "figures.zip", "report": "report.html"}
     if form not in builders:
@@ -104,12 +105,6 @@ def _figures(run: RunData) -> Iterator[tuple[str, bytes]]:
             yield f"{name}.{form}", drawn(figure, form, name)
 
 
-def _report(run: RunData) -> bytes:
-    from scgnn2_app.exports.report import report_html
-
-    return report_html(run).encode("utf-8")
-
-
 class Exports:
     """A button in the bar and the dialog it opens.
 
@@ -157,9 +152,8 @@ class Exports:
             self._wait(False, f"{name}, {size / 2**20:.1f} MiB")
 
         def failed(error: Exception) -> None:
-            text = str(error) if isinstance(error, ScgnnError) else f"{type(error).__name__}: {error}"
-            self._wait(False, text)
-            self._session.say(text, "error")
+            self._session.say_error(error)
+            self._wait(False, self._session.notice)
 
         in_thread(lambda: build(run, form), done, failed)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.exports.download import Downloader
-from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots import Chart, Figure, cell_graph, curves, error_heatmap, sankey, sets_of_iterations

@@ -71,25 +71,15 @@ def rank_genes(
             sc.pp.log1p(adata)
         else:
             adata.uns["log1p"] = {"base": None}
-        sc.tl.rank_genes_groups(adata, "group", groups=tested, method="wilcoxon", n_genes=min(n_genes, len(var_names)))
+        most = min(n_genes, len(var_names))
+        sc.tl.rank_genes_groups(adata, "group", groups=tested, method="wilcoxon", n_genes=most, pts=True)
         table = sc.get.rank_genes_groups_df(adata, None)
     if "group" not in table:
         table.insert(0, "group", tested[0])
-    above = adata.X > 0
-    table = table.rename(
-        columns={"names": "gene", "scores": "score", "logfoldchanges": "log2_fold_change", "pvals_adj": "p_adjusted"}
-    )
     table["group"] = table["group"].astype(str)
-    position = {str(name): place for place, name in enumerate(var_names)}
-    for column, inside in (("share_in_group", True), ("share_elsewhere", False)):
-        shares = {
-            group: np.asarray(above[(names == group) == inside].mean(axis=0)).ravel()
-            for group in table["group"].unique()
-        }
-        table[column] = [
-            float(shares[group][position[gene]]) for group, gene in zip(table["group"], table["gene"], strict=True)
-        ]
-    return table[list(COLUMNS)]
+    theirs = ("names", "scores", "logfoldchanges", "pvals_adj", "pct_nz_group", "pct_nz_reference")
+    shown = dict(zip(theirs, COLUMNS[1:], strict=True))
+    return table.rename(columns=shown)[list(COLUMNS)]
 
 
 def _index(n_obs: int) -> pd.Index:

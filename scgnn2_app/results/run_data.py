@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -18,16 +17,15 @@ import scipy.sparse as sp
 from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
-from scgnn2_app.runs.snapshots import RESULT, DataSnapshot, Snapshot
+from scgnn2_app.runs.snapshots import RESULT, Snapshot
 from scgnn2_app.sources.source import label_name
-from scgnn2_engine.data.dataset import Floats, Matrix, Scale
+from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.plots import umap_positions
 
-RECORD = "run.json"
 GENES_KEPT = 64
 """Columns of one gene that stay in memory."""
 
@@ -110,7 +108,8 @@ class RunData(RunFiles):
         """The run as it is now; what it trains on is not read again while it is under way."""
         found = RunData(self.folder)
         if not found.finished:
-            found.__dict__.update({name: self.__dict__[name] for name in ("_data", "obs") if name in self.__dict__})
+            read = ("obs", "obs_names", "var_names", "genes", "scale", "_sparse", "_sparse_expression")
+            found.__dict__.update({name: self.__dict__[name] for name in read if name in self.__dict__})
         return found
 
     # --- names -------------------------------------------------------------------------------------------------------
@@ -128,13 +127,12 @@ class RunData(RunFiles):
     @cached_property
     def obs_names(self) -> npt.NDArray[np.str_]:
         """(n_obs,) names of the cells."""
-        return self.obs.index.to_numpy(str) if self.finished else self._data.obs_names
+        names: npt.NDArray[np.str_] = self.obs.index.to_numpy(str)
+        return names
 
     @cached_property
     def var_names(self) -> npt.NDArray[np.str_]:
         """(n_vars,) names of the genes."""
-        if not self.finished:
-            return self._data.var_names
         with self._file() as file:
             index = file["var"].attrs.get("_index", "_index")
             return np.asarray(file["var"][index].asstr()[:], dtype=np.str_)
@@ -149,10 +147,7 @@ class RunData(RunFiles):
     @cached_property
     def obs(self) -> pd.DataFrame:
         """Annotation of the cells that came with the data and, once it is finished, what the run added."""
-        if self.finished:
-            return self._element("obs")
-        saved = snapshots.load_annotation(self.folder)
-        return pd.DataFrame(index=pd.Index(self.obs_names)) if saved is None else saved
+        return pd.DataFrame(self._element("obs"))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -334,7 +329,7 @@ class RunData(RunFiles):
     @cached_property
     def scale(self) -> Scale:
         """Scale of :attr:`expression`: ``"counts"``, ``"normalised"`` or ``"logged"``."""
-        scale: Scale = self._saved("scale_of_X", "counts") if self.finished else self._data.scale
+        scale: Scale = self._saved("scale_of_X", "counts")
         return scale
 
     @property
@@ -343,15 +338,12 @@ class RunData(RunFiles):
 
         Kept in memory where it came sparse; a dense one is read from the file every time.
         """
-        return self._sparse_expression if self._sparse else self._dense_expression()
+        matrix: Matrix = self._sparse_expression if self._sparse else self._element("X")
+        return matrix
 
     @cached_property
     def _sparse_expression(self) -> sp.csr_matrix:
-        return self._element("X").tocsr() if self.finished else self._data.expression
-
-    def _dense_expression(self) -> Floats:
-        matrix: Floats = self._element("X") if self.finished else self._data.expression
-        return matrix
+        return self._element("X").tocsr()
 
     def imputed(self) -> npt.NDArray[np.float32]:
         """(n_obs, n_vars) imputed expression, ln(1 + x), read from the file and not kept.
@@ -395,18 +387,15 @@ class RunData(RunFiles):
             self._must_be_finished("the imputed expression")
             with self._file() as file:
                 return np.asarray(file[IMPUTED_LAYER][:, gene], dtype=np.float32)
-        if self.finished and not self._sparse:
+        if not self._sparse:
             with self._file() as file:
                 values = np.asarray(file["X"][:, gene], dtype=np.float32)
         else:
-            column: Any = self.expression[:, [gene]]
-            values = np.asarray(column.toarray() if self._sparse else column, dtype=np.float32).ravel()
+            values = np.asarray(self._sparse_expression[:, [gene]].toarray(), dtype=np.float32).ravel()
         return values if self.scale == "logged" else np.log1p(values)
 
     @cached_property
     def _sparse(self) -> bool:
-        if not self.finished:
-            return bool(sp.issparse(self._data.expression))
         with self._file() as file:
             return isinstance(file["X"], h5py.Group)
 
@@ -469,17 +458,3 @@ class RunData(RunFiles):
         from scgnn2_app.results.markers import rank_genes
 
         return rank_genes(self.expression, self.scale, self.labels, self.var_names)
-
-    @cached_property
-    def _data(self) -> DataSnapshot:
-        return snapshots.load_data(self.folder)
-
-
-def log_values(matrix: Matrix, scale: Scale) -> Matrix:
-    """ln(1 + x) of an expression on any scale; sparse stays sparse."""
-    if scale == "logged":
-        return matrix
-    if isinstance(matrix, np.ndarray):
-        logged: Floats = np.log1p(matrix)
-        return logged
-    return matrix.log1p()

@@ -21,6 +21,21 @@ from scgnn2_engine.io.results.saved import read_losses, read_metrics
 RECORD = "run.json"
 
 
+def _csv(name: str) -> cached_property[pd.DataFrame | None]:
+    """A table of the run's folder; None where it wrote none."""
+
+    def read(run: RunFiles) -> pd.DataFrame | None:
+        path = run.folder / name
+        if not path.is_file():
+            return None
+        try:
+            return pd.read_csv(path)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} cannot be read as a table: {error}.") from error
+
+    return cached_property(read)
+
+
 class RunFiles:
     """The folder of a run, finished or under way; each file is read when it is first asked for.
 
@@ -45,7 +60,8 @@ class RunFiles:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.finished = (self.folder / RESULT).is_file()
-        if not self.finished and not (self.folder / snapshots.FOLDER / "data.npz").is_file():
+        self._h5ad = self.folder / (RESULT if self.finished else f"{snapshots.FOLDER}/{snapshots.DATA}")
+        if not self._h5ad.is_file():
             raise InputError(
                 f"{self.folder} is not the folder of a run.",
                 expected=f"{RESULT}, which a finished run leaves, or the snapshots of one under way",
@@ -96,30 +112,11 @@ class RunFiles:
         columns = ["stage", "iteration", "cluster", "epoch", "name", "value"]
         return read_losses(self.folder) if self.finished else pd.DataFrame(columns=columns)
 
-    @cached_property
-    def evaluation(self) -> pd.DataFrame | None:
-        """``evaluation.csv``: the scores beside the baselines; None where the run wrote none."""
-        return self._table("evaluation.csv")
-
-    @cached_property
-    def diagnostics(self) -> pd.DataFrame | None:
-        """``diagnostics.csv``; None where the run wrote none."""
-        return self._table("diagnostics.csv")
-
-    @cached_property
-    def evaluation_clusters(self) -> pd.DataFrame | None:
-        """``evaluation_clusters.csv``: the clusterings beside the baselines; None where the run wrote none."""
-        return self._table("evaluation_clusters.csv")
-
-    @cached_property
-    def diagnostics_genes(self) -> pd.DataFrame | None:
-        """``diagnostics_genes.csv``: what the imputation did to every gene; None where the run wrote none."""
-        return self._table("diagnostics_genes.csv")
-
-    @cached_property
-    def deconvolution(self) -> pd.DataFrame | None:
-        """``deconvolution.csv``: share of each cluster in the bulk; None without bulk."""
-        return self._table("deconvolution.csv")
+    evaluation = _csv("evaluation.csv")  # the scores beside the baselines
+    evaluation_clusters = _csv("evaluation_clusters.csv")  # the clusterings beside the baselines
+    diagnostics = _csv("diagnostics.csv")
+    diagnostics_genes = _csv("diagnostics_genes.csv")  # what the imputation did to every gene
+    deconvolution = _csv("deconvolution.csv")  # share of each cluster in the bulk
 
     # --- files -------------------------------------------------------------------------------------------------------
 
@@ -138,18 +135,16 @@ class RunFiles:
 
     def _file(self) -> h5py.File:
         try:
-            return h5py.File(self.folder / RESULT, "r")
+            return h5py.File(self._h5ad, "r")
         except OSError as error:
-            raise InputError(
-                f"{self.folder / RESULT} cannot be read: {error}.", expected="a result.h5ad of scgnn2 run"
-            ) from error
+            raise InputError(f"{self._h5ad} cannot be read: {error}.", expected="an h5ad of scgnn2 run") from error
 
     def _element(self, name: str) -> Any:
         from anndata.io import read_elem
 
         with self._file() as file:
             if name not in file:
-                raise InputError(f"{self.folder / RESULT} lacks {name}.", expected="a result.h5ad of scgnn2 run")
+                raise InputError(f"{self._h5ad} lacks {name}.", expected="an h5ad of scgnn2 run")
             return read_elem(file[name])
 
     def _saved(self, name: str, default: Any) -> Any:
@@ -157,15 +152,6 @@ class RunFiles:
             found = file.get(f"uns/scgnn2/{name}")
             value = default if found is None else found[()]
         return value.decode() if isinstance(value, bytes) else value
-
-    def _table(self, name: str) -> pd.DataFrame | None:
-        path = self.folder / name
-        if not path.is_file():
-            return None
-        try:
-            return pd.read_csv(path)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read as a table: {error}.") from error
 
     def _must_be_finished(self, what: str) -> None:
         if not self.finished:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scgnn2_app.sources.source import Source, named_files
 from scgnn2_engine.params import RunParams
-
-if TYPE_CHECKING:
-    from scgnn2_app.sources.source import Source
-
-_DEMO_LABELS = "bulk_labels"
 
 
 def as_python(source: Source, params: RunParams) -> str:
@@ -18,7 +14,6 @@ def as_python(source: Source, params: RunParams) -> str:
 
     Examples
     --------
-    >>> from scgnn2_app.sources.source import Source
     >>> print(as_python(Source.at("/data/pbmc.h5ad"), RunParams(seed=7)))
     import scgnn2_engine as sc2
     <BLANKLINE>
@@ -50,7 +45,6 @@ def as_command(source: Source, params: RunParams) -> str:
 
     Examples
     --------
-    >>> from scgnn2_app.sources.source import Source
     >>> print(as_command(Source.demo(), RunParams(preset="paper", feature_AE_epoch=[50, 30], graph_AE_use_GAT=False)))
     scgnn2 run demo --output_dir outputs/ --preset paper --load_cell_type_labels bulk_labels --feature_AE_epoch 50 30
       --no-graph_AE_use_GAT
@@ -68,12 +62,12 @@ def as_toml(source: Source, params: RunParams) -> str:
 
     Examples
     --------
-    >>> from scgnn2_app.sources.source import Source
     >>> as_toml(Source.at("/data/pbmc.h5ad"), RunParams()).splitlines()[0]
     '# Run with: scgnn2 run /data/pbmc.h5ad --config run.toml'
     """
     command = shlex.join(["scgnn2", "run", *_data_on_the_command_line(source), "--config", "run.toml"])
-    return f"# Run with: {command}\n\n{params.replace(**_of_source(source, params)).to_toml()}"
+    whole = params.replace(**named_files(source, params.to_dict()))
+    return f"# Run with: {command}\n\n{whole.to_toml()}"
 
 
 def _flag(key: str, value: Any) -> list[str]:
@@ -94,17 +88,6 @@ def _data_in_python(source: Source) -> str:
     return "None" if source.kind == "flags" else repr(source.path)
 
 
-def _of_source(source: Source, params: RunParams) -> dict[str, str]:
-    """The labels and bulk that come with the data; those that the parameters name win."""
-    labels = source.labels or (_DEMO_LABELS if source.kind == "demo" else "")
-    named = {}
-    if labels and not params.load.cell_type_labels:
-        named["load_cell_type_labels"] = labels
-    if source.bulk and not params.load.bulk_dataset:
-        named["load_bulk_dataset"] = source.bulk
-    return named
-
-
 def _values(source: Source, params: RunParams) -> dict[str, Any]:
     changed = {key: value for key, value in params.changed().items() if key != "preset"}
-    return _of_source(source, params) | changed
+    return named_files(source, params.to_dict()) | changed

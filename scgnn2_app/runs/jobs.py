@@ -17,11 +17,11 @@ from typing import Any
 from filelock import Timeout
 
 from scgnn2_app.runs import processes
-from scgnn2_app.runs.infos import RunInfos
-from scgnn2_app.runs.keeper import RunKeeper, now
+from scgnn2_app.runs.info_cache import InfoCache
+from scgnn2_app.runs.supervisor import Supervisor, now
 from scgnn2_app.runs.uploads import folder_of as uploads_of
 from scgnn2_app.runs.worker import STOP
-from scgnn2_app.runs.workspace import DEFAULT, OVER, RunInfo, RunState, Workspace
+from scgnn2_app.runs.workspace import DEFAULT, OVER, RunInfo, Workspace
 from scgnn2_app.sources.source import Source, require_allowed
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.params import RunParams
@@ -37,7 +37,7 @@ class JobManager:
     """Submits, starts, watches and ends the runs of a workspace.
 
     Several of them, in one process or in many, may serve one workspace: a run is started by one of them only, and all
-    together keep to ``at_once``.
+    together keep to ``at_once``. What takes the id of a run raises :class:`InputError` where there is none of it.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ class JobManager:
         self.threads = threads
         self.queue_limit = queue_limit
         self.roots = roots
-        self._keeper = RunKeeper(self.workspace)
-        self._infos = RunInfos(self.workspace)
+        self._supervisor = Supervisor(self.workspace)
+        self._info_cache = InfoCache(self.workspace)
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._turn()
@@ -118,7 +118,7 @@ class JobManager:
         params = params.snapshot()
         self.require_allowed(source, params, owner)
         with self.workspace.lock():
-            waiting = self._keeper.waiting()
+            waiting = self._supervisor.waiting()
             if waiting >= self.queue_limit:
                 raise QueueFullError(
                     f"{waiting} runs are waiting already.",
@@ -143,7 +143,7 @@ class JobManager:
 
     def has_room(self) -> bool:
         """Whether another run may be submitted."""
-        return self._keeper.waiting() < self.queue_limit
+        return self._supervisor.waiting() < self.queue_limit
 
     def runs(self, owner: str | None = None) -> list[RunInfo]:
         """All runs, the newest first; with ``owner`` only those of that user."""
@@ -156,81 +156,47 @@ class JobManager:
         return found
 
     def run(self, run_id: str) -> RunInfo:
-        """One run.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
-        return self._infos.of(run_id, self._keeper.unwritten.get(run_id))
+        """One run."""
+        return self._info_cache.of(run_id, self._supervisor.unwritten.get(run_id))
 
     def events(self, run_id: str, cursor: int = 0) -> tuple[list[dict[str, Any]], int]:
         """The events after a cursor and the new cursor; see :meth:`Workspace.events`."""
         return self.workspace.events(run_id, cursor)
 
     def stop(self, run_id: str) -> None:
-        """Ask a run to stop within a step and keep what it has; a waiting one never starts.
-
-        Does nothing where the run is over.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
-        folder = self.workspace.run_folder(run_id)
-        with self.workspace.lock():
-            state = self._keeper.state(run_id)
-            if state.state == "queued":
-                self._never_start(run_id, state)
-            elif state.state not in OVER:
-                (folder / STOP).touch()
-        self._wake.set()
+        """Ask a run to stop within a step and keep what it has; a waiting one never starts, one that is over stays."""
+        self._end(run_id, at_once=False)
 
     def kill(self, run_id: str) -> None:
         """End a run at once, with all its processes; what was not written is lost.
 
         A run on another machine can only be asked to stop.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
         """
+        self._end(run_id, at_once=True)
+
+    def _end(self, run_id: str, *, at_once: bool) -> None:
         folder = self.workspace.run_folder(run_id)
         with self.workspace.lock():
-            state = self._keeper.state(run_id)
+            state = self._supervisor.state(run_id)
             if state.state == "queued":
-                self._never_start(run_id, state)
+                reason = "Stopped before it started."
+                self._supervisor.write(run_id, replace(state, state="stopped", ended=now(), reason=reason))
             elif state.state not in OVER:
-                if state.host == processes.HOST and self.workspace.job(run_id).where == "process":
-                    self._keeper.kill(run_id, state)
+                if at_once and state.host == processes.HOST and self.workspace.job(run_id).where == "process":
+                    self._supervisor.kill(run_id, state)
                 else:
                     (folder / STOP).touch()
         self._wake.set()
 
     def delete(self, run_id: str) -> None:
-        """Remove a run and all its files; one that goes on is killed first.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
+        """Remove a run and all its files; one that goes on is killed first."""
         self.kill(run_id)
         self.workspace.delete(run_id)
-        self._infos.forget(run_id)
-        self._keeper.unwritten.pop(run_id, None)
+        self._info_cache.forget(run_id)
+        self._supervisor.unwritten.pop(run_id, None)
 
     def rename(self, run_id: str, name: str) -> None:
-        """Give a run another name.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
+        """Give a run another name."""
         self.workspace.rename(run_id, name)
 
     def close(self, *, kill: bool = False) -> None:
@@ -239,10 +205,10 @@ class JobManager:
         self._wake.set()
         self._thread.join(timeout=30)
         if kill:
-            for run_id in list(self._keeper.children):
+            for run_id in list(self._supervisor.children):
                 with suppress(InputError):
                     self.kill(run_id)
-        self._keeper.let_go()
+        self._supervisor.let_go()
         with _MANAGERS_GUARD:
             if _MANAGERS.get(self.workspace.folder) is self:
                 del _MANAGERS[self.workspace.folder]
@@ -257,15 +223,11 @@ class JobManager:
     def _turn(self) -> None:
         try:
             with self.workspace.lock():
-                self._keeper.turn(self.at_once, self._threads())
+                self._supervisor.turn(self.at_once, self._threads())
         except Timeout:
             pass  # another server is at it
         except (ScgnnError, OSError):
             traceback.print_exc()  # a full disk, say; the next turn tries again
-
-    def _never_start(self, run_id: str, state: RunState) -> None:
-        reason = "Stopped before it started."
-        self._keeper.write(run_id, replace(state, state="stopped", ended=now(), reason=reason))
 
     def _threads(self) -> int:
         if self.threads > 0:

@@ -16,15 +16,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scgnn2_app.runs.processes import memory_kills
-from scgnn2_app.runs.records import RunInfo
-from scgnn2_app.runs.source_summary import SourceSummary, describe, summary_seconds
+from scgnn2_app.runs.source_summary import SourceSummary, describe
 from scgnn2_app.sources.source import Source
 from scgnn2_engine import errors
 from scgnn2_engine.errors import InputError, InsufficientMemoryError, ScgnnError
@@ -41,14 +39,12 @@ OWN = ("demo", "memory")
 """Kinds of sources that this program has written itself: they are read where it is."""
 
 
-def summarise(
-    source: Source, params: RunParams, earlier: Iterable[RunInfo] = (), *, seconds: float = SECONDS
-) -> SourceSummary:
+def summarise(source: Source, params: RunParams, *, seconds: float = SECONDS) -> SourceSummary:
     """Do what :func:`describe` does, in a process of its own where the file comes from others.
 
     Parameters
     ----------
-    source, params, earlier
+    source, params
         As there.
     seconds
         Longest time it may take.
@@ -59,7 +55,7 @@ def summarise(
         The data cannot be read, does not fit into memory, takes too long, or ends the process that reads it.
     """
     if source.kind in OWN:
-        return describe(source, params, earlier)
+        return describe(source, params)
     request = {"source": source.to_dict(), "params": params.to_dict(), "memory": available_memory()}
     before = memory_kills()
     answer = READERS.ask(json.dumps(request), source.text, seconds)
@@ -69,7 +65,7 @@ def summarise(
         raise _revived(answer["error"])
     parts: dict[str, Any] = answer["summary"]
     parts |= {name: tuple(value) for name, value in parts.items() if isinstance(value, list)}
-    return summary_seconds(SourceSummary(**parts), params, earlier)
+    return SourceSummary(**parts)
 
 
 class Readers:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
 from scgnn2_engine.io.results.records import json_text
 
+Record = TypeVar("Record")
 State = Literal["queued", "running", "stopping", "stopped", "failed", "done"]
 
 OVER: frozenset[str] = frozenset({"stopped", "failed", "done"})
@@ -69,7 +70,7 @@ class RunState:
         Where an unexpected error came from.
     pid, birth, host
         Its process: number, what tells it from another of the same number, machine.
-    keeper, keeper_birth
+    supervisor, supervisor_birth
         The process that waits for it and learns how it ended.
     attempt
         1, and one more for every time it was run again because its machine was lost.
@@ -83,31 +84,21 @@ class RunState:
     pid: int = 0
     birth: str = ""
     host: str = ""
-    keeper: int = 0
-    keeper_birth: str = ""
+    supervisor: int = 0
+    supervisor_birth: str = ""
     attempt: int = 1
 
 
-@dataclass(frozen=True)
-class RunInfo:
-    """One run as a screen shows it.
+@dataclass(frozen=True, kw_only=True)
+class RunInfo(RunState, Job):
+    """One run as a screen shows it: what was asked for, how far it is, and what its log says.
 
     Attributes
     ----------
     id
         Sorts by time; unique.
-    name, owner, sweep, trial
-        As submitted. ``name`` is empty where the user gave none.
-    state
-        ``queued``, ``running``, ``stopping``, ``stopped``, ``failed`` or ``done``.
-    created, started, ended
-        Moments in UTC, None where not yet.
-    source
-        The data; ``source.text`` is its name.
-    params, changed
-        Every parameter by its flat key, and those that differ from the preset.
-    reason, traceback
-        Why it stopped or failed.
+    folder
+        Where its files are.
     stage, iteration
         Where a running one is.
     progress
@@ -117,27 +108,12 @@ class RunInfo:
     scores
         Those of the selected iteration once the run is over, before that of the newest one; only those that have a
         value.
-    folder
-        Where its files are.
     has_result
         Whether ``result.h5ad`` and the tables are there; true for stopped and failed runs that kept an iteration.
     """
 
     id: str
-    name: str
-    owner: str
-    state: State
-    created: datetime
-    source: Source
-    params: Mapping[str, Any]
-    changed: Mapping[str, Any]
     folder: Path
-    started: datetime | None = None
-    ended: datetime | None = None
-    sweep: str = ""
-    trial: int | None = None
-    reason: str = ""
-    traceback: str = ""
     stage: str = ""
     iteration: int = 0
     progress: float = 0.0
@@ -178,8 +154,8 @@ def write_json(path: Path, record: Any) -> None:
         temporary.write_text(json_text(values), encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+def read_json(path: Path, kind: Callable[..., Record], **parts: Callable[[Any], Any]) -> Record:
+    """A dataclass as :func:`write_json` wrote it; ``parts`` make the fields that JSON has no kind for.
 
     Raises
     ------
@@ -188,32 +164,27 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        made = {name: make(values[name]) for name, make in parts.items() if values.get(name) is not None}
+        return kind(**{**values, **made})
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.", advice="Delete this run or sweep.") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path} is not a record of the workspace.", expected="a JSON object")
-    return values
 
 
 def read_job(folder: Path) -> Job:
-    """The ``job.json`` of a run's folder."""
-    values = read_json(folder / "job.json")
-    try:
-        values["source"] = Source.from_dict(values["source"])
-        values["created"] = datetime.fromisoformat(values["created"])
-        return Job(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / 'job.json'} is damaged: {error}.", advice="Delete this run.") from error
+    """The ``job.json`` of a run's folder; :class:`InputError` where it is damaged."""
+    return read_json(folder / "job.json", Job, source=Source.from_dict, created=datetime.fromisoformat)
 
 
 def read_state(folder: Path) -> RunState:
     """The ``state.json`` of a run's folder; where it is damaged, failed with that reason."""
+
+    def state(keeper: int = 0, keeper_birth: str = "", **values: Any) -> RunState:
+        return RunState(**values)  # those two are what the supervisor was called at first
+
     try:
-        values = read_json(folder / "state.json")
-        for key in ("started", "ended"):
-            values[key] = datetime.fromisoformat(values[key]) if values.get(key) else None
-        return RunState(**values)
-    except (InputError, TypeError, ValueError) as error:
+        moment = datetime.fromisoformat
+        return read_json(folder / "state.json", state, started=moment, ended=moment)
+    except InputError as error:
         return RunState("failed", reason=f"Its state is damaged: {error}")
 
 

@@ -1,7 +1,6 @@
 """What a run leaves of every iteration, so that the graph of any of them can be shown, while it runs and later.
 
-In ``snapshots/`` of the run's folder: ``data.npz`` and ``iteration_<i>.npz``, NumPy archives without pickles, and
-``annotation.h5ad``.
+In ``snapshots/`` of the run's folder: ``data.h5ad``, and ``iteration_<i>.npz``, NumPy archives without pickles.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
@@ -26,7 +25,7 @@ from scgnn2_engine.io.storage.storing import write_h5ad
 from scgnn2_engine.model.state import LoopState
 
 FOLDER = "snapshots"
-ANNOTATION = "annotation.h5ad"
+DATA = "data.h5ad"
 RESULT = "result.h5ad"
 """What a finished run leaves beside that folder."""
 
@@ -57,64 +56,17 @@ class Snapshot:
     weights: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class DataSnapshot:
-    """What a run trains on, as far as a screen shows it.
-
-    Attributes
-    ----------
-    obs_names, var_names
-        (n_obs,) kept cells and (n_vars,) kept genes.
-    expression
-        (n_obs, n_vars) as it was given, dense or CSR, on the scale named by ``scale``; entries that a benchmark hides
-        are in it.
-    scale
-        ``"counts"``, ``"normalised"`` or ``"logged"``.
-    cells
-        (n_obs,) positions of the kept cells in the data as it was read.
-    """
-
-    obs_names: npt.NDArray[np.str_]
-    var_names: npt.NDArray[np.str_]
-    expression: Matrix
-    scale: Scale
-    cells: npt.NDArray[np.int64]
-
-
-def save_data(folder: Path, prepared: Prepared) -> None:
-    """Write ``snapshots/data.npz`` of a run's folder.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written, or the disk is full.
-    """
-    arrays: dict[str, Any] = {
-        "obs_names": prepared.obs_names.astype(np.str_),
-        "var_names": prepared.var_names.astype(np.str_),
-        "cells": np.asarray(prepared.cells, dtype=np.int64),
-        "scale": np.array(prepared.scale),
-        "shape": np.array(prepared.expression.shape, dtype=np.int64),
-    }
-    matrix = prepared.expression
-    if isinstance(matrix, np.ndarray):
-        arrays["dense"] = matrix
-    else:
-        arrays |= {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
-    _save(folder / FOLDER / "data.npz", arrays)
-
-
-def save_annotation(folder: Path, obs: pd.DataFrame | None, obs_names: npt.NDArray[np.str_], labels: str = "") -> None:
-    """Write ``snapshots/annotation.h5ad`` of a run's folder, so that nobody need open the user's files again.
+def save_data(folder: Path, prepared: Prepared, obs: pd.DataFrame | None = None, labels: str = "") -> None:
+    """Write ``snapshots/data.h5ad`` of a run's folder, so that nobody need open the user's files again.
 
     Parameters
     ----------
     folder
         The run's folder.
+    prepared
+        The kept cells and genes; their expression is written as it was given, entries that a benchmark hides among it.
     obs
         (n_obs, ...) what the data says of the kept cells, or None.
-    obs_names
-        (n_obs,) their names.
     labels
         A file of labels, which become a column of its name; what is no file is passed over.
 
@@ -125,25 +77,35 @@ def save_annotation(folder: Path, obs: pd.DataFrame | None, obs_names: npt.NDArr
     """
     from anndata import AnnData
 
-    index = pd.Index(obs_names.astype(object))
+    index = pd.Index(prepared.obs_names.astype(object))
     table = pd.DataFrame(index=index) if obs is None else obs.set_axis(index, axis=0)
     if labels and Path(labels).is_file():
-        table = table.assign(
-            **{Path(labels).name: pd.Categorical(matched_labels(Path(labels), obs_names, table.get("sample", ()))[0])}
-        )
-    with whole_file(folder / FOLDER / ANNOTATION) as temporary:
-        write_h5ad(AnnData(obs=table), temporary)
+        found = matched_labels(Path(labels), prepared.obs_names, table.get("sample", ()))[0]
+        table = table.assign(**{Path(labels).name: pd.Categorical(found)})
+    genes = pd.DataFrame(index=pd.Index(prepared.var_names.astype(object)))
+    own = {"scgnn2": {"scale_of_X": prepared.scale}}  # where a result has it
+    with whole_file(folder / FOLDER / DATA) as temporary:
+        write_h5ad(AnnData(prepared.expression, obs=table, var=genes, uns=own), temporary)
 
 
 def load_annotation(folder: Path) -> pd.DataFrame | None:
-    """(n_obs, ...) what :func:`save_annotation` wrote; None where there is nothing that can be read."""
-    import h5py
+    """(n_obs, ...) the cells of :func:`save_data`; None where there is nothing that can be read."""
     from anndata.io import read_elem
 
     try:
-        with h5py.File(folder / FOLDER / ANNOTATION) as file:
+        with h5py.File(folder / FOLDER / DATA) as file:
             return pd.DataFrame(read_elem(file["obs"]))
     except (OSError, KeyError, ValueError, TypeError):
+        return None
+
+
+def load_shape(folder: Path) -> tuple[int, int] | None:
+    """Cells and genes that a run trains on; None where it has not come that far."""
+    try:
+        with h5py.File(folder / FOLDER / DATA) as file:
+            n_obs, n_vars = (len(file[axis][file[axis].attrs["_index"]]) for axis in ("obs", "var"))
+            return n_obs, n_vars
+    except (OSError, KeyError):
         return None
 
 
@@ -195,33 +157,6 @@ def load_labels(folder: Path, iteration: int) -> npt.NDArray[np.int32]:
     """
     labels: npt.NDArray[np.int32] = _of_iteration(folder, iteration, "labels")["labels"]
     return labels
-
-
-def load_data(folder: Path) -> DataSnapshot:
-    """Read what a run trains on.
-
-    Raises
-    ------
-    InputError
-        It is not there (yet) or damaged.
-    """
-    arrays = _load(folder / FOLDER / "data.npz", "the data of this run", "nothing: it has not come that far")
-    if "dense" in arrays:
-        expression: Matrix = arrays["dense"]
-    else:
-        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-        expression = sp.csr_matrix(parts, shape=tuple(arrays["shape"]))
-    return DataSnapshot(arrays["obs_names"], arrays["var_names"], expression, str(arrays["scale"]), arrays["cells"])  # type: ignore[arg-type]  # one of the three scales, as written
-
-
-def load_shape(folder: Path) -> tuple[int, int] | None:
-    """Cells and genes that a run trains on; None where it has not come that far."""
-    try:
-        with (folder / FOLDER / "data.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            n_obs, n_vars = archive["shape"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return int(n_obs), int(n_vars)
 
 
 def _of_iteration(folder: Path, iteration: int, *names: str) -> dict[str, Any]:

@@ -6,10 +6,9 @@ import hashlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from scgnn2_app.runs.workspace import Workspace
 from scgnn2_app.sources.server_files import READABLE
@@ -57,9 +56,9 @@ class Upload:
     Examples
     --------
     >>> import tempfile
-    >>> with Upload(Workspace(tempfile.mkdtemp()), "counts.csv", limit=100) as upload:
-    ...     upload.write(b"gene,a,b")
-    >>> upload.source.text
+    >>> upload = Upload(Workspace(tempfile.mkdtemp()), "counts.csv", limit=100)
+    >>> upload.write(b"gene,a,b")
+    >>> upload.finish().text
     'counts.csv'
     """
 
@@ -76,7 +75,6 @@ class Upload:
         self.name = safe_name(name, kinds)
         self.limit = limit
         self.size = 0
-        self.source: Source | None = None
         self._folder = folder_of(workspace, owner) / (BESIDE if beside else "") / secrets.token_hex(6)
         try:
             self._folder.mkdir(parents=True)
@@ -124,52 +122,13 @@ class Upload:
             raise InputError(
                 f"{self.name} is empty.", expected="a file with data", advice="Export it again, and upload that."
             )
-        self.source = Source("upload", str(self._folder / self.name), title=self.name)
-        return self.source
+        return Source("upload", str(self._folder / self.name), title=self.name)
 
     def abandon(self) -> None:
         """Remove what has arrived; more than once does no harm."""
         with suppress(OSError):
             self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Upload:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.abandon()
-
-
-def store(
-    workspace: Workspace, name: str, pieces: Iterable[bytes], *, owner: str = "", limit: int = MAX_UPLOAD
-) -> Source:
-    """Write a file that came through the browser into the workspace, and return it as a source.
-
-    Parameters
-    ----------
-    workspace, name, owner, limit
-        As for :class:`Upload`.
-    pieces
-        The content.
-
-    Raises
-    ------
-    InputError
-        The kind cannot be run, or the file is empty or larger than ``limit``; nothing stays behind.
-    OutputError
-        The workspace cannot be written, or its disk is full; likewise.
-    """
-    with Upload(workspace, name, owner=owner, limit=limit) as upload:
-        for piece in pieces:
-            upload.write(piece)
-    if upload.source is None:
-        raise RuntimeError("an upload ended without its file")
-    return upload.source
 
 
 def uploads(workspace: Workspace, owner: str = "") -> list[Source]:

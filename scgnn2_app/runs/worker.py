@@ -22,7 +22,7 @@ from types import FrameType
 
 from scgnn2_app.runs.processes import HEARTBEAT, HEARTBEAT_SECONDS, HOST, birth
 from scgnn2_app.runs.records import OVER, RunState, State, read_job, read_state, write_json
-from scgnn2_app.runs.snapshots import RESULT, save_annotation, save_data, save_iteration
+from scgnn2_app.runs.snapshots import RESULT, save_data, save_iteration
 from scgnn2_app.sources.source import opened
 from scgnn2_engine.errors import PartialOutputError, ScgnnError
 from scgnn2_engine.events import DataPrepared, IterationEnded, Notice, RunEnded, StopReason
@@ -121,8 +121,7 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
     warning = stopped = ""
     for event in iterate_to_folder(data, params, overwrite=True, stop=stop):
         if isinstance(event, DataPrepared):
-            save_data(folder, event.prepared)
-            save_annotation(folder, event.obs, event.prepared.obs_names, str(params.load.cell_type_labels))
+            save_data(folder, event.prepared, event.obs, str(params.load.cell_type_labels))
         elif isinstance(event, IterationEnded):
             save_iteration(folder, event.state)
             _note(folder, "SnapshotSaved", iteration=event.iteration)

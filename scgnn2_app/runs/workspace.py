@@ -29,7 +29,6 @@ from scgnn2_app.runs.records import (
     State,
     read_events,
     read_job,
-    read_json,
     read_state,
     write_json,
 )
@@ -38,7 +37,7 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
 from scgnn2_engine.params import RunParams
 
-__all__ = ["DEFAULT", "OVER", "Job", "RunInfo", "RunState", "State", "Workspace", "new_id", "read_json", "write_json"]
+__all__ = ["DEFAULT", "OVER", "Job", "RunInfo", "RunState", "State", "Workspace", "new_id"]
 
 DEFAULT = Path("outputs") / "workspace"
 """The workspace where none is named, relative to the current folder."""
@@ -47,7 +46,7 @@ _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{6}")
 
 
 class Workspace:
-    """The folder of all runs.
+    """The folder of all runs. What takes the id of a run raises :class:`InputError` where there is none of it.
 
     Parameters
     ----------
@@ -129,13 +128,7 @@ class Workspace:
         )
 
     def run_folder(self, run_id: str) -> Path:
-        """The folder of a run.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
+        """The folder of a run."""
         folder = self.folder / "runs" / run_id
         if not _ID.fullmatch(run_id) or not (folder / "job.json").exists():
             raise InputError(
@@ -146,13 +139,7 @@ class Workspace:
         return folder
 
     def job(self, run_id: str) -> Job:
-        """What was asked for.
-
-        Raises
-        ------
-        InputError
-            There is no such run, or its ``job.json`` is damaged.
-        """
+        """What was asked for."""
         return read_job(self.run_folder(run_id))
 
     def state(self, run_id: str) -> RunState:

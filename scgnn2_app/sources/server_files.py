@@ -32,8 +32,6 @@ class Entry:
         Absolute, links resolved.
     is_folder
         It can be opened.
-    is_data
-        It can be run: a readable file, or a folder that holds a matrix.
     size
         Bytes; 0 for folders.
     """
@@ -41,7 +39,6 @@ class Entry:
     name: str
     path: Path
     is_folder: bool
-    is_data: bool
     size: int
 
 
@@ -95,15 +92,15 @@ def _entry(path: Path, roots: Sequence[Path]) -> Entry | None:
     try:
         resolved = require_inside(path, roots)
         if resolved.is_dir():
-            return Entry(path.name, resolved, True, _holds_data(resolved), 0)
+            return Entry(path.name, resolved, True, 0)
         if resolved.is_file() and path.name.lower().endswith(READABLE):
-            return Entry(path.name, resolved, False, True, resolved.stat().st_size)
+            return Entry(path.name, resolved, False, resolved.stat().st_size)
     except (InputError, OSError, RuntimeError):  # leads out, may not be read, or is a circle of links
         return None
     return None
 
 
-def _holds_data(folder: Path) -> bool:
+def holds_data(folder: Path) -> bool:
     """Whether a matrix lies in the folder itself; what lies deeper is found when it is chosen."""
     try:
         return any(child.name.lower().endswith(_IN_FOLDERS) for child in folder.iterdir())

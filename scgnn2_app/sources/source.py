@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.demo import LABEL_COLUMN, demo
 from scgnn2_engine.io.locations import places
 from scgnn2_engine.params import RunParams
 
@@ -103,34 +104,30 @@ class Source:
         return replace(self, bulk=bulk)
 
 
-def opened(source: Source, params: RunParams) -> tuple[Any, RunParams]:
-    """What :func:`scgnn2_engine.iterate` takes: the data, and the parameters with the labels and bulk of the source.
+def named_files(source: Source, params: Mapping[str, Any]) -> dict[str, str]:
+    """The labels and bulk that come with the data, by flag; those that the parameters name themselves win.
 
-    Labels and bulk that the parameters name themselves win.
+    Examples
+    --------
+    >>> named_files(Source.demo(), {}), named_files(Source.demo(), {"load_cell_type_labels": "phase"})
+    ({'load_cell_type_labels': 'bulk_labels'}, {})
     """
-    named: dict[str, Any] = {}
-    labels = source.labels
-    data: Any = None
-    if source.kind == "demo":
-        from scgnn2_engine.io.demo import LABEL_COLUMN, demo
+    labels = source.labels or (LABEL_COLUMN if source.kind == "demo" else "")
+    came = {"load_cell_type_labels": labels, "load_bulk_dataset": source.bulk}
+    return {flag: name for flag, name in came.items() if name and not params.get(flag)}
 
-        data, labels = demo(), labels or LABEL_COLUMN
-    elif source.kind != "flags":
-        data = source.path
-    if labels and not params.load.cell_type_labels:
-        named["load_cell_type_labels"] = labels
-    if source.bulk and not params.load.bulk_dataset:
-        named["load_bulk_dataset"] = source.bulk
+
+def opened(source: Source, params: RunParams) -> tuple[Any, RunParams]:
+    """What :func:`scgnn2_engine.iterate` takes: the data, and the parameters with the labels and bulk of the source."""
+    data: Any = demo() if source.kind == "demo" else None if source.kind == "flags" else source.path
+    named: dict[str, Any] = named_files(source, params.to_dict())
     return data, params.replace(**named) if named else params
 
 
 def label_name(source: Source, params: Mapping[str, Any]) -> str:
     """The column or file of the known labels, as the run was given it; ``""`` without."""
-    if source.kind == "demo":
-        from scgnn2_engine.io.demo import LABEL_COLUMN
-
-        return str(params.get("load_cell_type_labels") or source.labels or LABEL_COLUMN)
-    return str(params.get("load_cell_type_labels") or source.labels)
+    given = params.get("load_cell_type_labels")
+    return str(given or named_files(source, params).get("load_cell_type_labels", ""))
 
 
 def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from scgnn2_app.runs import processes
 from scgnn2_app.runs.jobs import JobManager
 from scgnn2_app.runs.records import OVER, RunInfo, read_state, write_json
 from scgnn2_app.runs.worker import STOP, work
 from scgnn2_app.sources.source import Source
+from scgnn2_app.sweeps.trial_runs import LocalTrials
 from scgnn2_engine.errors import InputError, MissingPackageError, ScgnnError
 from scgnn2_engine.params import RunParams
 
@@ -57,7 +58,7 @@ def carry_out(folder: str, threads: int = 0) -> str:
     return work(path, threads=threads)
 
 
-class DaskTrials:
+class DaskTrials(LocalTrials):
     """Trials as tasks of a Dask cluster.
 
     Parameters
@@ -82,7 +83,7 @@ class DaskTrials:
             raise MissingPackageError(
                 "Trials on a Dask cluster need the package distributed.", advice="pip install 'scgnn2[cluster]'"
             ) from error
-        self._manager = manager
+        super().__init__(manager)
         self._workspace = manager.workspace
         try:
             self._client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -119,7 +120,7 @@ class DaskTrials:
         if state.state == "running" and processes.heard_of(folder):
             return
         me = os.getpid()
-        write_json(folder / "state.json", replace(state, keeper=me, keeper_birth=processes.birth(me)))
+        write_json(folder / "state.json", replace(state, supervisor=me, supervisor_birth=processes.birth(me)))
         attempt = 0 if state.state == "queued" else state.attempt
         self._futures[run_id] = self._client.submit(
             carry_out, str(folder), key=f"scgnn2-{run_id}-{attempt}", pure=False
@@ -131,33 +132,27 @@ class DaskTrials:
         What the cluster knows and the run's folder does not, such as a worker that cannot even start it, is written
         into the folder.
         """
-        future = self._futures.get(run_id)
-        try:
-            info = self._manager.run(run_id)
-            if info.over:
-                self._futures.pop(run_id, None)
-            elif future is None:
-                self.take_up(run_id)  # whoever was at it has fallen silent
-            elif future.status in ("error", "cancelled", "lost"):
-                del self._futures[run_id]
-                self._fail(run_id, future)
-                info = self._manager.run(run_id)
-            return info
-        except InputError:
-            return None
+        future, info = self._futures.get(run_id), super().state(run_id)
+        if info is None or info.over:
+            self._futures.pop(run_id, None)
+        elif future is None:
+            self.take_up(run_id)  # whoever was at it has fallen silent
+        elif future.status in ("error", "cancelled", "lost"):
+            del self._futures[run_id]
+            self._fail(run_id, future)
+            info = super().state(run_id)
+        return info
 
     def stop(self, run_id: str) -> None:
         """Ask a run to stop; one that no worker has begun never starts."""
         future = self._futures.get(run_id)
-        try:
+        with suppress(InputError):
             folder = self._workspace.run_folder(run_id)
             (folder / STOP).touch()
             if future is not None and read_state(folder).state == "queued":
                 future.cancel()
                 self._futures.pop(run_id, None)
-            self._manager.stop(run_id)
-        except InputError:
-            return
+        super().stop(run_id)
 
     def _fail(self, run_id: str, future: Any) -> None:
         if future.status == "error":
@@ -170,10 +165,6 @@ class DaskTrials:
             ended = replace(state, state="failed", ended=datetime.now(UTC), reason=reason)
             self._workspace.set_state(run_id, ended)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Leave the scheduler."""
         self._client.close()

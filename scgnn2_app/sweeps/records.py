@@ -76,7 +76,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """How far a sweep is, as whoever conducts it writes it down.
+    """How far a sweep is, as whoever runs it writes it down.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class SweepProgress:
     seconds, noted
         Time it had used, over all its restarts, and when that was noted (seconds since 1970; 0: not known).
     pid, birth, host
-        Who conducts it.
+        Who runs it.
     """
 
     state: SweepState = "running"
@@ -99,7 +99,7 @@ class SweepProgress:
     noted: float = 0.0
 
     def used(self, now: float) -> float:
-        """Seconds used by now, if it is conducted: it is written down only when a trial ends.
+        """Seconds used by now, if it is run: it is written down only when a trial ends.
 
         Examples
         --------
@@ -151,7 +151,7 @@ class SweepInfo:
     sweep
         What was asked for.
     state
-        ``running``, ``stopping``, ``stopped``, ``interrupted`` (whoever conducted it is gone: resume it), ``failed`` or
+        ``running``, ``stopping``, ``stopped``, ``interrupted`` (whoever run it is gone: resume it), ``failed`` or
         ``done``.
     reason
         Why it stopped or failed.
@@ -260,26 +260,18 @@ def check_score(score: str, params: RunParams) -> None:
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """The ``sweep.json`` of a folder.
+    """The ``sweep.json`` of a folder; :class:`InputError` where it is missing or damaged."""
 
-    Raises
-    ------
-    InputError
-        It is missing or damaged.
-    """
-    values = read_json(folder / "sweep.json")
-    try:
-        values["source"] = Source.from_dict(values["source"])
-        values["created"] = datetime.fromisoformat(values["created"])
-        values["axes"] = tuple(Axis(**{**axis, "choices": tuple(axis["choices"])}) for axis in values["axes"])
-        return Sweep(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / 'sweep.json'} is damaged: {error}.", advice="Delete this sweep.") from error
+    def axes(values: list[dict[str, Any]]) -> tuple[Axis, ...]:
+        return tuple(Axis(**{**axis, "choices": tuple(axis["choices"])}) for axis in values)
+
+    made = folder / "sweep.json"
+    return read_json(made, Sweep, source=Source.from_dict, created=datetime.fromisoformat, axes=axes)
 
 
 def read_progress(folder: Path) -> SweepProgress:
-    """The ``state.json`` of a sweep's folder."""
+    """The ``state.json`` of a sweep's folder; where it is damaged, failed with that reason."""
     try:
-        return SweepProgress(**read_json(folder / "state.json"))
-    except (InputError, TypeError) as error:
+        return read_json(folder / "state.json", SweepProgress)
+    except InputError as error:
         return SweepProgress("failed", f"Its state is damaged: {error}")

@@ -76,7 +76,7 @@ def forget(folder: Path) -> None:
 def next_trial(study: Any, sweep: Sweep) -> Any | None:
     """Ask for another trial; None where a grid has no point left."""
     known = study.get_trials(deepcopy=False)
-    # One that waits was put there by a conductor that did not come to ask for it.
+    # One that waits was put there by a runner that did not come to ask for it.
     if sweep.strategy == "grid" and not any(trial.state.name == "WAITING" for trial in known):
         points = grid(sweep.axes)
         taken = {trial.user_attrs.get(POINT) for trial in known if not trial.user_attrs.get(STOPPED)}

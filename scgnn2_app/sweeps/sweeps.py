@@ -1,6 +1,6 @@
 """Sweeps: many runs with other parameters, chosen by a strategy, compared by a score that needs no labels.
 
-Trials are ordinary runs of the workspace. A sweep is conducted by a thread, and all it knows is on disk, so it survives
+Trials are ordinary runs of the workspace. A sweep is run by a thread, and all it knows is on disk, so it survives
 the end of its server: :meth:`SweepManager.resume` goes on where it was.
 """
 
@@ -22,7 +22,6 @@ from scgnn2_app.runs.records import write_json
 from scgnn2_app.runs.workspace import new_id
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps import study as studies
-from scgnn2_app.sweeps.conductor import STOP, Conductor, lock_of
 from scgnn2_app.sweeps.records import (
     Strategy,
     Sweep,
@@ -36,14 +35,17 @@ from scgnn2_app.sweeps.records import (
     read_progress,
     read_sweep,
 )
+from scgnn2_app.sweeps.runner import STOP, SweepRunner, lock_of
 from scgnn2_app.sweeps.search_space import Axis, grid, laid_over
-from scgnn2_app.sweeps.trial_runs import LocalTrials, TrialRuns
+from scgnn2_app.sweeps.trial_runs import LocalTrials
 from scgnn2_engine.errors import InputError, OutputError, ParameterError, ScgnnError
 from scgnn2_engine.params import RunParams
 
 
 class SweepManager:
-    """Starts, conducts, stops and resumes the sweeps of a workspace.
+    """Starts, runs, stops and resumes the sweeps of a workspace.
+
+    What takes the id of a sweep raises :class:`InputError` where there is none of it.
 
     Parameters
     ----------
@@ -66,13 +68,13 @@ class SweepManager:
     """
 
     def __init__(
-        self, manager: JobManager, *, scheduler: str = "", places: Callable[[], TrialRuns] | None = None
+        self, manager: JobManager, *, scheduler: str = "", places: Callable[[], LocalTrials] | None = None
     ) -> None:
         self.manager = manager
         self.workspace = manager.workspace
         self.scheduler = scheduler
         self._places = places or self._place
-        self._conductors: dict[str, Conductor] = {}
+        self._runners: dict[str, SweepRunner] = {}
 
     def start(
         self,
@@ -137,39 +139,27 @@ class SweepManager:
         write_json(folder / "state.json", SweepProgress())
         studies.open_study(folder, sweep)  # before anybody can look: Optuna's tables are made without a lock
         write_json(folder / "sweep.json", sweep)
-        self._conduct(sweep_id)
+        self._go_on(sweep_id)
         return sweep_id
 
     def resume(self, sweep_id: str) -> None:
-        """Go on with a sweep that was stopped, or whose server is gone; does nothing where it is conducted or done.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """Go on with a sweep that was stopped, or whose server is gone; does nothing where it is run or done."""
         if self.sweep(sweep_id).may_resume:
-            self._conduct(sweep_id)
+            self._go_on(sweep_id)
 
     def stop(self, sweep_id: str) -> None:
-        """Stop a sweep and its trials under way, which do not count; it can be resumed.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """Stop a sweep and its trials under way, which do not count; it can be resumed."""
         folder = self.folder(sweep_id)
         if read_progress(folder).state == "running":
             (folder / STOP).touch()
 
     def wait(self, sweep_id: str, seconds: float | None = None) -> bool:
-        """Wait until a sweep that this manager conducts is over; False when the time was up first."""
-        conductor = self._conductors.get(sweep_id)
-        if conductor is None:
+        """Wait until a sweep that this manager runs is over; False when the time was up first."""
+        runner = self._runners.get(sweep_id)
+        if runner is None:
             return True
-        conductor.thread.join(seconds)
-        return not conductor.thread.is_alive()
+        runner.thread.join(seconds)
+        return not runner.thread.is_alive()
 
     def sweeps(self, owner: str | None = None) -> list[SweepInfo]:
         """All sweeps, the newest first; with ``owner`` only those of that user."""
@@ -182,13 +172,7 @@ class SweepManager:
         return found
 
     def sweep(self, sweep_id: str) -> SweepInfo:
-        """One sweep with its trials.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """One sweep with its trials."""
         folder = self.folder(sweep_id)
         sweep, progress = read_sweep(folder), read_progress(folder)
         found = studies.trials(studies.open_study(folder, sweep))
@@ -205,24 +189,12 @@ class SweepManager:
         )
 
     def importances(self, sweep_id: str) -> tuple[dict[str, float], str]:
-        """How much each parameter decides about the score, or an empty dictionary and the reason.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """How much each parameter decides about the score, or an empty dictionary and the reason."""
         folder = self.folder(sweep_id)
         return studies.importances(studies.open_study(folder, read_sweep(folder)))
 
     def params_of(self, sweep_id: str, trial: Trial) -> RunParams:
-        """All parameters of a trial, for the controls.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """All parameters of a trial, for the controls."""
         sweep = read_sweep(self.folder(sweep_id))
         return laid_over(RunParams.from_dict(sweep.params), sweep.axes, trial.values)
 
@@ -231,10 +203,8 @@ class SweepManager:
 
         Raises
         ------
-        InputError
-            There is no such sweep.
         OutputError
-            Another server conducts it and does not stop.
+            Another server runs it and does not stop.
         """
         self.stop(sweep_id)
         self.wait(sweep_id, 60)
@@ -247,7 +217,7 @@ class SweepManager:
                 info.folder.rename(hidden)
         except Timeout as error:
             raise OutputError(
-                "This sweep is conducted by another server.", advice="Stop it there, or wait until it is over."
+                "This sweep is run by another server.", advice="Stop it there, or wait until it is over."
             ) from error
         shutil.rmtree(hidden, ignore_errors=True)
         for trial in info.trials if runs else ():
@@ -256,34 +226,28 @@ class SweepManager:
 
     def close(self) -> None:
         """Leave the sweeps: their trials go on, and they can be resumed."""
-        for conductor in self._conductors.values():
-            conductor.leave.set()
-        for conductor in self._conductors.values():
-            conductor.thread.join(30)
+        for runner in self._runners.values():
+            runner.leave.set()
+        for runner in self._runners.values():
+            runner.thread.join(30)
 
     def folder(self, sweep_id: str) -> Path:
-        """The folder of a sweep.
-
-        Raises
-        ------
-        InputError
-            There is no such sweep.
-        """
+        """The folder of a sweep."""
         folder = self.workspace.sweeps / sweep_id
         if Path(sweep_id).name != sweep_id or sweep_id.startswith(".") or not (folder / "sweep.json").exists():
             raise InputError(f"There is no sweep {sweep_id!r} in this workspace.", expected="the id of a sweep")
         return folder
 
-    def _conduct(self, sweep_id: str) -> None:
+    def _go_on(self, sweep_id: str) -> None:
         folder = self.folder(sweep_id)
         (folder / STOP).unlink(missing_ok=True)
         me = os.getpid()
         before = read_progress(folder)
         progress = SweepProgress("running", "", before.seconds, me, processes.birth(me), processes.HOST, time.time())
         write_json(folder / "state.json", progress)
-        self._conductors[sweep_id] = Conductor(folder, self._places, progress)
+        self._runners[sweep_id] = SweepRunner(folder, self._places, progress)
 
-    def _place(self) -> TrialRuns:
+    def _place(self) -> LocalTrials:
         if not self.scheduler:
             return LocalTrials(self.manager)
         from scgnn2_app.sweeps.dask_trials import DaskTrials

@@ -13,6 +13,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import CLUSTER, GENE_IMPUTED, GENE_OBSERVED, Colouring, choices, colouring
 from scgnn2_app.charts.graph_canvas import GraphCanvas
 from scgnn2_app.charts.map_key import MapKey
@@ -20,7 +21,6 @@ from scgnn2_app.charts.shading import Window
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.exports.download import Downloader
 from scgnn2_app.exports.figure_files import ExportRow, file_name
-from scgnn2_app.later import in_thread
 from scgnn2_app.results.run_data import IterationGraph, RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
@@ -137,7 +137,7 @@ class CellGraphView(pn.viewable.Viewer):
 
         def failed(error: Exception) -> None:
             self._session.busy = False
-            self._session.say(str(error), "error")
+            self._session.say_error(error)
 
         self._session.busy = True
         in_thread(lambda: run.graph_of(number, own_map=own), show, failed)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.across_runs import COUNTS, overlaid, parallel_coordinates, score_words
 from scgnn2_app.controls.wording import plain
-from scgnn2_app.later import in_thread
-from scgnn2_app.results.story import RunStory
+from scgnn2_app.results.history import RunHistory
 from scgnn2_app.session import Session
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 from scgnn2_app.views.run_bar import shortened
@@ -46,7 +46,7 @@ class CompareView(pn.viewable.Viewer):
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._jobs = session, jobs
         self._chosen: tuple[str, ...] = ()
-        self._stories: dict[str, RunStory] = {}
+        self._histories: dict[str, RunHistory] = {}
         self._titles: dict[str, str] = {}
         self._score = ""
         self._drawn: Any = None
@@ -72,17 +72,17 @@ class CompareView(pn.viewable.Viewer):
         if not wanted:
             self._draw()
             return
-        known = {run.id: self._stories[run.id] for run in runs if run.over and run.id in self._stories}
+        known = {run.id: self._histories[run.id] for run in runs if run.over and run.id in self._histories}
 
-        def work() -> dict[str, RunStory]:
-            return known | {run: self._read(run) for run in wanted if run not in known}
+        def work() -> dict[str, RunHistory]:
+            return known | {run: RunHistory.of(self._jobs, run) for run in wanted if run not in known}
 
-        def show(stories: dict[str, RunStory]) -> None:
+        def show(histories: dict[str, RunHistory]) -> None:
             if wanted == self._chosen:
-                self._stories = stories
+                self._histories = histories
                 self._draw()
 
-        in_thread(work, show, lambda error: self._session.say(str(error), "error"))
+        in_thread(work, show, self._session.say_error)
 
     def rows(
         self, names: Sequence[str], axes: Mapping[str, Sequence[Any]], score: str, *, smaller: bool, said: str = ""
@@ -95,32 +95,24 @@ class CompareView(pn.viewable.Viewer):
         self._last_rows = now
         self._draw_parallel()
 
-    def _read(self, run_id: str) -> RunStory:
-        story, cursor = RunStory(), 0
-        while True:
-            events, cursor = self._jobs.events(run_id, cursor)
-            if not events:
-                return story
-            story.listen(events)
-
     def _draw_again(self) -> None:
         self._draw()
         self._draw_parallel()
 
     def _draw(self) -> None:
-        stories = {self._titles[run]: self._stories[run] for run in self._chosen if run in self._stories}
+        histories = {self._titles[run]: self._histories[run] for run in self._chosen if run in self._histories}
         self._say()
-        if not stories:
+        if not histories:
             self._curves[:] = []
             return
         charts = []
         for stage, title in STAGES.items():
-            curves = {name: story.mean(stage) for name, story in stories.items()}
+            curves = {name: history.mean(stage) for name, history in histories.items()}
             if any(curve.x for curve in curves.values()):
                 points = {name: (curve.x, curve.y) for name, curve in curves.items()}
                 charts.append(overlaid(points, title, "epoch", "loss", log=True))
         for score in dict.fromkeys([self._score, "ari_between_iterations", "cluster_count"]):
-            columns = {name: story.column(score) for name, story in stories.items()}
+            columns = {name: history.column(score) for name, history in histories.items()}
             if any(x for x, _ in columns.values()):
                 words = score_words(score)
                 title = words[0].upper() + words[1:]
@@ -132,7 +124,7 @@ class CompareView(pn.viewable.Viewer):
         return pn.pane.Bokeh(canvas.figure, sizing_mode="stretch_width", margin=2)
 
     def _say(self) -> None:
-        drawn = any(run in self._stories for run in self._chosen)
+        drawn = any(run in self._histories for run in self._chosen)
         text = self._cut or ("" if drawn else HINT)
         self._hint.param.update(object=text, visible=bool(text))
 

@@ -11,21 +11,20 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.context import ServerContext
-from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import on_page, plain
-from scgnn2_app.later import in_thread
 from scgnn2_app.runs.reader import summarise
-from scgnn2_app.runs.source_summary import SourceSummary, summary_seconds
+from scgnn2_app.runs.source_summary import SourceSummary, expected_seconds
 from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, uploads
 from scgnn2_app.session import Session
-from scgnn2_app.sources.server_files import READABLE, browse
-from scgnn2_app.sources.source import Source, require_allowed, require_inside
+from scgnn2_app.sources.server_files import READABLE, browse, holds_data
+from scgnn2_app.sources.source import Source, require_inside
 from scgnn2_app.views.question import Question
 from scgnn2_app.views.run_bar import LONGEST_NAME, duration, shortened
 from scgnn2_app.views.uploader import Uploader
 from scgnn2_engine.errors import ScgnnError
-from scgnn2_engine.params import RunParams
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
 PICK = "choose …"
@@ -40,7 +39,7 @@ class DataPicker(pn.viewable.Viewer):
     ----------
     context
         Which files may be read, and who asks.
-    draft
+    form
         The parameters, which say how it is read.
     session
         Is told what goes wrong.
@@ -59,9 +58,9 @@ class DataPicker(pn.viewable.Viewer):
     summary = param.Parameter(None)
     by_parameters = param.Boolean(False)
 
-    def __init__(self, context: ServerContext, draft: Draft, session: Session) -> None:
+    def __init__(self, context: ServerContext, form: ParameterForm, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
-        self._context, self._draft, self._session = context, draft, session
+        self._context, self._form, self._session = context, form, session
         self._asked = 0
         self._tried: Source | None = None
         self._read_with: dict[str, Any] = {}
@@ -108,7 +107,7 @@ class DataPicker(pn.viewable.Viewer):
         self._labels.param.watch(lambda _: self._choose(), "value")
         self._columns.param.watch(lambda event: self._pick_column(event.new), "value")
         self._bulk.param.watch(lambda _: self._set_bulk(), "value")
-        draft.param.watch(lambda _: self._parameters_changed(), "values")
+        form.param.watch(lambda _: self._parameters_changed(), "values")
         self._take_choice()
 
     def _uploader(self, label: str, again: str, kinds: Sequence[str], arrived: Callable[[Source], None]) -> Uploader:
@@ -119,7 +118,7 @@ class DataPicker(pn.viewable.Viewer):
                 beside=not is_data,
             ),
             arrived,
-            lambda error: self._session.say(str(error), "error"),
+            self._session.say_error,
             label=label, uploaded_label=again, accept=",".join(kinds), max_file_size=context.max_upload,
             chunk_size=512 * 1024, variant="outlined" if is_data else "text", size="small", margin=(5, 8),
             sizing_mode="stretch_width",
@@ -130,15 +129,8 @@ class DataPicker(pn.viewable.Viewer):
         if source.kind == "flags":
             self._choice.value = BY_PARAMETERS
             return
-        name = next((name for name, known in self._choices.items() if _same(known, source)), source.text)
-        is_new = name not in self._choices
-        self._choices[name] = source
-        if is_new:
-            self._choice.options = [*self._choices, *self._special()]
-        if self._choice.value == name:
-            self._take_choice()
-        else:
-            self._choice.value = name
+        known = (name for name, one in self._choices.items() if (one.kind, one.path) == (source.kind, source.path))
+        self._take_as(next(known, source.text), source, first=False)
 
     def _offered(self) -> dict[str, Source]:
         mine = uploads(self._context.manager.workspace, self._context.user)
@@ -204,7 +196,7 @@ class DataPicker(pn.viewable.Viewer):
             path = require_inside(text, self._context.roots)
             folder = path if path.is_dir() else path.parent
             self._show_folder(folder)
-            is_data = path.is_file() or any((path / name).exists() for name in ("matrix.mtx", "matrix.mtx.gz"))
+            is_data = path.is_file() or holds_data(path)
         except ScgnnError as error:
             self._problem(str(error))
             return
@@ -231,13 +223,19 @@ class DataPicker(pn.viewable.Viewer):
             self._path.value = str(self._places[event.new])
 
     def _uploaded(self, source: Source) -> None:
-        self._choices = {source.text: source, **self._choices}
+        self._take_as(source.text, source, first=True)
+        self._session.say(f"{source.text} has arrived.", "info")
+
+    def _take_as(self, name: str, source: Source, *, first: bool) -> None:
+        """Offer a source under a name, and choose it; one that has that name already gives way."""
+        if first:
+            self._choices = {name: source} | self._choices
+        self._choices[name] = source
         self._choice.options = [*self._choices, *self._special()]
-        if self._choice.value == source.text:
+        if self._choice.value == name:
             self._take_choice()
         else:
-            self._choice.value = source.text
-        self._session.say(f"{source.text} has arrived.", "info")
+            self._choice.value = name
 
     def _put_beside(self, source: Source, field: pmui.TextInput, files: dict[str, str]) -> None:
         """Take an upload as the labels or the bulk of the chosen data."""
@@ -284,7 +282,7 @@ class DataPicker(pn.viewable.Viewer):
         return path.name
 
     def _set_bulk(self) -> None:
-        self._draft.set("use_bulk", bool(self._bulk.value.strip()))
+        self._form.set("use_bulk", bool(self._bulk.value.strip()))
         self._choose()
 
     # ------------------------------------------------------------------------------------------------ what it is
@@ -303,16 +301,15 @@ class DataPicker(pn.viewable.Viewer):
             self._show(self.summary)
 
     def _reading(self) -> dict[str, Any]:
-        return {key: value for key, value in self._draft.values.items() if key.startswith(READS_AGAIN)}
+        return {key: value for key, value in self._form.values.items() if key.startswith(READS_AGAIN)}
 
     def _describe(self) -> None:
         self._asked += 1
         asked, source = self._asked, self.source
         self._read_with = self._reading()
-        if source is None or self._draft.problem:
+        if source is None or self._form.problem:
             return
-        params = self._draft.params()
-        earlier = self._context.manager.runs(self._context.owner)
+        params = self._form.params()
         self.summary = None
         self._says.object = _sentence("Reading …")
 
@@ -329,8 +326,8 @@ class DataPicker(pn.viewable.Viewer):
                 self._problem(str(error) if isinstance(error, ScgnnError) else f"{type(error).__name__}: {error}")
 
         def work() -> SourceSummary:
-            _require_readable(source, params, self._context)
-            return summarise(source, params, earlier)
+            self._context.manager.require_allowed(source, params, self._context.user)
+            return summarise(source, params)
 
         in_thread(work, show, failed)
 
@@ -341,9 +338,9 @@ class DataPicker(pn.viewable.Viewer):
 
     def _show(self, summary: SourceSummary) -> None:
         seconds = summary.seconds
-        if not self._draft.problem:
+        if not self._form.problem:
             earlier = self._context.manager.runs(self._context.owner)
-            seconds = summary_seconds(summary, self._draft.params(), earlier).seconds
+            seconds = expected_seconds(summary.n_obs, summary.n_vars, self._form.params(), earlier)
         need, free = summary.memory / 2**30, summary.memory_free / 2**30
         lines = [
             f"<b>{html.escape(summary.text)}</b>",
@@ -362,14 +359,6 @@ class DataPicker(pn.viewable.Viewer):
         )  # fmt: skip
 
 
-def _require_readable(source: Source, params: RunParams, context: ServerContext) -> None:
-    """Before a file is described, the same rule as before a run."""
-    manager = context.manager
-    if manager.roots is not None:
-        own = (folder_of(manager.workspace, context.user), manager.workspace.data)
-        require_allowed(source, params, (*manager.roots, *own), shown=context.roots)
-
-
 def _warnings(summary: SourceSummary) -> Sequence[str]:
     if summary.fits:
         return summary.warnings
@@ -378,10 +367,6 @@ def _warnings(summary: SourceSummary) -> Sequence[str]:
         "keep fewer genes or cells.",
         *summary.warnings,
     )
-
-
-def _same(one: Source, other: Source) -> bool:
-    return one.kind == other.kind and one.path == other.path
 
 
 def _span(seconds: tuple[float, float]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.exports.fragments import headed, sections, styled
-from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.model.result import Evaluation
@@ -49,12 +49,10 @@ class DiagnosticsView(pn.viewable.Viewer):
                 self._content = content
                 self._paint()
 
-        in_thread(lambda: headed(sections(run)), show, lambda error: self._session.say(str(error), "error"))
+        in_thread(lambda: headed(sections(run)), show, self._session.say_error)
 
     def _paint(self) -> None:
-        text = styled(self._content, self._session.dark)
-        if self.page.object != text:
-            self.page.object = text
+        self.page.object = styled(self._content, self._session.dark)
 
     def figure(self) -> Any:
         """The scores beside the baselines, for export; of a run without them its curves."""

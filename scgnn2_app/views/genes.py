@@ -11,12 +11,12 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
 from scgnn2_app.charts.graph_canvas import GraphCanvas
 from scgnn2_app.charts.map_key import MapKey
 from scgnn2_app.controls.wording import EXPECTED, plain
 from scgnn2_app.exports.figure_files import ExportRow
-from scgnn2_app.later import in_thread
 from scgnn2_app.results.diagnosis import DE_WARNING
 from scgnn2_app.results.markers import rank_genes
 from scgnn2_app.results.run_data import RunData
@@ -51,7 +51,7 @@ class GenesView(pn.viewable.Viewer):
         self.groups = pmui.Select(
             label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=180
         )
-        failed = self._failed
+        failed = self._session.say_error
         self.maps = [
             GraphCanvas(session.select, failed, dark=session.dark, height=300, title=title)
             for title in ("observed", "imputed")
@@ -121,7 +121,7 @@ class GenesView(pn.viewable.Viewer):
             self._colour()
 
         self._show_gene()  # the map may take its time
-        in_thread(lambda: run.umap, show, self._failed)
+        in_thread(lambda: run.umap, show, self._session.say_error)
 
     def _show_gene(self) -> None:
         run, gene = self._finished_run, self._session.gene
@@ -130,7 +130,7 @@ class GenesView(pn.viewable.Viewer):
         try:
             observed, imputed = run.gene(gene), run.gene(gene, imputed=True)
         except ScgnnError as error:
-            self._failed(error)
+            self._session.say_error(error)
             return
         self._values = observed, imputed
         self._colour()
@@ -213,7 +213,7 @@ class GenesView(pn.viewable.Viewer):
         try:
             groups = self.grouping()
         except ScgnnError as error:
-            self._failed(error)
+            self._session.say_error(error)
             return
         only = CHOSEN if self.groups.value == SELECTED else ""
         by_cluster = self.groups.value == CLUSTER
@@ -231,7 +231,7 @@ class GenesView(pn.viewable.Viewer):
 
         def failed(error: Exception) -> None:
             self.find.loading = False
-            self._failed(error)
+            self._session.say_error(error)
 
         in_thread(work, show, failed)
 
@@ -268,9 +268,6 @@ class GenesView(pn.viewable.Viewer):
             canvas.paint(self._session.dark)
         self.violins.paint(self._session.dark)
         self._colour()
-
-    def _failed(self, error: Exception) -> None:
-        self._session.say(str(error), "error")
 
     def _show_body(self, there: bool) -> None:
         self._empty.visible = not there

@@ -8,12 +8,12 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import by_groups
 from scgnn2_app.charts.heatmap_pictures import HIDDEN, kinds, pictures
 from scgnn2_app.controls.wording import EXPECTED
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.exports.fragments import baselines, styled
-from scgnn2_app.later import in_thread
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
@@ -92,7 +92,7 @@ class ImputationView(pn.viewable.Viewer):
                 self._pictures = found
                 self._show_picture()
 
-        in_thread(lambda: pictures(run), show, lambda error: self._session.say(str(error), "error"))
+        in_thread(lambda: pictures(run), show, self._session.say_error)
 
     def _show_picture(self) -> None:
         run, picture = self._session.run, self._pictures.get(self.picture.value)

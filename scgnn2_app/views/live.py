@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.small_maps import as_data_uri
 from scgnn2_app.controls.wording import on_page, plain
-from scgnn2_app.later import in_thread
 from scgnn2_app.results.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, baseline_levels
-from scgnn2_app.results.story import RunStory
+from scgnn2_app.results.history import RunHistory
 from scgnn2_app.session import Session
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
 from scgnn2_engine.errors import ScgnnError
@@ -47,11 +47,11 @@ class LiveView(pn.viewable.Viewer):
     def __init__(self, session: Session, jobs: JobManager) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session, self._jobs = session, jobs
-        self.story = RunStory()
+        self.history = RunHistory()
         self._run_id, self._cursor, self._compared = "", 0, ""
         self._info: RunInfo | None = None
         self.canvases: dict[str, BokehCanvas] = {}  # by stage, and by the title of a kind of score
-        self._other: RunStory | None = None
+        self._other: RunHistory | None = None
         self._compare = pmui.Select(
             label="Compare with", options=[NONE], value=NONE, size="small", width=330, margin=(4, 8)
         )
@@ -88,10 +88,10 @@ class LiveView(pn.viewable.Viewer):
             if not events:
                 break
             new = True
-            self.story.listen(events)
+            self.history.listen(events)
         if info.over and not self._levels_read:
             new = self._levels_read = True
-            self.story.levels = baseline_levels(info.folder)
+            self.history.levels = baseline_levels(info.folder)
         if new:
             self._draw()
         self._show_failure(info)
@@ -107,7 +107,7 @@ class LiveView(pn.viewable.Viewer):
             self._compare.param.update(options=list(options), value=chosen)
 
     def _begin(self, run_id: str) -> None:
-        self._run_id, self._cursor, self.story = run_id, 0, RunStory()
+        self._run_id, self._cursor, self.history = run_id, 0, RunHistory()
         self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
         # New charts: the ranges of a figure keep to what it showed when it was last on the screen.
         self.canvases, self._panes = {}, {}
@@ -119,12 +119,12 @@ class LiveView(pn.viewable.Viewer):
 
     def _charts(self) -> dict[str, Chart]:
         """The loss of every stage, and every kind of score."""
-        story, other = self.story, self._other or RunStory()
+        history, other = self.history, self._other or RunHistory()
         charts = {}
-        for stage in dict.fromkeys([*STAGES, *sorted({key[0] for key in (*story.curves, *other.curves)})]):
-            losses = {of: (curve.x, curve.y) for (at, of, name), curve in story.curves.items()
+        for stage in dict.fromkeys([*STAGES, *sorted({key[0] for key in (*history.curves, *other.curves)})]):
+            losses = {of: (curve.x, curve.y) for (at, of, name), curve in history.curves.items()
                       if (at, name) == (stage, "loss")}  # fmt: skip
-            held_out, beneath = story.mean(stage, "validation"), other.mean(stage)
+            held_out, beneath = history.mean(stage, "validation"), other.mean(stage)
             charts[stage] = loss_chart(
                 STAGES.get(stage, stage.replace("_", " ")), dict(sorted(losses.items(), key=lambda one: one[0] or 0)),
                 held_out=(held_out.x, held_out.y), other=(beneath.x, beneath.y),
@@ -132,9 +132,9 @@ class LiveView(pn.viewable.Viewer):
         for panel in PANELS:
             best = LEVELS.get(panel.title, "")
             charts[panel.title] = score_chart(
-                panel, {name: story.column(name) for name in panel.lines},
-                others={name: other.column(name) for name in panel.lines}, returned=story.selected,
-                levels={"best baseline": story.levels[best]} if best in story.levels else {},
+                panel, {name: history.column(name) for name in panel.lines},
+                others={name: other.column(name) for name in panel.lines}, returned=history.selected,
+                levels={"best baseline": history.levels[best]} if best in history.levels else {},
             )  # fmt: skip
         return charts
 
@@ -150,8 +150,7 @@ class LiveView(pn.viewable.Viewer):
         shown = [self._panes[name] for name, chart in charts.items() if chart.marks]
         if shown != self._grid.objects:
             self._grid[:] = shown
-        if self._hint.visible == bool(shown):
-            self._hint.visible = not shown
+        self._hint.visible = not shown
 
     def _load_other(self, name: str) -> None:
         run_id = self._others.get(name, "")
@@ -160,25 +159,14 @@ class LiveView(pn.viewable.Viewer):
             self._show_other(None)
             return
 
-        def work() -> RunStory:
-            story, cursor = RunStory(), 0
-            while True:
-                events, cursor = self._jobs.events(run_id, cursor)
-                if not events:
-                    return story
-                story.listen(events)
-
-        def show(story: RunStory) -> None:
+        def show(history: RunHistory) -> None:
             if self._compared == run_id:
-                self._show_other(story)
+                self._show_other(history)
 
-        def failed(error: Exception) -> None:
-            self._session.say(str(error), "error")
+        in_thread(lambda: RunHistory.of(self._jobs, run_id), show, self._session.say_error)
 
-        in_thread(work, show, failed)
-
-    def _show_other(self, story: RunStory | None) -> None:
-        self._other = story
+    def _show_other(self, history: RunHistory | None) -> None:
+        self._other = history
         self._draw()
 
     def _paint(self) -> None:
@@ -188,8 +176,7 @@ class LiveView(pn.viewable.Viewer):
 
     def _show_failure(self, info: RunInfo) -> None:
         failed = info.state == "failed"
-        if self._failure.visible != failed:
-            self._failure.visible = failed
+        self._failure.visible = failed
         reason = on_page(info.reason, info.source) or "The run failed."
         if failed and self._failure.object != plain(reason):
             self._failure.object = plain(reason)
@@ -199,24 +186,21 @@ class LiveView(pn.viewable.Viewer):
                 'style="overflow:auto;max-height:300px;font-size:12px">'
                 f"{html.escape(said)}</pre></details>"
             )
-        shown = failed and bool(self._trace.object)
-        if self._trace.visible != shown:
-            self._trace.visible = shown
+        self._trace.visible = failed and bool(self._trace.object)
 
     def _show_strip(self, info: RunInfo | None) -> None:
-        story = self.story
-        now = (len(story.scores), story.selected is not None, self._session.dark)
-        if info is None or not story.scores:
-            text = '<p style="opacity:.75;margin:4px 0">A small map of the cells appears here after each iteration.</p>'
-            if self._strip.object != text:
-                self._strip.object = text
+        history = self.history
+        now = (len(history.scores), history.selected is not None, self._session.dark)
+        if info is None or not history.scores:
+            hint = "A small map of the cells appears here after each iteration."
+            self._strip.object = f'<p style="opacity:.75;margin:4px 0">{hint}</p>'
             return
         if now == self._mapped:
             return
         self._mapped = now
         pictures = "".join(
-            _figure(info, int(row["iteration"]), story.selected == row["iteration"], self._session.dark)
-            for row in story.scores
+            _figure(info, int(row["iteration"]), history.selected == row["iteration"], self._session.dark)
+            for row in history.scores
         )
         self._strip.object = (
             '<div role="group" aria-label="Cell graph after each iteration" tabindex=0 '
@@ -224,10 +208,10 @@ class LiveView(pn.viewable.Viewer):
         )
 
     def _show_log(self) -> None:
-        if len(self.story.log) == self._logged:
+        if len(self.history.log) == self._logged:
             return
-        self._logged = len(self.story.log)
-        lines = "".join(_line(*entry) for entry in reversed(self.story.log[-LINES_SHOWN:]))
+        self._logged = len(self.history.log)
+        lines = "".join(_line(*entry) for entry in reversed(self.history.log[-LINES_SHOWN:]))
         nothing = "Nothing yet." if self._run_id else "Nothing yet: press Run, or choose a run under Runs."
         self._log.object = (
             '<div role="log" aria-label="Log of the run, newest first" tabindex=0 style="height:170px;overflow:auto;'

@@ -103,34 +103,25 @@ class RunBar(pn.viewable.Viewer):
 
     def allow(self, possible: bool) -> None:
         """Whether Run may be pressed."""
-        if self.run.disabled == possible:
-            self.run.disabled = not possible
+        self.run.disabled = not possible
 
     def follow(self, info: RunInfo | None) -> None:
         """Show how far a run is."""
         if info is None:
-            self._set(self._state, label="no run", color="default")
-            self._set(self._text, object=_with_tooltip(NOTHING))
-            self._set(self._progress, value=0)
+            self._state.param.update(label="no run", color="default")
+            self._text.object, self._progress.value = _with_tooltip(NOTHING), 0
             self.stop.disabled = self.kill.disabled = True
             return
-        self._set(self._state, label=info.state, color=STATES[info.state])
-        self._set(self._text, object=_with_tooltip(sentence(info), sentence(info, LONGEST_NAME)))
-        self._set(self._progress, value=round(100 * info.progress))
-        self._set(self.stop, disabled=info.over or info.state == "stopping")
-        self._set(self.kill, disabled=info.over)
+        self._state.param.update(label=info.state, color=STATES[info.state])
+        self._text.object = _with_tooltip(sentence(info), sentence(info, LONGEST_NAME))
+        self._progress.value = round(100 * info.progress)
+        self.stop.disabled = info.over or info.state == "stopping"
+        self.kill.disabled = info.over
 
     def with_button(self, button: Any) -> RunBar:
         """The same bar with one more button at its end."""
         self._more = [button]
         return self
-
-    @staticmethod
-    def _set(widget: Any, **values: Any) -> None:
-        """Only what differs goes to the browser."""
-        changed = {name: value for name, value in values.items() if getattr(widget, name) != value}
-        if changed:
-            widget.param.update(**changed)
 
     def __panel__(self) -> Any:
         return pmui.Row(

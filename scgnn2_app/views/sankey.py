@@ -11,8 +11,8 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.exports.figure_files import ExportRow
-from scgnn2_app.later import in_thread
 from scgnn2_app.results.label_sets import THIS, of_run, together
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session

@@ -9,11 +9,11 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from scgnn2_app.background import in_thread
 from scgnn2_app.charts.across_runs import score_words
-from scgnn2_app.controls.draft import Draft
 from scgnn2_app.controls.fields import label_of
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import plain
-from scgnn2_app.later import in_thread
 from scgnn2_app.session import Session
 from scgnn2_app.sweeps.records import SCORES
 from scgnn2_app.sweeps.search_space import Axis, may_vary
@@ -48,7 +48,7 @@ class SweepView(pn.viewable.Viewer):
         What is shown; is told what goes wrong.
     context
         The sweeps and who looks.
-    draft, picker
+    form, picker
         The parameters and the data of the trials.
     load
         Takes the best trial's parameters into the controls.
@@ -58,12 +58,12 @@ class SweepView(pn.viewable.Viewer):
         self,
         session: Session,
         context: ServerContext,
-        draft: Draft,
+        form: ParameterForm,
         picker: DataPicker,
         load: Callable[[RunParams], Any],
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
-        self._session, self._context, self._draft, self._picker, self._load = session, context, draft, picker, load
+        self._session, self._context, self._form, self._picker, self._load = session, context, form, picker, load
         self._known: dict[str, str] = {}
         self._drawn: tuple[Any, ...] = ()
         small: dict[str, Any] = {"size": "small", "margin": (5, 6)}
@@ -144,7 +144,7 @@ class SweepView(pn.viewable.Viewer):
         fields = []
         for key in self.keys.value:
             if key not in self._ranges:
-                self._ranges[key] = AxisField(key, self._draft.values[key])
+                self._ranges[key] = AxisField(key, self._form.values[key])
             fields.append(self._ranges[key])
         self._axes[:] = fields
         self.trials.disabled = self.strategy.value == "grid"
@@ -155,7 +155,7 @@ class SweepView(pn.viewable.Viewer):
                 raise InputError("There is no data for the trials.", advice="Choose data at the side.")
             started = self._context.sweeps.start(
                 self._picker.source,
-                self._draft.params(),
+                self._form.params(),
                 self.axes(),
                 strategy=self.strategy.value,
                 score=self.score.value,
@@ -196,11 +196,7 @@ class SweepView(pn.viewable.Viewer):
             self._session.say("The sweep is deleted.", "info")
             self.update()
 
-        in_thread(
-            lambda: self._context.sweeps.delete(sweep_id, runs=runs),
-            done,
-            lambda error: self._session.say(str(error), "error"),
-        )
+        in_thread(lambda: self._context.sweeps.delete(sweep_id, runs=runs), done, self._session.say_error)
 
     def _with_best(self, action: Callable[[str, Trial], Any]) -> None:
         def act() -> None:
@@ -211,23 +207,12 @@ class SweepView(pn.viewable.Viewer):
         self._session.attempt(act)
 
     def _show_state(self, info: SweepInfo | None) -> None:
-        if info is None:
-            text = "Choose parameters and ranges, then start: the trials take the data and parameters of the controls."
-        else:
-            text = state_of(info)
-        allowed = {
-            self.stop: info is not None and info.state == "running",
-            self.resume: info is not None and info.may_resume,
-            self.delete: info is not None,
-            self.best: info is not None and info.best is not None,
-            self.show_best: info is not None and info.best is not None,
-        }
-        text = plain(text)
-        if self._state.object != text:
-            self._state.object = text
-        for button, allow in allowed.items():
-            if button.disabled == allow:
-                button.disabled = not allow
+        text = "Choose parameters and ranges, then start: the trials take the data and parameters of the controls."
+        self._state.object = plain(text if info is None else state_of(info))
+        self.stop.disabled = info is None or info.state != "running"
+        self.resume.disabled = info is None or not info.may_resume
+        self.delete.disabled = info is None
+        self.best.disabled = self.show_best.disabled = info is None or info.best is None
 
     def _repaint(self) -> None:
         self._drawn = ()

@@ -27,7 +27,7 @@ from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline, thin, thinning_scores
-from scgnn2_engine.evaluate.known_types import n_known_types
+from scgnn2_engine.evaluate.metrics import n_label_types
 from scgnn2_engine.resources import PeakMemory, usable_processors, versions
 from scgnn2_engine.run.loop import fit
 from scgnn2_engine.training.devices import threads
@@ -187,7 +187,7 @@ class _Stage:
                 rates = denoise_baseline(name, prepared.expression, seed=seed)
                 answers[protocol] = Answer(prepared, {"imputed": rates})
             else:
-                n_types = n_known_types(_truth(data, prepared))
+                n_types = n_label_types(_truth(data, prepared))
                 if name == "pca_kmeans" and not n_types:
                     raise NotApplicable("k-means gets the true number of types, and there are no labels")
                 labels = cluster_baseline(name, prepared, seed=seed, n_clusters=n_types or None)

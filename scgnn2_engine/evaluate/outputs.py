@@ -13,9 +13,9 @@ import numpy.typing as npt
 from scgnn2_engine.data.dataset import Dataset, Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
+from scgnn2_engine.evaluate.loaded_run import OWN_LAYERS, LoadedRun, is_run, read_run
 from scgnn2_engine.evaluate.matching import Names, logged, taken
 from scgnn2_engine.evaluate.report import Candidate
-from scgnn2_engine.evaluate.saved_run import OWN_LAYERS, SavedRun, is_run, read_run
 from scgnn2_engine.io import read
 from scgnn2_engine.model.result import VALUE_ROWS
 from scgnn2_engine.params import LoadParams
@@ -60,7 +60,7 @@ class Output:
     obs_names: Names
     var_names: Names
     labels: npt.NDArray[Any] | None = None
-    run: SavedRun | None = None
+    run: LoadedRun | None = None
     observed: Dataset | None = None
     made_from: str = ""
     guessed_logged: bool = False

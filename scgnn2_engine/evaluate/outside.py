@@ -13,12 +13,12 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset, Truth
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.evaluate.bases import Basis, bases_of
 from scgnn2_engine.evaluate.diagnostics import agreement_table
 from scgnn2_engine.evaluate.entries import Kind
 from scgnn2_engine.evaluate.matching import common_names, made_unique
 from scgnn2_engine.evaluate.measurements import diagnose, gene_table
 from scgnn2_engine.evaluate.outputs import RESERVED, Output
+from scgnn2_engine.evaluate.references import Reference, references_of
 from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
 from scgnn2_engine.events import Event
@@ -89,23 +89,23 @@ def iterate_outputs(
     InsufficientMemoryError
         What is to be compared does not fit.
     """
-    bases = bases_of(outputs, truth, observed)
+    references = references_of(outputs, truth, observed)
     tables: list[Evaluation] = []
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
-    warnings = _apart(bases) + [warning for basis in bases for warning in basis.warnings]
-    for basis in bases:
+    warnings = _apart(references) + [warning for reference in references for warning in reference.warnings]
+    for reference in references:
         known = None
         if labels:
-            known, said, doubts = _known(labels, basis, truth, observed)
-            notes, warnings = [*notes, *said], [*warnings, *doubts]
-        score = Scorer.of(basis.prepared)
-        for output in basis.outputs:
+            known, said, remarks = _known(labels, reference, truth, observed)
+            notes, warnings = [*notes, *said], [*warnings, *remarks]
+        score = Scorer.of(reference.prepared)
+        for output in reference.outputs:
             entries = {f"n_{kind}": len(score.entries.get(kind, ())) for kind in get_args(Kind)}
-            rows[output.name] = basis.row(output) | entries
-            warnings += _value_doubts(output, basis.prepared)
-        found = yield from _on(basis, score, known, match_library=match_library, baselines=baselines, seed=seed)
-        tables += found if basis is bases[0] else [_for_basis(table, basis) for table in found]
+            rows[output.name] = reference.row(output) | entries
+            warnings += _value_remarks(output, reference.prepared)
+        found = yield from _on(reference, score, known, match_library=match_library, baselines=baselines, seed=seed)
+        tables += found if reference is references[0] else [_for_reference(table, reference) for table in found]
     if match_library:
         left = [output.name for output in outputs if output.run is not None]
         notes += [f"{name} is a run of scgnn2 and has the library sizes already: it is left as it is." for name in left]
@@ -119,31 +119,31 @@ def iterate_outputs(
 
 
 def _on(
-    basis: Basis, score: Scorer, known: Truth | None, *, match_library: bool, baselines: bool, seed: int
+    reference: Reference, score: Scorer, known: Truth | None, *, match_library: bool, baselines: bool, seed: int
 ) -> Generator[Event, None, list[Evaluation]]:
-    """The scores of each output of a basis; those of the baselines are with the first."""
+    """The scores of each output of a reference; those of the baselines are with the first."""
     scored: list[Evaluation] = []
-    for output in basis.outputs:
-        candidates = _fitted(output, basis.prepared, match_library=match_library)
+    for output in reference.outputs:
+        candidates = _fitted(output, reference.prepared, match_library=match_library)
         first = not scored
         evaluation = yield from iterate_comparison(
-            candidates, basis.prepared, known, baselines=baselines and first, seed=seed, score=score
+            candidates, reference.prepared, known, baselines=baselines and first, seed=seed, score=score
         )
         scored.append(evaluation)
     best = best_baseline_error(scored[0].imputation)
     # Only now is known what is best at the hidden entries, from which the noise is estimated: the same for all.
     found = []
-    for output, evaluation in zip(basis.outputs, scored, strict=True):
-        candidates = _fitted(output, basis.prepared, match_library=match_library)
-        found.append(_with_diagnostics(evaluation, output, candidates, basis.prepared, score, best, seed))
+    for output, evaluation in zip(reference.outputs, scored, strict=True):
+        candidates = _fitted(output, reference.prepared, match_library=match_library)
+        found.append(_with_diagnostics(evaluation, output, candidates, reference.prepared, score, best, seed))
     return found
 
 
-def _apart(bases: Sequence[Basis]) -> list[str]:
+def _apart(references: Sequence[Reference]) -> list[str]:
     """What to say where not all were made from the same."""
-    if len(bases) < 2:
+    if len(references) < 2:
         return []
-    groups = [", ".join(output.name for output in basis.outputs) for basis in bases]
+    groups = [", ".join(output.name for output in reference.outputs) for reference in references]
     return [
         f"Not all were made from the same visible entries ({'; '.join(groups)}), so their errors cannot be compared "
         f"with each other. The baselines are computed for each: without a name behind them for {groups[0]}. With "
@@ -151,11 +151,11 @@ def _apart(bases: Sequence[Basis]) -> list[str]:
     ]
 
 
-def _for_basis(evaluation: Evaluation, basis: Basis) -> Evaluation:
+def _for_reference(evaluation: Evaluation, reference: Reference) -> Evaluation:
     """The tables with the rows of the baselines named after the output that they belong to."""
 
     def named(table: pd.DataFrame) -> pd.DataFrame:
-        of = f" (for {basis.outputs[0].name})"
+        of = f" (for {reference.outputs[0].name})"
         return table.assign(method=[name + of if name in RESERVED else name for name in table["method"]])
 
     return replace(evaluation, imputation=named(evaluation.imputation), clusters=named(evaluation.clusters))
@@ -177,7 +177,7 @@ def _fitted(output: Output, prepared: Prepared, *, match_library: bool = False) 
     return found
 
 
-def _value_doubts(output: Output, prepared: Prepared) -> list[str]:
+def _value_remarks(output: Output, prepared: Prepared) -> list[str]:
     """What to say where the values of another tool look as if they were not what they are taken for."""
     if output.run is not None:
         return []
@@ -196,10 +196,10 @@ def _with_library(candidate: Candidate, prepared: Prepared) -> Candidate:
     return replace(candidate, imputed=with_library(candidate.imputed, prepared))
 
 
-def _known(path: str | Path, basis: Basis, *given: Dataset | None) -> tuple[Truth, list[str], list[str]]:
-    prepared = basis.prepared
+def _known(path: str | Path, reference: Reference, *given: Dataset | None) -> tuple[Truth, list[str], list[str]]:
+    prepared = reference.prepared
     samples = dict[str, str]()
-    for output in basis.outputs:
+    for output in reference.outputs:
         samples |= _samples(output.observed) if output.run is None else output.run.samples
     for dataset in given:
         samples |= _samples(dataset)

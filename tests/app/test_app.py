@@ -76,7 +76,7 @@ def test_every_tab_opens_without_a_run(app: App) -> None:
 def test_a_press_on_run_runs_the_chosen_data_to_its_end(
     app: App, tiny_params: RunParams, wait_until: Callable[..., Any]
 ) -> None:
-    app.draft.load(tiny_params)
+    app.form.load(tiny_params)
     app._name.value = " my first "
     press(app.run_bar.run)
     run_id = app.session.run_id
@@ -86,7 +86,7 @@ def test_a_press_on_run_runs_the_chosen_data_to_its_end(
     assert app.run_bar._state.label == "done"
     assert app.run_bar._progress.value == 100
     assert app.run_bar.stop.disabled
-    assert len(app.live.story.scores) == 2
+    assert len(app.live.history.scores) == 2
     assert app.session.run.n_obs == 60
     assert not app.exports.button.disabled
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_over_corrects_the_expected_time(
     app: App, scripted_worker: Path, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait_until(lambda: app.picker.summary)
-    monkeypatch.setattr("scgnn2_app.runs.source_summary.expected_seconds", lambda *_: ((4321.0, 4321.0), ""))
+    monkeypatch.setattr("scgnn2_app.views.data_picker.expected_seconds", lambda *_: (4321.0, 4321.0))
     app._name.value = "quick"
     press(app.run_bar.run)
     wait_until(lambda: (app.tick(), app.run_bar._state.label == "done")[1])
@@ -141,11 +141,11 @@ def test_a_crash_is_said(app: App, scripted_worker: Path, wait_until: Callable[.
 
 
 def test_invalid_parameters_disable_run(app: App) -> None:
-    app.draft.set("validation_share", 0.0)
+    app.form.set("validation_share", 0.0)
     assert app.run_bar.run.disabled
     assert app.run() == ""
     assert app.session.notice_level == "error"
-    app.draft.reset()
+    app.form.reset()
     assert not app.run_bar.run.disabled
 
 
@@ -278,7 +278,7 @@ def test_what_could_not_be_read_is_read_again_once_a_parameter_helps(app: App, t
         app.picker._path.value = str(unclear)
         assert app.run_bar.run.disabled
         assert "Orientation (card Load)" in app.picker._says.object
-        app.draft.set("load_orientation", "cells-by-genes")
+        app.form.set("load_orientation", "cells-by-genes")
         assert "3 cells × 3 genes" in app.picker._says.object
         assert not app.run_bar.run.disabled
     finally:
@@ -337,7 +337,7 @@ def test_another_run_is_offered_for_the_sankey_diagram(finished: ServerContext, 
 
 
 def assert_in_controls(app: App, params: RunParams, source: Source) -> None:
-    assert app.draft.params() == params
+    assert app.form.params() == params
     assert app.picker.source is not None
     assert app.picker.source.path == source.path
 
@@ -369,7 +369,7 @@ def test_a_run_with_bulk_named_but_not_used_comes_back_as_it_was(finished: Serve
     app = App(finished)
     app.load_run(replace(info, source=info.source.with_bulk("bulk.csv")))
     assert app.picker._bulk.value == "bulk.csv"
-    assert not app.draft.params().use_bulk
+    assert not app.form.params().use_bulk
 
 
 def test_a_ticked_run_stays_ticked_when_others_come_and_go(finished: ServerContext) -> None:

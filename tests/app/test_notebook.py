@@ -16,7 +16,7 @@ from panel.io.notebook import patch_inline_stylesheets
 from panel.io.resources import set_resource_mode
 from pyviz_comms import Comm
 
-from scgnn2_app import Dashboard, later
+from scgnn2_app import Dashboard, background
 from scgnn2_app.patches import panel_notebook_styles
 
 
@@ -86,12 +86,12 @@ def test_what_must_wait_for_the_page_is_called_when_it_is_whole(monkeypatch: pyt
     waiting: list[Any] = []
     called: list[str] = []
     fake = SimpleNamespace(curdoc=None, loaded=False, onload=waiting.append)
-    monkeypatch.setattr(later.pn, "state", fake)
-    later.once_whole(lambda: called.append("no browser"))
+    monkeypatch.setattr(background.pn, "state", fake)
+    background.once_whole(lambda: called.append("no browser"))
     fake.curdoc = object()
-    later.once_whole(lambda: called.append("whole"))
+    background.once_whole(lambda: called.append("whole"))
     assert called == ["no browser"]
     waiting[0]()
     fake.loaded = True
-    later.once_whole(lambda: called.append("at once"))
+    background.once_whole(lambda: called.append("at once"))
     assert called == ["no browser", "whole", "at once"]

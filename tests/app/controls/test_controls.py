@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scgnn2_app.controls.cards import DATA, NOT_HERE, Controls
-from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.runs.copy_as import as_command, as_python, as_toml
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
@@ -23,7 +23,7 @@ KEYS = [owner.flag(name) for owner, name in every_parameter()]
 
 @pytest.fixture
 def controls() -> Controls:
-    return Controls(Draft(), Session())
+    return Controls(ParameterForm(), Session())
 
 
 def test_every_declared_parameter_has_a_widget_with_its_sentence(controls: Controls) -> None:
@@ -45,7 +45,7 @@ def test_widgets_show_what_the_preset_has_and_mark_nothing(controls: Controls, p
     fields = controls.fields(KEYS)
     controls._preset.value = preset
     wanted = RunParams(preset=preset).to_dict()
-    assert controls.draft.params() == RunParams(preset=preset)
+    assert controls.form.params() == RunParams(preset=preset)
     for key, field in fields.items():
         assert field._read(field.widget.value) == wanted[key], key
         assert "changed" not in field.widget.label
@@ -55,11 +55,11 @@ def test_a_changed_value_is_marked_counted_and_reset(controls: Controls) -> None
     card = next(card for card in controls.cards if card.stage.group == "clustering")
     field = card.field("clustering_resolution")
     field.widget.value_throttled = 2.0
-    assert controls.draft.params().clustering.resolution == 2.0
+    assert controls.form.params().clustering.resolution == 2.0
     assert field.widget.label == "Resolution (changed)"
     assert card._card.title == "Clustering · 1 changed"
     card._reset.clicks += 1
-    assert controls.draft.changed() == {}
+    assert controls.form.changed() == {}
     assert field.widget.value == RunParams().clustering.resolution
     assert card._card.title == "Clustering"
 
@@ -75,46 +75,46 @@ def test_an_unfolded_card_is_whole_from_the_start(controls: Controls) -> None:
 
 
 def test_a_change_stays_when_the_preset_goes() -> None:
-    draft = Draft()
-    draft.set("seed", 9)
-    draft.set("preset", "paper")
-    assert draft.params() == RunParams(preset="paper", seed=9)
+    form = ParameterForm()
+    form.set("seed", 9)
+    form.set("preset", "paper")
+    assert form.params() == RunParams(preset="paper", seed=9)
 
 
 def test_a_slider_comes_back_from_a_number_far_out(controls: Controls) -> None:
     field = controls.fields(["total_epoch"])["total_epoch"]
     usual = (field.widget.start, field.widget.end)
-    controls.draft.set("total_epoch", 5000)
+    controls.form.set("total_epoch", 5000)
     assert (field.widget.value, field.widget.end) == (5000, 5000)
-    controls.draft.reset()
+    controls.form.reset()
     assert (field.widget.start, field.widget.end) == usual
 
 
 def test_the_slider_of_powers_follows_the_number_above_it(controls: Controls) -> None:
     field = next(card for card in controls.cards if card.stage.group == "feature_AE").field("feature_AE_learning_rate")
     slider = field._layout[1]
-    controls.draft.set("feature_AE_learning_rate", 0.01)
+    controls.form.set("feature_AE_learning_rate", 0.01)
     assert slider.value == pytest.approx(-2)
     slider.value_throttled = -3.5
-    assert controls.draft.values["feature_AE_learning_rate"] == pytest.approx(0.00032)
-    controls.draft.reset()
+    assert controls.form.values["feature_AE_learning_rate"] == pytest.approx(0.00032)
+    controls.form.reset()
     assert slider.value == pytest.approx(np.log10(field.widget.value))
-    controls.draft.set("feature_AE_learning_rate", 1e9)
+    controls.form.set("feature_AE_learning_rate", 1e9)
     assert slider.value == slider.end
 
 
 def test_the_same_file_of_parameters_can_be_opened_again(controls: Controls) -> None:
     for _ in range(2):
         controls._toml.value = b"total_epoch = 7"
-        assert controls.draft.values["total_epoch"] == 7
+        assert controls.form.values["total_epoch"] == 7
         assert controls._toml.value is None
-        controls.draft.reset()
-        assert controls.draft.values["total_epoch"] != 7
+        controls.form.reset()
+        assert controls.form.values["total_epoch"] != 7
 
 
 def test_without_data_there_is_no_command_to_copy(controls: Controls) -> None:
     session = Session()
-    dialog = CopyAs(session, lambda: (None, controls.draft.params()))
+    dialog = CopyAs(session, lambda: (None, controls.form.params()))
     for form in ("Python", "CLI"):
         dialog.open(form)
         assert not dialog.dialog.open
@@ -125,9 +125,9 @@ def test_without_data_there_is_no_command_to_copy(controls: Controls) -> None:
 
 
 def test_a_run_takes_a_copy(controls: Controls) -> None:
-    before = controls.draft.params()
+    before = controls.form.params()
     controls.fields(["seed"])["seed"].widget.value = 5
-    assert (before.seed, controls.draft.params().seed) == (1, 5)
+    assert (before.seed, controls.form.params().seed) == (1, 5)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_a_run_takes_a_copy(controls: Controls) -> None:
 def test_what_is_wrong_is_said_in_the_engines_words(controls: Controls, key: str, value: Any, says: str) -> None:
     field = controls.fields([key])[key]
     setattr(field.widget, "value_throttled" if key == "validation_share" else "value", value)
-    assert says in controls.draft.problem
+    assert says in controls.form.problem
     assert controls._problem.visible
     with pytest.raises(ParameterError):
-        controls.draft.params()
-    controls.draft.reset()
-    assert controls.draft.problem == ""
+        controls.form.params()
+    controls.form.reset()
+    assert controls.form.problem == ""
     assert not controls._problem.visible
 
 
@@ -176,11 +176,11 @@ def test_a_new_parameter_appears_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(module, "sections", lambda: (Extra,))
     known = {**RunParams().to_dict(), "extra_warmth": 0.5}
-    for place in ("scgnn2_app.controls.fields.base", "scgnn2_app.controls.draft.base"):
+    for place in ("scgnn2_app.controls.fields.base", "scgnn2_app.controls.form.base"):
         monkeypatch.setattr(place, lambda preset: known)
-    draft = Draft()
-    draft.values = known
-    (card,) = Controls(draft, Session()).cards
+    form = ParameterForm()
+    form.values = known
+    (card,) = Controls(form, Session()).cards
     assert card.field("extra_warmth").widget.label == "Warmth"
 
 
@@ -190,9 +190,9 @@ CHANGED = RunParams(preset="paper", seed=7, feature_AE_epoch=[50, 30], graph_AE_
 
 
 def test_toml_comes_back_as_it_went() -> None:
-    draft = Draft()
-    draft.load_toml(as_toml(Source("flags"), CHANGED))
-    assert draft.params() == CHANGED
+    form = ParameterForm()
+    form.load_toml(as_toml(Source("flags"), CHANGED))
+    assert form.params() == CHANGED
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_toml_comes_back_as_it_went() -> None:
     ],
 )
 def test_a_bad_file_changes_nothing(text: str, says: str) -> None:
-    draft = Draft(CHANGED)
+    form = ParameterForm(CHANGED)
     with pytest.raises(ParameterError, match=says):
-        draft.load_toml(text)
-    assert draft.params() == CHANGED
+        form.load_toml(text)
+    assert form.params() == CHANGED
 
 
 def test_the_command_line_understands_the_copied_command() -> None:

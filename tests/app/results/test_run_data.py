@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from scgnn2_app.results.run_data import RunData
-from scgnn2_app.runs.snapshots import save_annotation
+from scgnn2_app.runs.snapshots import save_data
 from scgnn2_app.sources.source import Source, label_name
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 
 
@@ -184,6 +185,16 @@ def test_sparse_counts_give_the_same_genes(made_run: Path, tmp_path: Path) -> No
     assert np.array_equal(dense.hidden_values[0], sparse.hidden_values[0])
 
 
+def made_of(run: RunData) -> Prepared:
+    """What a run trains on, as its process has it."""
+    n_obs, n_vars = run.n_obs, run.n_vars
+    return Prepared(
+        x=np.zeros((n_obs, n_vars), np.float32), size_factors=np.ones(n_obs, np.float32), expression=run.expression,
+        scale=run.scale, obs_names=run.obs_names, var_names=run.var_names, cells=np.arange(n_obs),
+        genes=np.arange(n_vars),
+    )  # fmt: skip
+
+
 def asked_for(run: RunData, source: Source, **params: object) -> RunData:
     """The run as the workspace would have submitted it."""
     (run.folder / "job.json").write_text(json.dumps({"source": source.to_dict(), "params": params, "name": "mine"}))
@@ -193,14 +204,15 @@ def asked_for(run: RunData, source: Source, **params: object) -> RunData:
 def test_a_run_under_way_has_the_annotation_of_its_data(under_way: RunData, tmp_path: Path) -> None:
     names = [*reversed(under_way.obs_names), "dropped"]
     obs = pd.DataFrame({"type": ["a"] * 4 + ["b"] * 21, "depth": np.arange(25.0)}, index=names)
-    save_annotation(under_way.folder, obs.loc[under_way.obs_names], under_way.obs_names)
+    save_data(under_way.folder, made_of(under_way), obs.loc[under_way.obs_names])
     run = asked_for(under_way, Source.at(tmp_path / "data.h5ad", labels="type"))
     assert (run.name, run.truth_name) == ("mine", "type")
     assert run.groups["type"].tolist() == ["b"] * 20 + ["a"] * 4
     assert run.numbers["depth"][0] == 23
     assert run.again().obs is run.obs  # not read once more after every iteration
-    (run.folder / "snapshots/annotation.h5ad").write_bytes(b"damaged")
-    assert RunData(run.folder).groups == {}
+    (run.folder / "snapshots/data.h5ad").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"data\.h5ad cannot be read"):
+        RunData(run.folder).obs  # noqa: B018 - it is read when it is asked for
 
 
 def test_a_run_under_way_has_labels_from_a_file(under_way: RunData, tmp_path: Path) -> None:
@@ -215,7 +227,7 @@ def test_a_run_under_way_has_labels_from_a_file(under_way: RunData, tmp_path: Pa
 def test_labels_from_a_file_stay_when_it_goes(under_way: RunData, tmp_path: Path) -> None:
     path = tmp_path / "types.csv"
     pd.DataFrame({"cell": under_way.obs_names, "type": ["x", "y"] * 12}).to_csv(path, index=False)
-    save_annotation(under_way.folder, None, under_way.obs_names, str(path))
+    save_data(under_way.folder, made_of(under_way), labels=str(path))
     path.unlink()
     run = asked_for(under_way, Source.at(tmp_path / "counts.csv"), load_cell_type_labels=str(path))
     assert run.truth_name == "types.csv"

@@ -18,13 +18,14 @@ import pytest
 from scgnn2_app.runs import processes, worker
 from scgnn2_app.runs.jobs import JobManager, QueueFullError, manager_for
 from scgnn2_app.runs.records import read_state
-from scgnn2_app.runs.snapshots import iterations, load_data, load_iteration
+from scgnn2_app.runs.snapshots import iterations, load_iteration, load_shape
 from scgnn2_app.runs.workspace import RunState, Workspace
 from scgnn2_app.sources.source import Source
-from scgnn2_engine import RunParams, run_folder
+from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StageStarted
 from scgnn2_engine.io.results import writing as results
+from scgnn2_engine.run import folder as run_folder
 
 DEMO = Source.demo()
 
@@ -56,8 +57,8 @@ def test_a_real_run_from_submission_to_result(tmp_path, tiny_source, tiny_params
     assert kinds.count("SnapshotSaved") == 2
     assert manager.events(run, cursor) == ([], cursor)
     assert iterations(info.folder) == [1, 2]
-    snapshot, data = load_iteration(info.folder, 2), load_data(info.folder)
-    assert snapshot.graph_embedding.shape[0] == len(data.obs_names) == len(snapshot.labels) == data.expression.shape[0]
+    snapshot, shape = load_iteration(info.folder, 2), load_shape(info.folder)
+    assert snapshot.graph_embedding.shape[0] == len(snapshot.labels) == shape[0]
     assert (snapshot.edges[0] < snapshot.edges[1]).all()
     assert len(snapshot.weights) == snapshot.edges.shape[1] > 0
     manager.close()
@@ -240,7 +241,7 @@ def test_two_managers_start_a_run_once_and_keep_to_the_limit_together(tmp_path, 
     wait_until(lambda: sum(one.run(run).state == "running" for run in runs) == 1)
     time.sleep(1)
     assert [one.run(run).state for run in runs] == ["running", "queued", "queued"]
-    started = [len(manager._keeper.children) for manager in (one, two)]
+    started = [len(manager._supervisor.children) for manager in (one, two)]
     assert sorted(started) == [0, 1]
     other = two if started[0] else one
     other.stop(runs[0])  # whoever started it, both may stop it

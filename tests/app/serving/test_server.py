@@ -170,7 +170,6 @@ def test_users_log_in_and_see_their_own_page(options, users):
             assert status == 302
             assert ask(port, Cookie=cookies)[0] == 200
             assert contexts[-1].user == contexts[-1].owner == name
-            assert contexts[-1].may_log_out
         token = token_of(ask(port, Cookie=cookies)[1])
         request = HTTPRequest(f"ws://127.0.0.1:{port}/ws", headers={"Origin": f"http://127.0.0.1:{port}"})
         with pytest.raises(HTTPClientError, match=r"HTTP [34]"):  # a page's token alone opens no socket

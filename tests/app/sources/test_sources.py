@@ -13,7 +13,7 @@ import pytest
 from scgnn2_app.runs.records import RunInfo
 from scgnn2_app.runs.source_summary import describe, expected_seconds
 from scgnn2_app.runs.uploads import safe_name
-from scgnn2_app.sources.server_files import browse
+from scgnn2_app.sources.server_files import browse, holds_data
 from scgnn2_app.sources.source import Source, keep_anndata, opened, require_allowed, require_inside
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.errors import InputError
@@ -127,21 +127,21 @@ def test_a_table_is_described_with_its_orientation_and_labels(tmp_path):
 
 
 def test_more_cells_and_iterations_take_longer():
-    small, _ = expected_seconds(1000, 2000, RunParams(total_epoch=10))
-    large, _ = expected_seconds(8000, 2000, RunParams(total_epoch=10))
+    small = expected_seconds(1000, 2000, RunParams(total_epoch=10))
+    large = expected_seconds(8000, 2000, RunParams(total_epoch=10))
     assert small[0] < small[1] < large[1]
     bounded = RunParams(max_seconds=20, output_figures=False)
-    assert expected_seconds(8000, 2000, bounded)[0][1] < 30
+    assert expected_seconds(8000, 2000, bounded)[1] < 30
 
 
 def test_scoring_and_figures_are_counted_where_they_are_on():
     bare = {"evaluate_baselines": False, "evaluate_diagnostics": False, "output_figures": False}
     whole = RunParams(total_epoch=3)
-    (seconds, _), _ = expected_seconds(700, 636, whole)
+    seconds, _ = expected_seconds(700, 636, whole)
     for switch in bare:
-        assert expected_seconds(700, 636, whole.replace(**{switch: False}))[0][0] < seconds
-    assert expected_seconds(700, 636, whole.replace(evaluate_null_genes=50))[0][0] > seconds + 20
-    assert expected_seconds(700, 636, whole.replace(**bare))[0][0] < seconds / 2
+        assert expected_seconds(700, 636, whole.replace(**{switch: False}))[0] < seconds
+    assert expected_seconds(700, 636, whole.replace(evaluate_null_genes=50))[0] > seconds + 20
+    assert expected_seconds(700, 636, whole.replace(**bare))[0] < seconds / 2
 
 
 def test_only_runs_that_compute_the_same_correct_the_estimate(made_run):
@@ -150,17 +150,16 @@ def test_only_runs_that_compute_the_same_correct_the_estimate(made_run):
 
     def earlier(seconds, **switches):
         return RunInfo(
-            "a", "", "", "done", began, Source.demo(), whole.replace(**switches).to_dict(), {}, made_run, iteration=3,
-            started=began, ended=began + timedelta(seconds=seconds),
+            id="a", state="done", created=began, source=Source.demo(), params=whole.replace(**switches).to_dict(),
+            changed={}, folder=made_run, iteration=3, started=began, ended=began + timedelta(seconds=seconds),
         )  # fmt: skip
 
     whole = RunParams(total_epoch=3)
-    (plain, _), basis = expected_seconds(24, 6, whole)
+    plain, _ = expected_seconds(24, 6, whole)
     trials = [earlier(1, evaluate_baselines=False, evaluate_diagnostics=False, output_figures=False)] * 6
-    assert expected_seconds(24, 6, whole, trials) == ((plain, plain), basis)
-    (corrected, _), basis = expected_seconds(24, 6, whole, [*trials, earlier(2 * plain)])
+    assert expected_seconds(24, 6, whole, trials) == (plain, plain)
+    corrected, _ = expected_seconds(24, 6, whole, [*trials, earlier(2 * plain)])
     assert corrected == pytest.approx(2 * plain)
-    assert "1 earlier run" in basis
 
 
 @pytest.fixture
@@ -189,7 +188,7 @@ def test_folders_that_hold_a_matrix_are_data(tmp_path):
     ):  # fmt: skip
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text("x")
-    assert {entry.name for entry in browse(tmp_path, [tmp_path]) if entry.is_data} == {
+    assert {entry.name for entry in browse(tmp_path, [tmp_path]) if holds_data(entry.path)} == {
         "series", "kb", "a.zarr", "b.zarr"
     }  # fmt: skip
 
@@ -197,17 +196,17 @@ def test_folders_that_hold_a_matrix_are_data(tmp_path):
 @pytest.mark.parametrize("suffix", suffixes())
 def test_every_file_that_a_run_can_read_is_shown_and_may_be_sent(tmp_path, suffix):
     (tmp_path / f"a{suffix.upper()}").write_text("x")
-    assert [entry.is_data for entry in browse(tmp_path, [tmp_path])] == [True]
+    assert [entry.is_folder for entry in browse(tmp_path, [tmp_path])] == [False]
     assert safe_name(f"a{suffix}") == f"a{suffix}"
 
 
 def test_browsing_shows_data_and_folders_and_no_way_out(root):
     entries = browse(root, [root])
-    assert [(entry.name, entry.is_folder, entry.is_data) for entry in entries] == [
+    assert [(entry.name, entry.is_folder, holds_data(entry.path)) for entry in entries] == [
         ("inside", True, False),
         ("tenx", True, True),
-        ("counts.csv", False, True),
-        ("inner_link.csv", False, True),
+        ("counts.csv", False, False),
+        ("inner_link.csv", False, False),
     ]
     assert browse("inside", [root]) == []
 

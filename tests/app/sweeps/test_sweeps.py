@@ -167,7 +167,7 @@ def test_a_sweep_survives_the_end_of_its_server(tmp_path, scripted_worker, wait_
         hold.touch()
         wait_until(lambda: any(trial.state == "running" and trial.run_id for trial in sweeps.sweep(sweep_id).trials))
         assert sweeps.sweep(sweep_id).state == "running"
-        sweeps.resume(sweep_id)  # conducted elsewhere: nothing happens
+        sweeps.resume(sweep_id)  # run elsewhere: nothing happens
         server.kill()
     wait_until(lambda: sweeps.sweep(sweep_id).state == "interrupted")
     before = sweeps.sweep(sweep_id)

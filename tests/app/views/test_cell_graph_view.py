@@ -35,7 +35,7 @@ def test_a_run_under_way_shows_every_iteration_as_it_comes(made_run: Path, tmp_p
     folder = tmp_path / "run"
     first, second = (made_run / "snapshots" / f"iteration_{number}.npz" for number in (1, 2))
     (folder / "snapshots").mkdir(parents=True)
-    shutil.copy(made_run / "snapshots" / "data.npz", folder / "snapshots")
+    shutil.copy(made_run / "snapshots" / "data.h5ad", folder / "snapshots")
     jobs = SimpleNamespace(run=lambda run_id: SimpleNamespace(id=run_id, folder=folder, has_result=False))
     session = Session(jobs)  # type: ignore[arg-type]
     session.show("a")

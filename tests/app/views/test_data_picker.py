@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scgnn2_app.context import ServerContext
-from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import on_page
 from scgnn2_app.runs.jobs import JobManager
 from scgnn2_app.runs.uploads import uploads
@@ -26,7 +26,7 @@ def picker(tmp_path: Path) -> Iterator[DataPicker]:
     root.mkdir()
     manager = JobManager(tmp_path / "workspace", at_once=1, threads=1, roots=(root,))
     sweeps = SweepManager(manager)
-    yield DataPicker(ServerContext(manager, sweeps, roots=(root,)), Draft(), Session())
+    yield DataPicker(ServerContext(manager, sweeps, roots=(root,)), ParameterForm(), Session())
     sweeps.close()
     manager.close(kill=True)
 
@@ -73,8 +73,8 @@ def test_uploads_of_labels_and_bulk_go_with_the_data(picker: DataPicker) -> None
     assert Path(picker.source.labels).read_text().startswith("cell,type")
     assert picker._bulk.value == "tissue.csv"
     assert Path(picker.source.bulk).read_text().startswith("gene,s1")
-    assert picker._draft.values["use_bulk"]
-    picker._context.manager.require_allowed(picker.source, picker._draft.params())
+    assert picker._form.values["use_bulk"]
+    picker._context.manager.require_allowed(picker.source, picker._form.params())
     assert [source.text for source in uploads(workspace)] == ["counts.csv"]  # what goes with data is no data
 
 
@@ -117,7 +117,7 @@ def test_an_upload_that_a_run_waits_for_stays(picker: DataPicker) -> None:
     manager = picker._context.manager
     arrive(picker._upload, "counts.csv", COUNTS)
     manager.at_once = 0  # it waits
-    run = manager.submit(picker.source, picker._draft.params(), name="mine")
+    run = manager.submit(picker.source, picker._form.params(), name="mine")
     press(picker._remove)
     press(picker._sure.answers["Remove"])
     assert "mine reads it and is not over" in picker._session.notice

@@ -21,7 +21,7 @@ from scgnn2_app.results.baseline_levels import (
     Level,
     baseline_levels,
 )
-from scgnn2_app.results.story import RunStory
+from scgnn2_app.results.history import RunHistory
 from scgnn2_app.runs.snapshots import Snapshot
 from scgnn2_app.session import Session
 from scgnn2_app.views.live import HEIGHT, NONE, LiveView
@@ -64,35 +64,35 @@ def run(run_id: str = "a", state: str = "running", **fields: Any) -> Any:
 
 
 def test_all_clusters_of_an_iteration_begin_at_the_same_epoch() -> None:
-    story = RunStory()
-    story.listen([epoch("cluster_AE", i, e, 4.0, cluster) for i in (1, 2) for cluster in (0, 1) for e in (1, 2)])
-    story.listen([epoch("cluster_AE", 2, 1, 4.0, 2)])
-    assert story.curves["cluster_AE", 1, "loss"].x == [1, 2, 2.5, 3, 4]
-    assert story.curves["cluster_AE", 2, "loss"].x == [3]  # a cluster that was not there before
+    history = RunHistory()
+    history.listen([epoch("cluster_AE", i, e, 4.0, cluster) for i in (1, 2) for cluster in (0, 1) for e in (1, 2)])
+    history.listen([epoch("cluster_AE", 2, 1, 4.0, 2)])
+    assert history.curves["cluster_AE", 1, "loss"].x == [1, 2, 2.5, 3, 4]
+    assert history.curves["cluster_AE", 2, "loss"].x == [3]  # a cluster that was not there before
 
 
 def test_the_mean_over_clusters_takes_those_that_still_train() -> None:
-    story = RunStory()
-    story.listen(
+    history = RunHistory()
+    history.listen(
         [epoch("cluster_AE", 1, 1, 2.0, 0), epoch("cluster_AE", 1, 1, 4.0, 1), epoch("cluster_AE", 1, 2, 1.0, 1)]
     )
-    mean = story.mean("cluster_AE")
+    mean = history.mean("cluster_AE")
     assert (mean.x, mean.y) == ([1.0, 2.0], [3.0, 1.0])
 
 
 def test_losses_that_a_logarithm_cannot_show_are_gaps() -> None:
-    story = RunStory()
-    story.listen([epoch("graph_AE", 0, 1, None), epoch("graph_AE", 0, 2, -1.0), epoch("graph_AE", 0, 3, 2.0)])
-    assert np.isnan(story.curves["graph_AE", None, "loss"].y[:2]).all()
+    history = RunHistory()
+    history.listen([epoch("graph_AE", 0, 1, None), epoch("graph_AE", 0, 2, -1.0), epoch("graph_AE", 0, 3, 2.0)])
+    assert np.isnan(history.curves["graph_AE", None, "loss"].y[:2]).all()
 
 
 def test_scores_that_are_missing_are_left_out() -> None:
-    story = RunStory()
-    story.listen(
+    history = RunHistory()
+    history.listen(
         [iteration(1, ari_between_iterations=None, cluster_count=4.0), iteration(2, ari_between_iterations=0.5)]
     )
-    assert story.column("ari_between_iterations") == ([2.0], [0.5])
-    assert "4 clusters" in story.log[0][2]
+    assert history.column("ari_between_iterations") == ([2.0], [0.5])
+    assert "4 clusters" in history.log[0][2]
 
 
 def drawn(live: LiveView, jobs: Jobs, *events: dict[str, Any], state: str = "running") -> Any:
@@ -247,10 +247,10 @@ def test_a_run_is_followed_and_another_one_begins_anew(live: LiveView, jobs: Job
     live.update(run("a"))
     jobs.told["a"] += [epoch("graph_AE", 0, 2, 2.0), iteration(1, cluster_count=3.0)]
     live.update(run("a"))
-    assert live.story.curves["graph_AE", None, "loss"].y == [4.0, 2.0]
+    assert live.history.curves["graph_AE", None, "loss"].y == [4.0, 2.0]
     assert len(live._grid) == 2
     live.update(run("b"))
-    assert live.story.curves == {}
+    assert live.history.curves == {}
     assert len(live._grid) == 0
 
 
@@ -259,7 +259,7 @@ def test_a_log_that_begins_anew_is_read_anew(live: LiveView, jobs: Jobs) -> None
     live.update(run("a"))
     jobs.told["a"] = [epoch("graph_AE", 0, 1, 8.0)]
     live.update(run("a"))
-    assert live.story.curves["graph_AE", None, "loss"].y == [8.0]
+    assert live.history.curves["graph_AE", None, "loss"].y == [8.0]
 
 
 def test_a_stage_nobody_foresaw_gets_a_chart(live: LiveView, jobs: Jobs) -> None:

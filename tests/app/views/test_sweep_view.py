@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scgnn2_app.controls.draft import Draft
+from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.records import Sweep, SweepInfo, Trial
@@ -82,7 +82,7 @@ def loaded() -> list[RunParams]:
 @pytest.fixture
 def view(sweeps: Sweeps, tiny_source: Source, loaded: list[RunParams]) -> SweepView:
     context: Any = SimpleNamespace(sweeps=sweeps, owner=None, user="me")
-    return SweepView(Session(), context, Draft(), SimpleNamespace(source=tiny_source), loaded.append)  # type: ignore[arg-type]
+    return SweepView(Session(), context, ParameterForm(), SimpleNamespace(source=tiny_source), loaded.append)  # type: ignore[arg-type]
 
 
 def press(button: Any) -> None:

@@ -12,7 +12,7 @@ from scgnn2_app.runs.worker import STOP
 from scgnn2_app.runs.workspace import Workspace
 
 
-class RunInfos:
+class InfoCache:
     """Puts :class:`RunInfo` together, and remembers how far each log was read."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -22,23 +22,16 @@ class RunInfos:
         self._guard = threading.RLock()
 
     def of(self, run_id: str, unwritten: RunState | None = None) -> RunInfo:
-        """One run; ``unwritten`` is what its ``state.json`` should say, where a full disk did not take it.
-
-        Raises
-        ------
-        InputError
-            There is no such run.
-        """
+        """One run; ``unwritten`` is what its ``state.json`` should say, where a full disk did not take it."""
         folder = self._workspace.run_folder(run_id)
         stamp = tuple(_changed(folder / name) for name in ("state.json", "job.json"))
         with self._guard:
-            if unwritten is None and run_id in self._over and self._over[run_id][0] == stamp:
-                return self._over[run_id][1]
-            state = unwritten or self._workspace.state(run_id)
-            info = self._put_together(run_id, folder, state)
-            if info.over:
-                self._over[run_id] = (stamp, info)
-                self._followed.pop(run_id, None)
+            before, info = self._over.get(run_id, ((), None))
+            if info is None or stamp != before or unwritten is not None:
+                info = self._put_together(run_id, folder, unwritten or self._workspace.state(run_id))
+                if info.over:
+                    self._over[run_id] = (stamp, info)
+                    self._followed.pop(run_id, None)
             return info
 
     def forget(self, run_id: str) -> None:
@@ -57,21 +50,9 @@ class RunInfos:
         if shown == "stopping":  # it leaves out much of what was to come
             seconds_left = None
         return RunInfo(
+            **{**vars(job), **vars(state), "state": shown},
             id=run_id,
-            name=job.name,
-            owner=job.owner,
-            state=shown,
-            created=job.created,
-            source=job.source,
-            params=job.params,
-            changed=job.changed,
             folder=folder,
-            started=state.started,
-            ended=state.ended,
-            sweep=job.sweep,
-            trial=job.trial,
-            reason=state.reason,
-            traceback=state.traceback,
             stage="" if over else progress.stage,
             iteration=progress.iteration,
             progress=1.0 if shown == "done" else share,

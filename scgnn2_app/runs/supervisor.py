@@ -24,7 +24,7 @@ KILLED = "Killed at the user's wish."
 _LEFT: list[Popen[bytes]] = []  # runs that outlive their manager: Python warns of a process whose object is dropped
 
 
-class RunKeeper:
+class Supervisor:
     """The processes of a workspace that this process started, and an eye on those that others did.
 
     Every method that changes something is called with the workspace's lock held.
@@ -119,13 +119,13 @@ class RunKeeper:
                 processes.kill(process.pid, processes.birth(process.pid))
 
     def _is_kept(self, run_id: str, state: RunState) -> bool:
-        """Whether a run that this manager did not start goes on, or its own keeper will tell how it ended."""
+        """Whether a run that this manager did not start goes on, or its own supervisor will tell how it ended."""
         folder = self.workspace.run_folder(run_id)
         if state.host and state.host != processes.HOST:
             return processes.heard_of(folder)
         on_cluster = self.workspace.job(run_id).where == "dask"
-        kept = processes.is_alive(state.keeper, state.keeper_birth)
-        if kept and (on_cluster or state.keeper != self._me[0]):
+        kept = processes.is_alive(state.supervisor, state.supervisor_birth)
+        if kept and (on_cluster or state.supervisor != self._me[0]):
             return True
         # A worker of a cluster outlives its runs, so its process alone tells nothing.
         return processes.is_alive(state.pid, state.birth) and (not on_cluster or processes.heard_of(folder))
@@ -151,7 +151,7 @@ class RunKeeper:
     def _start(self, run_id: str, state: RunState, threads: int) -> None:
         folder = self.workspace.run_folder(run_id)
         kills = processes.memory_kills()
-        keeper, keeper_birth = self._me
+        supervisor, supervisor_birth = self._me
         try:
             process = processes.start(folder, threads=threads)
         except OSError as error:
@@ -168,8 +168,8 @@ class RunKeeper:
                 pid=process.pid,
                 birth=processes.birth(process.pid),
                 host=processes.HOST,
-                keeper=keeper,
-                keeper_birth=keeper_birth,
+                supervisor=supervisor,
+                supervisor_birth=supervisor_birth,
             ),
         )
 

@@ -1,7 +1,7 @@
 """The parameters as they are being edited: a plain dictionary, checked as a whole after every change.
 
 Widgets write here, never into a :class:`RunParams`: a linked Param object carries its watchers into every copy and
-changes one value at a time. A run takes the snapshot that :meth:`Draft.params` builds from the dictionary.
+changes one value at a time. A run takes the snapshot that :meth:`ParameterForm.params` builds from the dictionary.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.params import PRESETS, RunParams, find_parameter
 
 
-class Draft(param.Parameterized):
+class ParameterForm(param.Parameterized):
     """The parameters of the next run.
 
     Attributes
@@ -29,12 +29,12 @@ class Draft(param.Parameterized):
 
     Examples
     --------
-    >>> draft = Draft()
-    >>> draft.set("seed", 7)
-    >>> draft.changed(), draft.problem
+    >>> form = ParameterForm()
+    >>> form.set("seed", 7)
+    >>> form.changed(), form.problem
     ({'seed': 7}, '')
-    >>> draft.set("preprocess_cell_cutoff", 3)
-    >>> draft.problem
+    >>> form.set("preprocess_cell_cutoff", 3)
+    >>> form.problem
     'preprocess_cell_cutoff cannot be 3. Expected: a number from 0 to 1.0. Found: 3.'
     """
 

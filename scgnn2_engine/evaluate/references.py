@@ -30,7 +30,7 @@ _EQUAL = 1e-4  # on ln(1 + x): what a csv of a few digits leaves of a difference
 
 
 @dataclass(frozen=True)
-class Basis:
+class Reference:
     """What outputs are compared with.
 
     Attributes
@@ -68,8 +68,8 @@ class Basis:
         }
 
 
-def bases_of(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> list[Basis]:
-    """One basis for all, where a matrix is given; else what each was made from, once where several are the same.
+def references_of(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> list[Reference]:
+    """One reference for all, where a matrix is given; else what each was made from, once where several are the same.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def bases_of(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset
     """
     if truth is not None or observed is not None:
         return [_shared(outputs, truth, observed)]
-    found: list[Basis] = []
+    found: list[Reference] = []
     for output in outputs:
         prepared = _own(output)
         at = next((number for number, one in enumerate(found) if _same(one.prepared, prepared)), None)
         if at is None:
             names = prepared.obs_names, prepared.var_names
-            found.append(Basis(prepared, output.made_from, *names, (output,)))
+            found.append(Reference(prepared, output.made_from, *names, (output,)))
         else:
             found[at] = replace(found[at], outputs=(*found[at].outputs, output))
     return found
@@ -123,7 +123,7 @@ def _require_memory(n_obs: int, n_vars: int) -> None:
     require_memory(EVALUATION_MATRICES * 4 * n_obs * n_vars, f"Scoring {n_obs} cells and {n_vars} genes")
 
 
-def _shared(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> Basis:
+def _shared(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset | None) -> Reference:
     whole = truth if truth is not None else observed
     assert whole is not None
     words = "observed" if truth is None else "truth, nothing hidden" if observed is None else "truth and observed"
@@ -162,7 +162,7 @@ def _shared(outputs: Sequence[Output], truth: Dataset | None, observed: Dataset 
     part = taken(whole, cells, genes)
     prepared = prepared_from(part, taken(seen, cells, genes))
     warnings += _unlike(part, prepared) if seen is not whole else []
-    return Basis(prepared, words, whole.obs_names, whole.var_names, tuple(outputs), tuple(warnings))
+    return Reference(prepared, words, whole.obs_names, whole.var_names, tuple(outputs), tuple(warnings))
 
 
 def _left_out(unclear: Names, kind: str) -> list[str]:

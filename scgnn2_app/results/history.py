@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scgnn2_app.results.baseline_levels import Level
+
+if TYPE_CHECKING:
+    from scgnn2_app.runs.jobs import JobManager
 
 NAN = float("nan")
 
@@ -24,7 +27,7 @@ class Curve:
 
 
 @dataclass
-class RunStory:
+class RunHistory:
     """Listens to the events of one run, as :meth:`JobManager.events` gives them.
 
     Attributes
@@ -45,10 +48,10 @@ class RunStory:
 
     Examples
     --------
-    >>> story = RunStory()
-    >>> story.listen([{"event": "EpochEnded", "stage": "graph_AE", "iteration": i, "epoch": e, "cluster": None,
+    >>> history = RunHistory()
+    >>> history.listen([{"event": "EpochEnded", "stage": "graph_AE", "iteration": i, "epoch": e, "cluster": None,
     ...                "losses": {"loss": 4.0 / e}} for i in (0, 1) for e in (1, 2)])
-    >>> curve = story.curves["graph_AE", None, "loss"]
+    >>> curve = history.curves["graph_AE", None, "loss"]
     >>> curve.x, curve.y
     ([1.0, 2.0, 2.5, 3.0, 4.0], [4.0, 2.0, nan, 4.0, 2.0])
     """
@@ -64,6 +67,15 @@ class RunStory:
     _furthest: dict[str, float] = field(default_factory=dict)
     _iteration: dict[str, int] = field(default_factory=dict)
     _begun: dict[Line, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, jobs: JobManager, run_id: str) -> RunHistory:
+        """What has happened in a run by now."""
+        history, (events, cursor) = cls(), jobs.events(run_id, 0)
+        while events:
+            history.listen(events)
+            events, cursor = jobs.events(run_id, cursor)
+        return history
 
     def listen(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in the next events, in order."""

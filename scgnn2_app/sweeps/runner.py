@@ -1,4 +1,4 @@
-"""Conducts one sweep in a thread: asks for trials, has them carried out, tells their scores."""
+"""Runs one sweep in a thread: asks for trials, has them carried out, tells their scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from scgnn2_app.runs.records import RunInfo, write_json
 from scgnn2_app.sweeps import study as studies
 from scgnn2_app.sweeps.records import Sweep, SweepProgress, SweepState, read_sweep
 from scgnn2_app.sweeps.search_space import laid_over
-from scgnn2_app.sweeps.trial_runs import TrialRuns
+from scgnn2_app.sweeps.trial_runs import LocalTrials
 from scgnn2_engine.errors import OutputError, ParameterError, ScgnnError
 from scgnn2_engine.params import RunParams
 
@@ -29,10 +29,10 @@ STOP = "stop"
 """Name of the file in the sweep's folder that asks it to stop."""
 
 
-class Conductor:
-    """Conducts one sweep in a thread of its own."""
+class SweepRunner:
+    """Runs one sweep in a thread of its own."""
 
-    def __init__(self, folder: Path, places: Callable[[], TrialRuns], progress: SweepProgress) -> None:
+    def __init__(self, folder: Path, places: Callable[[], LocalTrials], progress: SweepProgress) -> None:
         self.folder = folder
         self._places = places
         self.leave = threading.Event()
@@ -45,10 +45,10 @@ class Conductor:
         try:
             with lock_of(self.folder):
                 sweep = read_sweep(self.folder)
-                with self._places() as runs:
+                with closing(self._places()) as runs:
                     state, reason = self._until_over(sweep, runs)
         except Timeout:
-            return  # another server conducts it
+            return  # another server runs it
         except ScgnnError as error:
             state, reason = "failed", str(error)
         except Exception as error:
@@ -59,7 +59,7 @@ class Conductor:
         with suppress(OSError):
             (self.folder / STOP).unlink(missing_ok=True)
 
-    def _until_over(self, sweep: Sweep, runs: TrialRuns) -> tuple[SweepState, str]:
+    def _until_over(self, sweep: Sweep, runs: LocalTrials) -> tuple[SweepState, str]:
         study = studies.open_study(self.folder, sweep)
         pending = self._taken_up(study, runs)
         while not self.leave.is_set():
@@ -91,7 +91,7 @@ class Conductor:
         self._note("interrupted", "")
         return "interrupted", ""
 
-    def _begin(self, study: Any, sweep: Sweep, runs: TrialRuns, pending: dict[int, str]) -> bool:
+    def _begin(self, study: Any, sweep: Sweep, runs: LocalTrials, pending: dict[int, str]) -> bool:
         """Start another trial; False where there is none left, or no room for it now."""
         if not runs.has_room():
             return False
@@ -116,8 +116,8 @@ class Conductor:
         pending[trial.number] = run_id
         return True
 
-    def _taken_up(self, study: Any, runs: TrialRuns) -> dict[int, str]:
-        """The trials that an earlier conductor left under way."""
+    def _taken_up(self, study: Any, runs: LocalTrials) -> dict[int, str]:
+        """The trials that an earlier runner left under way."""
         pending = {}
         for trial in studies.trials(study):
             if trial.state == "running":
@@ -128,7 +128,7 @@ class Conductor:
                     self._count_out(study, trial.number)
         return pending
 
-    def _stop(self, study: Any, pending: dict[int, str], runs: TrialRuns) -> None:
+    def _stop(self, study: Any, pending: dict[int, str], runs: LocalTrials) -> None:
         for run_id in pending.values():
             runs.stop(run_id)
         deadline = time.monotonic() + 120
@@ -166,7 +166,7 @@ class Conductor:
         return self._progress.seconds + time.monotonic() - self._began
 
     def _note(self, state: SweepState, reason: str) -> None:
-        """Write down how far it is; ``interrupted`` is what a running sweep is called whose conductor is gone."""
+        """Write down how far it is; ``interrupted`` is what a running sweep is called whose runner is gone."""
         told: SweepState = "running" if state == "interrupted" else state
         progress = replace(self._progress, state=told, reason=reason, seconds=self._used(), noted=time.time())
         if state == "interrupted":
@@ -193,5 +193,5 @@ def _failed() -> Any:
 
 
 def lock_of(folder: Path) -> FileLock:
-    """Held by whoever conducts the sweep of a folder; given back when a process dies."""
+    """Held by whoever runs the sweep of a folder; given back when a process dies."""
     return FileLock(folder / "lock", timeout=0.2)

@@ -41,7 +41,7 @@ def is_run(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class SavedRun:
+class LoadedRun:
     """A run as it was saved.
 
     Attributes
@@ -78,7 +78,7 @@ class SavedRun:
     samples: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_run(path: Path, layer: str = "") -> SavedRun:
+def read_run(path: Path, layer: str = "") -> LoadedRun:
     """What a run trained on, what it imputed, and its clusters.
 
     Parameters
@@ -130,7 +130,7 @@ def read_run(path: Path, layer: str = "") -> SavedRun:
         validation=validation,
     )
     names = prepared.obs_names
-    return SavedRun(
+    return LoadedRun(
         prepared,
         np.asarray(layers[layer], dtype=np.float32) if layer else imputed,
         labels,
