@@ -15,26 +15,14 @@ from scgnn2_app.controls.fields import Field, field_for
 from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import plain
 from scgnn2_app.session import Session
+from scgnn2_app.sources.source import NAMING_DATA
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sections
 
 NOT_HERE = frozenset({"preset", "output_dir"})
 """Set elsewhere on the page: the preset by its own menu, the folder by the workspace."""
 
-DATA = frozenset(
-    {
-        "load_dataset_dir",
-        "load_dataset_name",
-        "load_use_benchmark",
-        "load_sc_dataset",
-        "load_cell_type_labels",
-        "load_bulk_dataset",
-        "load_from_10X",
-        "load_seurat_object",
-        "load_rdata",
-        "given_cell_type_labels",
-    }
-)
+DATA = frozenset({*NAMING_DATA, "load_cell_type_labels", "load_bulk_dataset", "given_cell_type_labels"})
 """Name the data; the data picker does, unless it leaves that to these parameters."""
 
 

@@ -145,26 +145,28 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
 
 
 def _ended(state: RunState, reason: StopReason, said: str) -> RunState:
-    now = datetime.now(UTC)
     if reason == "stop_signal":
-        return replace(state, state="stopped", ended=now, reason=said or "Stopped; what was there is kept.")
+        return _over(state, "stopped", said or "Stopped; what was there is kept.")
     if reason in BROKEN_OFF:
-        return replace(state, state="failed", ended=now, reason=said or reason)
-    return replace(state, state="done", ended=now)
+        return _over(state, "failed", said or reason)
+    return _over(state, "done")
 
 
 def _failed(state: RunState, error: BaseException) -> RunState:
     traceback.print_exception(error)
     sys.stderr.flush()
-    now = datetime.now(UTC)
     if isinstance(error, KeyboardInterrupt):
-        return replace(state, state="stopped", ended=now, reason="Stopped at once; no iteration was kept.")
+        return _over(state, "stopped", "Stopped at once; no iteration was kept.")
     if isinstance(error, ScgnnError):
-        return replace(state, state="failed", ended=now, reason=str(error))
+        return _over(state, "failed", str(error))
     if isinstance(error, MemoryError):
-        return replace(state, state="failed", ended=now, reason="The memory ran out. Take fewer genes or cells.")
+        return _over(state, "failed", "The memory ran out. Take fewer genes or cells.")
     trace = "".join(traceback.format_exception(error))
-    return replace(state, state="failed", ended=now, reason=f"{type(error).__name__}: {error}", traceback=trace)
+    return _over(state, "failed", f"{type(error).__name__}: {error}", trace)
+
+
+def _over(state: RunState, kind: State, reason: str = "", trace: str = "") -> RunState:
+    return replace(state, state=kind, ended=datetime.now(UTC), reason=reason, traceback=trace)
 
 
 def _write_last(folder: Path, state: RunState) -> None:

@@ -53,6 +53,11 @@ class Workspace:
     folder
         Made if it is not there.
 
+    Attributes
+    ----------
+    sweeps, uploads, data
+        Where the sweeps are, files that came through the browser, and AnnData objects handed over in memory.
+
     Raises
     ------
     OutputError
@@ -72,23 +77,11 @@ class Workspace:
         with whole_file(self.folder / ".write-test") as probe:
             probe.write_text("may this user write here?")
         (self.folder / ".write-test").unlink(missing_ok=True)
-        for name in ("runs", "sweeps", "uploads", "data"):
-            (self.folder / name).mkdir(exist_ok=True)
-
-    @property
-    def uploads(self) -> Path:
-        """Where files go that come through the browser."""
-        return self.folder / "uploads"
-
-    @property
-    def data(self) -> Path:
-        """Where AnnData objects go that are handed over in memory."""
-        return self.folder / "data"
-
-    @property
-    def sweeps(self) -> Path:
-        """The folders of the sweeps."""
-        return self.folder / "sweeps"
+        self._runs, self.sweeps, self.uploads, self.data = (
+            self.folder / name for name in ("runs", "sweeps", "uploads", "data")
+        )
+        for folder in (self._runs, self.sweeps, self.uploads, self.data):
+            folder.mkdir(exist_ok=True)
 
     def lock(self) -> FileLock:
         """Keeps every other process out of the queue while it is held; given back when a process dies."""
@@ -109,7 +102,7 @@ class Workspace:
         now = datetime.now(UTC)
         job = Job(source, params.to_dict(), params.changed(), now, name, owner, sweep, trial, where)
         run_id = new_id(now)
-        folder = self.folder / "runs" / run_id
+        folder = self._runs / run_id
         folder.mkdir()
         try:
             write_json(folder / "state.json", RunState())
@@ -122,14 +115,14 @@ class Workspace:
 
     def run_ids(self) -> list[str]:
         """All runs, oldest first."""
-        folders = (self.folder / "runs").iterdir()
+        folders = self._runs.iterdir()
         return sorted(
             folder.name for folder in folders if _ID.fullmatch(folder.name) and (folder / "job.json").exists()
         )
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of a run."""
-        folder = self.folder / "runs" / run_id
+        folder = self._runs / run_id
         if not _ID.fullmatch(run_id) or not (folder / "job.json").exists():
             raise InputError(
                 f"There is no run {run_id!r} in this workspace.",

@@ -17,15 +17,11 @@ from scgnn2_engine.params import RunParams
 NAMED_ROOT = "a folder named with --root"
 Kind = Literal["demo", "path", "upload", "memory", "flags"]
 
-READING = (
-    "load_sc_dataset",
-    "load_cell_type_labels",
-    "load_bulk_dataset",
-    "load_LTMG",
-    "load_from_10X",
-    "load_seurat_object",
-    "load_rdata",
-)
+DATA_FILES = ("load_sc_dataset", "load_from_10X", "load_seurat_object", "load_rdata")
+NAMING_DATA = (*DATA_FILES, "load_dataset_dir", "load_dataset_name", "load_use_benchmark")
+"""The parameters that name the data of a run."""
+
+READING = (*DATA_FILES, "load_cell_type_labels", "load_bulk_dataset", "load_LTMG")
 """The parameters that name files a run will read, beside the folder ``load_dataset_dir``/``load_dataset_name``."""
 
 

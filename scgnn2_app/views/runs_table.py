@@ -10,6 +10,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 
 from scgnn2_app.charts.across_runs import COUNTS, SCORE_WORDS
 from scgnn2_app.controls.fields import label_of
+from scgnn2_app.sources.source import NAMING_DATA
 from scgnn2_app.views.run_bar import LONGEST_NAME, duration, shortened
 from scgnn2_engine.params import every_parameter
 
@@ -49,18 +50,6 @@ EXPLAINED = {
     "cluster_count": "number of clusters of the returned iteration",
 }
 """What is said where the mouse rests on the head of a column."""
-
-NAMING_DATA = (
-    "load_dataset_dir",
-    "load_dataset_name",
-    "load_use_benchmark",
-    "load_sc_dataset",
-    "load_from_10X",
-    "load_seurat_object",
-    "load_rdata",
-    "load_object",
-)
-"""The parameters by which data are named where they are not chosen on the page."""
 
 WIDTHS = {"run": 245, "data": 160}
 """Pixels of columns of text, so that there is room for the scores; a longer text ends in dots."""
@@ -130,7 +119,7 @@ def formatters() -> dict[str, Any]:
 def data_of(run: RunInfo) -> tuple[str, ...]:
     """What tells the data of runs apart; labels do not."""
     if run.source.kind == "flags":
-        return ("flags", *(str(run.params.get(key, "")) for key in NAMING_DATA))
+        return ("flags", *(str(run.params.get(key, "")) for key in (*NAMING_DATA, "load_object")))
     return run.source.kind, run.source.path
 
 
