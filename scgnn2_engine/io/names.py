@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Names = npt.NDArray[np.str_]
 SHOWN = 5
+NO_NAMES = ("", "nan", "NaN", "None", "<NA>")
+"""What stands for a name that is missing, as pandas and others write it."""
 SAMPLE = "sample"
 """The column of obs that says of which of several samples a cell is."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 
-from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.evidence.orientation import decide_orientation
-from scgnn2_engine.io.evidence.scale import doubt_of_base, log_base
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.names import Names, unique_names
+from scgnn2_engine.io.readers.anndata_found import USED, as_matrix, columns_once, found_of, left_behind
 from scgnn2_engine.io.readers.tenx_features import KIND_COLUMNS, kinds_in, without_other_kinds
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.anndata_names import Kind, names_of
 from scgnn2_engine.io.storage.matrix_choice import (
-    DESCRIPTIONS,
     LOOKED_AT,
-    Choice,
     choose_matrix,
     counts_elsewhere,
     first_values,
     name_of_x,
 )
-from scgnn2_engine.io.storage.sparse_structure import Axis, check_compressed
 from scgnn2_engine.io.storage.stored import Store, is_group, is_sparse, names, opened, said_of
 from scgnn2_engine.io.storage.stored_anndata import (
     element_at,
@@ -42,17 +36,10 @@ from scgnn2_engine.io.storage.stored_anndata import (
     table,
     whole_anndata,
 )
-from scgnn2_engine.io.table import SPARSE_FROM
 from scgnn2_engine.params import LoadParams
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-SCALED = "_scale.data"
-"""Scaled expression as Seurat keeps it for its PCA: large, dense, and of no use after another selection of genes."""
-
-_USED = (*DESCRIPTIONS, "log1p")
-"""What of ``uns`` a run looks at."""
 
 _OTHER_KINDS = (
     "Read the gene expression of the same cells: another file of the same run. If these features are what a run is "
@@ -79,7 +66,7 @@ def found_in_anndata(
         asked=layer,
         x_name=name_of_x(adata.uns),
     )
-    matrix = _as_matrix(_matrix_of(adata, choice.name, choice.layers), f"{source} ({choice.label})")
+    matrix = as_matrix(_matrix_of(adata, choice.name, choice.layers), f"{source} ({choice.label})")
     var = adata.raw.var if choice.is_raw else adata.var
     beside = {
         "obsm": dict(adata.obsm),
@@ -92,17 +79,17 @@ def found_in_anndata(
         else {name: partial(first_values, _matrix_of(adata, name, choice.layers)) for name in choice.alternatives}
     )
     elsewhere = counts_elsewhere(choice, matrix, others)
-    behind = _behind(choice, adata.uns, adata.varp, adata.varm)
-    found = _found(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere, behind)
+    behind = left_behind(choice, adata.uns, adata.varp, adata.varm)
+    found = found_of(source, choice, matrix, adata.obs.copy(), var.copy(), beside, adata.uns, elsewhere, behind)
     return without_other_kinds(found, _kinds(var, lambda: adata.var), advice=_OTHER_KINDS) if genes_only else found
 
 
 def _kinds(var: pd.DataFrame, of_x: Callable[[], pd.DataFrame]) -> Names | None:
     """The kinds of the features of a matrix; where ``.raw`` does not have them, as the genes of ``X`` have them."""
     if any(column in var for column in KIND_COLUMNS):
-        return kinds_in(_once(var, "var")[0])
+        return kinds_in(columns_once(var, "var")[0])
     table = of_x()
-    kinds = kinds_in(_once(table, "var")[0])
+    kinds = kinds_in(columns_once(table, "var")[0])
     if kinds is None:
         return None
     known = dict(zip(table.index.astype(str), kinds, strict=True))
@@ -169,8 +156,8 @@ def found_in_store(
     beside = {name: mapping(store, root, name, length, square=name == "obsp") for name, length in rows.items()}
     others = {} if layer else {name: partial(_first_stored, store, root, where) for name, where in places.items()}
     elsewhere = counts_elsewhere(choice, matrix, others)
-    behind = _behind(choice, *(_names_in(store, root, name) for name in ("uns", "varp", "varm")))
-    found = _found(source or str(store.path), choice, matrix, obs, var, beside, described, elsewhere, behind)
+    behind = left_behind(choice, *(_names_in(store, root, name) for name in ("uns", "varp", "varm")))
+    found = found_of(source or str(store.path), choice, matrix, obs, var, beside, described, elsewhere, behind)
     if genes_only:
         kinds = _kinds(var, lambda: table(store, root, "var") if choice.is_raw else var)
         found = without_other_kinds(found, kinds, advice=advice or _OTHER_KINDS)
@@ -180,7 +167,7 @@ def found_in_store(
 def _described(store: Store, root: Any) -> dict[str, Any]:
     """What a run looks at in ``uns``."""
     found = {}
-    for key in sorted(set(_USED) & set(_names_in(store, root, "uns"))):
+    for key in sorted(set(USED) & set(_names_in(store, root, "uns"))):
         value = store.optional(f"uns/{key}", element_at, store, store.find("uns", start=root), key, "uns")
         if value is not None:
             found[key] = value
@@ -230,107 +217,6 @@ def whole_in_store(store: Store, root: Any) -> Whole:
             axis.index = pd.Index(unique.astype(object))
             notes += [note, *more]
     return Whole(adata, (*notes, *store.doubts), [f"what cannot be read: {phrase}" for phrase in store.phrases()])
-
-
-def _behind(choice: Choice, uns: Iterable[str], varp: Iterable[str], varm: Iterable[str]) -> str:
-    """A sentence on what a run does not carry to its result, by name; empty where there is nothing."""
-    parts = {
-        "layers": [name for name in choice.layers if name != choice.name],
-        "uns": [key for key in uns if key not in _USED and not str(key).startswith("scgnn2")],
-        "varp": list(varp),
-        "varm (of the genes of X)": list(varm) if choice.is_raw else [],
-    }
-    named = [f"{part} {', '.join(map(str, keys))}" for part, keys in parts.items() if keys]
-    return f"Not carried through a run: {'; '.join(named)}." if named else ""
-
-
-def _found(
-    source: str,
-    choice: Choice,
-    matrix: Matrix,
-    obs: pd.DataFrame,
-    var: pd.DataFrame,
-    beside: Mapping[str, Mapping[str, Any]],
-    uns: Mapping[str, Any],
-    elsewhere: str,
-    behind: str,
-) -> Found:
-    (obs_names, about_cells), (genes, about_genes) = names_of(obs, "cell"), names_of(var, "gene")
-    against = decide_orientation(genes, obs_names, "genes-by-cells").warning
-    swapped = (
-        f"{source} has cells called {listed(obs_names, 2)} and genes called {listed(genes, 2)}: it looks transposed."
-    )
-    obs, repeated = _once(obs, "obs")
-    var, repeated_too = _once(var, "var")
-    graphs, dense = _sparse_graphs(beside.get("obsp", {}))
-    embeddings = beside.get("obsm", {})
-    again = [key for key in embeddings if str(key).endswith(SCALED)]
-    said = (
-        *(f"{key} is not carried through a run: of another selection of genes it must be made again." for key in again),
-        *(about_cells, about_genes, repeated, repeated_too, dense, behind),
-    )
-    return Found(
-        source=source,
-        expression=_as_matrix(matrix, f"{source} ({choice.label})"),
-        obs_names=obs_names,
-        var_names=genes,
-        obs=obs,
-        var=var,
-        obsm={key: values for key, values in embeddings.items() if key not in again},
-        varm=beside.get("varm", {}),
-        obsp=graphs,
-        uns={key: uns[key] for key in DESCRIPTIONS if key in uns},
-        facts={
-            "orientation": "cells-by-genes",
-            "matrix": choice.label,
-            **({"alternatives": choice.flags} if choice.alternatives else {}),
-        },
-        notes=(
-            "Orientation cells-by-genes, as AnnData is.",
-            f"Matrix {choice.label}: {choice.reason}.",
-            *filter(None, said),
-        ),
-        warnings=(*([swapped] if against else []), *([elsewhere] if elsewhere else []), *doubt_of_base(uns)),
-        log_base=log_base(uns),
-        negative_advice=choice.negative_advice,
-    )
-
-
-def _once(annotation: pd.DataFrame, called: str) -> tuple[pd.DataFrame, str]:
-    """An annotation with each name of a column once, and a sentence on what was renamed; empty where nothing was."""
-    repeated = annotation.columns.duplicated()
-    if not repeated.any():
-        return annotation, ""
-    columns = unique_names([str(name) for name in annotation.columns], "column")[0]
-    which, now = (listed(dict.fromkeys(map(str, given[repeated]))) for given in (annotation.columns, columns))
-    said = f"{called} has several columns called {which}: all are kept, and those behind the first are called {now}."
-    return annotation.set_axis(pd.Index(columns.astype(object)), axis=1), said
-
-
-def _sparse_graphs(graphs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Graphs between cells in sparse form, and a sentence on those that are left out because they are full."""
-    kept, full = {}, []
-    for key, graph in graphs.items():
-        if sp.issparse(graph):
-            kept[key] = graph
-        elif np.count_nonzero(graph) <= (1 - SPARSE_FROM) * np.size(graph):
-            kept[key] = sp.csr_matrix(graph)
-        else:
-            full.append(key)
-    if not full:
-        return kept, ""
-    return kept, f"Not carried through a run: obsp {', '.join(map(str, full))}, a number for every two cells."
-
-
-def _as_matrix(matrix: Any, what: str) -> Matrix:
-    if hasattr(matrix, "group"):  # a sparse matrix of an AnnData that is backed by a file
-        matrix = Store(Path(what), matrix.group).sparse(matrix.group, "X")
-    if not sp.issparse(matrix):
-        return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix[:])
-    if matrix.format in ("csr", "csc"):
-        by: Axis = "rows" if matrix.format == "csr" else "columns"
-        check_compressed(matrix.data, matrix.indices, matrix.indptr, matrix.shape, by=by, what=what)
-    return matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
 
 
 def _whole(path: Path, load: LoadParams) -> Whole:

@@ -6,9 +6,10 @@ Read by h5py alone and in blocks of cells, so that no dense whole is made. ``ann
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,40 +17,20 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix
-from scgnn2_engine.data.gene_names import ENSEMBL_GENE
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.names import Names, listed, unique_names
+from scgnn2_engine.io.names import Names, unique_names
+from scgnn2_engine.io.readers.loom_axes import axis_of
 from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.hdf5_storage import check_storage
-from scgnn2_engine.io.storage.matrix_choice import LOOKED_AT, Choice, counts_elsewhere
+from scgnn2_engine.io.storage.matrix_choice import LOOKED_AT, Choice, choose_matrix, counts_elsewhere
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable, said_of
 from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 
-_CELL_NAMES = ("CellID", "obs_names", "cell_names", "barcode", "barcodes", "Barcode", "cell_id", "cell_barcode", "Cell")
-_GENE_NAMES = (
-    "Gene", "var_names", "gene_name", "gene_names", "gene_symbol", "Symbol", "feature_name", "GeneName", "target_name",
-    "Accession", "gene_ids", "gene_id", "ensembl_id",
-)  # fmt: skip
-"""What loompy, velocyto, kb, scanpy and SCENIC call the names, in the order in which they are taken."""
-_IDENTIFIERS = ("Accession", "gene_id", "ensembl_id")
-_SYMBOLS = tuple(name for name in _GENE_NAMES if name not in (*_IDENTIFIERS, "gene_ids"))
-_MOST = 0.5
-_NO_NAME = ("", "nan", "NaN", "None", "<NA>")
-_MAIN = ("X", "matrix")
 _BLOCK = 64 * 1024**2
 """Bytes of the dense block of cells that is read at once."""
-
-
-class _Axis(NamedTuple):
-    """The names along one axis, one-dimensional attributes, those of several columns, and what is to be said."""
-
-    names: Names
-    table: pd.DataFrame
-    wide: dict[str, Any]
-    notes: list[str]
 
 
 def read_loom(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
@@ -76,7 +57,7 @@ def read_loom(path: Path, load: LoadParams, max_memory: float = 0.0) -> Found:
         choice = _choose(layers, load.layer)
         dataset, where = _matrix(store, choice.name, layers)
         n_genes, n_cells = dataset.shape
-        obs, var = _axis(store, "col_attrs", n_cells, "cell"), _axis(store, "row_attrs", n_genes, "gene")
+        obs, var = axis_of(store, "col_attrs", n_cells, "cell"), axis_of(store, "row_attrs", n_genes, "gene")
         expression = _read_blocks(store, dataset, where, obs.names, var.names)
         others = {} if load.layer else {name: partial(_first, store, name, layers) for name in choice.alternatives}
         elsewhere = counts_elsewhere(choice, expression, others)
@@ -117,7 +98,7 @@ def _whole(path: Path, load: LoadParams) -> Whole:
         layers = _layers(store)
         main, where = _matrix(store, "X", layers)
         n_genes, n_cells = main.shape
-        obs, var = _axis(store, "col_attrs", n_cells, "cell"), _axis(store, "row_attrs", n_genes, "gene")
+        obs, var = axis_of(store, "col_attrs", n_cells, "cell"), axis_of(store, "row_attrs", n_genes, "gene")
         (cells, cell_notes), (genes, gene_notes) = unique_names(obs.names, "cell"), unique_names(var.names, "gene")
         adata = AnnData(
             _read_blocks(store, main, where, obs.names, var.names, main.dtype),
@@ -137,15 +118,8 @@ def _whole(path: Path, load: LoadParams) -> Whole:
 
 
 def _choose(layers: list[str], asked: str) -> Choice:
-    if asked and asked not in (*layers, *_MAIN):
-        raise InputError(
-            f"There is no layer {asked!r}.",
-            expected=f"one of {', '.join((*layers, 'X'))}",
-            advice="Name another one with --load_layer (of scgnn2 evaluate and convert: --layer), or leave it out.",
-        )
-    name = "X" if asked in ("", *_MAIN) and asked not in layers else asked
-    why = "as asked (load_layer)" if asked else "the main matrix of the loom file"
-    return Choice(name, why, tuple(other for other in (*layers, "X") if other != name), tuple(layers))
+    choice = choose_matrix(layers, has_raw=False, asked=asked or "X", x_name="matrix")
+    return choice if asked else replace(choice, reason="the main matrix of the loom file")
 
 
 def _layers(store: Store) -> list[str]:
@@ -222,110 +196,6 @@ def _first(store: Store, name: str, layers: list[str]) -> npt.NDArray[Any]:
 
     found = store.optional(f"layers/{name}", look)
     return np.zeros(0) if found is None else found
-
-
-def _axis(store: Store, place: str, length: int, kind: str) -> _Axis:
-    """Names and attributes of cells or genes; attributes that cannot be read are left out and said."""
-    group = store.find(place)
-    if group is None or not is_group(group):
-        raise InputError(
-            f"{store.called(place)} is not there.",
-            expected=f"the names of the {kind}s",
-            found=listed(map(printable, names(store.root)), 8),
-            advice="Export or download the file again.",
-        )
-    columns: dict[str, Any] = {}
-    wide: dict[str, Any] = {}
-    for name in names(group):
-        values = store.optional(f"{place}/{name}", _attribute, store, group, name, place, length)
-        if values is not None:
-            (columns if values.ndim == 1 else wide)[printable(name)] = values
-    table = pd.DataFrame(columns, index=pd.RangeIndex(length))
-    _check_fit(store, group, place, length, kind, table)
-    found, taken, note = _names(table, kind, length)
-    if kind == "gene" and "gene_ids" not in table and taken not in _IDENTIFIERS:
-        identifier = next((name for name in (*_IDENTIFIERS, *_GENE_NAMES) if _are_identifiers(table, name)), None)
-        identifier = identifier or next((name for name in _IDENTIFIERS if name in table), None)
-        if identifier not in (None, taken):
-            table["gene_ids"] = table[identifier]
-    if kind == "gene" and taken not in ("", "gene_ids") and "gene_ids" in table:
-        found, more = _filled(found, np.asarray(table["gene_ids"].astype(str), dtype=np.str_))
-        note += more
-    return _Axis(found, table.drop(columns=taken) if taken in ("obs_names", "var_names") else table, wide, note)
-
-
-def _check_fit(store: Store, group: Any, place: str, length: int, kind: str, table: pd.DataFrame) -> None:
-    """Refuse a matrix of another length than the names beside it have; raises InputError.
-
-    Names that fit stand beside others that do not where an attribute alone is damaged.
-    """
-    usual = _CELL_NAMES if kind == "cell" else _GENE_NAMES
-    held = [name for name in usual if name in names(group)]
-    if not held or any(name in table for name in held):
-        return
-    dataset = store.find(held[0], start=group)
-    if not is_group(dataset) and dataset.shape and dataset.shape[0] != length:
-        raise InputError(
-            f"{store.called('matrix')} does not fit the names beside it.",
-            expected=f"{dataset.shape[0]} {kind}s, as {place}/{held[0]} has",
-            found=f"{length}",
-            advice="The file is damaged, or what wrote it has an error: export it again.",
-        )
-
-
-def _are_identifiers(table: pd.DataFrame, name: str) -> bool:
-    """Whether an attribute holds identifiers of Ensembl, most of it."""
-    if name not in table or table[name].dtype != object:
-        return False
-    return float(table[name].astype(str).str.fullmatch(ENSEMBL_GENE).mean()) > _MOST
-
-
-def _filled(found: Names, identifiers: Names) -> tuple[Names, list[str]]:
-    """Names, with the identifier of each gene that has none, and what is to be said."""
-    nameless = np.isin(found, _NO_NAME) & ~np.isin(identifiers, _NO_NAME)
-    if not nameless.any():
-        return found, []
-    said = (
-        f"{int(nameless.sum())} genes without a name are called by their identifiers: {listed(identifiers[nameless])}."
-    )
-    return np.where(nameless, identifiers, found), [said]
-
-
-def _attribute(store: Store, group: Any, name: str, place: str, length: int) -> npt.NDArray[Any]:
-    """One attribute: (n,) numbers or texts, or (n, k) numbers."""
-    import html
-
-    dataset = store.find(name, start=group)
-    where = f"{place}/{printable(name)}"
-    if is_group(dataset) or not dataset.shape or dataset.shape[0] != length or dataset.dtype.kind not in "biufSO":
-        raise InputError(
-            f"{where} does not fit.", found="a group" if is_group(dataset) else f"{dataset.shape} {dataset.dtype}"
-        )
-    if dataset.dtype.kind in "SO":
-        texts = store.texts(dataset, where, length)
-        escaped = dataset.dtype.kind == "S"  # loompy before 3 writes ASCII, and all else as entities of XML
-        return np.asarray([html.unescape(text) for text in texts] if escaped else texts, dtype=object)
-    return store.array(dataset, where)
-
-
-def _names(table: pd.DataFrame, kind: str, length: int) -> tuple[Names, str, list[str]]:
-    """Names, the attribute that they were taken from, and sentences."""
-    usual = _CELL_NAMES if kind == "cell" else _GENE_NAMES
-    texts = [name for name in table if table[name].dtype == object and table[name].is_unique]
-    taken = next((name for name in usual if name in table), texts[0] if texts else "")
-    if kind == "gene" and _are_identifiers(table, taken):  # as loom files of many pipelines call them Gene
-        others = (
-            name
-            for name in _SYMBOLS
-            if name in table and table[name].dtype == object and not _are_identifiers(table, name)
-        )
-        taken = next(others, taken)
-    if not taken:
-        held = listed(table.columns, 8) or "none"
-        note = f"No attribute names the {kind}s ({held}): they are called {kind}_1, {kind}_2, …."
-        return np.asarray([f"{kind}_{number}" for number in range(1, length + 1)], dtype=np.str_), "", [note]
-    found = np.asarray(table[taken].astype(str), dtype=np.str_)
-    return found, taken, [f"Names of {kind}s from the attribute {taken}."]
 
 
 def _graphs(store: Store, place: str, length: int) -> dict[str, Any]:

@@ -15,15 +15,8 @@ from scgnn2_engine.io.compression import PACKED, opened
 from scgnn2_engine.io.format import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
-from scgnn2_engine.io.readers.text_layout import (
-    Layout,
-    called_by_values,
-    comments,
-    is_blank,
-    layout_of,
-    split_line,
-    without_single_quotes,
-)
+from scgnn2_engine.io.readers.text_layout import Layout, called_by_values, layout_of
+from scgnn2_engine.io.readers.text_lines import comments, is_blank, split_line, without_single_quotes
 from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, comma_means, has_comma
 from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer

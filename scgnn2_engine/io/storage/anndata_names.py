@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scgnn2_engine.io.names import Names, listed
+from scgnn2_engine.io.names import NO_NAMES, Names, listed
 
 Kind = Literal["cell", "gene"]
 
@@ -24,7 +24,6 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
 """Where tiledbsoma, the CELLxGENE Census and others keep names, in the order in which they are taken."""
 _IDENTIFIERS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl_ids", "feature_name")
 _NUMBER = re.compile(r"[0-9]{1,15}(\.0+)?")
-_MISSING = ("", "nan", "NaN", "None", "<NA>")
 
 
 class Named(NamedTuple):
@@ -57,18 +56,18 @@ def names_of(table: pd.DataFrame, kind: Kind) -> Named:
     if _are_positions(names, table):
         for column in _COLUMNS[kind]:
             held = _column(table, column)
-            if held is not None and not np.isin(held, _MISSING).all():
+            if held is not None and not np.isin(held, NO_NAMES).all():
                 taken = f"The {kind}s are called {listed(names, 3)}: their names were taken from {axis}[{column!r}]."
                 return Named(held, taken)
         return Named(
             names, f"The {kind}s are called by numbers ({listed(names, 3)}), and no column of {axis} has names."
         )
-    missing = np.isin(names, _MISSING)
+    missing = np.isin(names, NO_NAMES)
     for column in _IDENTIFIERS if kind == "gene" and missing.any() else ():
         held = _column(table, column)
-        if held is not None and not np.isin(held[missing], _MISSING).all():
+        if held is not None and not np.isin(held[missing], NO_NAMES).all():
             number = f"{int(missing.sum())} genes have" if missing.sum() > 1 else "1 gene has"
-            filled = np.where(missing & ~np.isin(held, _MISSING), held, names)
+            filled = np.where(missing & ~np.isin(held, NO_NAMES), held, names)
             return Named(filled, f"{number} no name: called by var[{column!r}] ({listed(held[missing], 3)}).")
     return Named(names, "")
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
-from scgnn2_engine.io.storage.stored import Store, as_objects, encoding, is_group, is_sparse, names, printable
+from scgnn2_engine.io.storage.stored import Store, as_objects, decoded, encoding, is_group, is_sparse, names, printable
 from scgnn2_engine.io.storage.zarr_storage import check_no_gap
 
 if TYPE_CHECKING:
@@ -182,8 +182,7 @@ def _records(store: Store, dataset: Any, where: str) -> pd.DataFrame:
 def _decoded(values: Any) -> Any:
     if values.dtype.kind not in "SO":
         return values
-    plain = [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
-    return np.asarray(plain, dtype=object)
+    return np.asarray(decoded(values.tolist()), dtype=object)
 
 
 def mapping(store: Store, root: Any, name: str, rows: int, *, square: bool = False) -> dict[str, Any]:
