@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from scgnn2_engine.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,10 +31,17 @@ def demo() -> AnnData:
     >>> demo().shape
     (700, 765)
     """
-    import scanpy
+    import anndata
 
+    scanpy = importlib.util.find_spec("scanpy")  # importing it would take longer than everything else the demo needs
+    if scanpy is None or scanpy.origin is None:
+        raise MissingPackageError(
+            "The demo data come with the package scanpy.",
+            found="it is not installed",
+            advice="Install it with: pip install scanpy",
+        )
     with warnings.catch_warnings():
         # The file in the wheel was written by an older anndata; the reader says so, and nothing follows from it.
         warnings.simplefilter("ignore")
-        adata: AnnData = scanpy.datasets.pbmc68k_reduced()
+        adata: AnnData = anndata.read_h5ad(Path(scanpy.origin).parent / "datasets" / "10x_pbmc68k_reduced.h5ad")
     return adata
