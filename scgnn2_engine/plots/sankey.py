@@ -16,7 +16,7 @@ from scgnn2_engine.plots.style import EDGE, cluster_colours, natural_order
 BAR = 0.05
 GAP = 0.25  # share of the height that stands empty between bars
 CURVE_POINTS = 30
-NARROW, LETTER = 880, 7.0  # pixels: the narrowest page, and a letter of a name
+NARROW, LETTER, HEAD_LETTER = 880, 7.0, 10.0  # pixels: the narrowest page, a letter of a name and of a head
 MOST_BARS = 30
 """Bars of a column whose names are all written; of more the small ones' names are left to the tip."""
 
@@ -133,8 +133,12 @@ def sankey(
         max((len(text) for bar, text in zip(named, texts, strict=True) if bar.column == column), default=0)
         for column in (0, last)
     ]
-    left, right = (30 + LETTER * length for length in longest)
-    unit = max(150.0, (NARROW - left - right) / last)  # the names beside the outer columns have room on any page
+    # The names beside the outer columns and the heads above them have room on any page.
+    left, right = (
+        max(30 + LETTER * length, HEAD_LETTER / 2 * len(names[column]))
+        for length, column in zip(longest, (0, last), strict=True)
+    )
+    unit = max(150.0, HEAD_LETTER * max(map(len, names)), (NARROW - left - right) / last)
     n_cells = f"{len(next(iter(label_sets.values()))):,} cells"
     return Chart(
         marks=[
@@ -176,7 +180,7 @@ def sankey(
         title=f"{title}: {n_cells}" if title else f"Flow of {n_cells} between groups",
         x_limits=(-left / unit, last + right / unit),
         y_limits=(-0.02, 1.1),
-        size=(int(left + right + max(300, 11 * max(map(len, names))) * last), min(1600, max(520, 26 * max(n_bars)))),
+        size=(int(left + right + unit * last), min(1600, max(520, 26 * max(n_bars)))),
         axes=False,
     )  # fmt: skip
 
