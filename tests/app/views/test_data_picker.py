@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.io import mmwrite
+from scipy.sparse import csr_matrix
 
 from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.form import ParameterForm
@@ -18,6 +21,9 @@ from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.sweeps import SweepManager
 from scgnn2_app.views.data_picker import ON_SERVER, DataPicker
 from scgnn2_app.views.uploader import Uploader
+from scgnn2_engine import simulate
+
+GOLDEN = Path(__file__).parents[2] / "engine" / "io" / "golden"
 
 
 @pytest.fixture
@@ -56,6 +62,31 @@ def press(button: Any) -> None:
 def arrive(uploader: Uploader, name: str, text: str) -> None:
     piece = {"name": name, "chunk": 1, "total_chunks": 1, "data": list(text.encode()), "mime_type": "text/csv"}
     uploader._process_chunk(piece)
+
+
+def test_another_upload_of_a_name_takes_the_place_of_the_first(picker: DataPicker) -> None:
+    arrive(picker._upload, "counts.csv", COUNTS)
+    first = picker.source
+    arrive(picker._upload, "counts.csv", COUNTS.replace("1,0,3", "1,0,4"))
+    assert picker.source.path != first.path
+    assert Path(picker.source.path).read_text() == COUNTS.replace("1,0,3", "1,0,4")
+    assert list(picker._choices).count("counts.csv") == 1
+
+
+@pytest.mark.parametrize("name", ["cells.zarr", "GSM1"])
+def test_a_folder_that_holds_data_is_chosen_by_its_path(picker: DataPicker, tmp_path: Path, name: str) -> None:
+    data, folder = simulate(20, 10, 2, seed=0), tmp_path / "root" / name
+    if name.endswith(".zarr"):
+        shutil.copytree(GOLDEN / "anndata_0.13" / "plain.zarr", folder)
+    else:
+        folder.mkdir()
+        mmwrite(folder / "GSM1_matrix.mtx", csr_matrix(data.expression).T)
+        (folder / "GSM1_genes.tsv").write_text("".join(f"{gene}\t{gene}\n" for gene in data.var_names))
+        (folder / "GSM1_barcodes.tsv").write_text("".join(f"{cell}\n" for cell in data.obs_names))
+    picker._choice.value = ON_SERVER
+    picker._path.value = str(folder)
+    assert picker.source == Source.at(folder), picker._says.object
+    assert picker.summary.n_obs > 0
 
 
 def test_uploads_of_labels_and_bulk_go_with_the_data(picker: DataPicker) -> None:
