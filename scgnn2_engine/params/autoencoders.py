@@ -41,6 +41,14 @@ class FeatureAEParams(_AutoencoderParams):
         doc="Epochs before the loop, and in every iteration.",
     )
     learning_rate = rate(1e-3, precedence=ESSENTIAL)
+    cycle_steps = count(
+        0,
+        "Denoise, where an epoch has several steps: train for so many, or for ten epochs where these are more, in "
+        "which the learning rate rises to three times learning_rate and falls to 0 (one cycle), without an early stop. "
+        "0: a constant rate.",
+        low=0,
+        soft=(0, 1000),
+    )
     regu_strength = share(
         0.9, "Weight of the LTMG term (gamma): an entry in state s weighs 1 - gamma + gamma * s.", precedence=ESSENTIAL
     )

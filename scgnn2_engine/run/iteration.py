@@ -16,6 +16,7 @@ from scgnn2_engine.graph.graph_ae import iterate_graph_ae
 from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.methods import Before, Expression, Fit, Method
 from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps
 
 
@@ -113,6 +114,9 @@ def _embedded(loop: Loop, state: LoopState) -> Steps[LoopState]:
     graph = yield from context.timed("graph", iteration, _graph(points, loop, iteration))
     if params.clustering.method == "consensus":
         state = replace(state, member_neighbours=(*state.member_neighbours, _own_neighbours(loop, state.fit, graph)))
+    state = replace(state, graph=graph)
+    if iteration == 0 and not _reads_graph_embedding(params):
+        return state
     embedded = yield from context.timed(
         "graph_AE",
         iteration,
@@ -129,7 +133,16 @@ def _embedded(loop: Loop, state: LoopState) -> Steps[LoopState]:
         ),
         params.graph_AE.epoch,
     )
-    return replace(state, graph=graph, graph_embedding=embedded.embedding)
+    return replace(state, graph_embedding=embedded.embedding)
+
+
+def _reads_graph_embedding(params: RunParams) -> bool:
+    """Whether an iteration rests on the graph embedding of the one before; else it is a result alone."""
+    return (
+        params.clustering.embed in ("graph", "both")
+        or params.graph_AE.concat_prev_embed
+        or params.feature_AE.concat_prev_embed == "graph"
+    )
 
 
 def _components(loop: Loop, expression: Expression) -> npt.NDArray[np.float32]:

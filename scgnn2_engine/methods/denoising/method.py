@@ -117,7 +117,11 @@ class Denoising:
         params = self._params
         n_epochs = params.feature_AE.epoch[0 if weights is None else 1]
         plan = plan_of(
-            params.feature_AE, "feature_AE", n_epochs, iteration=iteration, mixed_precision=params.mixed_precision
+            params.feature_AE,
+            self._prepared.n_obs,
+            n_epochs,
+            iteration=iteration,
+            mixed_precision=params.mixed_precision,
         )
         steps = iterate_denoising(
             self._observed,

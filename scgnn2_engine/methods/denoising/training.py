@@ -32,6 +32,12 @@ from scgnn2_engine.training.loop import Plan, diverged, iterate_training
 
 Matrix32 = npt.NDArray[np.float32]
 
+CYCLE_HEIGHT = 3
+"""Top of one cycle's learning rate over the constant one."""
+
+CYCLE_EPOCHS = 10
+"""Least epochs of one cycle."""
+
 
 @dataclass(frozen=True)
 class DenoisingFit:
@@ -130,13 +136,14 @@ def iterate_denoising(
 
     Examples
     --------
+    >>> from scgnn2_engine.methods.denoising.observed import observe
     >>> x = np.random.default_rng(0).random((20, 30), np.float32)
     >>> len(list(iterate_denoising(observe(x), plan=Plan("feature_AE", n_epochs=5, learning_rate=1e-3))))
     5
     """
     params = params or default_params()
     device = device or torch.device("cpu")
-    plan = plan or plan_of(params, "feature_AE", params.epoch[0])
+    plan = plan or plan_of(params, observed.n_obs, params.epoch[0])
     draws = np.random.SeedSequence(seed).generate_state(3).tolist()
     network = DenoisingAutoencoder(
         observed.n_vars,
@@ -174,6 +181,7 @@ def fit_denoising(observed: Observed, validation: HiddenEntries | None = None, *
 
     Examples
     --------
+    >>> from scgnn2_engine.methods.denoising.observed import observe
     >>> x = np.random.default_rng(0).random((20, 30), np.float32)
     >>> fit = fit_denoising(observe(x), plan=Plan("feature_AE", n_epochs=2, learning_rate=1e-3))
     >>> fit.embedding.shape, fit.value.shape, fit.log_rate
@@ -190,14 +198,35 @@ def default_params() -> FeatureAEParams:
     return RunParams().feature_AE
 
 
-def plan_of(params: FeatureAEParams, stage: Any, n_epochs: int, **more: Any) -> Plan:
-    """How parameters of an autoencoder say to train."""
-    return Plan(
-        stage,
+def plan_of(params: FeatureAEParams, n_obs: int, n_epochs: int, **more: Any) -> Plan:
+    """How parameters of the feature autoencoder say to train on so many cells.
+
+    With ``params.cycle_steps``, and more cells than a batch holds, the learning rate goes through one cycle. Fewer
+    cells are soon learnt by heart at a high rate: they keep the constant one, and the early stop.
+
+    Examples
+    --------
+    >>> plan = plan_of(default_params(), n_obs=20_000, n_epochs=500)
+    >>> plan.one_cycle, plan.max_steps, plan.learning_rate, plan_of(default_params(), n_obs=500, n_epochs=500).one_cycle
+    (True, 300, 0.003, False)
+    """
+    plan = Plan(
+        "feature_AE",
         n_epochs=n_epochs,
         learning_rate=params.learning_rate,
         batch_size=params.batch_size,
         max_steps=params.max_steps,
         patience=params.patience,
         **more,
+    )
+    n_batches = -(-n_obs // params.batch_size)
+    if params.cycle_steps == 0 or n_batches == 1:
+        return plan
+    steps = max(params.cycle_steps, CYCLE_EPOCHS * n_batches)
+    return replace(
+        plan,
+        learning_rate=CYCLE_HEIGHT * params.learning_rate,
+        max_steps=min(steps, params.max_steps or steps),
+        patience=0,
+        one_cycle=True,
     )

@@ -147,7 +147,7 @@ def test_two_runs_share_no_value() -> None:
     first, second = RunParams(), RunParams()
     first.feature_AE.epoch.append(1)
     first.graph_AE.epoch = 3
-    assert (second.feature_AE.epoch, second.graph_AE.epoch) == ([500, 300], 200)
+    assert (second.feature_AE.epoch, second.graph_AE.epoch) == ([500, 300], 30)
     assert RunParams().feature_AE.epoch == [500, 300]
 
 
@@ -402,7 +402,7 @@ def test_a_snapshot_is_equal_apart_and_constant() -> None:
     assert snapshot == params
     params.seed = 4
     params.graph_AE.epoch = 5
-    assert (snapshot.seed, snapshot.graph_AE.epoch) == (3, 200)
+    assert (snapshot.seed, snapshot.graph_AE.epoch) == (3, 30)
     for target in (snapshot, *(getattr(snapshot, group.group) for group in RunParams.groups)):
         assert all(target.param[name].constant for name in target.own_names())
     for target, name, value in (
