@@ -125,15 +125,15 @@ class BokehCanvas:
         plot.toolbar.logo = None
         plot.toolbar.autohide = True
         plot.axis.visible = plot.grid.visible = chart.axes
-        for axis, log in ((plot.xaxis, chart.x_log), (plot.yaxis, chart.y_log)):
-            if log:
-                axis.ticker = models.CustomJSTicker(major_code=LOG_TICKS)
-                axis.formatter = models.CustomJSTickFormatter(code=LOG_WORDS)
         if chart.right_label:  # hidden until needed: one that is added on the screen is measured before it is drawn
             plot.extra_y_ranges = {"right": models.Range1d(0.1, 1.0)}
             plot.extra_y_scales = {"right": models.LogScale() if chart.y_log else models.LinearScale()}
             kind = models.LogAxis if chart.y_log else models.LinearAxis
             plot.add_layout(kind(y_range_name="right", axis_label=chart.right_label, visible=False), "right")
+        for axis, log in ((plot.xaxis, chart.x_log), (plot.yaxis, chart.y_log)):
+            if log:
+                axis.ticker = models.CustomJSTicker(major_code=LOG_TICKS)
+                axis.formatter = models.CustomJSTickFormatter(code=LOG_WORDS)
         return plot
 
     def show(self, chart: Chart) -> None:
