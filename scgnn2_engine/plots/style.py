@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import MissingPackageError
 
 COLOUR_BLIND_SAFE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7f6000", "#332288")
@@ -71,13 +72,22 @@ def palette(n_colours: int) -> tuple[str, ...]:
     >>> palette(2), palette(300)[:2] == palette(2), len(set(palette(60)))
     (('#0072b2', '#e69f00'), True, 60)
     """
+    colours = _distinct_colours()
+    return tuple(colours[index % len(colours)] for index in range(n_colours))
+
+
+@cache
+def _distinct_colours() -> tuple[str, ...]:
     import colorcet
 
     chosen = list(COLOUR_BLIND_SAFE)
+    channels = np.array([_channels(colour) for colour in chosen], dtype=float)
     for candidate in colorcet.b_glasbey_bw_minc_20_maxl_70:
-        if all(_difference(candidate, colour) > 40 for colour in chosen):
+        new = np.array([_channels(candidate)], dtype=float)
+        if (_differences(new, channels) > 40).all():
             chosen.append(candidate)
-    return tuple(chosen[index % len(chosen)] for index in range(n_colours))
+            channels = np.concatenate([channels, new])
+    return tuple(chosen)
 
 
 def cluster_colours(labels: Iterable[Any]) -> dict[str, str]:
@@ -160,8 +170,8 @@ def _channels(colour: str) -> list[int]:
     return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
 
 
-def _difference(first: str, second: str) -> float:
-    """Weighted distance in RGB ("redmean"), a cheap stand-in for the difference people see; 0 to about 765."""
-    a, b = np.array(_channels(first), dtype=float), np.array(_channels(second), dtype=float)
-    red = (a[0] + b[0]) / 2
-    return float(np.sqrt(np.array([2 + red / 256, 4, 2 + (255 - red) / 256]) @ (a - b) ** 2))
+def _differences(first: Floats, second: Floats) -> Floats:
+    """Weighted distances in RGB ("redmean"), a cheap stand-in for the difference people see; 0 to about 765."""
+    red = (first[:, 0] + second[:, 0]) / 2
+    weights = np.stack([2 + red / 256, np.full_like(red, 4), 2 + (255 - red) / 256], axis=1)
+    return np.asarray(np.sqrt((weights * (first - second) ** 2).sum(axis=1)))
