@@ -1,7 +1,7 @@
 """Cells in the plane by UMAP, from compiled code that is kept on disk.
 
-umap-learn takes 11 s to be imported for the first time and compiles its layout anew in every process, 9 s more; what of
-it is needed here are the steps below.
+umap-learn compiles when it is first imported (11 s), and its layout anew in every process; what of it is needed here are
+the steps below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scgnn2_engine.graph.components import principal_components
 from scgnn2_engine.graph.neighbours import build_graph
 
 N_EPOCHS = 200
-"""Passes over the edges; umap-learn makes 500 below 10,000 cells, which moves no cell to other neighbours."""
+"""Passes over the edges; of 500, umap-learn's number below 10,000 cells, neighbours are kept as well (within 0.02)."""
 
 _BISECTIONS = 32
 
@@ -40,8 +40,8 @@ def umap_positions(embedding: Floats, seed: int = 1, *, n_neighbours: int = 15) 
 
     Notes
     -----
-    The cells start from their two leading principal components, which keeps far groups in their places (Kobak &
-    Linderman 2021). Distances in the plane become similarities by 1 / (1 + a d^2b), a and b for ``min_dist`` 0.1.
+    The cells start from their two leading principal components, so equal data start
+    alike whatever the seed (Kobak & Linderman 2021). Distances in the plane become similarities by 1 / (1 + a d^2b), a and b for ``min_dist`` 0.1.
 
     Examples
     --------
