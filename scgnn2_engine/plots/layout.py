@@ -1,7 +1,7 @@
 """Cells in the plane by UMAP, from compiled code that is kept on disk.
 
-umap-learn compiles when it is first imported (11 s), and its layout anew in every process; what of it is needed here are
-the steps below.
+umap-learn compiles when it is first imported (11 s), and its layout anew in every process; what of it is needed here
+are the steps below.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def umap_positions(embedding: Floats, seed: int = 1, *, n_neighbours: int = 15) 
 
     Notes
     -----
-    The cells start from their two leading principal components, so equal data start
-    alike whatever the seed (Kobak & Linderman 2021). Distances in the plane become similarities by 1 / (1 + a d^2b), a and b for ``min_dist`` 0.1.
+    The cells start from their two leading principal components, so equal data start alike whatever
+    the seed (Kobak & Linderman 2021). Distances in the plane become similarities by 1 / (1 + a d^2b), a and b for
+    ``min_dist`` 0.1.
 
     Examples
     --------
