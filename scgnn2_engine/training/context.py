@@ -11,7 +11,7 @@ import numpy as np
 
 from scgnn2_engine.events import Event, Stage, StageEnded, StageStarted, Stop, StopReason
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.resources import PeakMemory, give_back_memory
 
 if TYPE_CHECKING:
     import torch
@@ -81,6 +81,7 @@ class Context:
         if may_give_up and self.watch():
             raise GivenUpError
         yield StageStarted(stage, iteration, n_epochs)
+        give_back_memory()
         self.memory.take()
         start = time.perf_counter()
         before = None if self.checkpoints is None else self.checkpoints.take(stage, iteration)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.methods.autoencoder import check_shape
@@ -112,40 +115,51 @@ def observe(
     check_shape("LTMG states", states, x.shape)
     n_obs, n_vars = x.shape
     factors = np.ones(n_obs, np.float32) if size_factors is None else np.asarray(size_factors, np.float32)
-    expressed = sp.coo_matrix(x)
-    rows, genes, values = expressed.row, expressed.col, expressed.data.astype(np.float32)
-    log_rates = np.zeros(n_vars, np.float32)
-    if counts:
-        counted = np.expm1(values) * factors[rows]
-        # Half a count: a gene that is nowhere seen has a rate all the same, and it is small.
-        log_rates = np.log((np.bincount(genes, counted, n_vars) + 0.5) / factors.sum(dtype=np.float64))
-    seen = values > 0
-    if validation is not None and len(validation):
-        hidden = np.asarray(validation.rows, np.int64) * n_vars + validation.cols
-        seen &= ~np.isin(rows.astype(np.int64) * n_vars + genes, hidden)
-    rows, genes, values = rows[seen], genes[seen], values[seen]
-    in_genes = np.bincount(genes, minlength=n_vars)
-    means = (np.bincount(genes, values, n_vars) / np.maximum(in_genes, 1)).astype(np.float32)
-    parts = {"centred": values - means[genes]}
-    if counts:
-        parts["counts"] = counted[seen]
-    if states is not None and regu_strength > 0:
-        weights = (1 - regu_strength) + regu_strength * states[rows, genes]
-        mean = float(weights.mean(dtype=np.float64)) if len(weights) else 0.0
-        parts["weights"] = weights / (mean if mean > 0 else 1)
-    if counts and validation is not None:
-        rows, genes = np.concatenate([rows, validation.rows]), np.concatenate([genes, validation.cols])
-        held_out = {"centred": 0, "counts": -1, "weights": 0}
-        parts = {name: np.concatenate([part, np.full(len(validation), held_out[name])]) for name, part in parts.items()}
-    order = np.lexsort((genes, rows))
-    sorted_parts = {name: part[order].astype(np.float32) for name, part in parts.items()}
+    hidden = sp.csr_matrix((n_obs, n_vars), dtype=bool)
+    if validation is not None:
+        hidden = sp.csr_matrix((np.ones(len(validation), bool), (validation.rows, validation.cols)), hidden.shape)
+
+    def blocks() -> Iterator[tuple[slice, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+        for cells in row_blocks(n_obs):
+            block = sp.csr_matrix(x[cells]).toarray() if sp.issparse(x) else x[cells]
+            held_out = hidden[cells].toarray()
+            yield cells, block, (block > 0) & ~held_out, held_out
+
+    n_seen, sums, totals = np.zeros(n_vars, np.int64), np.zeros(n_vars), np.zeros(n_vars)
+    for cells, block, seen, _ in blocks():
+        n_seen += seen.sum(axis=0)
+        sums += block.sum(axis=0, dtype=np.float64, where=seen)
+        if counts:
+            totals += (np.expm1(block) * factors[cells, None]).sum(axis=0, dtype=np.float64)
+    means = (sums / np.maximum(n_seen, 1)).astype(np.float32)
+    # Half a count: a gene that is nowhere seen has a rate all the same, and it is small.
+    log_rates = np.log((totals + 0.5) / factors.sum(dtype=np.float64)) if counts else np.zeros(n_vars)
+
+    weighed = states is not None and regu_strength > 0
+    lengths, genes, centred, counted, weights = (list[npt.NDArray[Any]]() for _ in range(5))
+    for cells, block, seen, held_out in blocks():
+        listed = seen | held_out if counts else seen
+        rows, cols = np.nonzero(listed)
+        values, is_seen = block[rows, cols], seen[rows, cols]
+        lengths.append(listed.sum(axis=1))
+        genes.append(cols.astype(np.int32))
+        centred.append(np.where(is_seen, values - means[cols], 0).astype(np.float32))
+        if counts:
+            counted.append(np.where(is_seen, np.expm1(values) * factors[cells][rows], -1).astype(np.float32))
+        if states is not None and weighed:
+            weight = (1 - regu_strength) + regu_strength * states[cells][rows, cols]
+            weights.append(np.where(is_seen, weight, 0).astype(np.float32))
+    relative = np.concatenate(weights) if weighed else None
+    if relative is not None:
+        mean = float(relative.sum(dtype=np.float64)) / max(int(n_seen.sum()), 1)
+        relative /= np.float32(mean if mean > 0 else 1)
     return Observed(
-        starts=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_obs))]),
-        genes=genes[order].astype(np.int32),
-        centred=sorted_parts["centred"],
-        counts=sorted_parts.get("counts"),
+        starts=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
+        genes=np.concatenate(genes),
+        centred=np.concatenate(centred),
+        counts=np.concatenate(counted) if counts else None,
         log_size_factors=np.log(factors),
-        weights=sorted_parts.get("weights"),
+        weights=relative,
         means=means,
         log_rates=log_rates.astype(np.float32),
     )

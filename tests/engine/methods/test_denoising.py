@@ -205,6 +205,15 @@ def test_batches_are_the_entries_of_their_cells(low_rank):
     np.testing.assert_array_equal(dense(taken, taken.counts), whole[cells])
 
 
+def test_sparse_rows_and_dense_ones_are_seen_alike(low_rank, monkeypatch):
+    x, held, _ = low_rank
+    whole = observe(x, held, counts=True)
+    monkeypatch.setattr("scgnn2_engine.data.blocks.row_blocks.__defaults__", (7,))
+    by_blocks = observe(sp.csr_matrix(x), held, counts=True)
+    for name in ("starts", "genes", "means", "log_rates", "centred", "counts"):
+        np.testing.assert_allclose(getattr(by_blocks, name), getattr(whole, name), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("theta", [0.0, 10.0])
 def test_the_loss_and_its_slopes_are_those_of_every_entry(low_rank, theta):
     x, held, _ = low_rank
