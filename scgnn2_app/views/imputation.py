@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.plots.chart import Chart, Figure
+from scgnn2_engine.plots.chart import Chart, Figure, Scale
 from scgnn2_engine.plots.maps import truth_scatter
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
@@ -32,6 +33,7 @@ VALUE = (
     "what to expect of it, which is the imputed expression of these data."
 )
 NOTHING = Chart(x_limits=(0.0, 1.0), y_limits=(0.0, 1.0))
+NO_PICTURE = replace(NOTHING, scale=Scale(0.0, 1.0, ("#ffffff",), "value"))
 
 
 class ImputationView(pn.viewable.Viewer):
@@ -50,7 +52,7 @@ class ImputationView(pn.viewable.Viewer):
         self.picture = pmui.Select(
             label="Picture", options=[HIDDEN], value=HIDDEN, size="small", margin=(6, 8), width=230
         )
-        self.heatmap = BokehCanvas(NOTHING, dark=session.dark, height=460)
+        self.heatmap = BokehCanvas(NO_PICTURE, dark=session.dark, height=460)
         self.scatter = BokehCanvas(NOTHING, dark=session.dark, height=300)
         self.gene = GenePicker(session, sizing_mode=None, width=190)
         self.of = pmui.Select(

@@ -106,10 +106,8 @@ class BokehCanvas:
         self._hovers: dict[str, Any] = {}
         self.figure = self._empty(chart)
         self.legend = models.Legend(location="left" if chart.legend == "above" else "top_left", **LEGEND)
-        self.figure.add_layout(self.legend, chart.legend)
         self._mapper = models.LinearColorMapper(palette=["#000000"], low=0, high=1)
         self._bar = models.ColorBar(color_mapper=self._mapper, width=8, padding=2, background_fill_alpha=0)
-        self.figure.add_layout(self._bar, "right")
         self.show(chart)
 
     def _empty(self, chart: Chart) -> Any:
@@ -142,6 +140,8 @@ class BokehCanvas:
         marks = self._marks()
         scale = chart.scale
         self._bar.visible = bool(scale is not None and scale.title and marks)
+        if scale is not None and scale.title and self._bar not in self.figure.right:
+            self.figure.add_layout(self._bar, "right")  # one that is never needed would displace the toolbar
         if scale is not None:
             self._mapper.update(palette=list(scale.colours), low=scale.low, high=scale.high)
             self._bar.title = scale.title or None
@@ -260,6 +260,8 @@ class BokehCanvas:
         else:
             columns = legend_columns(list(labelled), LEGEND_WIDTH)
             self.legend.orientation = "horizontal"
+        if self.legend not in self.figure.legend:
+            self.figure.add_layout(self.legend, self.chart.legend)
         items = [models.LegendItem(label=label, renderers=drawn) for label, drawn in labelled.items()]
         self.legend.update(items=items, ncols=columns, visible=bool(items))
         if self.chart.legend == "above" and self._height is not None:
