@@ -72,7 +72,7 @@ def restore(path: Path, types: Iterable[type]) -> Any:
                     found=f"form {stored['version']}",
                     advice="Read it with that version: pip install --upgrade scgnn2.",
                 )
-            return _value(stored["value"], arrays, known)
+            return _value(stored["value"], _Once(arrays), known)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged archive raises
@@ -83,6 +83,18 @@ def restore(path: Path, types: Iterable[type]) -> Any:
         ) from error
 
 
+class _Once(dict[str, Any]):
+    """The arrays of an archive, each read once: who shared one shares it again."""
+
+    def __init__(self, archive: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._archive = archive
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = self._archive[name]
+        return self[name]
+
+
 def _tree(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """The value as JSON holds it, its arrays by name in ``arrays``."""
     if value is None or isinstance(value, bool | int | float | str):
@@ -90,8 +102,8 @@ def _tree(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        name = f"array_{len(arrays)}"
-        arrays[name] = value
+        name = next((name for name, other in arrays.items() if other is value), f"array_{len(arrays)}")
+        arrays[name] = value  # once, wherever it is held
         return {"array": name}
     if sp.issparse(value):
         csr = sp.csr_matrix(value)

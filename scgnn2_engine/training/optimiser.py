@@ -12,7 +12,7 @@ Step = Callable[[float], Tensor]
 
 
 def adam(network: nn.Module, l1_weight: float = 0.0) -> Step:
-    """Adam on all parameters of a network, betas 0.9 and 0.999, epsilon 1e-8.
+    """Adam on all parameters of a network that are not frozen, betas 0.9 and 0.999, epsilon 1e-8.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def adam(network: nn.Module, l1_weight: float = 0.0) -> Step:
     >>> step(0.1).item(), line.weight.grad is None
     (0.0, True)
     """
-    parameters = list(network.parameters())
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if l1_weight and parameters[0].device.type == "cpu":
         return _one_pass(parameters, l1_weight)
     optimiser = torch.optim.Adam(parameters, fused=True)

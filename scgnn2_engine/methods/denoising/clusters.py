@@ -13,6 +13,7 @@ from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, never
 from scgnn2_engine.methods.autoencoder import check_shape
+from scgnn2_engine.methods.denoising.network import GENE_LAYERS
 from scgnn2_engine.methods.denoising.observed import Observed
 from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams
@@ -91,6 +92,9 @@ def iterate_denoising_clusters(
 ) -> Generator[Event, None, RefinedFit]:
     """Go on training one copy of the feature autoencoder for each cluster, yielding an event after every epoch.
 
+    Trained are the layers between 512 and 128 units and the biases of the outputs; the weights between genes and units,
+    nearly all there are, stay those of the feature autoencoder, so that a cluster costs half a megabyte.
+
     Parameters
     ----------
     observed
@@ -151,6 +155,7 @@ def iterate_denoising_clusters(
             plan=plan,
             weights=start.weights,
             held_out=held_out,
+            frozen=GENE_LAYERS,
             seed=int(np.random.SeedSequence([seed, cluster]).generate_state(1)[0]),
             device=device,
             stop=stop,
@@ -159,7 +164,9 @@ def iterate_denoising_clusters(
             before = np.abs(start.value[cells[held_out.rows], held_out.cols] - held_out.values)
             if held_out.error(fit.value) >= float(before.mean(dtype=np.float64)):
                 return None
-        own = {name: values for name, values in fit.weights.items() if not name.startswith("encoder")}
+        # The weights between genes and units are the start's own arrays: all clusters share them.
+        shared = {name: start.weights[name] for name in (*GENE_LAYERS, "means", "log_rates") if name in start.weights}
+        own = {name: shared.get(name, values) for name, values in fit.weights.items() if not name.startswith("encoder")}
         return replace(fit, weights=own)
 
     clusters, sizes = np.unique(labels, return_counts=True)

@@ -175,6 +175,9 @@ def _linear(n_in: int, n_out: int) -> nn.Linear:
     return nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
 
 
+GENE_LAYERS = ("encoder.0.weight", "encoder.0.bias", "value.weight", "rate.weight")
+"""The weights between genes and units: nearly all there are."""
+
 DECODER = ("decoder.weight", "decoder.bias", "value.weight", "value.bias", "rate.weight", "rate.bias")
 """The weights that turn an embedding into values and rates."""
 

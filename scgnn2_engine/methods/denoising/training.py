@@ -6,7 +6,7 @@ missed. Here every step hides a share of the seen entries, and the network is sc
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,6 +82,7 @@ def iterate_denoising(
     plan: Plan | None = None,
     weights: Weights | None = None,
     held_out: HeldOut | None = None,
+    frozen: Collection[str] = (),
     seed: int = 1,
     device: torch.device | None = None,
     stop: Stop = never,
@@ -107,6 +108,8 @@ def iterate_denoising(
         Start from these; None: a random start drawn with ``seed``.
     held_out
         The held-out entries where they are known already, instead of ``validation``.
+    frozen
+        Names of weights that stay as they are.
     seed
         Of the start, the order of the batches, what is hidden and the dropout.
     device, stop
@@ -156,6 +159,8 @@ def iterate_denoising(
     network.log_rates.copy_(torch.from_numpy(observed.log_rates))
     if weights is not None:
         network.load(weights)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in frozen)
     network.to(device)
     if held_out is None and validation is not None:
         held_out = HeldOut(validation)
