@@ -32,7 +32,8 @@ DEFAULT_SIZE = (900, 640)
 EMPTY_PICTURE = np.zeros((1, 1), dtype=np.uint8)
 NOWHERE = Window((0.0, 1.0), (0.0, 1.0), 1, 1)
 NOTHING = Image(name="edges", values=EMPTY_PICTURE, x=NOWHERE.x, y=NOWHERE.y, colours=edge_palette(False))
-MAP = Chart(marks=[NOTHING, Points(name="cells", x=(), y=(), values=(), tips={})], **ON_THE_MAP)
+# With a tip from the start: a tool that is added on the screen displaces the toolbar.
+MAP = Chart(marks=[NOTHING, Points(name="cells", x=(), y=(), values=(), tips={"cell": ()})], **ON_THE_MAP)
 
 
 class GraphCanvas(BokehCanvas):

@@ -231,7 +231,7 @@ class BokehCanvas:
             axis.axis_label = label
             if limits is not None:
                 ends.update(start=limits[0], end=limits[1], reset_start=limits[0], reset_end=limits[1])
-            if ticks is not None and (dict(ticks) != axis.major_label_overrides or not ticks):
+            if ticks is not None and list(ticks) != getattr(axis.ticker, "ticks", None):  # else all is laid out anew
                 axis.ticker = models.FixedTicker(ticks=list(ticks))
                 axis.major_label_overrides = dict(ticks)
             elif whole:
