@@ -8,6 +8,7 @@ import psutil
 from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.data.matrices import is_sparse, stored
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
+from scgnn2_engine.evaluate.report import EVALUATION_MATRICES, SCORED_CELLS
 from scgnn2_engine.io.memory import GIB, available_memory
 from scgnn2_engine.methods import method_of
 from scgnn2_engine.params import RunParams
@@ -53,6 +54,8 @@ def memory_parts(
         "networks with Adam": 5 * network * (1 + workers),
         "the cell graph": n_obs * _neighbours(n_obs, params) * BYTES_PER_EDGE,
     }
+    if params.evaluate.baselines or params.evaluate.diagnostics:
+        parts["scores"] = EVALUATION_MATRICES * FLOAT * min(n_obs, SCORED_CELLS) * n_vars
     if params.run_LTMG or params.load.LTMG or params.load.use_benchmark:
         parts["LTMG states"] = n_obs * n_vars
     if params.run_LTMG:

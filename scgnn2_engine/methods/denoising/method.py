@@ -15,6 +15,7 @@ from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.matrices import stored, visible_expression
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
+from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE
 from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoising_clusters
 from scgnn2_engine.methods.denoising.observed import observe
 from scgnn2_engine.methods.denoising.outputs import denoised_outputs
@@ -23,7 +24,7 @@ from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, 
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps
 
-MATRICES = 4  # x, its centred and its counted entries, and where anything is seen
+BYTES_PER_ENTRY = 16  # gene, value, count and weight of what is seen
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,13 @@ class Denoising:
 
     @staticmethod
     def memory(n_obs: int, n_vars: int, n_nonzero: int, params: RunParams) -> Mapping[str, int]:
-        """The cells as the networks take them; what the networks say is computed by blocks."""
-        return {"the cells as the networks take them": 4 * MATRICES * n_obs * n_vars}
+        """What is seen, and of every member weights and latents; what they say is computed by blocks."""
+        n_members = params.total_epoch + 1 if params.ensemble else 2
+        weights = 4 * 3 * N_WIDE * (n_vars + N_EMBEDDING)  # the encoder's, those of the value and those of the rate
+        return {
+            "what is seen of the cells": BYTES_PER_ENTRY * n_nonzero,
+            "weights and latents of the members": n_members * (weights + 4 * N_EMBEDDING * n_obs),
+        }
 
     @staticmethod
     def idle(params: RunParams) -> Mapping[str, str]:
