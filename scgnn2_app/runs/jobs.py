@@ -18,12 +18,14 @@ from filelock import Timeout
 
 from scgnn2_app.runs import processes
 from scgnn2_app.runs.info_cache import InfoCache
+from scgnn2_app.runs.records import RunState
 from scgnn2_app.runs.supervisor import Supervisor, now
 from scgnn2_app.runs.uploads import folder_of as uploads_of
 from scgnn2_app.runs.worker import STOP
 from scgnn2_app.runs.workspace import DEFAULT, OVER, RunInfo, Workspace
 from scgnn2_app.sources.source import Source, require_allowed
 from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.io import interrupted_run
 from scgnn2_engine.params import RunParams
 
 POLL_SECONDS = 0.25
@@ -173,6 +175,31 @@ class JobManager:
         A run on another machine can only be asked to stop.
         """
         self._end(run_id, at_once=True)
+
+    def can_resume(self, run_id: str) -> bool:
+        """Whether a run is over without its result and left stages from which it can go on."""
+        info = self.run(run_id)
+        return info.over and not info.has_result and interrupted_run(info.folder)
+
+    def resume(self, run_id: str) -> None:
+        """Put a run that was interrupted into the queue again; it goes on after the last stage that was complete.
+
+        Raises
+        ------
+        InputError
+            It goes on, has its result, or left nothing from which it could go on.
+        """
+        if not self.can_resume(run_id):
+            raise InputError(
+                "This run cannot be resumed.",
+                expected="one that was killed or failed after its data were prepared",
+                found=f"one that is {self.run(run_id).state}",
+                advice="Load its parameters into the controls and run again.",
+            )
+        with self.workspace.lock():
+            (self.workspace.run_folder(run_id) / STOP).unlink(missing_ok=True)
+            self._supervisor.write(run_id, RunState())
+        self._wake.set()
 
     def _end(self, run_id: str, *, at_once: bool) -> None:
         folder = self.workspace.run_folder(run_id)

@@ -119,7 +119,7 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
     data, params = opened(job.source, params)
     reason: StopReason | None = None
     warning = stopped = ""
-    for event in iterate_to_folder(data, params, overwrite=True, stop=stop):
+    for event in iterate_to_folder(data, params, overwrite=True, resume=True, stop=stop):
         if isinstance(event, DataPrepared):
             save_data(folder, event.prepared, event.obs, str(params.load.cell_type_labels))
         elif isinstance(event, IterationEnded):

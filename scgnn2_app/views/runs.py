@@ -74,6 +74,10 @@ class RunsView(pn.viewable.Viewer):
         self._reload = pmui.Button(
             label="Load into controls", on_click=lambda _: self._act(lambda run: self._load(run)), **look
         )
+        self._resume = pmui.Button(
+            label="Resume", on_click=lambda _: self._act(self._resume_run),
+            description="Resume: go on with a run that was killed, after its last complete stage", **look,
+        )  # fmt: skip
         self._delete = pmui.Button(label="Delete", color="error", on_click=lambda _: self._ask_delete(), **look)
         self._name = pmui.TextInput(
             label="New name", size="small", width=190, margin=(0, 4), disabled=True, max_length=LONGEST_NAME
@@ -155,6 +159,7 @@ class RunsView(pn.viewable.Viewer):
         for widget in (self._show, self._reload, self._name, self._rename):
             widget.disabled = not one
         self._delete.disabled = not chosen
+        self._resume.disabled = not (one and self._context.manager.can_resume(chosen[0].id))
         self._name.value = chosen[0].name[:LONGEST_NAME] if one else ""
         self._state.object = f"{len(chosen)} ticked" if chosen else "Tick a run to show, load, rename or delete it."
         self._compare_all(list(self._runs.values()), self._score.value)
@@ -167,6 +172,12 @@ class RunsView(pn.viewable.Viewer):
     def _session_show(self, run: RunInfo) -> None:
         self._session.show(run.id)
         self._session.say(f"{shortened(run.title, LONGEST_NAME)} is shown in all tabs.", "success")
+
+    def _resume_run(self, run: RunInfo) -> None:
+        self._context.manager.resume(run.id)
+        self._session.show(run.id)
+        self._session.say(f"{shortened(run.title, LONGEST_NAME)} goes on.", "success")
+        self.update(self._context.manager.runs(self._context.owner))
 
     def _rename_run(self, run: RunInfo) -> None:
         self._context.manager.rename(run.id, self._name.value.strip()[:LONGEST_NAME])
@@ -197,7 +208,7 @@ class RunsView(pn.viewable.Viewer):
             pmui.Row(self._score, self._state, sizing_mode="stretch_width", margin=0),
             self.table,
             self._cut,
-            pmui.Row(self._show, self._reload, self._name, self._rename, self._delete, margin=(0, 4)),
+            pmui.Row(self._show, self._reload, self._resume, self._name, self._rename, self._delete, margin=(0, 4)),
             self.compare,
             self._sure,
             sizing_mode="stretch_width",

@@ -21,12 +21,11 @@ from scgnn2_engine.errors import InputError, OutputError
 from scgnn2_engine.events import EpochEnded, Event, Notice, Stage
 from scgnn2_engine.graph.graph_ae import GraphFit
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.results.result_folder import CHECKPOINT, CHECKPOINT_OF
 from scgnn2_engine.methods import method_of
 from scgnn2_engine.model.storage import restore, store
 from scgnn2_engine.params import OutputParams, RunParams
 
-FOLDER = "checkpoint"
-OF = "of.npz"
 NOT_KEPT = ("load", "preprocess", "deconvolution")
 """Stages that are computed again: data are read anew, and what the bulk says takes less time than storing it."""
 
@@ -48,7 +47,7 @@ class FolderCheckpoints:
     """
 
     def __init__(self, folder: Path, params: RunParams, *, resume: bool = False) -> None:
-        self._folder, self._params = folder / FOLDER, params
+        self._folder, self._params = folder / CHECKPOINT, params
         self._types = (EpochEnded, Notice, CellGraph, Clustering, GraphFit, *method_of(params).stored)
         self._resumes = resume
         if not resume:
@@ -64,7 +63,7 @@ class FolderCheckpoints:
         """
         params = _essential(self._params)
         mine = {"data": _fingerprint(prepared), "params": params}
-        path = self._folder / OF
+        path = self._folder / CHECKPOINT_OF
         if self._resumes and path.exists():
             theirs = restore(path, ())
             differing = [key for key, value in params.items() if theirs["params"].get(key) != value]
@@ -103,11 +102,6 @@ class FolderCheckpoints:
 
     def _path(self, stage: Stage, iteration: int) -> Path:
         return self._folder / f"{iteration}_{stage}.npz"
-
-
-def interrupted_run(folder: Path) -> bool:
-    """Whether a folder holds a run that was interrupted and can go on."""
-    return (folder / FOLDER / OF).exists()
 
 
 def _essential(params: RunParams) -> dict[str, Any]:

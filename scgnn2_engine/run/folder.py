@@ -29,6 +29,7 @@ from scgnn2_engine.io import (
     claim_directory,
     clear_directory,
     expected_size,
+    interrupted_run,
     require_room,
     result_files,
     stored_entries,
@@ -42,7 +43,7 @@ from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
-from scgnn2_engine.run.checkpoint import FolderCheckpoints, interrupted_run
+from scgnn2_engine.run.checkpoint import FolderCheckpoints
 from scgnn2_engine.run.loop import iterate
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ SEURAT, SEURAT_SCRIPT = "seurat.rds", "to_seurat.R"
 PREPROCESSED = "preprocessed_data"
 PREPROCESSED_EXPRESSION = f"{PREPROCESSED}/original_top_expression.csv"
 INTERMEDIATE = "intermediate"
+CHECKPOINT, CHECKPOINT_OF = "checkpoint", "of.npz"
 FIGURES = tuple(
     f"figures/{name}.{kind}"
     for name in ("graph", "heatmap", "sankey", "curves", "diagnostics")
@@ -105,6 +106,11 @@ def clear_directory(directory: str | Path) -> None:
             shutil.rmtree(abandoned)
     except OSError as error:
         raise output_error(directory, error) from error
+
+
+def interrupted_run(directory: str | Path) -> bool:
+    """Whether a folder holds a run that was interrupted and can go on (:mod:`scgnn2_engine.run.checkpoint`)."""
+    return (Path(directory) / CHECKPOINT / CHECKPOINT_OF).exists()
 
 
 def result_files(directory: str | Path) -> tuple[str, ...]:

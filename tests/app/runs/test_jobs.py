@@ -76,6 +76,25 @@ def test_stopping_a_real_run_keeps_what_it_has(tmp_path, tiny_source, tiny_param
     manager.close()
 
 
+def test_a_killed_run_goes_on_when_it_is_resumed(tmp_path, tiny_source, tiny_params, wait_until):
+    manager = JobManager(tmp_path, threads=1)
+    run = manager.submit(tiny_source, tiny_params.replace(total_epoch=4))
+    wait_until(lambda: manager.run(run).iteration >= 1, 180)
+    assert not manager.can_resume(run)
+    manager.kill(run)
+    assert wait_until(lambda: manager.run(run).over, 60)
+    stages = {path.name for path in (manager.run(run).folder / "checkpoint").iterdir()}
+    assert {"of.npz", "0_feature_AE.npz"} <= stages
+    assert manager.can_resume(run)
+    manager.resume(run)
+    info = wait_until(lambda: manager.run(run).over and manager.run(run), 180)
+    assert (info.state, info.has_result) == ("done", True), manager.workspace.log(run)
+    assert not manager.can_resume(run)
+    with pytest.raises(InputError, match="cannot be resumed"):
+        manager.resume(run)
+    manager.close()
+
+
 @pytest.mark.parametrize(("heard", "stage", "state", "reason"), [
     (True, "evaluate", "stopped", "Scoring was stopped: the baselines and the diagnostics were not computed"),
     (True, "output", "stopped", run_folder.FIGURES_LEFT_OUT),

@@ -263,6 +263,9 @@ class NoEvents:
     def events(self, run_id: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
         return [], cursor
 
+    def can_resume(self, run_id: str) -> bool:
+        return run_id == "run2"
+
 
 @pytest.fixture
 def view() -> RunsView:
@@ -354,6 +357,21 @@ def test_all_in_the_bar_can_be_read(mode: str) -> None:
         assert contrast(chosen[badge]["main"], chosen[badge]["contrastText"]) >= 4.5
     for ink in (chosen["text"]["primary"], chosen["primary"]["main"]):
         assert contrast(ink, chosen["background"]["paper"]) >= 4.5
+
+
+def test_a_run_that_left_stages_can_be_resumed(view: RunsView) -> None:
+    resumed: list[str] = []
+    manager: Any = view._context.manager
+    manager.resume, manager.runs = resumed.append, lambda owner: [run(3), run(2)]
+    view.update([run(3), run(2)])
+    view.table.selection = [0]
+    assert view._resume.disabled
+    view.table.selection = [1]
+    assert not view._resume.disabled
+    view._resume.clicks += 1
+    assert resumed == ["run2"]
+    view.table.selection = [0, 1]
+    assert view._resume.disabled
 
 
 def test_runs_are_deleted_once_that_is_confirmed(view: RunsView) -> None:
