@@ -18,7 +18,6 @@ from filelock import Timeout
 
 from scgnn2_app.runs import processes
 from scgnn2_app.runs.info_cache import InfoCache
-from scgnn2_app.runs.records import RunState
 from scgnn2_app.runs.supervisor import Supervisor, now
 from scgnn2_app.runs.uploads import folder_of as uploads_of
 from scgnn2_app.runs.worker import STOP
@@ -198,7 +197,7 @@ class JobManager:
             )
         with self.workspace.lock():
             (self.workspace.run_folder(run_id) / STOP).unlink(missing_ok=True)
-            self._supervisor.write(run_id, RunState())
+            self._supervisor.queue_again(run_id)
         self._wake.set()
 
     def _end(self, run_id: str, *, at_once: bool) -> None:

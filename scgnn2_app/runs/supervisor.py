@@ -88,6 +88,12 @@ class Supervisor:
             traceback.print_exc()
             self.unwritten[run_id] = state
 
+    def queue_again(self, run_id: str) -> None:
+        """Let a run that is over wait for its turn once more."""
+        self.over.discard(run_id)
+        self._killed.discard(run_id)
+        self.write(run_id, RunState())
+
     def _look_after(self, run_id: str, state: RunState) -> RunState:
         """The state of a running run, after a look at whether it really runs."""
         child = self.children.get(run_id)

@@ -65,8 +65,7 @@ def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> from scgnn2_engine.data.blocks import AnyMatrix
-    from scgnn2_engine.data.dataset import Truth
+    >>> from scgnn2_engine.data.dataset import Truth
     >>> agreement_with_truth(np.array([0, 0, 1, 1]), Truth(np.array(["b", "b", "a", "a"])))["ari"]
     1.0
     """

@@ -210,10 +210,10 @@ def test_the_method_that_imputes_again_is_that_of_the_run(groups, monkeypatch, p
     monkeypatch.setattr(report, "iterate_null_genes", captured)
     params = sc2.RunParams(preset=preset, total_epoch=2, evaluate_null_genes=5, evaluate_baselines=False, **SMALL)
     result = sc2.fit(groups, params)
-    assert again[0][""].tobytes() == result.imputed.tobytes()
+    assert np.asarray(again[0][""]).tobytes() == result.imputed.tobytes()
     assert set(again[0]) == {"", *result.outputs}
     for name, matrix in result.outputs.items():
-        assert again[0][name].tobytes() == matrix.tobytes()
+        assert np.asarray(again[0][name]).tobytes() == matrix.tobytes()
 
 
 def test_a_stop_is_heard_while_it_imputes_again(groups):
