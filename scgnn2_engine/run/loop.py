@@ -51,7 +51,8 @@ from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
 from scgnn2_engine.run.model import Model
 from scgnn2_engine.run.recorder import Recorder
-from scgnn2_engine.run.selection import select_iteration, stop_reason
+from scgnn2_engine.run.selection import select_iteration
+from scgnn2_engine.run.stopping import stop_reason
 from scgnn2_engine.training.context import Checkpoints, Context, GivenUpError, Steps, Watch
 from scgnn2_engine.training.devices import resolve_device, threads
 

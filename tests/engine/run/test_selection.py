@@ -9,7 +9,8 @@ import pytest
 
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.evaluate.metrics import ari_between
-from scgnn2_engine.run.selection import select_iteration, stop_reason
+from scgnn2_engine.run.selection import select_iteration
+from scgnn2_engine.run.stopping import stop_reason
 
 NAN = float("nan")
 
