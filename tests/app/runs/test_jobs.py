@@ -109,8 +109,8 @@ def test_a_stop_after_the_iterations_is_no_result_like_any_other(
     began, drawn = [], []
     original = run_folder.iterate_to_folder
 
-    def steps(data, params, *, overwrite, stop):
-        for event in original(data, params, overwrite=overwrite, stop=lambda: stop() or bool(began)):
+    def steps(data, params, *, overwrite, resume, stop):
+        for event in original(data, params, overwrite=overwrite, resume=resume, stop=lambda: stop() or bool(began)):
             if isinstance(event, StageStarted) and (event.stage, event.iteration) == (stage, 0):
                 began.append(event)
             elif isinstance(event, StageStarted) and event.stage == "output" and not heard:
