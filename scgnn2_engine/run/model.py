@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.bulk.correction import Correction, Fused, Shifted
-from scgnn2_engine.data.blocks import BlockMatrix
+from scgnn2_engine.data.blocks import BlockMatrix, row_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.atomic import whole_file
-from scgnn2_engine.methods import Expression, Fit, Outputs, method_of
+from scgnn2_engine.methods import METHODS, Expression, Fit, Outputs, method_of
 from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.model.storage import restore, store
 from scgnn2_engine.params import RunParams
@@ -174,7 +174,7 @@ class Model:
         matrix = self.matrices[name]
         # Genes are picked from every block, so that no more than the answer is ever whole.
         asked = np.arange(len(self.obs_names))[chosen]
-        parts = [matrix[asked[start : start + 1024]][:, columns] for start in range(0, len(asked), 1024)]
+        parts = [matrix[asked[block]][:, columns] for block in row_blocks(len(asked))]
         return np.concatenate(parts) if parts else np.empty((0, len(self.var_names[columns])), np.float32)
 
     def get_latent_representation(self) -> npt.NDArray[np.float32]:
@@ -246,7 +246,8 @@ class Model:
                 found=", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "nothing",
                 advice="Name the output folder of a run.",
             )
-        held = restore(path, (CellGraph, Shifted, Fused, Expression, *_every_type()))
+        learned = [kind for method in METHODS.values() for kind in method.stored]
+        held = restore(path, (CellGraph, Shifted, Fused, Expression, *learned))
         params = RunParams.from_dict(held.pop("params"))
         model = cls(params=params, **held)
         if data is None:
@@ -276,12 +277,6 @@ _STORED = (
     "iteration",
     "versions",
 )
-
-
-def _every_type() -> tuple[type, ...]:
-    from scgnn2_engine.methods import METHODS
-
-    return tuple(kind for method in METHODS.values() for kind in method.stored)
 
 
 def _positions(wanted: Any, names: npt.NDArray[np.str_], kind: str) -> Any:

@@ -178,9 +178,6 @@ def _linear(n_in: int, n_out: int) -> nn.Linear:
 GENE_LAYERS = ("encoder.0.weight", "encoder.0.bias", "value.weight", "rate.weight")
 """The weights between genes and units: nearly all there are."""
 
-DECODER = ("decoder.weight", "decoder.bias", "value.weight", "value.bias", "rate.weight", "rate.bias")
-"""The weights that turn an embedding into values and rates."""
-
 
 def kept_at_random(
     shape: torch.Size, share: float, generator: torch.Generator, dtype: torch.dtype = torch.float32
@@ -226,7 +223,7 @@ def decoded_value(weights: Weights, embedding: Matrix32, activation: str) -> Blo
     Parameters
     ----------
     weights
-        Of a :class:`DenoisingAutoencoder`; those of :data:`DECODER`, ``means`` and ``log_rates`` are enough.
+        Of a :class:`DenoisingAutoencoder`; those of decoder and outputs, means and rates are enough.
     embedding
         (n, 128).
     activation
