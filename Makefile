@@ -74,7 +74,7 @@ format: $(LINT_STAMP) ## rewrite the code in ruff's format
 docs: $(RUN_STAMP) ## what is generated from the code: docs/parameters.md, docs/formats.md, examples/all_parameters.toml
 	$(PY) -m scgnn2_engine.cli.parameter_table > docs/parameters.md.part
 	mv docs/parameters.md.part docs/parameters.md
-	$(PY) -m scgnn2_engine.io.format_table tests/engine/io/golden > docs/formats.md.part
+	$(PY) -m scgnn2_engine.io.formats_page tests/engine/io/golden > docs/formats.md.part
 	mv docs/formats.md.part docs/formats.md
 	$(PY) -m scgnn2_engine params --toml > examples/all_parameters.toml.part
 	mv examples/all_parameters.toml.part examples/all_parameters.toml

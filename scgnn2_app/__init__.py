@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scgnn2_app.app import create_page
-    from scgnn2_app.dashboard import Dashboard
+    from scgnn2_app.notebook import Dashboard
 
 _HOMES = {"Dashboard": "dashboard", "create_page": "app"}
 

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from scgnn2_engine.data.simulation import simulate
     from scgnn2_engine.io import from_anndata, read, result_to_anndata, write
     from scgnn2_engine.io.demo import demo
-    from scgnn2_engine.model.result import Result
-    from scgnn2_engine.model.state import LoopState
+    from scgnn2_engine.model.model import Model
     from scgnn2_engine.params import RunParams
+    from scgnn2_engine.results.result import Result
+    from scgnn2_engine.results.state import LoopState
     from scgnn2_engine.run.folder import iterate_to_folder
     from scgnn2_engine.run.inspection import inspect
     from scgnn2_engine.run.loop import fit, iterate
     from scgnn2_engine.run.memory import expected_memory
-    from scgnn2_engine.run.model import Model
 
 _HOMES = {
     "CellGraph": "data.cell_graph",
     "Dataset": "data.dataset",
-    "LoopState": "model.state",
-    "Model": "run.model",
+    "LoopState": "results.state",
+    "Model": "model.model",
     "Prepared": "data.prepared",
-    "Result": "model.result",
+    "Result": "results.result",
     "RunParams": "params",
     "demo": "io.demo",
     "expected_memory": "run.memory",

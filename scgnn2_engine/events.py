@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from scgnn2_engine.data.dataset import Dataset
     from scgnn2_engine.data.prepared import Prepared
-    from scgnn2_engine.model.result import Result
-    from scgnn2_engine.model.state import LoopState
+    from scgnn2_engine.results.result import Result
+    from scgnn2_engine.results.state import LoopState
 
 Stage = Literal[
     "load",

@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scgnn2_engine.cli.parameter_table import markdown
-from scgnn2_engine.io import format_table
+from scgnn2_engine.io import formats_page
 from scgnn2_engine.params import RunParams
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -197,7 +197,7 @@ def test_no_registry_is_named_anywhere():
 
 def test_the_page_of_formats_is_current():
     page = (PROJECT / "docs" / "formats.md").read_text(encoding="utf-8")
-    assert page == format_table.markdown(PROJECT / "tests" / "engine" / "io" / "golden"), "run: make docs"
+    assert page == formats_page.markdown(PROJECT / "tests" / "engine" / "io" / "golden"), "run: make docs"
 
 
 def test_parameter_page_is_current():

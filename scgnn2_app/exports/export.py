@@ -20,7 +20,7 @@ from scgnn2_app.exports.report import report_html
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.exporting import export
-from scgnn2_engine.plots.files import SUFFIXES, drawn
+from scgnn2_engine.plots.saving import SUFFIXES, drawn
 
 if TYPE_CHECKING:
     from scgnn2_app.results.run_data import RunData

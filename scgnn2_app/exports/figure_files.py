@@ -14,7 +14,7 @@ from scgnn2_app.exports.download import Downloader
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots import Chart, Figure, cell_graph, curves, error_heatmap, sankey, sets_of_iterations
-from scgnn2_engine.plots.files import SUFFIXES, Form, drawn
+from scgnn2_engine.plots.saving import SUFFIXES, Form, drawn
 
 if TYPE_CHECKING:
     from scgnn2_app.results.run_data import RunData

@@ -23,8 +23,8 @@ from scgnn2_app.results.diagnosis import (
     was_to,
 )
 from scgnn2_app.results.run_data import RunData
-from scgnn2_engine.model.result import method_at_hidden
 from scgnn2_engine.params import every_parameter
+from scgnn2_engine.results.result import method_at_hidden
 
 MARKS: Mapping[Verdict, str] = {"good": "✓", "look": "!", "poor": "✗", "": ""}
 NAMES_SHOWN = 40

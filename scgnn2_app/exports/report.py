@@ -11,7 +11,7 @@ from scgnn2_app.results.run_data import RunData
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.results.records import json_text
 from scgnn2_engine.plots import Chart, Figure
-from scgnn2_engine.plots.files import drawn
+from scgnn2_engine.plots.saving import drawn
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

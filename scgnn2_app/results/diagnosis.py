@@ -11,7 +11,7 @@ import pandas as pd
 
 from scgnn2_app.results.baseline_levels import IMPUTATION, not_computed, shown_name
 from scgnn2_app.results.run_data import RunData
-from scgnn2_engine.model.result import method_at_hidden
+from scgnn2_engine.results.result import method_at_hidden
 
 Verdict = Literal["good", "look", "poor", ""]
 WORDS: Mapping[Verdict, str] = {"good": "good", "look": "take a look", "poor": "poor", "": ""}

@@ -22,7 +22,7 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.storage.storing import write_h5ad
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.state import LoopState
 
 FOLDER = "snapshots"
 DATA = "data.h5ad"

@@ -15,7 +15,7 @@ from scgnn2_app.background import in_thread
 from scgnn2_app.context import ServerContext
 from scgnn2_app.controls.form import ParameterForm
 from scgnn2_app.controls.wording import on_page, plain
-from scgnn2_app.runs.reader import summarise
+from scgnn2_app.runs.isolated_reader import summarise
 from scgnn2_app.runs.source_summary import SourceSummary, expected_seconds
 from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, uploads
 from scgnn2_app.session import Session

@@ -12,8 +12,8 @@ from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.exports.fragments import headed, sections, styled
 from scgnn2_app.session import Session
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.model.result import Evaluation
 from scgnn2_engine.plots import curves, diagnostics
+from scgnn2_engine.results.result import Evaluation
 
 NOTHING = "<p>No result yet: what can be said of a run appears here once it is done.</p>"
 

@@ -12,7 +12,7 @@ from scgnn2_engine.data.dataset import Dataset, Floats, Matrix, Truth
 from scgnn2_engine.data.matrices import stored
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.evaluate import agreement_with_truth
-from scgnn2_engine.evaluate.entries import Entries, entry_errors, largest_zero, scored_entries
+from scgnn2_engine.evaluate.imputation_errors import Entries, entry_errors, largest_zero, scored_entries
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 
 FEWEST_ONES = 0.05
@@ -47,9 +47,9 @@ class MaskedScores:
         Returns
         -------
         ``masked_…``, ``untouched_…`` and ``zero_…``: the scores of
-        :func:`~scgnn2_engine.evaluate.entries.entry_errors` at the hidden entries, at the other non-zero ones and at
-        zeros (``zero_l1_mean``: the mean imputed value; ``zero_zeros_kept``). ``masked_noise_floor``: the median
-        error that would be left if this output were the true rates.
+        :func:`~scgnn2_engine.evaluate.imputation_errors.entry_errors` at the hidden entries, at the other non-zero
+        ones and at zeros (``zero_l1_mean``: the mean imputed value; ``zero_zeros_kept``). ``masked_noise_floor``: the
+        median error that would be left if this output were the true rates.
         """
         scores = {
             f"{kind}_{name}": value

@@ -25,8 +25,8 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.data.shared_genes import measured_at
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import EpochEnded, Event, Notice, Stop
-from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.results.state import LoopState
 
 Steps = Generator[Event, None, LoopState]
 

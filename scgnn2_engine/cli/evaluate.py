@@ -57,9 +57,9 @@ def add(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from scgnn2_engine.evaluate.outputs import named_apart, read_output
-    from scgnn2_engine.evaluate.outside import iterate_outputs
-    from scgnn2_engine.evaluate.tables import wide
+    from scgnn2_engine.evaluate.comparison import iterate_outputs
+    from scgnn2_engine.evaluate.score_tables import wide
+    from scgnn2_engine.evaluate.tool_outputs import named_apart, read_output
     from scgnn2_engine.events import drain
     from scgnn2_engine.io import read
     from scgnn2_engine.params import LoadParams
@@ -150,11 +150,11 @@ def _files(arguments: argparse.Namespace) -> dict[str, Path]:
 
 
 def _write(comparison: Any, reading: list[str], files: dict[str, Path]) -> None:
-    from scgnn2_engine.evaluate.tables import record
+    from scgnn2_engine.evaluate.score_tables import record
     from scgnn2_engine.io.atomic import whole_file
+    from scgnn2_engine.io.csv_writing import write_frame
     from scgnn2_engine.io.results.records import json_text
     from scgnn2_engine.io.results.result_tables import evaluation_frames
-    from scgnn2_engine.io.tables import write_frame
 
     tables = {**dict(evaluation_frames(comparison.evaluation)), "compared": comparison.compared}
     if comparison.agreement is not None:

@@ -42,18 +42,18 @@ def add(commands: Any) -> None:
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from scgnn2_engine.run import figures
+    from scgnn2_engine.run import run_figures
 
     place = {"output": arguments.output, "overwrite": arguments.overwrite}
     if arguments.kind == "graph":
         sizes = {"edgescale": arguments.edgescale, "node_size": arguments.node_size}
-        paths = figures.plot_graph(arguments.folder, **place, **sizes)
+        paths = run_figures.plot_graph(arguments.folder, **place, **sizes)
     elif arguments.kind == "heatmap":
-        paths = figures.plot_heatmap(arguments.folder, **place, truth=arguments.truth)
+        paths = run_figures.plot_heatmap(arguments.folder, **place, truth=arguments.truth)
     elif arguments.kind == "sankey":
-        paths = figures.plot_sankey(arguments.file_list, **place)
+        paths = run_figures.plot_sankey(arguments.file_list, **place)
     else:
-        paths = figures.plot_curves(arguments.folder, **place)
+        paths = run_figures.plot_curves(arguments.folder, **place)
     for path in paths:
         print(path)
     return 0

@@ -9,13 +9,13 @@ from scgnn2_engine.evaluate.baselines import (
     impute_baseline,
     missing_package,
 )
+from scgnn2_engine.evaluate.evaluation import evaluate_result, evaluated
 from scgnn2_engine.evaluate.metrics import (
     agreement_with_truth,
     hidden_error,
     score_iteration,
     validation_error,
 )
-from scgnn2_engine.evaluate.report import evaluate_result, evaluated
 from scgnn2_engine.evaluate.thinning import thin, thinning_scores
 
 __all__ = [

@@ -47,7 +47,7 @@ class LoadedRun:
     Attributes
     ----------
     prepared
-        As in the :class:`~scgnn2_engine.model.result.Result`, LTMG states left out.
+        As in the :class:`~scgnn2_engine.results.result.Result`, LTMG states left out.
     imputed
         (n_obs, n_vars) float32, ln(1 + x): the imputed expression, or the layer that was asked for.
     labels

@@ -14,7 +14,7 @@ from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Truth
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.data.ties import l1_verdict
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.state import LoopState
 
 NAN = float("nan")
 
@@ -131,8 +131,8 @@ def score_iteration(
     """The scores of one iteration: its row of ``metrics.csv`` but for time and stopping.
 
     The absolute errors at hidden entries (``error_median``, ``error_mean``) are NaN where they mean nothing
-    (:func:`~scgnn2_engine.evaluate.entries.l1_verdict`). With bulk expression the errors of the single-cell and of the
-    bulk imputation stand beside those of the fused one.
+    (:func:`~scgnn2_engine.evaluate.imputation_errors.l1_verdict`). With bulk expression the errors of the single-cell
+    and of the bulk imputation stand beside those of the fused one.
 
     Raises
     ------

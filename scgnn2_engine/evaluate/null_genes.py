@@ -22,7 +22,7 @@ from scgnn2_engine.data.normalise import log_matrix
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.evaluate.baselines import IMPUTATION, Visible, impute_baseline
 from scgnn2_engine.evaluate.diagnostics import gene_correlations
-from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, on_normalised_scale
+from scgnn2_engine.evaluate.diagnostics_table import DIAGNOSTICS, on_normalised_scale
 from scgnn2_engine.events import Event, Notice, Stop, never
 
 FEWEST_CELLS = 5

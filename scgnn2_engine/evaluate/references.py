@@ -13,6 +13,7 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.normalise import logged_values
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.evaluate.evaluation import EVALUATION_MATRICES
 from scgnn2_engine.evaluate.matching import (
     Names,
     common_names,
@@ -21,8 +22,7 @@ from scgnn2_engine.evaluate.matching import (
     taken,
     visible_part,
 )
-from scgnn2_engine.evaluate.outputs import Output
-from scgnn2_engine.evaluate.report import EVALUATION_MATRICES
+from scgnn2_engine.evaluate.tool_outputs import Output
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
 

@@ -18,7 +18,7 @@ from scgnn2_engine.io.evidence.scale import AS_STORED, take_scale
 from scgnn2_engine.io.evidence.total_evidence import totals_of
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.names import Names, doubts_about_genes, listed, unique_names
-from scgnn2_engine.io.table import SPARSE_FROM, Table
+from scgnn2_engine.io.raw_table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     MissingPackageError
         It is packed by Zstandard and the package for it is missing.
     OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
-        It is damaged or truncated: :data:`scgnn2_engine.io.start.BROKEN`.
+        It is damaged or truncated: :data:`scgnn2_engine.io.format_detection.BROKEN`.
 
     Examples
     --------

@@ -17,12 +17,12 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.csv_writing import write_matrix
 from scgnn2_engine.io.evidence.scale import detect_scale
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.storage.storing import with_unique_names, write_h5ad
-from scgnn2_engine.io.tables import write_matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData

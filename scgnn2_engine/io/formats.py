@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.format import Format
-from scgnn2_engine.io.start import Start, check_name_fits, start_of
+from scgnn2_engine.io.format_detection import Start, check_name_fits, start_of
+from scgnn2_engine.io.format_protocol import Format
 from scgnn2_engine.params import LoadParams
 
 _READERS = (

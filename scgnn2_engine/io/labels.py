@@ -11,10 +11,10 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset, Truth
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import opened
+from scgnn2_engine.io.format_detection import BROKEN, cannot_read, missing
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample
 from scgnn2_engine.io.readers.text import not_utf8
 from scgnn2_engine.io.readers.text_lines import behind_last, comments, is_blank, separator_of, split_line
-from scgnn2_engine.io.start import BROKEN, cannot_read, missing
 
 _LABEL_COLUMNS = ("cell_type", "celltype", "cell.type", "cell type", "label", "labels", "type", "annotation")
 

@@ -1,1 +1,1 @@
-"""What a run learned and gives back."""
+"""What a run learned: kept on disk, asked for any output of any cells and genes."""

@@ -7,11 +7,11 @@ from scgnn2_engine.plots.cell_graph import cell_graph, edge_widths
 from scgnn2_engine.plots.chart import Chart, Figure
 from scgnn2_engine.plots.curves import curves
 from scgnn2_engine.plots.diagnostics import diagnostics
-from scgnn2_engine.plots.files import draw_figures, save_both, save_figure, sets_of_iterations
 from scgnn2_engine.plots.heatmap import error_heatmap
 from scgnn2_engine.plots.layout import umap_positions
 from scgnn2_engine.plots.on_matplotlib import to_matplotlib
 from scgnn2_engine.plots.sankey import sankey
+from scgnn2_engine.plots.saving import draw_figures, save_both, save_figure, sets_of_iterations
 from scgnn2_engine.plots.style import cluster_colours, palette
 
 __all__ = [

@@ -162,7 +162,7 @@ class Rule(Mark):
 
 def _as_png(figure: Any) -> bytes:
     """What a notebook shows of a chart."""
-    from scgnn2_engine.plots.files import drawn
+    from scgnn2_engine.plots.saving import drawn
 
     return drawn(figure, "png")
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn2_engine.model.result import Evaluation, method_at_hidden
 from scgnn2_engine.plots.chart import Chart, Figure, Mark, Rule, Shapes
 from scgnn2_engine.plots.style import palette
+from scgnn2_engine.results.result import Evaluation, method_at_hidden
 
 OWN, OTHER = 0, 4  # places in the palette: the result stands out from what it is compared with
 ERRORS = {"l1_median": "median |error|, ln(1 + x)", "rmse": "RMS error, ln(1 + x)"}
@@ -24,7 +24,7 @@ def diagnostics(evaluation: Evaluation, own: str = "scgnn2") -> Figure:
     Parameters
     ----------
     evaluation
-        Of a run, see :class:`~scgnn2_engine.model.result.Evaluation`.
+        Of a run, see :class:`~scgnn2_engine.results.result.Evaluation`.
     own
         The method whose bars stand out.
 

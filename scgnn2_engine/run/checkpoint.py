@@ -23,8 +23,8 @@ from scgnn2_engine.graph.graph_ae import GraphFit
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.results.result_folder import CHECKPOINT, CHECKPOINT_OF
 from scgnn2_engine.methods import method_of
-from scgnn2_engine.model.storage import restore, store
 from scgnn2_engine.params import OutputParams, RunParams
+from scgnn2_engine.results.storage import restore, store
 
 NOT_KEPT = ("load", "preprocess", "deconvolution")
 """Stages that are computed again: data are read anew, and what the bulk says takes less time than storing it."""

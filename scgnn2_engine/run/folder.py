@@ -39,10 +39,10 @@ from scgnn2_engine.io import (
     write_record,
 )
 from scgnn2_engine.io.results.answers import stored_answers, writes_csv
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.results.result import Result
 from scgnn2_engine.run.checkpoint import FolderCheckpoints
 from scgnn2_engine.run.loop import iterate
 

@@ -15,8 +15,8 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.graph.graph_ae import iterate_graph_ae
 from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.methods import Before, Expression, Fit, Method
-from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.results.state import LoopState
 from scgnn2_engine.training.context import Context, Steps
 
 

@@ -1,4 +1,4 @@
-"""The route of a run: data to events to :class:`~scgnn2_engine.model.result.Result`.
+"""The route of a run: data to events to :class:`~scgnn2_engine.results.result.Result`.
 
 :func:`iterate` is the one stream everything reads; :func:`fit` drains it. The method is that of scGNN 2.0 (Gu et al.,
 Bioinformatics 2022): feature autoencoder, cell graph, graph autoencoder, clusters, one autoencoder per cluster,
@@ -42,14 +42,14 @@ from scgnn2_engine.events import (
 from scgnn2_engine.graph.neighbours import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import changes_in_the_result, read_dataset
 from scgnn2_engine.methods import method_of
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.model.model import Model
 from scgnn2_engine.params import ClusterAEParams, RunParams
 from scgnn2_engine.params.effects import of_another_preset, without_effect
 from scgnn2_engine.resources import PeakMemory
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
-from scgnn2_engine.run.model import Model
 from scgnn2_engine.run.recorder import Recorder
 from scgnn2_engine.run.selection import select_iteration
 from scgnn2_engine.run.stopping import stop_reason

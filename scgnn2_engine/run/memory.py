@@ -8,7 +8,7 @@ import psutil
 from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.data.matrices import is_sparse, stored
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
-from scgnn2_engine.evaluate.report import EVALUATION_MATRICES, SCORED_CELLS
+from scgnn2_engine.evaluate.evaluation import EVALUATION_MATRICES, SCORED_CELLS
 from scgnn2_engine.io.memory import GIB, available_memory
 from scgnn2_engine.methods import method_of
 from scgnn2_engine.params import RunParams

@@ -12,11 +12,11 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StopReason
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.model.model import Model
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
-from scgnn2_engine.run.model import Model
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 from scgnn2_engine.run.selection import select_iteration
 
 T = TypeVar("T")

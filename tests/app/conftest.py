@@ -20,8 +20,8 @@ from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.io import dataset_to_anndata, write
 from scgnn2_engine.methods.published.method import Reconstructed
-from scgnn2_engine.model.result import Evaluation, Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.result import Evaluation, Result
+from scgnn2_engine.results.state import LoopState
 
 PATIENT_WORKER = Path(__file__).with_name("patient_worker.py")
 

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.methods.published.method import Reconstructed
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 
 N_OBS, N_VARS, K = 12, 5, 3
 

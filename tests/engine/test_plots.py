@@ -12,7 +12,6 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, MissingPackageError, OutputError
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.plots import (
     Chart,
     cell_graph,
@@ -33,6 +32,7 @@ from scgnn2_engine.plots.curves import loss_curve
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 from scgnn2_engine.plots.sankey import bar_colours, sankey_layout
 from scgnn2_engine.plots.style import EDGE
+from scgnn2_engine.results.result import Result
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 

@@ -19,7 +19,7 @@ from scgnn2_engine.io.r.from_seurat import from_seurat
 from scgnn2_engine.io.r.matrices import dimnames, is_matrix, matrix, shape_of
 from scgnn2_engine.io.r.serialisation import out_of_memory, parse
 from scgnn2_engine.io.r.what_to_save import what_to_save
-from scgnn2_engine.io.table import Table
+from scgnn2_engine.io.raw_table import Table
 
 if TYPE_CHECKING:
     from anndata import AnnData

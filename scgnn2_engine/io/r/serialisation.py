@@ -20,10 +20,10 @@ from rdata.missing import R_INT_NA
 from rdata.parser import RObject, RObjectType
 
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
+from scgnn2_engine.io.format_detection import BROKEN, cannot_read
 from scgnn2_engine.io.memory import GIB, available_memory
 from scgnn2_engine.io.r.parser import Parser
 from scgnn2_engine.io.r.source import BinarySource, Budget, TextSource
-from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _FAILURES = (*BROKEN, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _OPENERS: tuple[tuple[bytes, Any], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))

@@ -20,10 +20,10 @@ from scgnn2_engine.io.r.into_seurat import into_seurat
 from scgnn2_engine.io.r.reading import READS, read_r
 from scgnn2_engine.io.r.running import as_robject, bytes_of, is_of_r, made_in_r, raw_bytes
 from scgnn2_engine.io.r.serialisation import to_bytes
+from scgnn2_engine.io.raw_table import Table
 from scgnn2_engine.io.results.to_anndata import result_to_anndata
-from scgnn2_engine.io.table import Table
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import LoadParams
+from scgnn2_engine.results.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

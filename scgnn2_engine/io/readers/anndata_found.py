@@ -15,11 +15,11 @@ from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.log_bases import doubt_of_base, log_base
 from scgnn2_engine.io.evidence.orientation import decide_orientation
 from scgnn2_engine.io.names import listed, unique_names
+from scgnn2_engine.io.raw_table import SPARSE_FROM
 from scgnn2_engine.io.storage.anndata_names import names_of
 from scgnn2_engine.io.storage.matrix_choice import DESCRIPTIONS, Choice
 from scgnn2_engine.io.storage.sparse_structure import Axis, check_compressed
 from scgnn2_engine.io.storage.stored import Store
-from scgnn2_engine.io.table import SPARSE_FROM
 
 SCALED = "_scale.data"
 """Scaled expression as Seurat keeps it for its PCA: large, dense, and of no use after another selection of genes."""

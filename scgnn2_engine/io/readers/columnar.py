@@ -13,10 +13,10 @@ import numpy.typing as npt
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError, MissingPackageError
 from scgnn2_engine.io.evidence.annotation_axes import annotation_columns
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import Start, cannot_read
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
-from scgnn2_engine.io.start import Start, cannot_read
-from scgnn2_engine.io.table import Table, described, smaller
+from scgnn2_engine.io.raw_table import Table, described, smaller
 
 _BLOCK_VALUES = 2_000_000
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"

@@ -15,12 +15,12 @@ from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.compression import PACKED, opened
 from scgnn2_engine.io.evidence.annotation_axes import counter_rows
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import BROKEN, Start, cannot_read
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.raw_table import described
 from scgnn2_engine.io.readers.text import not_utf8
 from scgnn2_engine.io.readers.text_writers import told_by_writer
-from scgnn2_engine.io.start import BROKEN, Start, cannot_read
-from scgnn2_engine.io.table import described
 from scgnn2_engine.params import LoadParams
 
 _STRANDS = ("unstranded", "forward", "reverse")

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format, Whole
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format, Whole
 from scgnn2_engine.io.names import Names, unique_names
 from scgnn2_engine.io.readers.anndata_found import USED, as_matrix, columns_once, found_of, left_behind
 from scgnn2_engine.io.readers.tenx_features import KIND_COLUMNS, kinds_in, without_other_kinds
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.anndata_names import Kind, names_of
 from scgnn2_engine.io.storage.matrix_choice import (
     LOOKED_AT,

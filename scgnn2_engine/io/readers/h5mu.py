@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format, Whole
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format, Whole
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.h5ad import found_in_store, whole_in_store
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, kinds_in
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable
 from scgnn2_engine.io.storage.stored_anndata import table
 from scgnn2_engine.params import LoadParams

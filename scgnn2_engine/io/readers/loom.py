@@ -19,14 +19,14 @@ import scipy.sparse as sp
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format, Whole
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format, Whole
 from scgnn2_engine.io.names import Names, unique_names
+from scgnn2_engine.io.raw_table import SPARSE_FROM, Table
 from scgnn2_engine.io.readers.loom_axes import axis_of
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.hdf5_storage import check_storage
 from scgnn2_engine.io.storage.matrix_choice import LOOKED_AT, Choice, choose_matrix, counts_elsewhere
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, printable, said_of
-from scgnn2_engine.io.table import SPARSE_FROM, Table
 from scgnn2_engine.params import LoadParams
 
 _BLOCK = 64 * 1024**2

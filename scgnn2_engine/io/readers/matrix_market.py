@@ -17,10 +17,10 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import opened
+from scgnn2_engine.io.format_detection import BROKEN, cannot_read
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.readers.mtx_header import Header, header_of, refused, shown
 from scgnn2_engine.io.readers.mtx_lines import Places, Values, blocks, count_fields, lines_of, numbers_of, parsed
-from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _GZIP_AT_BEST = 1040  # bytes of text for each byte of gzip
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.alevin import is_binary, is_usa, layer_of_usa, refuse_binary, with_symbols
 from scgnn2_engine.io.readers.matrix_market import VELOCYTO, read_header, read_matrix
@@ -17,7 +18,6 @@ from scgnn2_engine.io.readers.mtx_files import MatrixFiles, matrix_files
 from scgnn2_engine.io.readers.mtx_names import cells_of, features_of
 from scgnn2_engine.io.readers.mtx_samples import choose, holds_matrices, samples_below
 from scgnn2_engine.io.readers.tenx_features import with_features
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.params import LoadParams
 
 _FIRST = ("matrix", "counts", "count_matrix", "DGE", "cell", "spliced", "quants_mat", "cells_x_genes")

@@ -14,9 +14,9 @@ import pandas as pd
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import opened
+from scgnn2_engine.io.format_detection import BROKEN, cannot_read
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, KINDS, Features
-from scgnn2_engine.io.start import BROKEN, cannot_read
 
 _ACCESSION = re.compile(r"ENS[A-Z]{0,5}G\d{11}(\.\d+)?|FBgn\d{7}|WBGene\d{8}")
 _SAMPLE = 2000  # names tell what the others are

@@ -15,13 +15,13 @@ from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
 from scgnn2_engine.io.evidence.orientation import Orientation
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import BROKEN, Start, cannot_read
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.mtx_files import Role, names_beside
 from scgnn2_engine.io.readers.mtx_names import NamesFile, cells_of, features_of, read_names
 from scgnn2_engine.io.readers.tenx_features import with_features
-from scgnn2_engine.io.start import BROKEN, Start, cannot_read
 from scgnn2_engine.io.storage.sparse_structure import check_compressed
 from scgnn2_engine.params import LoadParams
 

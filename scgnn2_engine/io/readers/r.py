@@ -10,9 +10,9 @@ import numpy as np
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found, from_table, unfinished
-from scgnn2_engine.io.format import About, Format, Whole
-from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.table import Table
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format, Whole
+from scgnn2_engine.io.raw_table import Table
 from scgnn2_engine.params import LoadParams
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.samples.sample_names import short_names
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.params import LoadParams
 
 _VERSION = re.compile(r"(un)?filtered|raw", re.IGNORECASE)

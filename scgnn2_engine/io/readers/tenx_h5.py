@@ -12,10 +12,10 @@ import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.names import listed
 from scgnn2_engine.io.readers.tenx_features import EXPRESSION, Features, with_features
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.stored import Store, is_group, names, opened, said_of
 from scgnn2_engine.params import LoadParams
 

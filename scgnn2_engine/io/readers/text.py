@@ -12,16 +12,16 @@ import numpy as np
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import PACKED, opened
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import BROKEN, Start, cannot_read
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.memory import require_memory, stored_entries
+from scgnn2_engine.io.raw_table import Table, described, stacked
 from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
 from scgnn2_engine.io.readers.text_layout import Layout, called_by_values, layout_of
 from scgnn2_engine.io.readers.text_lines import comments, is_blank, split_line, without_single_quotes
 from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, comma_means, has_comma
 from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer
-from scgnn2_engine.io.start import BROKEN, Start, cannot_read
-from scgnn2_engine.io.table import Table, described, stacked
 
 _BLOCK = 1 << 18
 _KEPT = 4 << 20

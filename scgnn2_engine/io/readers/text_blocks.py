@@ -14,11 +14,11 @@ import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.raw_table import SPARSE_FROM, smaller
 from scgnn2_engine.io.readers.text_layout import Layout
 from scgnn2_engine.io.readers.text_lines import MISSING, is_blank, split_line
 from scgnn2_engine.io.readers.text_marks import has_comma, thousands_mark
 from scgnn2_engine.io.readers.text_numbers import Entries, Ints, count_lines, entries
-from scgnn2_engine.io.table import SPARSE_FROM, smaller
 
 _LARGEST = float(np.finfo(np.float32).max)
 _PLACE = re.compile(r"at row (\d+), column (\d+)")

@@ -12,8 +12,8 @@ import numpy as np
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.raw_table import Table
 from scgnn2_engine.io.readers.text_layout import Layout
-from scgnn2_engine.io.table import Table
 
 _PLACES = ("Chr", "Start", "End", "Strand", "Length")
 _ANTIBODY = "|pAbO"

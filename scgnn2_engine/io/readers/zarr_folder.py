@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zipfile
 
-from scgnn2_engine.io.format import About, Format
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.format_protocol import About, Format
 from scgnn2_engine.io.readers.h5mu import read_modality, whole_modality
-from scgnn2_engine.io.start import Start
 from scgnn2_engine.io.storage.zarr_storage import root_in_zip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scgnn2_engine.data.blocks import BLOCK_ROWS, as_blocks
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import OutputParams
+from scgnn2_engine.results.result import Result
 
 CSV_UP_TO = 10_000_000
 """Values up to which ``imputed.csv`` is written unless ``output_csv`` says otherwise; they take 90 MB of text."""

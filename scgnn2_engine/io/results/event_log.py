@@ -19,8 +19,8 @@ from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import Event, RunEnded
 from scgnn2_engine.io.atomic import output_error
 from scgnn2_engine.io.results.records import json_line
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 
 
 class EventLog:

@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.data.prepared import Prepared
-from scgnn2_engine.io.tables import SIX_DIGITS, write_edges, write_frame, write_matrix
-from scgnn2_engine.model.result import Evaluation, Result
+from scgnn2_engine.io.csv_writing import SIX_DIGITS, write_edges, write_frame, write_matrix
+from scgnn2_engine.results.result import Evaluation, Result
 
 TABLES = (
     "imputed",

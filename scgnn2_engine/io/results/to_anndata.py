@@ -15,7 +15,7 @@ from scgnn2_engine.io.results.records import json_text
 from scgnn2_engine.io.results.result_tables import evaluation_frames
 from scgnn2_engine.io.storage.storable import Said
 from scgnn2_engine.io.storage.storing import stored_parts
-from scgnn2_engine.model.result import Result
+from scgnn2_engine.results.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -15,6 +15,7 @@ from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import PartialOutputError
 from scgnn2_engine.io.atomic import staged_files, whole_file
+from scgnn2_engine.io.csv_writing import write_edges, write_frame, write_matrix
 from scgnn2_engine.io.memory import stored_entries
 from scgnn2_engine.io.results.answers import add_answers, stored_answers, writes_csv
 from scgnn2_engine.io.results.records import json_text
@@ -38,10 +39,9 @@ from scgnn2_engine.io.results.result_tables import frames, table_writers, write_
 from scgnn2_engine.io.results.to_anndata import result_to_anndata
 from scgnn2_engine.io.states import write_states
 from scgnn2_engine.io.storage.storing import is_of_the_disk, reason_of, write_h5ad
-from scgnn2_engine.io.tables import write_edges, write_frame, write_matrix
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 
 
 def write(result: Result, directory: str | Path, *, params: RunParams, overwrite: bool = False) -> list[Path]:

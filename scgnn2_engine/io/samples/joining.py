@@ -17,8 +17,8 @@ from scgnn2_engine.data.gene_names import plain_name
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.names import SAMPLE, Names, listed, name_in_sample, unique_names
+from scgnn2_engine.io.raw_table import SPARSE_FROM, Table
 from scgnn2_engine.io.samples.gene_matching import identifiers, shared_genes
-from scgnn2_engine.io.table import SPARSE_FROM, Table
 
 _MANY_LEFT_OUT = 0.1  # of a sample's genes: from there on the user should know before a run
 _SAME_TOTAL = 1.1  # medians of samples that were normalised alike

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError, ScgnnError
+from scgnn2_engine.io.format_detection import cannot_read
 from scgnn2_engine.io.memory import available_memory, require_memory
-from scgnn2_engine.io.start import cannot_read
 from scgnn2_engine.io.storage.hdf5_storage import check_storage, outside
 from scgnn2_engine.io.storage.sparse_structure import Axis, check_lengths, compressed
 from scgnn2_engine.io.storage.zarr_storage import check_codecs, check_no_gap, open_zarr

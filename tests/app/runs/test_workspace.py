@@ -22,7 +22,7 @@ from scgnn2_engine.data.costs import ending
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, OutputError
 from scgnn2_engine.methods.published.method import Reconstructed
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.state import LoopState
 
 DEMO = Source.demo()
 

@@ -16,7 +16,7 @@ from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.diagnostics import DiagnosticsView
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
-from scgnn2_engine.evaluate.measurements import MEANINGS
+from scgnn2_engine.evaluate.diagnostics_table import MEANINGS
 
 
 def test_findings_of_known_numbers(made_run: Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 import scgnn2_engine as sc2
 from scgnn2_engine.cli import main
 from scgnn2_engine.data.preparation import prepare
+from scgnn2_engine.evaluate.comparison import iterate_outputs
 from scgnn2_engine.evaluate.loaded_run import read_run
-from scgnn2_engine.evaluate.outputs import named_apart, read_output
-from scgnn2_engine.evaluate.outside import iterate_outputs
+from scgnn2_engine.evaluate.tool_outputs import named_apart, read_output
 from scgnn2_engine.events import drain
 
 FAST = {

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Dataset, Truth
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
-from scgnn2_engine.model.result import Result
+from scgnn2_engine.results.result import Result
 
 
 def prepared(**changes: Any) -> Prepared:

@@ -23,8 +23,8 @@ from scgnn2_engine.evaluate.diagnostics import (
     stability,
     variance_kept,
 )
-from scgnn2_engine.evaluate.entries import scored_entries
-from scgnn2_engine.evaluate.measurements import MEANINGS, diagnose, gene_table, genes_seen, on_normalised_scale
+from scgnn2_engine.evaluate.diagnostics_table import MEANINGS, diagnose, gene_table, genes_seen, on_normalised_scale
+from scgnn2_engine.evaluate.imputation_errors import scored_entries
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.evaluate.outputs import read_output
+from scgnn2_engine.evaluate.tool_outputs import read_output
 from scgnn2_engine.io import read
 
 CELLS = [f"cell_{cell}" for cell in range(4)]

@@ -9,8 +9,8 @@ import pytest
 from scgnn2_engine.errors import OutputError
 from scgnn2_engine.events import DataPrepared, EpochEnded, IterationEnded, Notice, RunEnded, RunStarted
 from scgnn2_engine.io import EventLog
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 
 
 def test_every_event_is_one_line_without_arrays(tmp_path: Path, result: Result, state: LoopState) -> None:

@@ -19,7 +19,7 @@ from scgnn2_engine.io.evidence import orientation
 from scgnn2_engine.io.evidence.name_evidence import evidence_of
 from scgnn2_engine.io.evidence.orientation import decide_orientation, is_gene_symbol
 from scgnn2_engine.io.evidence.total_evidence import totals_of
-from scgnn2_engine.io.table import Table
+from scgnn2_engine.io.raw_table import Table
 from scgnn2_engine.params import LoadParams
 
 FOLDER = Path(__file__).parent / "orientation_names"

@@ -12,8 +12,8 @@ from scgnn2_engine.errors import OutputError, PartialOutputError
 from scgnn2_engine.io import write
 from scgnn2_engine.io.results import result_tables
 from scgnn2_engine.io.results import writing as results
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.results.result import Result
 
 EVERYTHING = RunParams(output_seurat=True, output_rdata=True, output_preprocessed=True, output_figures=False)
 

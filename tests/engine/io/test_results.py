@@ -32,9 +32,9 @@ from scgnn2_engine.io.results.saved import (
     read_metrics,
     read_saved_expression,
 )
-from scgnn2_engine.model.result import Result
-from scgnn2_engine.model.state import LoopState
 from scgnn2_engine.params import RunParams
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.results.state import LoopState
 
 PLAIN = RunParams(output_figures=False, run_LTMG=False)
 STANDARD = {f"{name}.csv" for name in result_tables.TABLES} | {"result.h5ad", "run.json"}

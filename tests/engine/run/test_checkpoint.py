@@ -11,7 +11,7 @@ import pytest
 from scgnn2_engine import RunParams, simulate
 from scgnn2_engine.errors import InputError, OutputError
 from scgnn2_engine.events import DataPrepared, EpochEnded, StageEnded
-from scgnn2_engine.model.storage import restore, store
+from scgnn2_engine.results.storage import restore, store
 from scgnn2_engine.run import folder as run_folder
 from scgnn2_engine.run.folder import iterate_to_folder
 

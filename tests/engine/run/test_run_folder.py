@@ -18,7 +18,7 @@ from scgnn2_engine.errors import InputError, OutputError, ParameterError, Traini
 from scgnn2_engine.events import EpochEnded, IterationEnded, Notice, RunEnded, StageStarted
 from scgnn2_engine.io import claim_directory, export
 from scgnn2_engine.io.results import writing as results
-from scgnn2_engine.plots import files
+from scgnn2_engine.plots import saving
 
 QUICK = {
     "total_epoch": 2,
@@ -100,7 +100,7 @@ def test_a_figure_never_costs_the_result(data, tmp_path, monkeypatch):
 @pytest.mark.parametrize("drawn", [0, 1])
 def test_after_a_stop_no_more_figures_are_drawn(data, tmp_path, monkeypatch, drawn):
     saved = []
-    monkeypatch.setattr(files, "save_both", lambda element, stem: saved.append(stem) or [stem])
+    monkeypatch.setattr(saving, "save_both", lambda element, stem: saved.append(stem) or [stem])
     monkeypatch.setattr(run_folder, "umap_positions", lambda embedding, seed: embedding[:, :2])
     figures = params(tmp_path, output_figures=True, evaluate_baselines=False)
     started = []
@@ -183,7 +183,7 @@ def test_one_figure_that_cannot_be_drawn_is_named_and_the_others_are_there(data,
     def fail(*_, **__):
         raise ValueError("no such colour")
 
-    monkeypatch.setattr(files, "error_heatmap", fail)
+    monkeypatch.setattr(saving, "error_heatmap", fail)
     figures = params(tmp_path, output_figures=True, **UNSCORED)
     ended = list(iterate_to_folder(data, figures))[-1]
     assert ended.not_written == {"figures/heatmap": "no such colour"}

@@ -14,7 +14,7 @@ from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.io.r import build, reading
 from scgnn2_engine.io.r.reading import read_r
 from scgnn2_engine.io.r.serialisation import to_bytes, write_rdata
-from scgnn2_engine.io.table import Table
+from scgnn2_engine.io.raw_table import Table
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = (["Actb", "Gapdh"], ["cell_1", "cell_2"])

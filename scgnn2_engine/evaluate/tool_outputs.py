@@ -13,12 +13,12 @@ import numpy.typing as npt
 from scgnn2_engine.data.dataset import Dataset, Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
+from scgnn2_engine.evaluate.evaluation import Candidate
 from scgnn2_engine.evaluate.loaded_run import OWN_LAYERS, LoadedRun, is_run, read_run
 from scgnn2_engine.evaluate.matching import Names, logged, taken
-from scgnn2_engine.evaluate.report import Candidate
 from scgnn2_engine.io import read
-from scgnn2_engine.model.result import VALUE_ROWS
 from scgnn2_engine.params import LoadParams
+from scgnn2_engine.results.result import VALUE_ROWS
 
 RESERVED = frozenset({*IMPUTATION, *CLUSTERING})
 """Names of the baselines, which no output may have."""

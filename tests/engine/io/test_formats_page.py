@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scgnn2_engine.io.format_table import markdown
 from scgnn2_engine.io.formats import formats
+from scgnn2_engine.io.formats_page import markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = [

@@ -9,7 +9,14 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn2_engine.data.ties import l1_verdict
-from scgnn2_engine.evaluate.entries import Entries, Zeros, entry_errors, grouped_pearson, largest_zero, scored_entries
+from scgnn2_engine.evaluate.imputation_errors import (
+    Entries,
+    Zeros,
+    entry_errors,
+    grouped_pearson,
+    largest_zero,
+    scored_entries,
+)
 
 
 def test_every_entry_is_of_one_kind(masked, held_out):

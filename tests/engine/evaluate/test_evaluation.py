@@ -14,7 +14,7 @@ import scgnn2_engine as sc2
 from scgnn2_engine.data.dataset import Truth
 from scgnn2_engine.evaluate import evaluate_result, report
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
-from scgnn2_engine.evaluate.report import METHOD, METHOD_VALUE, best_baseline_error
+from scgnn2_engine.evaluate.evaluation import METHOD, METHOD_VALUE, best_baseline_error
 from scgnn2_engine.events import Notice, RunEnded, StageEnded
 
 SMALL = {

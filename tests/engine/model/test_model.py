@@ -7,7 +7,7 @@ import pytest
 import scgnn2_engine as sc2
 from scgnn2_engine import Model, RunParams, simulate
 from scgnn2_engine.errors import InputError, ParameterError
-from scgnn2_engine.model.storage import VERSION, restore, store
+from scgnn2_engine.results.storage import VERSION, restore, store
 
 QUICK = {
     "total_epoch": 2, "feature_AE_epoch": [4, 4], "graph_AE_epoch": 4, "cluster_AE_epoch": 3, "device": "cpu",
@@ -85,7 +85,7 @@ def test_what_it_lacks_is_named(data, result, tmp_path):
 
 
 def test_a_model_of_a_later_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("scgnn2_engine.model.storage.VERSION", VERSION + 1)
+    monkeypatch.setattr("scgnn2_engine.results.storage.VERSION", VERSION + 1)
     store(tmp_path / "model.npz", {})
     monkeypatch.undo()
     with pytest.raises(InputError, match="later version"):

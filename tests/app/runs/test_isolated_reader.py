@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scgnn2_app.runs import reader
-from scgnn2_app.runs.reader import Readers, summarise
+from scgnn2_app.runs import isolated_reader
+from scgnn2_app.runs.isolated_reader import Readers, summarise
 from scgnn2_app.runs.source_summary import describe
 from scgnn2_app.sources.source import Source
 from scgnn2_engine import RunParams
@@ -24,7 +24,7 @@ def counts(tmp_path: Path) -> Path:
 
 def reads_with(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let another program answer in the place of the reader."""
-    monkeypatch.setattr(reader, "READERS", Readers(("-c", code), at_once=1))
+    monkeypatch.setattr(isolated_reader, "READERS", Readers(("-c", code), at_once=1))
 
 
 def test_it_says_what_would_be_said_here(counts: Path, tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_a_reader_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, coun
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, counts: Path) -> None:
     reads_with(
         monkeypatch,
-        "from scgnn2_app.runs import reader\n"
-        "reader.describe = lambda source, params: bytearray(8 * 2**30)\n"
-        "reader.main()",
+        "from scgnn2_app.runs import isolated_reader\n"
+        "isolated_reader.describe = lambda source, params: bytearray(8 * 2**30)\n"
+        "isolated_reader.main()",
     )
-    monkeypatch.setattr(reader, "available_memory", lambda: 2**20)
+    monkeypatch.setattr(isolated_reader, "available_memory", lambda: 2**20)
     with pytest.raises(InsufficientMemoryError, match=r"x\.csv needs more memory than is free"):
         summarise(Source.at(counts), RunParams())
 
@@ -81,10 +81,12 @@ def test_a_file_that_ends_its_reader_leaves_it_for_the_next(monkeypatch: pytest.
     reads_with(
         monkeypatch,
         "import os\n"
-        "from scgnn2_app.runs import reader\n"
-        "describe = reader.describe\n"
-        "reader.describe = lambda source, params: os.abort() if 'bad' in source.path else describe(source, params)\n"
-        "reader.main()",
+        "from scgnn2_app.runs import isolated_reader\n"
+        "describe = isolated_reader.describe\n"
+        "isolated_reader.describe = lambda source, params: (\n"
+        "    os.abort() if 'bad' in source.path else describe(source, params)\n"
+        ")\n"
+        "isolated_reader.main()",
     )
     bad = counts.with_name("bad.csv")
     bad.write_text(counts.read_text())

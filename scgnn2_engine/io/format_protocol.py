@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scgnn2_engine.io.assemble import Found, from_table
-from scgnn2_engine.io.start import Start
-from scgnn2_engine.io.table import Table
+from scgnn2_engine.io.format_detection import Start
+from scgnn2_engine.io.raw_table import Table
 from scgnn2_engine.params import LoadParams
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A result beside its baselines, and its diagnostics: :class:`~scgnn2_engine.model.result.Evaluation`."""
+"""A result beside its baselines, and its diagnostics: :class:`~scgnn2_engine.results.result.Evaluation`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,22 @@ from scgnn2_engine.evaluate.baselines import (
     impute_baseline,
 )
 from scgnn2_engine.evaluate.diagnostics import DE_WARNING, depth_between_clusters, silhouette
-from scgnn2_engine.evaluate.entries import SCORES, Entries, Kind, Zeros, largest_zero, score_rows, scored_entries
+from scgnn2_engine.evaluate.diagnostics_table import DIAGNOSTICS, diagnose, gene_table, genes_seen
+from scgnn2_engine.evaluate.imputation_errors import (
+    SCORES,
+    Entries,
+    Kind,
+    Zeros,
+    largest_zero,
+    score_rows,
+    scored_entries,
+)
 from scgnn2_engine.evaluate.imputers import principal_components
-from scgnn2_engine.evaluate.measurements import DIAGNOSTICS, diagnose, gene_table, genes_seen
 from scgnn2_engine.evaluate.metrics import agreement_with_truth
 from scgnn2_engine.evaluate.null_genes import NullGenes, iterate_null_genes
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
 from scgnn2_engine.io.memory import GIB, require_memory
-from scgnn2_engine.model.result import VALUE_ROWS, Evaluation, Result
+from scgnn2_engine.results.result import VALUE_ROWS, Evaluation, Result
 
 METHOD = "scgnn2"
 """Name of a run's own rows."""
@@ -171,7 +179,7 @@ def evaluated(
 
 
 def cut_short(left_out: Sequence[str]) -> str:
-    """What to say of scores that a stop left out, see :attr:`~scgnn2_engine.model.result.Evaluation.left_out`.
+    """What to say of scores that a stop left out, see :attr:`~scgnn2_engine.results.result.Evaluation.left_out`.
 
     Examples
     --------

@@ -24,7 +24,7 @@ from scgnn2_engine.evaluate.diagnostics import (
     stability,
     variance_kept,
 )
-from scgnn2_engine.evaluate.entries import Entries, Kind, Zeros, entry_errors, largest_zero
+from scgnn2_engine.evaluate.imputation_errors import Entries, Kind, Zeros, entry_errors, largest_zero
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 
 NAN = float("nan")
@@ -80,7 +80,7 @@ def diagnose(
     prepared
         What was visible.
     entries
-        As of :func:`~scgnn2_engine.evaluate.entries.scored_entries`.
+        As of :func:`~scgnn2_engine.evaluate.imputation_errors.scored_entries`.
     labels
         (n_obs,) clusters, where there are.
     adjacency
@@ -165,7 +165,7 @@ def genes_seen(prepared: Prepared) -> npt.NDArray[np.int64]:
 
 
 def gene_table(imputed: Floats, prepared: Prepared) -> pd.DataFrame:
-    """One row for each gene, see :class:`~scgnn2_engine.model.result.Evaluation`."""
+    """One row for each gene, see :class:`~scgnn2_engine.results.result.Evaluation`."""
     normalised, observed = on_normalised_scale(imputed, prepared)
     return pd.DataFrame(
         {

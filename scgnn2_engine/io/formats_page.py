@@ -1,6 +1,6 @@
 """The page of formats of the documentation, from the readers and the files that tools wrote for the tests.
 
-``python -m scgnn2_engine.io.format_table tests/engine/io/golden`` prints it; ``make docs`` keeps ``docs/formats.md``
+``python -m scgnn2_engine.io.formats_page tests/engine/io/golden`` prints it; ``make docs`` keeps ``docs/formats.md``
 current.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scgnn2_engine.errors import InputError
-from scgnn2_engine.io.format import Format
+from scgnn2_engine.io.format_protocol import Format
 from scgnn2_engine.io.formats import format_of, formats
 from scgnn2_engine.io.samples.gene_matching import LEAST_SHARED
 

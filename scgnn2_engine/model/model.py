@@ -20,10 +20,10 @@ from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.methods import METHODS, Expression, Fit, Outputs, method_of
-from scgnn2_engine.model.state import LoopState
-from scgnn2_engine.model.storage import restore, store
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
+from scgnn2_engine.results.state import LoopState
+from scgnn2_engine.results.storage import restore, store
 
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data

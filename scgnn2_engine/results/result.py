@@ -16,7 +16,7 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
 
 if TYPE_CHECKING:
-    from scgnn2_engine.run.model import Model
+    from scgnn2_engine.model.model import Model
 
 VALUE_ROWS = " (value)"
 """What the name of a method ends in, in the rows of its output ``value`` where its imputed expression is another."""

@@ -1,4 +1,4 @@
-"""Processes that read somebody's file and say what it is: ``python -m scgnn2_app.runs.reader``.
+"""Processes that read somebody's file and say what it is: ``python -m scgnn2_app.runs.isolated_reader``.
 
 A damaged file may end the program that reads it, or ask it for all memory there is. The server therefore reads nothing
 that others send: a process apart does, within a limit of memory and time, and answers in JSON. That process loads what
@@ -79,7 +79,9 @@ class Readers:
         Most of them.
     """
 
-    def __init__(self, command: tuple[str, ...] = ("-m", "scgnn2_app.runs.reader"), at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, command: tuple[str, ...] = ("-m", "scgnn2_app.runs.isolated_reader"), at_once: int = AT_ONCE
+    ) -> None:
         self._command = command
         self._idle: queue.LifoQueue[subprocess.Popen[str] | None] = queue.LifoQueue()
         for _ in range(at_once):

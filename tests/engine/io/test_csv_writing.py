@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.io.tables import SIX_DIGITS, write_matrix
+from scgnn2_engine.io.csv_writing import SIX_DIGITS, write_matrix
 
 
 def names(kind: str, count: int) -> list[str]:

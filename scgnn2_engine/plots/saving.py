@@ -14,7 +14,6 @@ from scgnn2_engine.errors import OutputError, PartialOutputError
 from scgnn2_engine.events import Stop, never
 from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.storage.storing import reason_of
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.plots.cell_graph import cell_graph
 from scgnn2_engine.plots.chart import Chart, Figure
 from scgnn2_engine.plots.curves import curves
@@ -23,6 +22,7 @@ from scgnn2_engine.plots.heatmap import error_heatmap
 from scgnn2_engine.plots.layout import umap_positions
 from scgnn2_engine.plots.sankey import sankey
 from scgnn2_engine.plots.style import check_packages
+from scgnn2_engine.results.result import Result
 
 DOTS_PER_INCH = 150
 Form = Literal["png", "svg", "html"]

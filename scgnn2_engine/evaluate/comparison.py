@@ -14,17 +14,17 @@ from scgnn2_engine.data.dataset import Dataset, Truth
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.evaluate.diagnostics import agreement_table
-from scgnn2_engine.evaluate.entries import Kind
+from scgnn2_engine.evaluate.diagnostics_table import diagnose, gene_table
+from scgnn2_engine.evaluate.evaluation import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
+from scgnn2_engine.evaluate.imputation_errors import Kind
 from scgnn2_engine.evaluate.matching import common_names, made_unique
-from scgnn2_engine.evaluate.measurements import diagnose, gene_table
-from scgnn2_engine.evaluate.outputs import RESERVED, Output
 from scgnn2_engine.evaluate.references import Reference, references_of
-from scgnn2_engine.evaluate.report import Candidate, Scorer, best_baseline_error, iterate_comparison, two_answers
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
+from scgnn2_engine.evaluate.tool_outputs import RESERVED, Output
 from scgnn2_engine.events import Event
 from scgnn2_engine.io.labels import read_labels
 from scgnn2_engine.io.names import SAMPLE
-from scgnn2_engine.model.result import VALUE_ROWS, Evaluation
+from scgnn2_engine.results.result import VALUE_ROWS, Evaluation
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def iterate_outputs(
     Parameters
     ----------
     outputs
-        As of :func:`~scgnn2_engine.evaluate.outputs.read_output`.
+        As of :func:`~scgnn2_engine.evaluate.tool_outputs.read_output`.
     truth
         The matrix with nothing hidden. Where it is expressed and ``observed`` is 0, an entry counts as masked.
     observed

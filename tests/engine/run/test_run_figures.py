@@ -6,10 +6,10 @@ import pytest
 
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
 from scgnn2_engine.io import write
-from scgnn2_engine.model.result import Result
 from scgnn2_engine.params import RunParams
-from scgnn2_engine.run import figures as plot_files
-from scgnn2_engine.run.figures import plot_curves, plot_graph, plot_heatmap, plot_sankey
+from scgnn2_engine.results.result import Result
+from scgnn2_engine.run import run_figures as plot_files
+from scgnn2_engine.run.run_figures import plot_curves, plot_graph, plot_heatmap, plot_sankey
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.errors import InputError, InsufficientMemoryError
 from scgnn2_engine.evaluate.baselines import impute_baseline
+from scgnn2_engine.evaluate.comparison import iterate_outputs
 from scgnn2_engine.evaluate.matching import common_names, prepared_from
-from scgnn2_engine.evaluate.outputs import named_apart, read_output
-from scgnn2_engine.evaluate.outside import iterate_outputs
 from scgnn2_engine.evaluate.scale_fit import linear_doubt, with_library
-from scgnn2_engine.evaluate.tables import wide
+from scgnn2_engine.evaluate.score_tables import wide
+from scgnn2_engine.evaluate.tool_outputs import named_apart, read_output
 from scgnn2_engine.events import drain
 from scgnn2_engine.io import read
 from scgnn2_engine.params import LoadParams, RunParams

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from scgnn2_engine.evaluate.outside import Comparison
+from scgnn2_engine.evaluate.comparison import Comparison
 
 
 def wide(imputation: pd.DataFrame) -> pd.DataFrame:
