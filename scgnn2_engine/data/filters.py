@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,10 @@ from scgnn2_engine.data.matrices import column_nonzeros, part, row_blocks, row_n
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.params import PreprocessParams
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 8
 MANY_CELLS = 0.1  # a larger share dropped is worth a warning
 ROUNDING = 1e-9  # 1 - 0.9 is a little less than 0.1: the cutoffs include their own value
 
@@ -64,10 +70,11 @@ def require_size(n_obs: int, n_vars: int) -> None:
         )
 
 
-def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
+def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.DataFrame | None = None) -> Kept:
     """Drop genes that few cells express, then cells that express few of those genes, then genes that vary least.
 
-    Kept cells and genes stay in the order of the input.
+    Kept cells and genes stay in the order of the input. Where ``params.gene_column`` names the genes, those of them
+    that any cell expresses are kept, and cells are dropped by them.
 
     Parameters
     ----------
@@ -76,12 +83,15 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
     scale
         Scale of the values: the variance is taken of values that are not logged.
     params
-        The cutoffs, as largest shares of zeros, and the number of genes.
+        The cutoffs, as largest shares of zeros, and the number of genes; or the column that names the genes.
+    var
+        (n_vars, ...) annotation of the genes.
 
     Raises
     ------
     InputError
-        Fewer than two cells or two genes are there, or left. The cutoffs are named, with what had been there.
+        The column is not there or is not of True and False; fewer than two cells or two genes are there, or left. The
+        cutoffs are named, with what had been there.
 
     Examples
     --------
@@ -92,16 +102,13 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
     """
     n_obs, n_vars = expression.shape
     require_size(n_obs, n_vars)
-    genes = _common(column_nonzeros(expression), n_obs, params.gene_cutoff)
+    named = bool(params.gene_column)
+    nonzeros = column_nonzeros(expression)
+    genes = _named(nonzeros, params.gene_column, var) if named else _common(nonzeros, n_obs, params.gene_cutoff)
     if len(genes) < 2:
-        raise _too_few(
-            "gene",
-            len(genes),
-            n_obs,
-            n_vars,
-            f"gene_cutoff = {params.gene_cutoff:g}",
-            f"genes whose zeros are at most {params.gene_cutoff:.0%} of the cells",
-        )
+        how = f"gene_column = {params.gene_column}" if named else f"gene_cutoff = {params.gene_cutoff:g}"
+        zeros = f"genes whose zeros are at most {params.gene_cutoff:.0%} of the cells"
+        raise _too_few("gene", len(genes), n_obs, n_vars, how, "expressed genes that it names" if named else zeros)
     in_genes = part(expression, np.arange(n_obs), genes)
     cells = _common(row_nonzeros(in_genes), len(genes), params.cell_cutoff)
     if len(cells) < 2:
@@ -115,7 +122,7 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams) -> Kept:
             f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero",
         )
     notes, warnings = _about_dropped(n_obs - len(cells), n_obs, n_vars - len(genes), n_vars, params)
-    wanted = params.top_gene_select
+    wanted = -1 if named else params.top_gene_select
     if 0 <= wanted < 2:
         raise InputError(
             "preprocess_top_gene_select leaves too few genes.", expected="at least 2, or -1 for all", found=str(wanted)
@@ -142,6 +149,28 @@ def column_variances(expression: Matrix) -> npt.NDArray[np.float64]:
     return variance
 
 
+def _named(nonzeros: npt.NDArray[np.int64], column: str, var: pd.DataFrame | None) -> npt.NDArray[np.intp]:
+    """Positions of the expressed genes that a column of var names."""
+    columns = [] if var is None else [str(name) for name in var.columns]
+    near = difflib.get_close_matches(column, columns, n=1)
+    if var is None or column not in columns:
+        raise InputError(
+            f"preprocess_gene_column {column} is not there.",
+            expected="a column of var",
+            found=", ".join(columns[:SHOWN]) or "no annotation of genes",
+            advice=f"Did you mean {near[0]}?" if near else "",
+        )
+    values = var[column]
+    chosen = values.isin([True, 1, "True", "TRUE", "true"]).to_numpy()
+    if not (chosen | values.isin([False, 0, "False", "FALSE", "false"]).to_numpy()).all():
+        raise InputError(
+            f"preprocess_gene_column {column} does not say which genes to keep.",
+            expected="True or False for every gene",
+            found=", ".join(map(str, values.unique()[:SHOWN])),
+        )
+    return np.flatnonzero(chosen & (nonzeros > 0))
+
+
 def _common(nonzeros: npt.NDArray[np.int64], of: int, cutoff: float) -> npt.NDArray[np.intp]:
     return np.flatnonzero((of - nonzeros) / of <= cutoff + ROUNDING)
 
@@ -151,7 +180,9 @@ def _about_dropped(
 ) -> tuple[list[str], list[str]]:
     """The notes and the warnings on what was dropped."""
     notes, warnings = [], []
-    if n_genes:
+    if params.gene_column:
+        notes.append(f"Kept the {n_vars - n_genes} expressed genes of {n_vars} that {params.gene_column} names.")
+    elif n_genes:
         sentence = f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells."
         keep = " Markers of rare types can be among them: to keep more raise preprocess_gene_cutoff (1 keeps all)."
         notes.append(sentence + keep * (params.gene_cutoff < 1))
@@ -168,9 +199,10 @@ def _about_dropped(
 
 
 def _too_few(what: str, left: int, n_obs: int, n_vars: int, cutoffs: str, rule: str) -> InputError:
+    way = "name more genes" if cutoffs.startswith("gene_column") else f"raise preprocess_{what}_cutoff (1 keeps all)"
     return InputError(
         f"The filter leaves {left or 'no'} {what}{'' if left == 1 else 's'} of {n_obs} cells and {n_vars} genes.",
         expected=f"at least 2 {rule}",
         found=f"{left} with {cutoffs}",
-        advice=f"Raise preprocess_{what}_cutoff (1 keeps all), or check that rows were read as cells.",
+        advice=f"{way[0].upper()}{way[1:]}, or check that rows were read as cells.",
     )

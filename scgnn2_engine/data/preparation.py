@@ -83,7 +83,7 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     never_normalised = data.scale == "logged" and not data.facts.get("normalised", True)
     if never_normalised:
         data = replace(data, expression=counts_of_logged(data.expression), scale="counts")
-    kept = choose(data.expression, data.scale, params.preprocess)
+    kept = choose(data.expression, data.scale, params.preprocess, data.var)
     expression = part(data.expression, kept.cells, kept.genes)
     notes, warnings = [*kept.notes, *_about_empty(expression)], [*kept.warnings, *[_LOGGED_COUNTS] * never_normalised]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import param
 
-from scgnn2_engine.params.fields import ESSENTIAL, StageParams, choice, share, switch
+from scgnn2_engine.params.fields import ESSENTIAL, StageParams, choice, share, switch, text
 
 
 class PreprocessParams(StageParams):
@@ -22,6 +22,10 @@ class PreprocessParams(StageParams):
         softbounds=(200, 5000),
         precedence=ESSENTIAL,
         doc="Number of genes of highest variance to keep; -1 keeps all.",
+    )
+    gene_column = text(
+        "True/False column of var that names the genes to keep, such as highly_variable; gene_cutoff and "
+        "top_gene_select then do not choose."
     )
     library_size = switch(
         "Divide every cell by its library size over the median library size before the logarithm; the factor is "

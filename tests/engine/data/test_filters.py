@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -123,3 +126,27 @@ def test_one_gene_or_one_cell_is_refused(shape: tuple[int, int], kind: type) -> 
 def test_selecting_too_few_genes_is_refused(counts: np.ndarray) -> None:
     with pytest.raises(InputError, match="top_gene_select"):
         choose(counts, "counts", PreprocessParams(top_gene_select=1))
+
+
+def test_a_column_of_var_names_the_genes_and_cells_are_judged_by_them() -> None:
+    counts = np.array([[1, 0, 9, 0], [2, 0, 1, 3], [0, 3, 0, 5]], dtype=np.float32)
+    counts[:, 3] = 0
+    var = pd.DataFrame({"highly_variable": [True, False, True, True]})
+    kept = choose(counts, "counts", PreprocessParams(gene_column="highly_variable", top_gene_select=2), var)
+    assert (kept.genes.tolist(), kept.cells.tolist()) == ([0, 2], [0, 1])  # the last is named, but nowhere expressed
+    assert kept.notes[0] == "Kept the 2 expressed genes of 4 that highly_variable names."
+
+
+@pytest.mark.parametrize(
+    ("column", "var", "said"),
+    [
+        ("highly_variable", None, "no annotation of genes"),
+        ("highly_variabel", {"highly_variable": [True] * 30}, "Did you mean highly_variable?"),
+        ("mean", {"mean": np.arange(30.0)}, "does not say which genes"),
+        ("none", {"none": [False] * 30}, "Name more genes"),
+    ],
+)
+def test_a_column_that_names_no_genes_is_refused(counts: np.ndarray, column: str, var: object, said: str) -> None:
+    table = None if var is None else pd.DataFrame(var)
+    with pytest.raises(InputError, match=re.escape(said)):
+        choose(counts, "counts", PreprocessParams(gene_column=column), table)
