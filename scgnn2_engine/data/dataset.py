@@ -16,6 +16,8 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scgnn2_engine.data.batches import Batches
+
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 Matrix: TypeAlias = Floats | sp.csr_matrix
@@ -90,6 +92,8 @@ class Dataset:
         (n_obs, n_vars) LTMG states loaded from a file, or None.
     bulk
         Bulk expression, or None.
+    batches
+        Which batch each cell is of, where that was declared and there are several; else None.
     obs, var
         (n_obs, ...) cell and (n_vars, ...) gene annotation that came with the file, carried to ``result.h5ad``.
     obsm
@@ -123,6 +127,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    batches: Batches | None = None
 
     @property
     def n_obs(self) -> int:

@@ -128,6 +128,7 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
         dropped_genes=tuple(data.var_names[dropped[1]].tolist()),
         hidden=hidden,
         validation=validation,
+        batches=None if data.batches is None else data.batches.take(kept.cells),
         notes=tuple(notes),
         warnings=tuple(warnings),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import Cells
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix, Scale
 
@@ -70,6 +71,8 @@ class Prepared:
         Read by :mod:`scgnn2_engine.evaluate` only.
     validation
         The held-out share that early stopping and the choice of iteration may use, values on the scale of ``x``.
+    batches
+        Which batch each cell is of, or None: all are of one.
     notes, warnings
         What the user should know, as sentences.
     """
@@ -87,6 +90,7 @@ class Prepared:
     states: npt.NDArray[np.uint8] | None = None
     hidden: HiddenEntries | None = None
     validation: HiddenEntries | None = None
+    batches: Batches | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -125,6 +129,7 @@ class Prepared:
             states=None if self.states is None else self.states[cells],
             hidden=None if self.hidden is None else self.hidden.take(cells),
             validation=None if self.validation is None else self.validation.take(cells),
+            batches=None if self.batches is None else self.batches.take(cells),
         )
 
     def to_output_scale(self, x: Floats, cells: Cells = slice(None)) -> npt.NDArray[np.float32]:

@@ -180,6 +180,10 @@ def read_dataset(params: RunParams, data: Data | None = None) -> Dataset:
     folder = benchmark_folder(load) if load.use_benchmark else None
     dataset = _with_labels(dataset, params, folder)
     dataset = _with_states(dataset, params, folder)
+    if load.batch_key:
+        from scgnn2_engine.io.batches import with_batches
+
+        dataset = with_batches(dataset, load.batch_key, load.cell_type_labels)
     return _with_bulk(dataset, params)
 
 

@@ -23,6 +23,12 @@ class LoadParams(StageParams):
     cell_type_labels = text(
         "csv of cell names and labels, or the name of an obs column. Read for display only.", precedence=ESSENTIAL
     )
+    batch_key = text(
+        "Column of obs that says which sample or batch a cell is of; several with commas between. Neighbours, clusters "
+        "and the networks are corrected for it. sample where several files were read; barcode_prefix or barcode_suffix "
+        "for what stands in the cells' names.",
+        precedence=ESSENTIAL,
+    )
     bulk_dataset = text("Bulk expression (csv, tsv and other tables, h5ad), used with use_bulk.")
     bulk_samples = text(
         "Bulk samples to use, by name, with weights where they shall not count alike: A,B or A=2,B=1. Empty: all alike."

@@ -48,6 +48,7 @@ from scgnn2_engine.params.effects import of_another_preset, without_effect
 from scgnn2_engine.resources import PeakMemory
 from scgnn2_engine.results.result import Result
 from scgnn2_engine.results.state import LoopState
+from scgnn2_engine.run.batch_hint import batch_notice
 from scgnn2_engine.run.iteration import Loop, first_state, next_state
 from scgnn2_engine.run.memory import check_memory, expected_memory
 from scgnn2_engine.run.recorder import Recorder
@@ -220,6 +221,9 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
     ended_by: StopReason = reason or watch.reason or "total_epoch"
     model = Model.of(best, prepared, params)
     yield from model.found.notices
+    hint = batch_notice(dataset, prepared.cells, model.labels, params.load.cell_type_labels)
+    if hint is not None:
+        yield hint
     result = recorder.result(prepared, best, dataset, ended_by, model)
     result = yield from context.timed("evaluate", 0, _evaluate(loop, result, truth))
     yield RunEnded(result, ended_by)
