@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.data.dataset import Matrix, Scale
-from scgnn2_engine.data.normalise import log_matrix, logged_values
-from scgnn2_engine.data.prepared import HiddenEntries, Prepared
+from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.io.results.saved import read_embedding
+from scgnn2_engine.io.results.saved_prepared import DAMAGED, saved_prepared
 
 OWN_LAYERS = "scgnn2_"
 IMPUTED, VALUE = "scgnn2_imputed", "scgnn2_value"
@@ -98,15 +97,13 @@ def read_run(path: Path, layer: str = "") -> LoadedRun:
     file = path / "result.h5ad" if path.is_dir() else path
     try:
         adata = anndata.read_h5ad(file)
-        saved = adata.uns["scgnn2"]
-        scale, factors = saved["scale_of_X"], np.asarray(saved["size_factors"], dtype=np.float32)
-        positions = {name: saved.get(name) for name in ("hidden_positions", "held_out_positions")}
+        prepared = saved_prepared(adata)
         layers = {name: matrix for name, matrix in adata.layers.items() if name.startswith(OWN_LAYERS)}
         imputed = np.asarray(layers[IMPUTED], dtype=np.float32)
         labels = adata.obs["scgnn2_cluster"].astype(str).to_numpy()
         embeddings = {kind: np.asarray(adata.obsm[f"X_scgnn2_{kind}"]) for kind in ("feature", "graph")}
         adjacency = sp.csr_matrix(adata.obsp["scgnn2_connectivities"])
-    except (OSError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{file} is not the result of a run: {error}.",
             expected="a result.h5ad of this version of scgnn2 run",
@@ -115,20 +112,6 @@ def read_run(path: Path, layer: str = "") -> LoadedRun:
     if layer and layer not in layers:
         raise InputError(f"{file} has no layer {layer!r}.", expected=", ".join(sorted(layers)))
     value = None if VALUE not in layers else np.asarray(layers[VALUE], dtype=np.float32)
-    hidden = _entries(positions["hidden_positions"], adata.X, scale, None)
-    validation = _entries(positions["held_out_positions"], adata.X, scale, factors)
-    prepared = Prepared(
-        x=log_matrix(adata.X, scale, factors, (hidden, validation)),
-        size_factors=factors,
-        expression=adata.X,
-        scale=scale,
-        obs_names=adata.obs_names.to_numpy(str),
-        var_names=adata.var_names.to_numpy(str),
-        cells=np.arange(adata.n_obs),
-        genes=np.arange(adata.n_vars),
-        hidden=hidden,
-        validation=validation,
-    )
     names = prepared.obs_names
     return LoadedRun(
         prepared,
@@ -158,12 +141,3 @@ def _history(folder: Path, names: npt.NDArray[np.str_]) -> tuple[npt.NDArray[Any
         return ()
     found = pd.read_csv(file, dtype=str, index_col=0, keep_default_na=False)
     return tuple(found[column].to_numpy() for column in found) if np.array_equal(found.index, names) else ()
-
-
-def _entries(
-    at: Any, expression: Matrix, scale: Scale, factors: npt.NDArray[np.float32] | None
-) -> HiddenEntries | None:
-    if at is None:
-        return None
-    rows, cols = np.asarray(at, dtype=np.int64)
-    return HiddenEntries(rows, cols, logged_values(expression, scale, rows, cols, factors))

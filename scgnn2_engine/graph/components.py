@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
@@ -51,6 +53,47 @@ def principal_components(expression: AnyMatrix, n_components: int, *, seed: int 
                 scores[rows] = np.asarray(block - mean, np.float32) @ loadings
     signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(d)])  # the largest entry of each is positive
     return np.asarray(scores * np.where(signs == 0, 1, signs), np.float32)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Principal components as directions, for cells that were not among those they were computed from.
+
+    Attributes
+    ----------
+    mean
+        (n_vars,) of every gene.
+    loadings
+        (n_vars, d), of length 1.
+    """
+
+    mean: Floats
+    loadings: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, expression: AnyMatrix, n_components: int, *, seed: int = 0) -> Basis:
+        """The leading components of (n_obs, n_vars); parameters as for :func:`principal_components`.
+
+        Examples
+        --------
+        >>> basis = Basis.of(np.array([[0.0, 0.0], [0.0, 2.0]]), 1)
+        >>> basis.scores(np.array([[5.0, 4.0]], np.float32)).round(3).tolist()
+        [[3.0]]
+        """
+        n_obs = len(expression)
+        some = expression[np.linspace(0, n_obs - 1, min(DECOMPOSED_CELLS, n_obs)).astype(np.int64)]
+        mean = some.mean(axis=0, dtype=np.float64)
+        centred = np.asarray(some - mean, np.float32)
+        scores = principal_components(np.asarray(some, np.float32), n_components, seed=seed)
+        loadings = centred.T @ scores
+        lengths = np.maximum(np.linalg.norm(loadings, axis=0), np.finfo(np.float32).tiny)
+        return cls(mean, np.asarray(loadings / lengths, np.float32))
+
+    def scores(self, expression: AnyMatrix) -> npt.NDArray[np.float32]:
+        """(n, d) of cells (n, n_vars), a block at a time."""
+        blocks = (block for _, block in as_blocks(expression).blocks())
+        found = [np.asarray(block - self.mean, np.float32) @ self.loadings for block in blocks]
+        return np.concatenate(found) if found else np.empty((0, self.loadings.shape[1]), np.float32)
 
 
 def _exact(centred: Floats, d: int) -> Floats:

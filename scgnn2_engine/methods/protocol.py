@@ -19,7 +19,10 @@ from scgnn2_engine.events import Notice
 from scgnn2_engine.graph.components import principal_components
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
+
     from scgnn2_engine.data.cell_graph import CellGraph
+    from scgnn2_engine.data.dataset import Ints
     from scgnn2_engine.data.prepared import Prepared
     from scgnn2_engine.params import RunParams
     from scgnn2_engine.training.context import Context, Steps
@@ -45,10 +48,14 @@ class Expression:
 
     def components(self, n_components: int, seed: int) -> npt.NDArray[np.float32]:
         """(n_obs, d) principal components of the expected expression: ln(1 + rate), or the values without rates."""
-        expression = self.value
-        if self.log_rate is not None:
-            expression = as_blocks(self.log_rate).map(lambda rows, _: np.log1p(np.exp(rows, out=rows), out=rows))
-        return principal_components(expression, n_components, seed=seed)
+        return principal_components(self.expected, n_components, seed=seed)
+
+    @property
+    def expected(self) -> AnyMatrix:
+        """(n_obs, n_vars) ln(1 + rate), or the values without rates."""
+        if self.log_rate is None:
+            return self.value
+        return as_blocks(self.log_rate).map(lambda rows, _: np.log1p(np.exp(rows, out=rows), out=rows))
 
 
 class Fit(Protocol):
@@ -150,6 +157,26 @@ class Method(Protocol):
 
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
         """What the run returns; ``imputed`` with bulk expression in its values where there was any."""
+
+    def project(self, fit: Fit, x: sp.csr_matrix, neighbours: Ints | None = None, *, share_known: float = 1.0) -> Fit:
+        """What was learned, for other cells; nothing is trained.
+
+        Parameters
+        ----------
+        fit
+            What was learned.
+        x
+            (n, n_vars) ln(1 + expression / size factor), 0 for genes that were not measured.
+        neighbours
+            (n, k) positions of trained cells, whose clusters' autoencoders speak for the new ones; None: no cluster's.
+        share_known
+            Share of the entries that are usually seen which lie in measured genes.
+
+        Raises
+        ------
+        ParameterError
+            The method cannot.
+        """
 
     @staticmethod
     def memory(n_obs: int, n_vars: int, n_nonzero: int, params: RunParams) -> Mapping[str, int]:

@@ -19,7 +19,9 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.results.saved_prepared import read_prepared
 from scgnn2_engine.methods import METHODS, Expression, Fit, Outputs, method_of
+from scgnn2_engine.model.mapping import MappedCells, Reference, map_cells
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
 from scgnn2_engine.results.state import LoopState
@@ -117,19 +119,75 @@ class Model:
         InputError
             The model was loaded without its data.
         """
+        prepared = self.require_data()
+        imputed = self.fit.imputed
+        if imputed is None:
+            raise ValueError("expected what an iteration learned, found what stands before the loop")
+        if self.correction is not None:
+            imputed = replace(imputed, value=self.correction(prepared.x, imputed.value))
+        return method_of(self.params)(prepared, self.params).outputs(imputed, self.graph)
+
+    def require_data(self) -> Prepared:
+        """What was trained on.
+
+        Raises
+        ------
+        InputError
+            The model was loaded without its data.
+        """
         if self.prepared is None:
             raise InputError(
                 "The model was loaded without the data it was trained on, from which its outputs are computed.",
                 expected="Model.load(folder, data)",
                 found="Model.load(folder)",
-                advice="Give the data that run.json names.",
+                advice="Give the data that run.json names, or take Model.of_run(folder).",
             )
-        imputed = self.fit.imputed
-        if imputed is None:
-            raise ValueError("expected what an iteration learned, found what stands before the loop")
-        if self.correction is not None:
-            imputed = replace(imputed, value=self.correction(self.prepared.x, imputed.value))
-        return method_of(self.params)(self.prepared, self.params).outputs(imputed, self.graph)
+        return self.prepared
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return Reference(self, self.require_data())
+
+    def map(self, data: Data) -> MappedCells:
+        """Place new cells among those of the model, and impute them, without training.
+
+        Parameters
+        ----------
+        data
+            New cells: anything :func:`scgnn2_engine.read` takes, an AnnData or a :class:`Dataset`. Genes may come in
+            any order, and up to 30 % of the model's may be missing; values are on the scale of the model's data, or for
+            a model of logged values also counts.
+
+        Returns
+        -------
+        MappedCells
+            Embedding, neighbours among the model's cells, the cluster of most of them and their share, whether the cell
+            is unlike all of the model's, and the outputs of the run for it.
+
+        Raises
+        ------
+        InputError
+            The model has no data, genes do not match, or the scale is another.
+        ParameterError
+            The method cannot map.
+
+        Notes
+        -----
+        Neighbours are nearest on the principal components of what the ensemble expects of every gene. A cell is unknown
+        where its neighbours are farther than those of 99.5 % of the model's cells, or where it differs from them in a
+        direction in which they do not differ (:func:`scgnn2_engine.graph.novelty.unlike`), for which at least 50 new
+        cells must come together.
+
+        Examples
+        --------
+        >>> import scgnn2_engine as sc2
+        >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+        >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], device="cpu")
+        >>> mapped = sc2.fit(data, params).model.map(sc2.simulate(n_obs=5, n_vars=40, n_types=2, seed=1))
+        >>> mapped.labels.shape, mapped.matrices["imputed"].shape, mapped.neighbours.shape
+        ((5,), (5, 40), (5, 15))
+        """
+        return map_cells(self, self._reference, data)
 
     @property
     def matrices(self) -> dict[str, BlockMatrix]:
@@ -250,19 +308,30 @@ class Model:
         held = restore(path, (CellGraph, Shifted, Fused, Expression, *learned))
         params = RunParams.from_dict(held.pop("params"))
         model = cls(params=params, **held)
-        if data is None:
-            return model
-        prepared = prepare(read_dataset(params, data), params)
-        if prepared.obs_names.tolist() != model.obs_names.tolist() or (
-            prepared.var_names.tolist() != model.var_names.tolist()
+        return model if data is None else model._with(prepare(read_dataset(params, data), params))
+
+    @classmethod
+    def of_run(cls, folder: str | Path) -> Self:
+        """Read the model of a finished run, with its data from ``result.h5ad``.
+
+        Raises
+        ------
+        InputError
+            As :meth:`load`; there is no ``result.h5ad`` in the folder, or it is of another run.
+        """
+        return cls.load(folder)._with(read_prepared(folder))
+
+    def _with(self, prepared: Prepared) -> Self:
+        if prepared.obs_names.tolist() != self.obs_names.tolist() or (
+            prepared.var_names.tolist() != self.var_names.tolist()
         ):
             raise InputError(
                 "These data are not those of the model.",
-                expected=f"{len(model.obs_names)} cells and {len(model.var_names)} genes that the run kept",
+                expected=f"{len(self.obs_names)} cells and {len(self.var_names)} genes that the run kept",
                 found=f"{prepared.n_obs} cells and {prepared.n_vars} genes, not all the same",
                 advice="Give the data that run.json names.",
             )
-        return replace(model, prepared=prepared)
+        return replace(self, prepared=prepared)
 
 
 _STORED = (

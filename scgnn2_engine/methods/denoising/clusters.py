@@ -32,7 +32,7 @@ class RefinedFit:
         The feature autoencoder, which speaks for all other cells.
     refined
         Cluster to its cells and its autoencoder, where that came closer to the held-out entries and was therefore
-        taken; its weights are those of the decoder, and its embedding is that of its cells.
+        taken; its embedding is that of its cells.
     """
 
     start: DenoisingFit
@@ -166,8 +166,7 @@ def iterate_denoising_clusters(
                 return None
         # The weights between genes and units are the start's own arrays: all clusters share them.
         shared = {name: start.weights[name] for name in (*GENE_LAYERS, "means", "log_rates") if name in start.weights}
-        own = {name: shared.get(name, values) for name, values in fit.weights.items() if not name.startswith("encoder")}
-        return replace(fit, weights=own)
+        return replace(fit, weights={**fit.weights, **shared})
 
     clusters, sizes = np.unique(labels, return_counts=True)
     order = clusters[np.argsort(-sizes, kind="stable")].tolist()  # the largest first: none is left for the end

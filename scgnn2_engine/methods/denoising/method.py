@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
@@ -17,10 +19,11 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
 from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE
 from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoising_clusters
-from scgnn2_engine.methods.denoising.observed import observe
+from scgnn2_engine.methods.denoising.observed import Observed, observe
 from scgnn2_engine.methods.denoising.outputs import denoised_outputs
+from scgnn2_engine.methods.denoising.projection import project_fit, project_refined
 from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, plan_of
-from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, Weights
+from scgnn2_engine.methods.protocol import Before, Expression, Fit, Labels, Outputs, Weights
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps
 
@@ -92,15 +95,19 @@ class Denoising:
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None:
         self._prepared, self._params = prepared, params
-        counts, said = _trains_rates(prepared, params)
+        self._counts, said = _trains_rates(prepared, params)
         self.notices: Sequence[Notice] = () if said is None else (said,)
-        self._observed = observe(
-            prepared.x,
-            prepared.validation,
-            prepared.size_factors,
-            prepared.states,
-            counts=counts,
-            regu_strength=params.feature_AE.regu_strength,
+
+    @cached_property
+    def _observed(self) -> Observed:
+        """What is trained on; outputs and new cells do without."""
+        return observe(
+            self._prepared.x,
+            self._prepared.validation,
+            self._prepared.size_factors,
+            self._prepared.states,
+            counts=self._counts,
+            regu_strength=self._params.feature_AE.regu_strength,
         )
 
     def start(self, context: Context) -> Steps[Denoised]:
@@ -110,7 +117,7 @@ class Denoising:
 
     def train(self, context: Context, before: Before, iteration: int) -> Steps[Denoised]:
         """A new member, from a fresh start in an ensemble, else from the weights of the last."""
-        fit = _own(before)
+        fit = _own(before.fit)
         latest = yield from self._member(context, None if self._params.ensemble else fit.weights, iteration)
         return replace(fit, latest=latest)
 
@@ -138,7 +145,7 @@ class Denoising:
 
     def refine(self, context: Context, before: Before, labels: Labels, iteration: int) -> Steps[Denoised]:
         """Copies of the member trained last go on, each with its cluster."""
-        params, fit = self._params, _own(before)
+        params, fit = self._params, _own(before.fit)
         steps = _only_refined(
             iterate_denoising_clusters(
                 self._observed,
@@ -161,6 +168,15 @@ class Denoising:
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
         """The value, what to expect, and with rates the rate; see :mod:`scgnn2_engine.methods.denoising.outputs`."""
         return denoised_outputs(self._prepared, imputed, graph, self._params)
+
+    def project(
+        self, fit: Fit, x: sp.csr_matrix, neighbours: Ints | None = None, *, share_known: float = 1.0
+    ) -> Denoised:
+        """Every member encodes the cells; see :mod:`scgnn2_engine.methods.denoising.projection`."""
+        own = _own(fit)
+        latest = project_fit(own.latest, x, share_known=share_known)
+        refined = [project_refined(member, x, neighbours, share_known=share_known) for member in own.refined]
+        return replace(own, latest=latest, refined=tuple(refined))
 
     @staticmethod
     def memory(n_obs: int, n_vars: int, n_nonzero: int, params: RunParams) -> Mapping[str, int]:
@@ -191,10 +207,10 @@ def _only_refined(steps: Steps[RefinedFit]) -> Steps[Mapping[int, tuple[Ints, De
     return (yield from steps).refined
 
 
-def _own(before: Before) -> Denoised:
-    if not isinstance(before.fit, Denoised):
-        raise TypeError(f"expected what this method has learned, found {type(before.fit).__name__}")
-    return before.fit
+def _own(fit: Fit) -> Denoised:
+    if not isinstance(fit, Denoised):
+        raise TypeError(f"expected what this method has learned, found {type(fit).__name__}")
+    return fit
 
 
 def median_count(prepared: Prepared) -> float:

@@ -8,12 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.data.blocks import AnyMatrix, as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.events import Notice
-from scgnn2_engine.methods.protocol import Before, Expression, Labels, Outputs, Weights
+from scgnn2_engine.methods.protocol import Before, Expression, Fit, Labels, Outputs, Weights
 from scgnn2_engine.methods.published.cluster_ae import ClusterFit, iterate_cluster_ae
 from scgnn2_engine.methods.published.feature_ae import FeatureFit, iterate_feature_ae
 from scgnn2_engine.methods.zeros import SeenByNeighbours, zeros_kept
@@ -116,6 +119,16 @@ class Published:
         counts = SeenByNeighbours.of(self._prepared, graph, with_held_out=False)
         found, said = zeros_kept(counts, self._params.keep_zeros, {"value": value})
         return Outputs(found["value"], notices=(said,))
+
+    def project(
+        self, fit: Fit, x: sp.csr_matrix, neighbours: Ints | None = None, *, share_known: float = 1.0
+    ) -> Reconstructed:
+        """Not possible: what it learns of a cell rests on what was imputed of it in the iterations before."""
+        raise ParameterError(
+            "New cells cannot be mapped onto a run with feature_AE_objective = reconstruct.",
+            expected="a run with feature_AE_objective = denoise, as in the preset default",
+            found="feature_AE_objective = reconstruct",
+        )
 
     @staticmethod
     def memory(n_obs: int, n_vars: int, n_nonzero: int, params: RunParams) -> Mapping[str, int]:

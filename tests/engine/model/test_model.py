@@ -55,6 +55,18 @@ def test_a_saved_model_gives_the_same_bytes(data, tmp_path, values):
     np.testing.assert_array_equal(again.labels, result.labels)
 
 
+def test_a_run_folder_has_all_that_its_outputs_need(data, tmp_path):
+    params = RunParams(**QUICK, dropout_prob=0.1, output_figures=False)
+    result = sc2.fit(data, params)
+    sc2.write(result, tmp_path, params=params)
+    again = Model.of_run(tmp_path)
+    for name in result.matrices:
+        assert again.outputs(name).tobytes() == np.asarray(result.matrices[name]).tobytes()
+    (tmp_path / "result.h5ad").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match="not the result of a run"):
+        Model.of_run(tmp_path)
+
+
 @pytest.mark.parametrize("method", ["shares", "published"])
 def test_bulk_expression_is_in_it(data, tmp_path, method):
     mean = np.asarray(data.expression.mean(axis=0)).ravel()
