@@ -10,6 +10,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from scgnn2_engine.messages import NOTICES, Level, sentence
+from scgnn2_engine.messages import Stage as Stage
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,19 +21,6 @@ if TYPE_CHECKING:
     from scgnn2_engine.results.result import Result
     from scgnn2_engine.results.state import LoopState
 
-Stage = Literal[
-    "load",
-    "preprocess",
-    "LTMG",
-    "feature_AE",
-    "graph",
-    "graph_AE",
-    "clustering",
-    "cluster_AE",
-    "deconvolution",
-    "evaluate",
-    "output",
-]
 StopReason = Literal[
     "out_of_memory",
     "total_epoch",
@@ -64,11 +54,52 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence the user should see: what was detected, dropped, renamed or cut short."""
+    """What the user should know: what was detected, dropped, renamed or cut short.
 
-    message: str
-    level: Literal["info", "warning"] = "info"
+    Attributes
+    ----------
+    code
+        What is said, a key of :data:`scgnn2_engine.messages.NOTICES`; or a whole sentence, as of a reader about a file.
+    values
+        The numbers and names in it.
+
+    Examples
+    --------
+    >>> notice = Notice.of("clusters_merged", before=7, after=5)
+    >>> notice.stage, notice.message
+    ('clustering', '7 clusters: the smallest were merged, 5 remain.')
+    """
+
+    code: str
+    level: Level = "info"
     stage: Stage = "load"
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, code: str, **values: Any) -> Notice:
+        """The notice of a code, with its level and stage."""
+        return cls(code, NOTICES[code].level, NOTICES[code].stage, values)
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        return sentence(self.code, self.values)
+
+
+class Noted:
+    """What has notices."""
+
+    notices: tuple[Notice, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found and decided, as sentences."""
+        return tuple(notice.message for notice in self.notices if notice.level == "info")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Likewise, what the user should look at."""
+        return tuple(notice.message for notice in self.notices if notice.level == "warning")
 
 
 @dataclass(frozen=True, slots=True)

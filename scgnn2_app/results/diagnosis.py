@@ -11,6 +11,7 @@ import pandas as pd
 
 from scgnn2_app.results.baseline_levels import IMPUTATION, not_computed, shown_name
 from scgnn2_app.results.run_data import RunData
+from scgnn2_engine import messages
 from scgnn2_engine.results.result import method_at_hidden
 
 Verdict = Literal["good", "look", "poor", ""]
@@ -19,10 +20,7 @@ OWN = "scgnn2"
 NOT_COMPUTED = "not computed"
 """The value of what a run was to measure and did not; what the run said tells why."""
 
-DE_WARNING = (
-    "Tests of differential expression on imputed values are not valid: imputation makes cells alike, so differences "
-    "look surer than they are. Test the observed values, which are kept beside the imputed ones."
-)
+DE_WARNING = messages.DE_WARNING.format(observed="observed values", values="ones")
 ZEROS_LEFT = (
     "More than MAGIC does: where zeros mean something, take the layer scgnn2_zeros_kept, if the run has it, or the "
     "observed values."

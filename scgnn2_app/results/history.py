@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scgnn2_app.results.baseline_levels import Level
+from scgnn2_engine.messages import ended_said, iteration_said, sentence
 
 if TYPE_CHECKING:
     from scgnn2_app.runs.jobs import JobManager
@@ -86,19 +87,20 @@ class RunHistory:
             elif kind == "IterationEnded":
                 scores = {name: value for name, value in (event.get("scores") or {}).items() if value is not None}
                 self.scores.append({"iteration": event["iteration"], **scores})
-                self._iteration_said(event, scores)
+                at = f"Iteration {event['iteration']} of {event['n_iterations']}"
+                self._say(event, ", ".join(filter(None, (at, iteration_said(scores)))), "success")
             elif kind == "RunStarted":
                 self.n_obs, self.n_vars = event["n_obs"], event["n_vars"]
             elif kind == "Notice":
-                self._say(event, event["message"], event.get("level", "info"))
+                said = event.get("message") or sentence(event["code"], event.get("values"))  # message: up to 0.1
+                self._say(event, said, event.get("level", "info"))
             elif kind == "StageEnded":
                 where = f", iteration {event['iteration']}" if event["iteration"] else ""
                 memory = f", {event['peak_memory'] / 2**30:.2f} GiB" if event.get("peak_memory") else ""
                 self._say(event, f"{event['stage']}{where}: {event['seconds'] or 0:.1f} s{memory}")
             elif kind == "RunEnded":
                 self.selected = event.get("selected_iteration")
-                reason = str(event.get("reason", "")).replace("_", " ")
-                self._say(event, f"Ended by {reason}; iteration {self.selected} is returned.")
+                self._say(event, ended_said(str(event.get("reason", "")), self.selected))
             elif kind == "RunFailed":
                 self._say(event, f"{event.get('kind')}: {event.get('message')}", "error")
 
@@ -138,19 +140,6 @@ class RunHistory:
                 curve.y.append(NAN)
             curve.x.append(x)
             curve.y.append(float(loss) if loss is not None and loss > 0 else NAN)
-
-    def _iteration_said(self, event: Mapping[str, Any], scores: Mapping[str, float]) -> None:
-        texts = {
-            "cluster_count": "{:.0f} clusters",
-            "ari_between_iterations": "ARI to the one before {:.3f}",
-            "ari_against_ground_truth": "ARI against labels {:.3f}",
-            "validation_error": "error at held-out entries {:.4f}",
-            "error_median": "median error at hidden entries {:.4f}",
-        }
-        if "error_median" not in scores:  # where it would mean nothing
-            texts["error_rmse"] = "RMSE at hidden entries {:.4f}"
-        said = [text.format(scores[name]) for name, text in texts.items() if name in scores]
-        self._say(event, ", ".join([f"Iteration {event['iteration']} of {event['n_iterations']}", *said]), "success")
 
     def _say(self, event: Mapping[str, Any], text: str, level: str = "info") -> None:
         self.log.append((str(event.get("time", "")), level, text))

@@ -110,7 +110,7 @@ def work(folder: Path, *, threads: int = 0, asked: Callable[[], bool] = lambda: 
 
 def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReason, str]:
     """Why the run ended, and what to say of it: the last warning it gave, or what a stop after the loop left out."""
-    from scgnn2_engine.run.folder import FIGURES_LEFT_OUT, iterate_to_folder
+    from scgnn2_engine.run.folder import iterate_to_folder
 
     job = read_job(folder)
     params = RunParams.from_dict(job.params).replace(output_dir=str(folder))
@@ -127,7 +127,7 @@ def _run(folder: Path, threads: int, stop: Callable[[], bool]) -> tuple[StopReas
             _note(folder, "SnapshotSaved", iteration=event.iteration)
         elif isinstance(event, Notice) and event.level == "warning":
             warning = event.message
-        elif isinstance(event, Notice) and event.message == FIGURES_LEFT_OUT:
+        elif isinstance(event, Notice) and event.code == "figures_left_out":
             stopped = event.message
         elif isinstance(event, RunEnded):
             if RESULT in event.not_written:  # the page has nothing to show without it

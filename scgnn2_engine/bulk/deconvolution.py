@@ -193,11 +193,7 @@ def iterate_deconvolution(
     mixture = given.mean_per_cluster(cell_profiles) @ weights
     scaling, losses["tune"] = yield from solver.scaling(given.bulk, mixture)
     if solver.stopped:
-        yield Notice(
-            "The bulk deconvolution was cut short: what it had not finished keeps the single-cell values.",
-            "warning",
-            "deconvolution",
-        )
+        yield Notice.of("bulk_cut_short")
     return Deconvolution(
         clusters=given.clusters.astype(np.int32),
         genes=given.genes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,14 @@ import numpy.typing as npt
 from scgnn2_engine.data.dataset import Bulk
 from scgnn2_engine.data.gene_names import ENSEMBL_GENE, plain_name
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.events import Noted, Notice
 
 SMALLEST_SHARE = 0.1
 """Share of the single-cell genes that the bulk data must hold: with fewer, the names are of different kinds."""
 
 
-class MatchedBulk(NamedTuple):
+@dataclass(frozen=True)
+class MatchedBulk(Noted):
     """A bulk profile on the genes it shares with the single cells.
 
     Attributes
@@ -31,10 +33,8 @@ class MatchedBulk(NamedTuple):
         (n_samples,) how much each counts, adding up to 1.
     names
         (n_samples,) what they are called.
-    notes
-        What was matched and decided, as sentences.
-    warnings
-        Likewise, but what the user should look at.
+    notices
+        What was matched and decided, and what the user should look at.
     """
 
     profile: npt.NDArray[np.float64]
@@ -42,8 +42,7 @@ class MatchedBulk(NamedTuple):
     samples: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
     names: npt.NDArray[np.str_]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...]
 
 
 def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | None = None) -> MatchedBulk:
@@ -102,22 +101,13 @@ def match_bulk(bulk: Bulk, var_names: npt.NDArray[np.str_], *, library: float | 
             found=f"{np.expm1(profile[0]):g} everywhere",
             advice="Give the expression values of the bulk samples, genes x samples or samples x genes.",
         )
-    n_samples = len(bulk.sample_names)
-    share = 100 * len(genes) / len(var_names)
-    scaled = "" if library is None else f", every sample scaled to {library:.4g} over them as the cells are"
-    notes = [
-        f"The bulk data holds {len(genes)} of the {len(var_names)} single-cell genes ({share:.1f} %){scaled}; its "
-        f"profile is the mean of ln(1 + bulk) over {n_samples} sample{'s' if n_samples > 1 else ''}."
-    ]
+    size = {"genes": len(genes), "of": len(var_names), "samples": len(bulk.sample_names)}
+    notices = [Notice.of("bulk_matched", **size, library=library)]
     several = [gene for gene in genes if len(matches[gene]) > 1]
     if several:
-        notes.append(
-            f"{len(several)} genes stand more than once in the bulk data, {var_names[several[0]]} for one; "
-            "their values were averaged."
-        )
-    return MatchedBulk(
-        profile, genes, samples, weights, bulk.sample_names, tuple(notes), _doubts(var_names[genes], exact)
-    )
+        notices.append(Notice.of("bulk_repeats", n=len(several), first=str(var_names[several[0]])))
+    notices += _doubts(var_names[genes], exact)
+    return MatchedBulk(profile, genes, samples, weights, bulk.sample_names, tuple(notices))
 
 
 def _positions(names: Iterable[str]) -> dict[str, list[int]]:
@@ -153,15 +143,12 @@ def _check_values(bulk: Bulk) -> None:
         )
 
 
-def _doubts(shared: npt.NDArray[np.str_], exact: Mapping[str, list[int]]) -> tuple[str, ...]:
+def _doubts(shared: npt.NDArray[np.str_], exact: Mapping[str, list[int]]) -> list[Notice]:
     """Symbols that agree but for their case are often orthologues: human ACTB, mouse Actb."""
     by_case = sum(str(name) not in exact and not ENSEMBL_GENE.fullmatch(str(name).upper()) for name in shared)
     if by_case * 2 <= len(shared):
-        return ()
-    return (
-        f"{by_case} of the {len(shared)} shared genes are written in another case in the bulk data than in the cells "
-        f"({shared[0]} for one), as the symbols of human and mouse are: make sure that both are of one species.",
-    )
+        return []
+    return [Notice.of("bulk_case", n=by_case, of=len(shared), first=str(shared[0]))]
 
 
 def _check_samples(bulk: Bulk, shared: npt.NDArray[np.int64]) -> None:

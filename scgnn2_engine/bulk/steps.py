@@ -50,16 +50,11 @@ class BulkData:
     measured: Matrix | None
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should look at, as sentences."""
-        return self.kept.warnings
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was matched and decided, as sentences."""
+    def notices(self) -> tuple[Notice, ...]:
+        """What was matched and decided."""
         if self.measured is None:
-            return self.kept.notes
-        return (*self.kept.notes, f"Shares of clusters rest on all {len(self.every.genes)} genes that both have.")
+            return self.kept.notices
+        return (*self.kept.notices, Notice.of("bulk_every_gene", n=len(self.every.genes)))
 
 
 def match(bulk: Bulk, dataset: Dataset, prepared: Prepared, params: RunParams) -> BulkData:
@@ -137,12 +132,12 @@ def _by_shares(
         try:
             fits.append(shares_of(sample, profiles))
         except InputError as error:  # of these clusters: others may do, and what is trained must not be lost
-            yield Notice(f"{error} The bulk is left out of this iteration.", "warning", "deconvolution")
+            yield Notice.of("bulk_left_out", error=str(error))
             return replace(state, correction=None, deconvolution=None, unfused={})
         loss = fits[-1].residual_sd
         yield EpochEnded("deconvolution", iteration, number, n_samples, {"loss": loss, "shares": loss})
         if stop() and number < n_samples:
-            yield Notice("Stopped: the bulk samples are left out of this iteration.", "warning", "deconvolution")
+            yield Notice.of("bulk_stopped")
             return replace(state, correction=None, deconvolution=None, unfused={})
     shares = SampleShares.of(fits, profiles)
     genes = bulk.kept.genes
@@ -151,12 +146,7 @@ def _by_shares(
     strength = shift_strength(*_held_out(prepared, imputed, shift, numbers, genes))
     strangers = [str(name) for name, unlike in zip(bulk.every.names, shares.unlike, strict=True) if unlike]
     if strangers:
-        yield Notice(
-            f"Bulk samples that the clusters explain much worse than the others: {', '.join(strangers)}. They may hold "
-            "cell types that are not among the cells; do not read their shares as proportions.",
-            "warning",
-            "deconvolution",
-        )
+        yield Notice.of("bulk_unlike", samples=strangers)
     weights = bulk.every.weights @ shares.weights
     ppm = bulk.every.samples / np.maximum(bulk.every.samples.sum(axis=1, keepdims=True), np.finfo(float).tiny) * PPM
     expected = profiles.means[rows] @ weights

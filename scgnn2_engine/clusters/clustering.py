@@ -131,21 +131,17 @@ def iterate_clustering(
     else:
         propagated = _propagate(embedding, seed) if params.method == "AffinityPropagation" else None
         if params.method == "AffinityPropagation" and propagated is None:
-            yield Notice("Affinity propagation did not converge; k-means is used instead.", "warning", "clustering")
+            yield Notice.of("no_convergence")
         if propagated is None:
             most = len(np.unique(embedding, axis=0))
             if round(k) > most:
-                yield Notice(
-                    f"k-means was to make {round(k)} clusters of {most} distinct cells; it makes {most}.",
-                    "warning",
-                    "clustering",
-                )
+                yield Notice.of("fewer_clusters", k=round(k), most=most)
             propagated = _k_means(embedding, min(round(k), most), seed)
         labels = by_size(propagated)
     merged = merge_small(labels)
     before, after = int(labels.max()) + 1, int(merged.max()) + 1
     if after < before:
-        yield Notice(f"{before} clusters: the smallest were merged, {after} remain.", "info", "clustering")
+        yield Notice.of("clusters_merged", before=before, after=after)
     return Clustering(merged, k, embedding)
 
 
@@ -181,21 +177,15 @@ def _by_consensus(
     """The consensus of communities, and with few cells k-means where its clusters are better separated."""
     labels, together = consensus(graph.neighbours, member_neighbours, resolution=params.resolution, seed=seed)
     sure = float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0
-    text = (
-        f"{labels.max() + 1} clusters by consensus of {max(len(member_neighbours), 1)} graphs: of the pairs of similar "
-        f"cells {sure:.0%} are nearly always, or nearly never, together."
-    )
+    n_clusters = int(labels.max()) + 1
+    said = Notice.of("consensus", clusters=n_clusters, graphs=max(len(member_neighbours), 1), sure=sure)
     if graph.n_obs < FEW_CELLS and expression is not None:
         few = reproducible_k_means(np.asarray(expression), embedding.shape[1], seed)
         chosen = better_separated(labels, few, embedding)
         if chosen is few:
-            communities = f"{labels.max() + 1} communities" if labels.max() else "one community"
-            text = (
-                f"{few.max() + 1} clusters by k-means: of so few cells they are better separated than the "
-                f"{communities} of the cell graph."
-            )
+            said = Notice.of("clusters_of_few_cells", clusters=int(few.max()) + 1, communities=n_clusters)
         labels = chosen
-    return labels, Notice(text, "info", "clustering")
+    return labels, said
 
 
 def clustering_embedding(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.data.matrices import column_nonzeros, part, row_blocks, row_nonzeros, unlogged
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.events import Noted, Notice
 from scgnn2_engine.params import PreprocessParams
 
 if TYPE_CHECKING:
@@ -23,23 +24,20 @@ ROUNDING = 1e-9  # 1 - 0.9 is a little less than 0.1: the cutoffs include their 
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Positions of what is kept, ascending, and the sentences that report what is not.
+class Kept(Noted):
+    """Positions of what is kept, ascending, and what to say of what is not.
 
     Attributes
     ----------
     cells, genes
         (n_kept_cells,), (n_kept_genes,) positions in the data set.
-    notes
-        What was dropped and why.
-    warnings
-        Likewise, where more than a tenth of the cells was dropped.
+    notices
+        What was dropped and why; a warning where more than a tenth of the cells was.
     """
 
     cells: npt.NDArray[np.intp]
     genes: npt.NDArray[np.intp]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...]
 
 
 def require_size(n_obs: int, n_vars: int) -> None:
@@ -121,7 +119,7 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.D
             f"{len(genes)} genes)",
             f"cells in which at most {params.cell_cutoff:.0%} of those genes are zero",
         )
-    notes, warnings = _about_dropped(n_obs - len(cells), n_obs, n_vars - len(genes), n_vars, params)
+    notices = _about_dropped(n_obs - len(cells), n_obs, n_vars - len(genes), n_vars, params)
     wanted = -1 if named else params.top_gene_select
     if 0 <= wanted < 2:
         raise InputError(
@@ -130,9 +128,9 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.D
     if 2 <= wanted < len(genes):
         variances = column_variances(unlogged(part(in_genes, cells, np.arange(len(genes))), scale))
         highest = np.sort(np.argsort(-variances, kind="stable")[:wanted])
-        notes.append(f"Kept the {wanted} genes of highest variance (not logged) of {len(genes)}.")
+        notices.append(Notice.of("genes_of_variance", n=wanted, of=len(genes)))
         genes = genes[highest]
-    return Kept(cells, genes, tuple(notes), tuple(warnings))
+    return Kept(cells, genes, tuple(notices))
 
 
 def column_variances(expression: Matrix) -> npt.NDArray[np.float64]:
@@ -175,27 +173,16 @@ def _common(nonzeros: npt.NDArray[np.int64], of: int, cutoff: float) -> npt.NDAr
     return np.flatnonzero((of - nonzeros) / of <= cutoff + ROUNDING)
 
 
-def _about_dropped(
-    n_cells: int, n_obs: int, n_genes: int, n_vars: int, params: PreprocessParams
-) -> tuple[list[str], list[str]]:
-    """The notes and the warnings on what was dropped."""
-    notes, warnings = [], []
+def _about_dropped(n_cells: int, n_obs: int, n_genes: int, n_vars: int, params: PreprocessParams) -> list[Notice]:
+    said = []
     if params.gene_column:
-        notes.append(f"Kept the {n_vars - n_genes} expressed genes of {n_vars} that {params.gene_column} names.")
+        said.append(Notice.of("genes_named", n=n_vars - n_genes, of=n_vars, column=params.gene_column))
     elif n_genes:
-        sentence = f"Dropped {n_genes} of {n_vars} genes: zero in more than {params.gene_cutoff:.0%} of the cells."
-        keep = " Markers of rare types can be among them: to keep more raise preprocess_gene_cutoff (1 keeps all)."
-        notes.append(sentence + keep * (params.gene_cutoff < 1))
+        said.append(Notice.of("genes_dropped", n=n_genes, of=n_vars, cutoff=params.gene_cutoff))
     if n_cells:
-        sentence = (
-            f"Dropped {n_cells} of {n_obs} cells: zero in more than {params.cell_cutoff:.0%} of the "
-            f"{n_vars - n_genes} kept genes."
-        )
-        if n_cells > MANY_CELLS * n_obs:
-            warnings.append(f"{sentence} To keep more of them raise preprocess_cell_cutoff (1 keeps all).")
-        else:
-            notes.append(sentence)
-    return notes, warnings
+        code = "many_cells_dropped" if n_cells > MANY_CELLS * n_obs else "cells_dropped"
+        said.append(Notice.of(code, n=n_cells, of=n_obs, cutoff=params.cell_cutoff, genes=n_vars - n_genes))
+    return said
 
 
 def _too_few(what: str, left: int, n_obs: int, n_vars: int, cutoffs: str, rule: str) -> InputError:

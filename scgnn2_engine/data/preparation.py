@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from scgnn2_engine.data.dataset import Dataset, Ints, Matrix
 from scgnn2_engine.data.filters import choose
-from scgnn2_engine.data.ltmg import UMI_NOTICE, iterate_ltmg_states
+from scgnn2_engine.data.ltmg import iterate_ltmg_states
 from scgnn2_engine.data.masking import Positions, benchmark_positions, validation_positions
 from scgnn2_engine.data.matrices import (
     column_nonzeros,
@@ -31,12 +31,6 @@ from scgnn2_engine.params import RunParams
 Steps = Generator[Event, None, Prepared]
 
 BELOW_ONE_SHARE = 0.1  # of the expressed entries: from here on the values below 1 are worth a warning
-
-
-_LOGGED_COUNTS = (
-    "The data came as logarithms of counts that were never normalised: it was brought back to counts, so that cells "
-    "can be divided by their library sizes."
-)
 
 
 def prepare(data: Dataset, params: RunParams) -> Prepared:
@@ -85,7 +79,7 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
         data = replace(data, expression=counts_of_logged(data.expression), scale="counts")
     kept = choose(data.expression, data.scale, params.preprocess, data.var)
     expression = part(data.expression, kept.cells, kept.genes)
-    notes, warnings = [*kept.notes, *_about_empty(expression)], [*kept.warnings, *[_LOGGED_COUNTS] * never_normalised]
+    notices = [*kept.notices, *_about_empty(expression), *[Notice.of("logged_counts")] * never_normalised]
 
     benchmark: Positions | None = None
     held_out: Positions | None = None
@@ -93,24 +87,19 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     if params.dropout_prob > 0:
         benchmark = benchmark_positions(expression, params.dropout_prob, params.seed)
         hidden = HiddenEntries(*benchmark, logged_values(expression, data.scale, *benchmark))
-        warnings.append(
-            f"Benchmark: {len(hidden)} non-zero entries ({params.dropout_prob:g} of them) are hidden to "
-            "score the imputation. For results of your own data set dropout_prob = 0."
-        )
+        notices.append(Notice.of("benchmark", n=len(hidden), share=params.dropout_prob))
     if params.validation_share > 0:
         held_out = validation_positions(expression, params.validation_share, params.seed, benchmark)
     factors = np.ones(len(kept.cells), dtype=np.float32)
     if params.preprocess.library_size:
-        factors, note = _size_factors(data, kept.cells, kept.genes, _visible(expression, benchmark, held_out))
-        notes.append(note)
+        factors, said = _size_factors(data, kept.cells, kept.genes, _visible(expression, benchmark, held_out))
+        notices.append(said)
     if held_out is not None:
         validation = HiddenEntries(*held_out, logged_values(expression, data.scale, *held_out, factors))
-        notes.append(f"Held out {len(validation)} non-zero entries for early stops and the choice of the iteration.")
+        notices.append(Notice.of("held_out", n=len(validation)))
 
-    for note in notes:
-        yield Notice(note, "info", "preprocess")
-    for warning in warnings:
-        yield Notice(warning, "warning", "preprocess")
+    notices.sort(key=lambda notice: notice.level == "warning")
+    yield from notices
     dropped = [
         np.setdiff1d(np.arange(size), kept_ones)
         for size, kept_ones in ((data.n_obs, kept.cells), (data.n_vars, kept.genes))
@@ -129,8 +118,7 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
         hidden=hidden,
         validation=validation,
         batches=None if data.batches is None else data.batches.take(kept.cells),
-        notes=tuple(notes),
-        warnings=tuple(warnings),
+        notices=tuple(notices),
     )
 
 
@@ -157,17 +145,9 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
         states = _loaded_states(data, prepared)
         shown = int(np.count_nonzero(states[rows, cols]))
         states[rows, cols] = 0
-        more = " run_LTMG is on, but states that are given win." if params.run_LTMG else ""
-        notices.append(Notice(f"LTMG states were loaded, not computed.{more}", "info", "LTMG"))
+        notices.append(Notice.of("states_loaded", asked=params.run_LTMG))
         if shown:
-            notices.append(
-                Notice(
-                    f"{shown} loaded states belonged to hidden entries and were set to 0, because they "
-                    "would have given away that something is there.",
-                    "info",
-                    "LTMG",
-                )
-            )
+            notices.append(Notice.of("states_hidden", n=shown))
     elif params.run_LTMG:
         expression = unlogged(prepared.expression, prepared.scale)
         visible = _visible(expression, (rows, cols))
@@ -176,26 +156,17 @@ def iterate_ltmg(prepared: Prepared, data: Dataset, params: RunParams) -> Steps:
     else:
         return prepared
     if params.output.preprocessed and params.run_LTMG and prepared.validation is not None:
-        notices.append(_about_written(prepared.validation))
+        notices.append(Notice.of("states_written", n=len(prepared.validation)))
     yield from notices
-    return replace(
-        prepared,
-        states=states,
-        notes=prepared.notes + tuple(notice.message for notice in notices if notice.level == "info"),
-        warnings=prepared.warnings + tuple(notice.message for notice in notices if notice.level == "warning"),
-    )
+    return replace(prepared, states=states, notices=(*prepared.notices, *notices))
 
 
-def _about_empty(expression: Matrix) -> list[str]:
+def _about_empty(expression: Matrix) -> list[Notice]:
     empty = {
         "cells": int(np.count_nonzero(row_nonzeros(expression) == 0)),
         "genes": int(np.count_nonzero(column_nonzeros(expression) == 0)),
     }
-    return [
-        f"{n} of the kept {what} have no expression at all; they stay, with LTMG state 0."
-        for what, n in empty.items()
-        if n
-    ]
+    return [Notice.of("empty", n=n, what=what) for what, n in empty.items() if n]
 
 
 def _together(*positions: tuple[Ints, Ints]) -> Positions:
@@ -211,19 +182,15 @@ def _visible(expression: Matrix, *hidden: Positions | None) -> Matrix:
     return with_zeros_at(expression, rows, cols) if len(rows) else expression
 
 
-def _size_factors(data: Dataset, cells: Ints, genes: Ints, visible: Matrix) -> tuple[Factors, str]:
-    """Factors of the kept cells by their visible kept genes and by all the genes that were dropped, with a note."""
+def _size_factors(data: Dataset, cells: Ints, genes: Ints, visible: Matrix) -> tuple[Factors, Notice]:
+    """Factors of the kept cells by their visible kept genes and by all genes that were dropped; what to say of them."""
     if data.scale == "logged":
-        return np.ones(len(cells), dtype=np.float32), (
-            "The data came logged and so normalised already: cells are not divided by their library sizes again."
-        )
+        return np.ones(len(cells), dtype=np.float32), Notice.of("normalised_already")
     # Added up without them: taking hidden values off the whole sums would leave their rounding behind.
     libraries = library_sizes(data.expression, without=genes)[cells] + library_sizes(visible)
     factors = size_factors(libraries)
-    return factors, (
-        f"Cells were divided by their library size over the median ({np.median(libraries):g}); the "
-        f"factors go from {factors.min():.3g} to {factors.max():.3g} and are put back on output."
-    )
+    smallest, largest = float(factors.min()), float(factors.max())
+    return factors, Notice.of("size_factors", median=float(np.median(libraries)), smallest=smallest, largest=largest)
 
 
 def _loaded_states(data: Dataset, prepared: Prepared) -> npt.NDArray[np.uint8]:
@@ -238,43 +205,19 @@ def _loaded_states(data: Dataset, prepared: Prepared) -> npt.NDArray[np.uint8]:
     return np.array(data.states[np.ix_(prepared.cells, prepared.genes)], dtype=np.uint8)
 
 
-def _about_written(validation: HiddenEntries) -> Notice:
-    return Notice(
-        f"The LTMG states in preprocessed_data are those of the training: the {len(validation)} held-out entries count "
-        "as unexpressed and have state 0. For states of the whole matrix run scgnn2 ltmg, or set "
-        "validation_share = 0, selection = last and the patiences to 0.",
-        "warning",
-        "LTMG",
-    )
-
-
 def _about_states(states: npt.NDArray[np.uint8], visible: Matrix, prepared: Prepared) -> list[Notice]:
     """What the states came to, and what the user should know about data of this kind."""
     values = stored(visible)
     n_positive = int(np.count_nonzero(values))
     if not n_positive:
-        return [Notice("All LTMG states are 0: nothing is expressed.", "warning", "LTMG")]
-    silent = 1.0 - np.count_nonzero(states) / n_positive
-    notices = [
-        Notice(
-            f"LTMG states go from 0 to {states.max()}; {silent:.1%} of the expressed entries have state 0.",
-            "info",
-            "LTMG",
-        )
-    ]
+        return [Notice.of("states_empty")]
+    notices = [Notice.of("states", most=int(states.max()), silent=1.0 - np.count_nonzero(states) / n_positive)]
     ones = np.count_nonzero(values == 1) / n_positive
     below = np.count_nonzero((values > 0) & (values < 1)) / n_positive
     if prepared.scale == "counts" and ones > BELOW_ONE_SHARE:
-        notices.append(Notice(f"{ones:.0%} of the expressed entries are a count of 1. {UMI_NOTICE}", "warning", "LTMG"))
+        notices.append(Notice.of("states_of_ones", ones=ones))
     elif below > BELOW_ONE_SHARE:
-        notices.append(
-            Notice(
-                f"{below:.0%} of the expressed entries are below 1 in the data's unit, and LTMG gives those state 0. "
-                "Counts, or values normalised to a larger total, carry more.",
-                "warning",
-                "LTMG",
-            )
-        )
+        notices.append(Notice.of("states_below_one", below=below))
     return notices
 
 

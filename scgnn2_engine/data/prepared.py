@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import Cells
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix, Scale
+from scgnn2_engine.events import Noted, Notice
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class HiddenEntries:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Noted):
     """What the loop trains on.
 
     Attributes
@@ -73,8 +74,8 @@ class Prepared:
         The held-out share that early stopping and the choice of iteration may use, values on the scale of ``x``.
     batches
         Which batch each cell is of, or None: all are of one.
-    notes, warnings
-        What the user should know, as sentences.
+    notices
+        What the user should know.
     """
 
     x: npt.NDArray[np.float32]
@@ -91,8 +92,7 @@ class Prepared:
     hidden: HiddenEntries | None = None
     validation: HiddenEntries | None = None
     batches: Batches | None = None
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         n_obs, n_vars = self.x.shape

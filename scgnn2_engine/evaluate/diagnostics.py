@@ -15,10 +15,6 @@ from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import ParameterError
 
 NAN = float("nan")
-DE_WARNING = (
-    "Tests of differential expression on imputed values are not valid: imputation makes cells alike, so differences "
-    "look surer than they are. Test the counts, which are kept beside the imputed values."
-)
 LARGEST_SILHOUETTE = 5_000
 """Cells above which the silhouette is that of a sample of so many."""
 

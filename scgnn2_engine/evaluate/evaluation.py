@@ -22,7 +22,7 @@ from scgnn2_engine.evaluate.baselines import (
     cluster_baseline,
     impute_baseline,
 )
-from scgnn2_engine.evaluate.diagnostics import DE_WARNING, depth_between_clusters, silhouette
+from scgnn2_engine.evaluate.diagnostics import depth_between_clusters, silhouette
 from scgnn2_engine.evaluate.diagnostics_table import DIAGNOSTICS, diagnose, gene_table, genes_seen
 from scgnn2_engine.evaluate.imputation_errors import (
     SCORES,
@@ -38,6 +38,7 @@ from scgnn2_engine.evaluate.metrics import agreement_with_truth
 from scgnn2_engine.evaluate.null_genes import NullGenes, iterate_null_genes
 from scgnn2_engine.events import Event, Notice, Stop, drain, never
 from scgnn2_engine.io.memory import GIB, require_memory
+from scgnn2_engine.messages import DE_WARNING
 from scgnn2_engine.results.result import VALUE_ROWS, Evaluation, Result
 
 METHOD = "scgnn2"
@@ -152,14 +153,14 @@ def evaluated(
     try:
         _require(EVALUATION_MATRICES * 4 * min(n_obs, SCORED_CELLS) * n_vars * (baselines or diagnostics), max_memory)
     except InsufficientMemoryError as error:
-        yield Notice(f"Baselines and diagnostics are left out. {error}", "warning", "evaluate")
+        yield Notice.of("not_scored", error=str(error))
         baselines = diagnostics = False
     try:
         evaluation = yield from iterate_evaluation(
             result, truth, baselines=baselines, diagnostics=diagnostics, seed=seed, stop=stop
         )
     except Exception as error:  # hours of training must not be lost to a score
-        yield Notice(f"The result is not evaluated: {error}", "warning", "evaluate")
+        yield Notice.of("not_evaluated", error=str(error))
         return result
     if null is not None and null.n_genes and diagnostics:
         rows = pd.DataFrame()
@@ -170,32 +171,19 @@ def evaluated(
         elif stop():
             evaluation = replace(evaluation, left_out=(*evaluation.left_out, "null_genes"))
     if evaluation.left_out:
-        said = cut_short(evaluation.left_out)
-        evaluation = replace(evaluation, notes=(said, *evaluation.notes))
-        yield Notice(said, "warning", "evaluate")
+        said = _cut_short(evaluation.left_out)
+        evaluation = replace(evaluation, notes=(said.message, *evaluation.notes))
+        yield said
     seconds = result.record.get("seconds", 0.0) + time.perf_counter() - start
     record = {**result.record, "seconds": round(seconds, 3), "evaluation": evaluation.record()}
     return replace(result, evaluation=evaluation, record=record)
 
 
-def cut_short(left_out: Sequence[str]) -> str:
-    """What to say of scores that a stop left out, see :attr:`~scgnn2_engine.results.result.Evaluation.left_out`.
-
-    Examples
-    --------
-    >>> cut_short(["pca_leiden_1.0", "diagnostics"])
-    'Scoring was stopped: 1 of 11 baselines and the diagnostics were not computed (scgnn2 evaluate gives them).'
-    >>> cut_short(["null_genes"])
-    'Scoring was stopped: the null genes were not computed (a run with --evaluate_null_genes gives them).'
-    """
+def _cut_short(left_out: Sequence[str]) -> Notice:
+    """Of scores that a stop left out, see :attr:`~scgnn2_engine.results.result.Evaluation.left_out`."""
     every = (*IMPUTATION, *CLUSTERING)
-    missing = sum(name in every for name in left_out)
-    parts = [f"{'the' if missing == len(every) else f'{missing} of {len(every)}'} baselines"] if missing else []
-    parts += ["the diagnostics"] if "diagnostics" in left_out else []
-    said = [f"{' and '.join(parts)} were not computed (scgnn2 evaluate gives them)"] if parts else []
-    if "null_genes" in left_out:
-        said.append("the null genes were not computed (a run with --evaluate_null_genes gives them)")
-    return f"Scoring was stopped: {'; '.join(said)}."
+    others = {name: name in left_out for name in ("diagnostics", "null_genes")}
+    return Notice.of("scoring_cut_short", missing=sum(name in every for name in left_out), of=len(every), **others)
 
 
 def _null_rows(
@@ -204,7 +192,7 @@ def _null_rows(
     try:
         _require(null.needed, max_memory)
     except InsufficientMemoryError as error:
-        yield Notice(f"Null genes are left out. {error}", "warning", "evaluate")
+        yield Notice.of("null_genes_too_large", error=str(error))
         return pd.DataFrame(columns=list(DIAGNOSTICS))
     return (yield from iterate_null_genes(null, prepared, method=METHOD, baselines=baselines, seed=seed, stop=stop))
 
@@ -328,9 +316,10 @@ def iterate_comparison(
                     found = cluster_baseline(name, prepared, seed=seed, n_clusters=n_clusters)
                     clusterings.append((name, found, time.perf_counter() - start))
             except Exception as error:  # a baseline must never cost the result
-                notes.append(f"Baseline {name} is left out: {error}")
-                yield Notice(notes[-1], "info", "evaluate")
-    notes.append(DE_WARNING)
+                said = Notice.of("baseline_failed", name=name, error=str(error))
+                notes.append(said.message)
+                yield said
+    notes.append(DE_WARNING.format(observed="counts", values="values"))
     return Evaluation(
         imputation=pd.DataFrame(rows, columns=["method", "entries", "n", *SCORES, "seconds"]),
         clusters=_cluster_table(clusterings, prepared, truth, seed),

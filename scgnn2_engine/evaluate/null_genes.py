@@ -178,17 +178,12 @@ def iterate_null_genes(
         extended = with_null_genes(prepared, null.n_genes, seed=seed)
         n_null = extended.n_vars - prepared.n_vars
         if n_null < 2:
-            yield Notice(f"No null genes: fewer than two genes are seen in {FEWEST_CELLS} cells.", "info", "evaluate")
+            yield Notice.of("no_null_genes", fewest=FEWEST_CELLS)
             return _table(rows)
-        yield Notice(
-            f"{n_null} permuted genes are added and all is imputed again, which takes up to as long as the run did; "
-            "the result stays as it is.",
-            "info",
-            "evaluate",
-        )
+        yield Notice.of("null_genes_added", n=n_null)
         for name in (method, *(name for name in IMPUTATION if baselines and name != "zeros")):  # zeros: as observed
             if stop():
-                yield Notice("The run was stopped: null genes are left out from here on.", "info", "evaluate")
+                yield Notice.of("null_genes_stopped")
                 break
             try:
                 outputs = (
@@ -197,13 +192,13 @@ def iterate_null_genes(
                     else {"": extended.to_output_scale(impute_baseline(name, extended, seed=seed))}
                 )
             except Exception as error:  # a baseline must not cost the others
-                yield Notice(f"Null genes: {name} is left out: {error}", "info", "evaluate")
+                yield Notice.of("null_genes_without", name=name, error=str(error))
                 continue
             for output, imputed in (outputs or {}).items():
                 found = null_relations(np.asarray(imputed), extended, n_null, seed=seed)
                 rows += _rows(f"{name} ({output})" if output else name, found, n_null, first=not rows)
     except Exception as error:  # nor a diagnostic the evaluation
-        yield Notice(f"Null genes are left out: {error}", "warning", "evaluate")
+        yield Notice.of("null_genes_failed", error=str(error))
     return _table(rows)
 
 

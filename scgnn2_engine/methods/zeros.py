@@ -67,13 +67,6 @@ def zeros_kept(
         rows[counts(cells) < fewest] = 0
         return rows
 
-    if fewest == 0:
-        lost = f"more than {keep_zeros:.2%} of the seen entries have no neighbour that sees the gene"
-        said = f"No zero is left at 0: {lost}."
-    else:
-        share = int(at_zeros[:fewest].sum()) / max(1, int(at_zeros.sum()))
-        said = (
-            f"{share:.1%} of the zeros are left at 0: fewer than {fewest} of the {k} neighbours of the cell see the "
-            f"gene (keep_zeros = {keep_zeros:g})."
-        )
-    return {name: matrix.map(kept) for name, matrix in matrices.items()}, Notice(said, "info", "output")
+    share = int(at_zeros[:fewest].sum()) / max(1, int(at_zeros.sum()))
+    said = Notice.of("zeros_left", share=share, fewest=int(fewest), k=k, keep_zeros=keep_zeros)
+    return {name: matrix.map(kept) for name, matrix in matrices.items()}, said

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scgnn2_engine.params import PRESETS, RunParams
 
 
-def of_another_preset(params: RunParams) -> str:
-    """A sentence where the parameters are of another preset than they say; empty else.
+def of_another_preset(params: RunParams) -> dict[str, Any]:
+    """Where the parameters are of another preset than they say: which, and how many of those that differ.
 
     A file of all parameters holds the values of the preset it was written with: whoever changes the line ``preset`` in
     it alone has not changed anything.
@@ -14,9 +16,9 @@ def of_another_preset(params: RunParams) -> str:
     Examples
     --------
     >>> of_another_preset(RunParams(preset="paper", seed=3))
-    ''
-    >>> of_another_preset(RunParams.from_dict({**RunParams().to_dict(), "preset": "paper"}))[:58]
-    'The preset is paper, but all but the name is of preset def'
+    {}
+    >>> of_another_preset(RunParams.from_dict({**RunParams().to_dict(), "preset": "paper"}))["other"]
+    'default'
     """
     values = params.to_dict()
     mine = RunParams(preset=params.preset).to_dict()
@@ -25,17 +27,9 @@ def of_another_preset(params: RunParams) -> str:
         differing = [key for key in mine if mine[key] != theirs[key] and key != "preset"]
         taken = [key for key in differing if values[key] == theirs[key]]
         if len(taken) > len(differing) / 2:
-            n = (
-                "all but the name is"
-                if len(taken) == len(differing)
-                else f"{len(taken)} of {len(differing)} values are"
-            )
-            return (
-                f"The preset is {params.preset}, but {n} of preset {name} ({taken[0]} = {values[taken[0]]} and so on): "
-                "values that are set win over the preset. Leave them out of the file of parameters to have "
-                f"{params.preset}."
-            )
-    return ""
+            counted = {"preset": params.preset, "other": name, "n": len(taken), "of": len(differing)}
+            return {**counted, "key": taken[0], "value": values[taken[0]]}
+    return {}
 
 
 def without_effect(params: RunParams) -> dict[str, str]:

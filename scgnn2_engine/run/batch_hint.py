@@ -35,13 +35,7 @@ def batch_notice(dataset: Dataset, cells: Ints, clusters: Ints, label_column: st
     strong = sorted((key for key in found if found[key] >= STRONG), key=lambda key: -found[key])
     if not strong:
         return None
-    named = [f"{_called(key)} (Cramér's V {found[key]:.2f})" for key in strong[:3]]
-    return Notice(
-        f"The clusters divide by {', '.join(named)}. If that says which sample or batch a cell is of, and not what it "
-        f"was taken from, load_batch_key = {strong[0]} corrects for it.",
-        "warning",
-        "clustering",
-    )
+    return Notice.of("batches_undeclared", key=strong[0], found={_called(key): found[key] for key in strong[:3]})
 
 
 def _called(key: str) -> str:

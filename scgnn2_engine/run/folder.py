@@ -49,8 +49,6 @@ from scgnn2_engine.run.loop import iterate
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data
 
-FIGURES_LEFT_OUT = "Stopped: figures that were not drawn by then are left out (scgnn2 plot draws them)."
-
 
 def iterate_to_folder(
     data: Data | None = None,
@@ -174,8 +172,7 @@ def _tried(event: DataPrepared, folder: Path, params: RunParams) -> Generator[Ev
 def _not_stored(result: Result, params: RunParams) -> Generator[Event, None, None]:
     n_values = result.prepared.n_obs * result.prepared.n_vars
     if params.output.csv == "auto" and not writes_csv(n_values, params.output):
-        said = f"imputed.csv is not written for its size ({n_values:,} values): result.h5ad has them, and "
-        yield Notice(said + "output_csv = yes writes it.", "info", "output")
+        yield Notice.of("csv_left_out", n=n_values)
     if sentence := stored_answers(result, params.output)[1]:
         yield Notice(sentence, "info" if params.output.layers == "auto" else "warning", "output")
 
@@ -188,12 +185,7 @@ def _renamed(result: Result) -> Generator[Event, None, None]:
         else [name for name in source.var_names if {"_", "|"} & set(name)]
     )
     if names:
-        yield Notice(
-            f"Seurat does not allow _ and | in names of genes: in seurat.rds the {len(names)} genes that have them, "
-            f"{names[0]} for one, have - instead.",
-            "info",
-            "output",
-        )
+        yield Notice.of("renamed_for_seurat", n=len(names), first=str(names[0]))
 
 
 def _expected_size(prepared: Prepared, n_genes: int, params: RunParams) -> int:
@@ -217,7 +209,7 @@ def _output(ended: RunEnded, params: RunParams, folder: Path, stop: Stop) -> Gen
             try:
                 result = replace(result, umap=umap_positions(result.graph_embedding, seed=params.seed))
             except Exception as error:  # a map must never cost the result
-                yield Notice(f"No map of the cells: {error}", "warning", "output")
+                yield Notice.of("no_map", error=str(error))
         yield from _not_stored(result, params)
         if params.output.seurat:
             yield from _renamed(result)
@@ -233,7 +225,7 @@ def _output(ended: RunEnded, params: RunParams, folder: Path, stop: Stop) -> Gen
                 not_written |= without_figures
                 write_record(result, folder, not_written)
         if params.output.figures and stop():
-            yield Notice(FIGURES_LEFT_OUT, "info", "output")
+            yield Notice.of("figures_left_out")
         yield StageEnded("output", 0, time.perf_counter() - start, memory.take())
     yield RunEnded(result, ended.reason, not_written)
 
@@ -247,8 +239,8 @@ def _figures(result: Result, folder: Path, stop: Stop) -> Generator[Event, None,
         failed = error.not_written
         yield Notice(str(error), "warning", "output")
     except MissingPackageError as error:  # they were never to be had here
-        yield Notice(f"No figures: {error}", "warning", "output")
+        yield Notice.of("no_figures", error=str(error))
     except Exception as error:  # a figure must never cost the result
         failed["figures"] = str(error)
-        yield Notice(f"No figures: {error}", "warning", "output")
+        yield Notice.of("no_figures", error=str(error))
     return failed

@@ -165,8 +165,8 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
     if context.checkpoints is not None:  # what cannot run leaves none
         context.checkpoints.begin(prepared)
     if params.run_LTMG or dataset.states is not None:
-        states, notes, warnings = yield from context.timed("LTMG", 0, _ltmg(prepared, dataset, params))
-        prepared = replace(prepared, states=states, notes=notes, warnings=warnings)
+        states, notices = yield from context.timed("LTMG", 0, _ltmg(prepared, dataset, params))
+        prepared = replace(prepared, states=states, notices=notices)
     yield DataPrepared(prepared, None if dataset.obs is None else dataset.obs.iloc[prepared.cells], dataset)
     method = method_of(params)(prepared, params)
     yield from method.notices
@@ -185,7 +185,7 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
             if watch.reason is not None and best is not None:
                 raise GivenUpError
         except GivenUpError:
-            yield Notice(f"Stopped during iteration {iteration}: it is given up for the earlier ones.", "info")
+            yield Notice.of("iteration_given_up", iteration=iteration)
             break
         except (TrainingError, InsufficientMemoryError) as error:
             if best is None:
@@ -204,7 +204,7 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
             best = new
         yield IterationEnded(iteration, params.total_epoch, new, scores)
         if watch.reason is not None:
-            yield Notice("Stopped before the first iteration was complete: its trainings were cut short.", "warning")
+            yield Notice.of("first_cut_short")
             break
         reason = stop_reason(
             graph_change=scores["graph_change"],
@@ -296,37 +296,24 @@ def _check(params: RunParams, prepared: Prepared, dataset: Dataset) -> Steps[tup
     n_neighbours = neighbour_count(
         prepared.n_obs, settings.neighborhood_factor, settings.neighborhood_max, settings.graph_construction
     )
-    yield Notice(f"Cell graph: {n_neighbours} neighbours of each cell", "info", "graph")
+    yield Notice.of("graph_neighbours", n=n_neighbours)
     if params.cluster_AE.regu_strength != ClusterAEParams.param["regu_strength"].default:
-        yield Notice(
-            "cluster_AE_regu_strength has no effect, as in the published program: cluster_AE_reconstruction_weight, "
-            "graph_weight, cell_type_weight and l1_weight are the weights of the loss.",
-            "warning",
-            "cluster_AE",
-        )
+        yield Notice.of("regu_strength_idle")
     if doubt := of_another_preset(params):
-        yield Notice(doubt, "warning", "load")
+        yield Notice.of("another_preset", **doubt)
     notes, warnings = changes_in_the_result(prepared, dataset)
     for note in notes:
         yield Notice(note, "info", "output")
     for warning in warnings:
         yield Notice(warning, "warning", "output")
     for key, why in {**without_effect(params), **method_of(params).idle(params)}.items():
-        yield Notice(f"{key} has no effect here: {why}.", "warning", "feature_AE")
+        yield Notice.of("no_effect", key=key, why=why)
     bulk = None
     if params.use_bulk and dataset.bulk is not None:
         bulk = match(dataset.bulk, dataset, prepared, params)
-        for note in bulk.notes:
-            yield Notice(note, "info", "deconvolution")
-        for warning in bulk.warnings:
-            yield Notice(warning, "warning", "deconvolution")
+        yield from bulk.notices
         if params.deconv.method == "shares" and prepared.validation is None:
-            yield Notice(
-                "Without held-out entries (validation_share 0) nothing says how far the bulk may be followed: the "
-                "shares of the clusters are estimated, and the imputation stays as it is.",
-                "warning",
-                "deconvolution",
-            )
+            yield Notice.of("bulk_without_held_out")
     return n_neighbours, bulk
 
 
@@ -340,10 +327,10 @@ def _score(
 
 def _ltmg(
     prepared: Prepared, dataset: Dataset, params: RunParams
-) -> Steps[tuple[npt.NDArray[np.uint8] | None, tuple[str, ...], tuple[str, ...]]]:
+) -> Steps[tuple[npt.NDArray[np.uint8] | None, tuple[Notice, ...]]]:
     """What the stage adds to the cells, which are known already."""
     found = yield from iterate_ltmg(prepared, dataset, params)
-    return found.states, found.notes, found.warnings
+    return found.states, found.notices
 
 
 def _load(data: Data | None, params: RunParams) -> Steps[Dataset]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from scgnn2_engine.events import (
     StageEnded,
     StageStarted,
 )
+from scgnn2_engine.messages import ended_said, iteration_said
 
 STAGE_TITLES = {
     "load": "reading",
@@ -59,21 +59,8 @@ def duration(seconds: float) -> str:
 
 def iteration_line(event: IterationEnded) -> str:
     """One iteration as a line: clusters, agreement, errors, time."""
-    scores = event.scores
-    has_median = not math.isnan(scores["error_median"])
-    parts = [f"iteration {event.iteration}/{event.n_iterations}", f"{scores['cluster_count']:.0f} clusters"]
-    for key, text in (
-        ("ari_against_ground_truth", "ARI against labels {:.3f}"),
-        ("ari_between_iterations", "ARI to the one before {:.3f}"),
-        ("error_median", "median error at hidden entries {:.4f}")
-        if has_median
-        else ("error_rmse", "RMSE at hidden entries {:.4f}"),
-        ("validation_error", "error at held-out entries {:.4f}"),
-        ("graph_change", "graph change {:.4f}"),
-    ):
-        if not math.isnan(scores[key]):
-            parts.append(text.format(scores[key]))
-    return ", ".join([*parts, duration(scores["seconds"])])
+    at = f"iteration {event.iteration}/{event.n_iterations}"
+    return f"{at}, {iteration_said(event.scores)}, {duration(event.scores['seconds'])}"
 
 
 class Display:
@@ -106,10 +93,8 @@ class Display:
             case IterationEnded():
                 self.line(iteration_line(event))
             case RunEnded():
-                chosen = event.result.record["selected_iteration"]
-                number = event.result.record["run_ID"]
-                which = f"Run {number} ended" if number else "Ended"
-                self.line(f"{which} by {event.reason.replace('_', ' ')}; iteration {chosen} is returned.")
+                record = event.result.record
+                self.line(ended_said(event.reason, record["selected_iteration"], record["run_ID"]))
             case _:
                 return
 

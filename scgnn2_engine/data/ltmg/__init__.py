@@ -4,6 +4,6 @@
 transform and cut, ``mixture`` the batched fits, ``states`` the choice of components.
 """
 
-from scgnn2_engine.data.ltmg.states import UMI_NOTICE, Mode, iterate_ltmg_states, ltmg_states
+from scgnn2_engine.data.ltmg.states import Mode, iterate_ltmg_states, ltmg_states
 
-__all__ = ["UMI_NOTICE", "Mode", "iterate_ltmg_states", "ltmg_states"]
+__all__ = ["Mode", "iterate_ltmg_states", "ltmg_states"]

@@ -22,14 +22,6 @@ States = npt.NDArray[np.uint8]
 MOST_COMPONENTS = 5
 BATCH_ELEMENTS = 65_536  # values of a padded batch: its work arrays stay near the processor's caches
 
-UMI_NOTICE = (
-    "LTMG cuts each gene at its smallest positive value, which in counts is 1, and noise decides on which side of the "
-    "cut a value of exactly 1 falls: about half of the ones get state 0, so they weigh as little as zeros in the "
-    "feature autoencoder's loss. In sparse UMI data that can be more than half of all expressed entries. "
-    "feature_AE_regu_strength 0 weighs all entries alike."
-)
-"""What a user with UMI counts should know before reading the states."""
-
 
 def ltmg_states(expression: Matrix, mode: Mode = "reference", threads: int = 1) -> States:
     """LTMG state of every cell and gene.

@@ -229,9 +229,6 @@ def _trains_rates(prepared: Prepared, params: RunParams) -> tuple[bool, Notice |
         return False, None
     median = median_count(prepared)
     if median <= settings.count_limit:
-        said = f"The rate of every gene is trained beside its value: the median non-zero count is {median:g}."
-        return True, Notice(said, "info", "feature_AE")
-    why = f"the median non-zero count is {median:g}, above feature_AE_count_limit = {settings.count_limit:g}"
-    if np.isnan(median):
-        why = f"the data are {prepared.scale}"
-    return False, Notice(f"No rates are trained, so there is no output rate: {why}.", "info", "feature_AE")
+        return True, Notice.of("rates_trained", median=median)
+    known = None if np.isnan(median) else median
+    return False, Notice.of("no_rates", scale=prepared.scale, median=known, limit=settings.count_limit)

@@ -35,12 +35,6 @@ from scgnn2_engine.methods.protocol import Expression, Outputs
 from scgnn2_engine.methods.zeros import SeenByNeighbours, zeros_kept
 from scgnn2_engine.params import FeatureAEParams, RunParams
 
-OF_NORMALISED = (
-    "A third or more of the non-zero entries of a cell share one value, as the ones of counts do once normalised. "
-    "The imputed expression is the value of a gene where it is seen, which of such data says little more than that it "
-    "is seen. Give the counts themselves, or take imputation_target = expected."
-)
-
 
 def denoised_outputs(prepared: Prepared, imputed: Expression, graph: CellGraph, params: RunParams) -> Outputs:
     """The imputed expression, and other answers beside it.
@@ -86,22 +80,15 @@ def _is_expected(prepared: Prepared, params: RunParams, *, has_rates: bool) -> t
             return False, []
         if not has_rates:  # then it is made of the values, which have the bulk in them
             return True, []
-        said = "The bulk expression is in the output value, not in the imputed expression, which is the expected one."
-        return True, [Notice(f"{said} imputation_target = value takes the other.", "warning", "output")]
+        return True, [Notice.of("bulk_in_value")]
     if target == "expected":
         return True, []
     visible = visible_expression(prepared, with_held_out=True)
     if l1_verdict(visible)[0]:
         if prepared.scale != "counts" and ties_within_cells(visible) >= LARGEST_TIE:
-            return False, [Notice(OF_NORMALISED, "warning", "output")]
+            return False, [Notice.of("normalised_counts")]
         return False, []
-    said = (
-        "The imputed expression is what to expect of a gene, zeros included: a third or more of the non-zero entries "
-        "share one value, so the value of a gene where it is seen says no more than that it is seen. It is the output "
-        "value (imputation_target = value takes it for the imputed expression)."
-    )
-    more = " For sums and means take the output rate." if has_rates else ""
-    return True, [Notice(said + more, "info", "output")]
+    return True, [Notice.of("imputed_is_expected", has_rates=has_rates)]
 
 
 def _by_rate(

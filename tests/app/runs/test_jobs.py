@@ -25,6 +25,7 @@ from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import StageStarted
 from scgnn2_engine.io.results import writing as results
+from scgnn2_engine.messages import sentence
 from scgnn2_engine.run import folder as run_folder
 
 DEMO = Source.demo()
@@ -97,7 +98,7 @@ def test_a_killed_run_goes_on_when_it_is_resumed(tmp_path, tiny_source, tiny_par
 
 @pytest.mark.parametrize(("heard", "stage", "state", "reason"), [
     (True, "evaluate", "stopped", "Scoring was stopped: the baselines and the diagnostics were not computed"),
-    (True, "output", "stopped", run_folder.FIGURES_LEFT_OUT),
+    (True, "output", "stopped", sentence("figures_left_out")),
     (False, "evaluate", "done", ""),  # the time was up
 ])  # fmt: skip
 def test_a_stop_after_the_iterations_is_no_result_like_any_other(

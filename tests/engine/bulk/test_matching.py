@@ -23,12 +23,10 @@ def bulk_of(values: list[list[float]] | npt.NDArray[np.float64], genes: list[str
 
 
 def test_profile_is_the_mean_of_logarithms_over_the_samples() -> None:
-    profile, genes, *_, notes, _ = match_bulk(
-        bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"])
-    )
-    assert genes.tolist() == [0, 2]
-    np.testing.assert_allclose(profile, [np.log(6), 1.0])
-    assert notes == (
+    found = match_bulk(bulk_of([[0, 1, 5], [E2, 1, 5]], ["a", "x", "b"]), np.array(["b", "c", "a"]))
+    assert found.genes.tolist() == [0, 2]
+    np.testing.assert_allclose(found.profile, [np.log(6), 1.0])
+    assert found.notes == (
         "The bulk data holds 2 of the 3 single-cell genes (66.7 %); its profile is the mean of "
         "ln(1 + bulk) over 2 samples.",
     )

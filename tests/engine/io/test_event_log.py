@@ -43,7 +43,7 @@ def test_every_event_is_one_line_without_arrays(tmp_path: Path, result: Result, 
 def test_a_line_can_be_read_while_the_log_is_open_and_a_new_log_appends(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.append(Notice("first"))
-    assert json.loads((tmp_path / "events.jsonl").read_text())["message"] == "first"
+    assert json.loads((tmp_path / "events.jsonl").read_text())["code"] == "first"
     log.close()
     with EventLog(tmp_path / "events.jsonl") as again:
         again.append(Notice("second"))

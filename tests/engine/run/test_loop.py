@@ -659,5 +659,6 @@ def test_warnings_reach_who_uses_the_library(data, caplog):
 def test_a_file_of_one_preset_that_names_another_is_said(data, tmp_path):
     whole = RunParams(total_epoch=1).to_toml().replace('preset = "default"', 'preset = "paper"')
     (tmp_path / "all.toml").write_text(whole)
-    assert "of preset default" in of_another_preset(RunParams.from_toml(tmp_path / "all.toml"))
-    assert of_another_preset(RunParams(preset="paper", ensemble=True, feature_AE_objective="denoise")) == ""
+    doubt = of_another_preset(RunParams.from_toml(tmp_path / "all.toml"))
+    assert "of preset default" in Notice.of("another_preset", **doubt).message
+    assert of_another_preset(RunParams(preset="paper", ensemble=True, feature_AE_objective="denoise")) == {}

@@ -110,7 +110,7 @@ def test_after_a_stop_no_more_figures_are_drawn(data, tmp_path, monkeypatch, dra
         events.append(event)
         started += [True] if isinstance(event, StageStarted) and event.stage == "output" else []
     assert len(saved) == drawn
-    assert any(isinstance(event, Notice) and event.message == run_folder.FIGURES_LEFT_OUT for event in events)
+    assert any(isinstance(event, Notice) and event.code == "figures_left_out" for event in events)
     assert (tmp_path / "result.h5ad").is_file()
     assert events[-1].reason == "total_epoch"
 
@@ -137,7 +137,7 @@ def test_what_the_result_will_not_hold_is_said_before_training(tmp_path):
     assert [notice["message"] for notice in json.loads((tmp_path / "run.json").read_text())["notices"]].count(
         said[said.index(refused[0])]
     ) == 0  # said by the folder, not by the run; events.jsonl has both
-    assert refused[0] in [line.get("message") for line in logged(tmp_path)]
+    assert refused[0] in [line.get("code") for line in logged(tmp_path)]
 
 
 def test_repeated_cells_with_tables_beside_them_are_all_in_the_result(tmp_path):
