@@ -12,7 +12,8 @@ import pytest
 
 import scgnn2_engine as sc2
 from scgnn2_engine.data.dataset import Truth
-from scgnn2_engine.evaluate import evaluate_result, evaluation
+from scgnn2_engine.evaluate import evaluate_result
+from scgnn2_engine.evaluate import evaluation as report
 from scgnn2_engine.evaluate.baselines import CLUSTERING, IMPUTATION
 from scgnn2_engine.evaluate.evaluation import METHOD, METHOD_VALUE, best_baseline_error
 from scgnn2_engine.events import Notice, RunEnded, StageEnded
@@ -134,8 +135,8 @@ def test_a_baseline_that_fails_costs_its_row_and_is_said(run, monkeypatch):
             raise ValueError("something went wrong")
         return prepared.x
 
-    monkeypatch.setattr(evaluation, "impute_baseline", broken)
-    steps, notices = evaluation.iterate_evaluation(run, diagnostics=False), []
+    monkeypatch.setattr(report, "impute_baseline", broken)
+    steps, notices = report.iterate_evaluation(run, diagnostics=False), []
     while True:
         try:
             event = next(steps)
@@ -181,8 +182,8 @@ def test_a_stop_during_the_scoring_is_said(run, monkeypatch, until, left_out, sa
         return wrapped
 
     for name in ("impute_baseline", "cluster_baseline"):
-        monkeypatch.setattr(evaluation, name, counted(getattr(evaluation, name)))
-    steps = evaluation.evaluated(run, None, baselines=True, diagnostics=True, seed=1, stop=lambda: bool(stopped))
+        monkeypatch.setattr(report, name, counted(getattr(report, name)))
+    steps = report.evaluated(run, None, baselines=True, diagnostics=True, seed=1, stop=lambda: bool(stopped))
     notices = []
     while True:
         try:
@@ -200,8 +201,8 @@ def test_an_evaluation_that_fails_leaves_the_result(run, monkeypatch):
     def broken(*arguments, **options):
         raise ValueError("no such number")
 
-    monkeypatch.setattr(evaluation, "diagnose", broken)
-    steps = evaluation.evaluated(run, None, baselines=False, diagnostics=True, seed=1)
+    monkeypatch.setattr(report, "diagnose", broken)
+    steps = report.evaluated(run, None, baselines=False, diagnostics=True, seed=1)
     assert next(steps).message == "The result is not evaluated: no such number"
     with pytest.raises(StopIteration) as end:
         next(steps)
@@ -210,7 +211,7 @@ def test_an_evaluation_that_fails_leaves_the_result(run, monkeypatch):
 
 def test_too_little_memory_costs_the_baselines_not_the_result(run):
     small = replace(run, record={**run.record, "params": {"max_memory": 0.001}})
-    steps = evaluation.evaluated(small, None, baselines=True, diagnostics=True, seed=1)
+    steps = report.evaluated(small, None, baselines=True, diagnostics=True, seed=1)
     notice = next(steps)
     assert notice.level == "warning"
     assert "Baselines and diagnostics are left out. The evaluation would need about" in notice.message
@@ -256,7 +257,7 @@ def test_the_figure_has_six_panels_and_both_forms(run, tmp_path):
 
 
 def test_of_many_cells_some_are_scored(run, monkeypatch):
-    monkeypatch.setattr(evaluation, "SCORED_CELLS", 40)
+    monkeypatch.setattr(report, "SCORED_CELLS", 40)
     some = evaluate_result(run, seed=1, baselines=False)
     cells = np.sort(np.random.default_rng(1).choice(90, 40, replace=False))
     prepared = run.prepared.take(cells)

@@ -13,7 +13,8 @@ import scgnn2_engine as sc2
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
-from scgnn2_engine.evaluate import evaluation, null_genes
+from scgnn2_engine.evaluate import evaluation as report
+from scgnn2_engine.evaluate import null_genes
 from scgnn2_engine.evaluate.baselines import IMPUTATION, missing_package
 from scgnn2_engine.evaluate.null_genes import FEWEST_CELLS, NullGenes, iterate_null_genes, with_null_genes
 from scgnn2_engine.events import Notice, RunEnded, drain
@@ -207,7 +208,7 @@ def test_the_method_that_imputes_again_is_that_of_the_run(groups, monkeypatch, p
         yield Notice("imputed again")
         return pd.DataFrame(columns=["name", "value", "meaning"])
 
-    monkeypatch.setattr(evaluation, "iterate_null_genes", captured)
+    monkeypatch.setattr(report, "iterate_null_genes", captured)
     params = sc2.RunParams(preset=preset, total_epoch=2, evaluate_null_genes=5, evaluate_baselines=False, **SMALL)
     result = sc2.fit(groups, params)
     assert np.asarray(again[0][""]).tobytes() == result.imputed.tobytes()
@@ -230,9 +231,9 @@ def test_a_stop_is_heard_while_it_imputes_again(groups):
     for event in sc2.iterate(groups, params, stop=stop):
         events.append(event)
     assert isinstance(events[-1], RunEnded)
-    scored = events[-1].result.evaluation
-    assert not scored.diagnostics["name"].str.startswith("null_").any()
-    assert len(scored.imputation) > 0
+    evaluation = events[-1].result.evaluation
+    assert not evaluation.diagnostics["name"].str.startswith("null_").any()
+    assert len(evaluation.imputation) > 0
     assert any(isinstance(event, Notice) and "null genes are left out" in event.message for event in events)
     assert len(asked) < 12
 
@@ -240,6 +241,6 @@ def test_a_stop_is_heard_while_it_imputes_again(groups):
 def test_it_needs_memory_and_the_diagnostics(groups):
     refused = NullGenes(5, lambda prepared: pytest.fail("must not be asked"), needed=2**60)
     result = sc2.fit(groups, sc2.RunParams(total_epoch=1, evaluate_baselines=False, **SMALL))
-    events = list(evaluation.evaluated(result, None, baselines=False, diagnostics=True, seed=1, null=refused))
+    events = list(report.evaluated(result, None, baselines=False, diagnostics=True, seed=1, null=refused))
     assert "Null genes are left out. The evaluation would need about" in events[-1].message
-    assert not list(evaluation.evaluated(result, None, baselines=False, diagnostics=False, seed=1, null=refused))
+    assert not list(report.evaluated(result, None, baselines=False, diagnostics=False, seed=1, null=refused))
