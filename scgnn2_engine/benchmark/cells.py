@@ -16,7 +16,7 @@ from scgnn2_engine.io.atomic import whole_file
 from scgnn2_engine.io.results.records import json_text
 
 FOLDER = "cells"
-SCORES = 1
+SCORES = 2
 """Of the way of scoring: raised when the same output would get other scores, so that all cells are computed again."""
 
 SPEED_ONLY = ("threads", "device", "mixed_precision")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.evaluate.baselines import CLUSTERING, DENOISING, IMPUTATION, missing_package
+from scgnn2_engine.evaluate.baselines import COUNTING, FILLING, GROUPING, missing_package
 from scgnn2_engine.params import PRESETS, RunParams, every_parameter, find_parameter
 
 Kind = Literal["preset", "baseline"]
@@ -54,7 +54,7 @@ class Method:
         """What it can be scored by: a baseline imputes, denoises or clusters, a run does all."""
         if self.kind == "preset":
             return PROTOCOLS
-        kinds = zip(PROTOCOLS, (IMPUTATION, CLUSTERING, DENOISING), strict=True)
+        kinds = zip(PROTOCOLS, (FILLING, GROUPING, COUNTING), strict=True)
         return tuple(protocol for protocol, names in kinds if self.name in names)
 
 
@@ -98,7 +98,7 @@ def choose_methods(
     for key in (*settings, *(key for values in variants.values() for key in values if key != "preset")):
         _check_key(key)
     presets: dict[str, Mapping[str, Any]] = {name: {"preset": name} for name in sorted(PRESETS)}
-    baselines = tuple(dict.fromkeys((*IMPUTATION, *DENOISING, *CLUSTERING)))
+    baselines = tuple(dict.fromkeys((*FILLING, *COUNTING, *GROUPING)))
     taken = sorted(set(variants) & {*presets, *baselines})
     if taken:
         raise ParameterError(f"A variant cannot be called {taken[0]}.", expected="a name that no method has")

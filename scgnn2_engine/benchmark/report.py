@@ -16,7 +16,10 @@ from scgnn2_engine.errors import MissingPackageError
 from scgnn2_engine.io.atomic import whole_file
 
 MASKED_MARK, READS_MARK = "†", "‡"
-MARKS = {"masked_l1_median": ("masked", MASKED_MARK), "mse": ("reads", READS_MARK), "poisson": ("reads", READS_MARK)}
+MARKS = {
+    "masked_l1_median": ("masked", MASKED_MARK),
+    **dict.fromkeys(("poisson_scaled", "isotonic_mse", "gene_correlation"), ("reads", READS_MARK)),
+}
 TOLD_THE_TYPES = ("pca_kmeans",)
 """Cluster baselines that get the true number of types."""
 

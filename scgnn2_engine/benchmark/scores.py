@@ -16,6 +16,7 @@ from scgnn2_engine.evaluate.imputation_errors import Entries, entry_errors, larg
 from scgnn2_engine.evaluate.noise_floor import noise_floor, technical_dispersion
 
 FEWEST_ONES = 0.05
+OF_COUNTS = ("poisson_", "isotonic_", "gene_")
 NOISE_FLOOR = "masked_noise_floor"
 
 
@@ -71,15 +72,16 @@ def cluster_scores(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[s
 def scored_output(outputs: Mapping[str, object], metric: str) -> str:
     """Which output of a run a metric is about.
 
-    Poisson loss is about expected counts, so ``rate`` where a run has it; the squared error about the mean of the
-    logarithm, so ``expected``; everything else, and these where there is nothing better, about ``imputed``.
+    Held-out counts are about expected counts, so ``rate`` where a run has it; the squared error of Open Problems about
+    the mean of the logarithm, so ``expected``; everything else, and these where there is nothing better, about
+    ``imputed``.
 
     Examples
     --------
-    >>> scored_output({"imputed": 0, "rate": 0}, "poisson"), scored_output({"imputed": 0, "rate": 0}, "mse")
+    >>> scored_output({"imputed": 0, "rate": 0}, "poisson_scaled"), scored_output({"imputed": 0, "rate": 0}, "mse_op")
     ('rate', 'imputed')
     """
-    wanted = {"poisson": "rate", "mse": "expected"}.get(metric, "imputed")
+    wanted = "expected" if metric == "mse_op" else "rate" if metric.startswith(OF_COUNTS) else "imputed"
     return wanted if wanted in outputs else "imputed"
 
 

@@ -2,7 +2,10 @@
 
 from scgnn2_engine.evaluate.baselines import (
     CLUSTERING,
+    COUNTING,
     DENOISING,
+    FILLING,
+    GROUPING,
     IMPUTATION,
     cluster_baseline,
     denoise_baseline,
@@ -10,17 +13,21 @@ from scgnn2_engine.evaluate.baselines import (
     missing_package,
 )
 from scgnn2_engine.evaluate.evaluation import evaluate_result, evaluated
+from scgnn2_engine.evaluate.held_out_counts import thinning_scores
 from scgnn2_engine.evaluate.metrics import (
     agreement_with_truth,
     hidden_error,
     score_iteration,
     validation_error,
 )
-from scgnn2_engine.evaluate.thinning import thin, thinning_scores
+from scgnn2_engine.evaluate.thinning import thin
 
 __all__ = [
     "CLUSTERING",
+    "COUNTING",
     "DENOISING",
+    "FILLING",
+    "GROUPING",
     "IMPUTATION",
     "agreement_with_truth",
     "cluster_baseline",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from scgnn2_engine.data.dataset import Floats, Matrix
 from scgnn2_engine.data.normalise import size_factors
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import MissingPackageError, ParameterError
+from scgnn2_engine.evaluate.held_out_counts import TARGET_SUM
 from scgnn2_engine.evaluate.imputers import (
     FEW_COMPONENTS,
     N_COMPONENTS,
@@ -36,7 +37,8 @@ from scgnn2_engine.evaluate.imputers import (
     principal_components,
     soft_svd_fill,
 )
-from scgnn2_engine.evaluate.thinning import TARGET_SUM, dense_part
+from scgnn2_engine.evaluate.thinning import dense_part
+from scgnn2_engine.evaluate.tuned import FILLS, RATES, tuned_fill, tuned_rates
 
 Labels = npt.NDArray[np.int32]
 
@@ -111,10 +113,35 @@ IMPUTATION: Mapping[str, Callable[[Floats32, int], Floats32]] = {
 }
 """Name to function (y, seed) on ln(1 + library-normalised expression), 0 where nothing was seen."""
 
+
+def _knn_smooth(normalised: Floats32, seed: int) -> Floats32:
+    """The mean of every cell and its nearest cells, zeros included."""
+    graph = nearest(principal_components(np.log1p(normalised), seed=seed), N_NEIGHBOURS, include_self=True)
+    return np.asarray((graph @ normalised) / np.asarray(graph.sum(axis=1)), dtype=np.float32)
+
+
+DENOISING: Mapping[str, Callable[[Floats32, int], Floats32]] = {
+    "no_denoising": lambda normalised, seed: normalised,
+    "gene_mean": lambda normalised, seed: np.tile(normalised.mean(axis=0), (len(normalised), 1)),
+    "knn": _knn_smooth,
+    "alra": _alra,
+    "magic": lambda normalised, seed: np.square(magic(np.sqrt(normalised), seed=seed)),
+}
+"""Name to function (normalised counts, seed), for count thinning: zeros are data here."""
+
 CLUSTERING = ("pca_kmeans", "pca_leiden_0.5", "pca_leiden_0.8", "pca_leiden_1.0")
-"""Names of the cluster baselines."""
+"""Names of the cluster baselines that stand beside every run."""
+
+SCANPY = tuple(
+    f"scanpy{scaled}_leiden_{resolution}" for scaled in ("", "_scaled") for resolution in (0.3, 0.5, 0.8, 1.0)
+)
+"""Names of those that a benchmark adds: Leiden by scanpy's tutorial, genes as they are or scaled."""
+
+FILLING, COUNTING, GROUPING = (*IMPUTATION, *FILLS), (*DENOISING, *RATES), (*CLUSTERING, *SCANPY)
+"""Every baseline of the three kinds: those beside every run, and those that take a benchmark's time."""
 
 FEW_CELLS = 500
+MOST_VARIABLE = 2_000
 
 
 def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32:
@@ -123,8 +150,9 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
     Parameters
     ----------
     name
-        One of :data:`IMPUTATION`. ``zeros`` fills nothing in; ``gene_mean``, ``gene_median``, ``knn`` and ``soft_svd``
-        fill the zeros and keep what was observed; ``alra`` and ``magic`` also change what was observed.
+        One of :data:`FILLING`. ``zeros`` fills nothing in; ``gene_mean``, ``gene_median``, ``knn`` and ``soft_svd``
+        fill the zeros and keep what was observed; ``alra`` and ``magic`` also change what was observed. ``…_tuned``
+        choose their settings at entries that they hold out (:mod:`scgnn2_engine.evaluate.tuned`).
     prepared
         What a run trained on. The values that the benchmark hid are never read. The held-out ones are seen if there
         is a benchmark mask, because holding entries out is the run's own choice and someone who takes a baseline
@@ -152,28 +180,11 @@ def impute_baseline(name: str, prepared: Prepared, *, seed: int = 0) -> Floats32
     >>> impute_baseline("gene_mean", prepared).shape == prepared.x.shape
     True
     """
-    chosen = IMPUTATION.get(name)
-    if chosen is None:
-        raise _unknown("imputation", name, list(IMPUTATION))
+    if name not in FILLING:
+        raise _unknown("imputation", name, FILLING)
     # Where the benchmark hid entries those are scored, else the held-out ones.
     visible = Visible.of(prepared, held_out=prepared.hidden is not None)
-    return visible.back(chosen(visible.y, seed))
-
-
-def _knn_smooth(normalised: Floats32, seed: int) -> Floats32:
-    """The mean of every cell and its nearest cells, zeros included."""
-    graph = nearest(principal_components(np.log1p(normalised), seed=seed), N_NEIGHBOURS, include_self=True)
-    return np.asarray((graph @ normalised) / np.asarray(graph.sum(axis=1)), dtype=np.float32)
-
-
-DENOISING: Mapping[str, Callable[[Floats32, int], Floats32]] = {
-    "no_denoising": lambda normalised, seed: normalised,
-    "gene_mean": lambda normalised, seed: np.tile(normalised.mean(axis=0), (len(normalised), 1)),
-    "knn": _knn_smooth,
-    "alra": _alra,
-    "magic": lambda normalised, seed: np.square(magic(np.sqrt(normalised), seed=seed)),
-}
-"""Name to function (normalised counts, seed), for count thinning: zeros are data here."""
+    return visible.back(tuned_fill(name, visible.y, seed)[0] if name in FILLS else IMPUTATION[name](visible.y, seed))
 
 
 def denoise_baseline(name: str, counts: Matrix, *, seed: int = 0) -> Floats32:
@@ -182,8 +193,8 @@ def denoise_baseline(name: str, counts: Matrix, *, seed: int = 0) -> Floats32:
     Parameters
     ----------
     name
-        One of :data:`DENOISING`: the counts as they are, the gene's share of all counts, means over the cell and its
-        15 nearest, ALRA, MAGIC.
+        One of :data:`COUNTING`: the counts as they are, the gene's mean times the cell's library, means over the cell
+        and its 15 nearest, ALRA, MAGIC; kNN, MAGIC and Poisson factors (``nmf``) with settings chosen at thinned counts.
     counts
         (n_obs, n_vars) counts of the training part, dense or CSR; made dense, since the answer is.
     seed
@@ -205,13 +216,15 @@ def denoise_baseline(name: str, counts: Matrix, *, seed: int = 0) -> Floats32:
     >>> denoise_baseline("gene_mean", np.array([[1, 1], [2, 2]])).tolist()
     [[1.0, 1.0], [2.0, 2.0]]
     """
-    chosen = DENOISING.get(name)
-    if chosen is None:
-        raise _unknown("denoising", name, list(DENOISING))
+    if name not in COUNTING:
+        raise _unknown("denoising", name, COUNTING)
     dense = dense_part(counts, slice(None), np.float32)
+    if name in RATES:
+        return tuned_rates(name, dense, seed)[0]
     factors = size_factors(dense.sum(axis=1, dtype=np.float64))[:, None]
     return np.asarray(
-        np.maximum(chosen(np.asarray(dense / factors, dtype=np.float32), seed), 0) * factors, dtype=np.float32
+        np.maximum(DENOISING[name](np.asarray(dense / factors, dtype=np.float32), seed), 0) * factors,
+        dtype=np.float32,
     )
 
 
@@ -221,10 +234,11 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
     Parameters
     ----------
     name
-        One of :data:`CLUSTERING`: k-means or Leiden (Traag et al. 2019, modularity of the given resolution) on the
+        One of :data:`GROUPING`: k-means or Leiden (Traag et al. 2019, modularity of the given resolution) on the
         first 50 principal components of ln(1 + library-normalised expression); Leiden takes 20 below 500 cells, where
         more are noise. Its graph joins cells by the share of their 15 nearest cells that they have in common (shared
-        nearest neighbours, Jaccard, as in Seurat).
+        nearest neighbours, Jaccard, as in Seurat). ``scanpy_…`` are Leiden as scanpy's tutorial has it,
+        ``scaled`` with every gene at mean 0 and variance 1.
     prepared
         What a run trained on.
     seed
@@ -241,8 +255,10 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
     ParameterError
         There is no such baseline, or k-means has no number of clusters.
     """
-    if name not in CLUSTERING:
-        raise _unknown("cluster", name, list(CLUSTERING))
+    if name not in GROUPING:
+        raise _unknown("cluster", name, GROUPING)
+    if name in SCANPY:
+        return _scanpy_leiden(Visible.of(prepared, held_out=True).y, name, seed)
     leiden = name != "pca_kmeans"
     n_components = FEW_COMPONENTS if leiden and prepared.n_obs < FEW_CELLS else N_COMPONENTS
     points = principal_components(Visible.of(prepared, held_out=True).y, n_components, seed=seed)
@@ -259,6 +275,28 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer different cells than clusters: then there are fewer clusters
         return _by_size(KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points))
+
+
+def _scanpy_leiden(y: Floats32, name: str, seed: int) -> Labels:
+    """Variable genes, principal components, neighbours and Leiden by scanpy, with the settings of its tutorial."""
+    import anndata
+    import scanpy
+
+    adata = anndata.AnnData(y.copy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if adata.n_vars > MOST_VARIABLE:
+            scanpy.pp.highly_variable_genes(adata, n_top_genes=MOST_VARIABLE)
+            adata = adata[:, adata.var["highly_variable"]].copy()
+        if "scaled" in name:
+            scanpy.pp.scale(adata, max_value=10)
+        scanpy.pp.pca(adata, n_comps=min(N_COMPONENTS, min(adata.shape) - 1), random_state=seed)
+        scanpy.pp.neighbors(adata, n_neighbors=N_NEIGHBOURS, random_state=seed)
+        resolution = float(name.rsplit("_", 1)[1])
+        scanpy.tl.leiden(
+            adata, resolution, flavor="igraph", n_iterations=2, directed=False, random_state=seed, key_added="found"
+        )
+    return _by_size(adata.obs["found"].astype(int).to_numpy())
 
 
 def _leiden(points: Floats32, resolution: float, seed: int) -> Labels:
@@ -285,7 +323,7 @@ def _by_size(labels: npt.NDArray[Any]) -> Labels:
 
 def missing_package(name: str) -> str:
     """Why a baseline cannot be run here, with what to install; empty if it can."""
-    if name == "magic":
+    if name.startswith("magic"):
         try:
             magic_package()
         except MissingPackageError as error:
@@ -293,5 +331,5 @@ def missing_package(name: str) -> str:
     return ""
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> ParameterError:
+def _unknown(kind: str, name: str, known: Sequence[str]) -> ParameterError:
     return ParameterError(f"There is no {kind} baseline {name!r}.", expected="one of " + ", ".join(known))

@@ -9,6 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ N_NEIGHBOURS = 15
 N_COMPONENTS = 50
 FEW_COMPONENTS = 20
 SOFT_RANK = 30
+FEWEST_CELLS_OF_MAGIC = 7
 SOFT_SHARE = 0.5
 """Soft threshold, as a share of the first singular value that is left out."""
 
@@ -69,6 +71,28 @@ def nearest(points: Floats32, n_neighbours: int, *, include_self: bool) -> sp.cs
         return sp.identity(n_obs, dtype=np.float32, format="csr") * float(include_self)
     graph = NearestNeighbors(n_neighbors=k).fit(points).kneighbors_graph().astype(np.float32)
     return (graph + sp.identity(n_obs, dtype=np.float32, format="csr")).tocsr() if include_self else graph.tocsr()
+
+
+def nearest_in_order(
+    points: Floats32, sizes: Sequence[int], *, include_self: bool = False
+) -> Iterator[tuple[int, sp.csr_matrix]]:
+    """The matrices of :func:`nearest` for some numbers of neighbours, which are looked for once.
+
+    Numbers above that of the other cells are left out, the least always given.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n_obs = len(points)
+    allowed = sorted({min(k, max(1, n_obs - 1)) for k in sizes})
+    order = np.empty((n_obs, 0), dtype=np.int64)
+    if n_obs > 1:
+        order = NearestNeighbors(n_neighbors=allowed[-1]).fit(points).kneighbors(return_distance=False)
+    own = np.arange(n_obs)[:, None]
+    for k in allowed:
+        cols = np.hstack([own, order[:, :k]]) if include_self else order[:, :k]
+        starts = np.arange(n_obs + 1) * cols.shape[1]
+        data = np.ones(cols.size, dtype=np.float32)
+        yield k, sp.csr_matrix((data, cols.ravel(), starts), shape=(n_obs, n_obs))
 
 
 def knn_fill(y: Floats32, *, n_neighbours: int = N_NEIGHBOURS, seed: int = 0) -> Floats32:
@@ -138,29 +162,53 @@ def alra(y: Floats32, *, seed: int = 0) -> Floats32:
     standing_out = np.flatnonzero(gaps > noise.mean() + 6 * noise.std(ddof=1))
     rank = int(standing_out[-1]) + 1 if len(standing_out) else 1
     low = (left[:, :rank] * values[:rank]) @ right[:rank]
+    return thresholded(low, y)
+
+
+def thresholded(low: Floats32, y: Floats32) -> Floats32:
+    """ALRA's zeros and scale for a low-rank approximation ``low`` of ``y``, both (n_obs, n_vars).
+
+    Genes of one value (in the data or in what is left, of one cell or all alike) have no spread to go by. R's is then
+    NA or 0: the original leaves the first, and those whose approximation is constant, as they are.
+    """
     low = np.where(low > np.abs(np.quantile(low, 0.001, axis=0)), low, 0)
-    mean, sd = _nonzero_moments(y)
-    low_mean, low_sd = _nonzero_moments(low)
-    scale = np.where((low_sd > 0) & (sd > 0), sd / np.where(low_sd > 0, low_sd, 1), 1.0)
-    scaled = np.where(low > 0, np.maximum((low - low_mean) * scale + mean, 0), 0)
+    mean, sd, _ = _nonzero_moments(y)
+    low_mean, low_sd, n_low = _nonzero_moments(low)
+    is_scaled = (np.count_nonzero(y, axis=0) > 1) & (n_low > 1) & (low_sd > 0)
+    brought = (low - low_mean) * (sd / np.where(is_scaled, low_sd, 1)) + mean
+    scaled = np.where(low > 0, np.where(is_scaled, np.maximum(brought, 0), low), 0)
     return np.where((y > 0) & (scaled == 0), y, scaled).astype(np.float32)
 
 
-def _nonzero_moments(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and standard deviation of the non-zero entries of every column; 0 where there are too few."""
+def _nonzero_moments(
+    values: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Mean, standard deviation and number of the non-zero entries of every column; 0 where there are too few."""
     count = np.count_nonzero(values, axis=0)
     mean = values.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
-    squares = np.square(values, dtype=np.float64).sum(axis=0)
-    return mean, np.sqrt(np.maximum(squares - count * mean**2, 0) / np.maximum(count - 1, 1))
+    centred = np.where(values != 0, values - mean, 0)  # not by squares: of equal values the spread is 0, exactly
+    sd = np.sqrt(np.square(centred).sum(axis=0) / np.maximum(count - 1, 1))
+    return mean, np.where(sd > 1e-6 * np.abs(mean), sd, 0), count
 
 
 def magic(root: Floats32, *, seed: int = 0) -> Floats32:
-    """MAGIC (van Dijk et al., Cell 2018) in its usual form, t = 3 and 5 neighbours.
+    """MAGIC (van Dijk et al., Cell 2018) in its usual form, t = 3 and 5 neighbours, as :func:`magic_steps` has it."""
+    return next(magic_steps(root, (3,), seed=seed))[1]
+
+
+def magic_steps(root: Floats32, steps: Sequence[int], *, seed: int = 0) -> Iterator[tuple[int, Floats32]]:
+    """MAGIC for some numbers of steps t, its graph found once.
+
+    Its kernel reaches from 5 to 15 neighbours; of 15 cells or fewer it is made of what there is.
 
     Parameters
     ----------
     root
         (n_obs, n_vars) square root of library-normalised expression.
+    steps
+        Values of t.
+    seed
+        Of the decomposition.
 
     Raises
     ------
@@ -170,19 +218,28 @@ def magic(root: Floats32, *, seed: int = 0) -> Floats32:
         There are too few cells for its graph.
     """
     program = magic_package()
-    if len(root) < 7:
+    if len(root) < FEWEST_CELLS_OF_MAGIC:
         raise InputError(
-            "MAGIC cannot be run on so few cells.", expected="at least 7 cells", found=f"{len(root)} cells"
+            "MAGIC cannot be run on so few cells.",
+            expected=f"at least {FEWEST_CELLS_OF_MAGIC} cells",
+            found=f"{len(root)} cells",
         )
     tasklogger = logging.getLogger()
     level = tasklogger.level
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            imputed = program.MAGIC(knn=5, t=3, random_state=seed, n_jobs=1, verbose=0).fit_transform(root)
-        finally:
-            tasklogger.setLevel(level)
-    return np.asarray(imputed, dtype=np.float32)
+    reach = min(15, len(root) - 2)  # graphtools looks for one more, and a cell is among its own
+    operator = None
+    for t in steps:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            try:
+                if operator is None:
+                    operator = program.MAGIC(
+                        knn=min(5, reach), knn_max=reach, t=t, random_state=seed, n_jobs=1, verbose=0
+                    ).fit(root)
+                imputed = operator.set_params(t=t).transform(root)
+            finally:
+                tasklogger.setLevel(level)
+        yield t, np.asarray(imputed, dtype=np.float32)
 
 
 def magic_package() -> Any:

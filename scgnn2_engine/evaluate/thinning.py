@@ -1,4 +1,4 @@
-"""Count thinning: a score of the imputation of counts that needs no other truth than the counts themselves."""
+"""Count thinning: two halves of the counts, one to estimate from and one to score by (:mod:`.held_out_counts`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.data.dataset import Floats, Matrix
+from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError, ParameterError
-
-TARGET_SUM = 10_000
-"""Counts per cell at which the squared error compares profiles."""
-
-_BLOCK = 2**22  # entries of a dense block of rows
 
 
 def thin(counts: Matrix, share_test: float = 0.1, seed: int = 0) -> tuple[Matrix, Matrix]:
@@ -96,77 +91,7 @@ def whole_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def thinning_scores(denoised: Floats, train: Matrix, test: Matrix) -> dict[str, float]:
-    """Score expected counts that were estimated from the training part against the test part.
-
-    Parameters
-    ----------
-    denoised
-        (n_obs, n_vars) expected counts of the training part, not negative, with the cells' own library sizes (for a
-        result on the scale ln(1 + x): e^x − 1). Negative values count as 0.
-    train, test
-        The two parts of :func:`thin`, dense or sparse.
-
-    Returns
-    -------
-    ``mse``
-        Both ``denoised`` and ``test`` are brought to 10,000 counts per cell (cells without any stay at 0) and to
-        ln(1 + x); the mean squared difference over all entries.
-    ``poisson``
-        With ``pred`` = ``denoised`` · (sum of test / sum of train), the two sums over all entries: the mean over all
-        entries of ``pred`` − ``test`` · ln(``pred`` + 1e-6), the negative Poisson log-likelihood without its constant.
-
-    Both are lower for better estimates, and are those of the denoising task of Open Problems in Single-Cell Analysis.
-
-    Raises
-    ------
-    InputError
-        The shapes differ, ``denoised`` is not finite, or one of the parts is empty.
-
-    Examples
-    --------
-    >>> train, test = np.array([[9.0, 1.0]]), np.array([[9.0, 1.0]])
-    >>> thinning_scores(train, train, test)["mse"]
-    0.0
-    """
-    shape = np.shape(denoised)
-    if not shape == train.shape == test.shape:
-        raise InputError(
-            "The parts of a thinned matrix do not fit each other.",
-            expected="three matrices of one shape",
-            found=f"{shape}, {train.shape}, {test.shape}",
-        )
-    total_train, total_test = float(train.sum()), float(test.sum())
-    if total_train <= 0 or total_test <= 0:
-        raise InputError(
-            "A part of the thinned counts is empty, so nothing can be scored.",
-            expected="counts in both parts",
-            found=f"{total_train:g} in the training part and {total_test:g} in the test part",
-        )
-    ratio = total_test / total_train
-    squared = likelihood = 0.0
-    block = max(1, _BLOCK // max(1, shape[1]))
-    for start in range(0, shape[0], block):
-        rows = slice(start, start + block)
-        predicted = np.maximum(np.asarray(denoised[rows], dtype=np.float64), 0)
-        if not np.isfinite(predicted).all():
-            raise InputError(
-                "The expected counts cannot be scored.", expected="finite numbers", found="NaN or infinity"
-            )
-        wanted = dense_part(test, rows, np.float64)
-        squared += float(np.square(_per_cell(predicted) - _per_cell(wanted)).sum())
-        expected = predicted * ratio
-        likelihood += float((expected - wanted * np.log(expected + 1e-6)).sum())
-    entries = shape[0] * shape[1]
-    return {"mse": squared / entries, "poisson": likelihood / entries}
-
-
 def dense_part(matrix: Matrix, rows: slice, dtype: Any) -> npt.NDArray[Any]:
     """These rows of a dense or sparse matrix as a dense array."""
     part: Any = matrix[rows]
     return np.asarray(part.toarray() if sp.issparse(part) else part, dtype=dtype)
-
-
-def _per_cell(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    totals = counts.sum(axis=1, keepdims=True)
-    return np.log1p(counts / np.where(totals > 0, totals, 1) * TARGET_SUM)

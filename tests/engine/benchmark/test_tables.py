@@ -13,7 +13,8 @@ from scgnn2_engine.benchmark.tables import METRICS, Scores, long_table, marks
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.results.records import json_text
 
-MASKED, ZEROS, ARI, MSE, POISSON = METRICS
+MASKED, ZEROS, ARI, POISSON, ISOTONIC, _ = METRICS
+ISOTONIC_BAR = "held-out counts: squared error"
 
 
 def cell(method, protocol, scores, *, data_set="a", seed=0, kind="baseline", **more):
@@ -55,8 +56,12 @@ def clusters(method, values, **more):
     ]
 
 
-def thinned(method, mse, poisson, **more):
-    return [cell(method, "thinning", {"imputed": {"mse": mse, "poisson": poisson}}, **more)]
+def thinned(method, isotonic, poisson, **more):
+    return [cell(method, "thinning", {"imputed": {"isotonic_mse": isotonic, "poisson_scaled": poisson}}, **more)]
+
+
+def others(metric, *there):
+    return ", ".join(name for name in metric.rivals if name not in there)
 
 
 def rivals_of(metric, make, values, **more):
@@ -125,37 +130,41 @@ def test_zeros_are_compared_with_magic():
 
 def test_a_bar_says_which_of_its_rivals_have_no_score():
     cells = thinned("knn", 2.0, 1.0) + thinned("default", 0.9, 0.9, kind="preset")
-    bar = verdict(cells, "count thinning: MSE")
-    assert (bar.verdict, bar.found) == ("met against knn only (no score of alra, magic)", "a 0.450×")
+    bar = verdict(cells, ISOTONIC_BAR)
+    assert (bar.verdict, bar.found) == (f"met against knn only (no score of {others(ISOTONIC, 'knn')})", "a 0.450×")
     worse = thinned("knn", 0.5, 0.5) + thinned("default", 0.9, 0.9, kind="preset")
-    assert verdict(worse, "count thinning: MSE").verdict == "missed against knn only (no score of alra, magic)"
-    alone = verdict(cells[1:], "count thinning: MSE")
-    assert (alone.verdict, alone.found) == ("not measured", "no score of knn, alra, magic")
+    assert verdict(worse, ISOTONIC_BAR).verdict == f"missed against knn only (no score of {others(ISOTONIC, 'knn')})"
+    alone = verdict(cells[1:], ISOTONIC_BAR)
+    assert (alone.verdict, alone.found) == ("not measured", f"no score of {others(ISOTONIC)}")
     failed = {**cell("magic", "thinning", {}), "error": "no memory"}
-    assert verdict([*cells, failed], "count thinning: MSE").verdict == bar.verdict
+    assert verdict([*cells, failed], ISOTONIC_BAR).verdict == bar.verdict
     cells = rivals_of(ARI, clusters, [0.5])[1:] + clusters("default", [0.6], kind="preset")
-    leiden = "pca_leiden_0.5, pca_leiden_0.8, pca_leiden_1.0"
+    leiden = others(ARI, "pca_kmeans")
     for start in ("ARI ≥ the best", "ARI nowhere more than"):
         assert verdict(cells, start).verdict == f"met against {leiden} only (no score of pca_kmeans)"
     cells = masked("knn", [0.4]) + masked("soft_svd", [0.5]) + masked("default", [0.3], kind="preset")
     gap = verdict(cells, "share closed of the gap")
-    others = "gene_mean, gene_median, magic"
-    assert (gap.verdict, gap.found) == (f"no bar, against knn, soft_svd only (no score of {others})", "a 50%")
+    lacking = others(MASKED, "knn", "soft_svd")
+    assert (gap.verdict, gap.found) == (f"no bar, against knn, soft_svd only (no score of {lacking})", "a 50%")
 
 
 def test_a_bar_says_on_which_data_sets_a_rival_has_no_score():
-    cells = [each for name in ("knn", "alra", "magic") for each in thinned(name, 2.0, 1.0)]
+    cells = [each for name in ISOTONIC.rivals for each in thinned(name, 2.0, 1.0)]
     cells += thinned("knn", 2.0, 1.0, data_set="b") + thinned("knn", 2.0, 1.0, data_set="c")
     cells += thinned("alra", 2.0, 1.0, data_set="c")
     cells += [each for name in "abcd" for each in thinned("default", 1.0, 0.5, data_set=name, kind="preset")]
-    bar = verdict(cells, "count thinning: MSE")
-    assert bar.verdict == ("met without a score of alra, magic on b; of magic on c; of knn, alra, magic on d")
-    assert bar.found == "a 0.500×, b 0.500×, c 0.500×; d: no score of knn, alra, magic"
+    bar = verdict(cells, ISOTONIC_BAR)
+    lacking = [
+        f"of {others(ISOTONIC, *there)} on {name}"
+        for there, name in ((["knn"], "b"), (["knn", "alra"], "c"), ([], "d"))
+    ]
+    assert bar.verdict == f"met without a score {'; '.join(lacking)}"
+    assert bar.found == f"a 0.500×, b 0.500×, c 0.500×; d: no score of {others(ISOTONIC)}"
 
 
 def test_a_rival_counts_over_the_seeds_of_the_method():
     cells = thinned("knn", 2.0, 1.0, seed=1) + thinned("alra", 2.0, 1.0) + thinned("default", 1.0, 0.5, kind="preset")
-    assert verdict(cells, "count thinning: MSE").verdict == "met against alra only (no score of knn, magic)"
+    assert verdict(cells, ISOTONIC_BAR).verdict == f"met against alra only (no score of {others(ISOTONIC, 'alra')})"
 
 
 def test_data_sets_without_a_score_of_the_method_are_named():
@@ -192,23 +201,26 @@ def test_the_bars_of_the_clusters():
 
 def test_the_bars_of_count_thinning_leave_out_reads():
     reads = {"commonest_value_share": 0.01, "share_of_ones": 0.01}
-    cells = thinned("knn", 2.0, -1.0) + thinned("alra", 1.0, 1.0) + thinned("no_denoising", 0.1, -9.0)
-    cells += thinned("magic", 3.0, 1.0) + thinned("default", 0.9, -1.1, kind="preset")
-    cells += thinned("knn", 1.0, 1.0, data_set="b", traits=reads)
-    cells += thinned("default", 5.0, 5.0, data_set="b", traits=reads, kind="preset")
-    mse, poisson = verdict(cells, "count thinning: MSE"), verdict(cells, "count thinning: Poisson")
-    assert (mse.verdict, mse.found) == ("met", "a 0.900×")
-    assert (poisson.verdict, poisson.found) == ("met", "a -0.100")
+    cells = thinned("no_denoising", 0.1, 0.9)
+    cells += [each for name in ISOTONIC.rivals for each in thinned(name, 1.0 if name == "alra" else 2.0, 0.5)]
+    cells += thinned("default", 0.9, 0.6, kind="preset")
+    cells += thinned("knn", 1.0, 0.9, data_set="b", traits=reads)
+    cells += thinned("default", 5.0, 0.1, data_set="b", traits=reads, kind="preset")
+    isotonic, poisson = verdict(cells, ISOTONIC_BAR), verdict(cells, "held-out counts: Poisson")
+    assert (isotonic.verdict, isotonic.found) == ("met", "a 0.900×")
+    assert (poisson.verdict, poisson.found) == ("met", "a +0.100")
+    equal = [{**each, "scores": {"imputed": {"poisson_scaled": 0.5}}} for each in cells if each["data_set"] == "a"]
+    assert verdict(equal, "held-out counts: Poisson").verdict == "missed"
     assert "| method | a | b ‡ |" in markdown(cells, long_table(cells))
 
 
 def test_every_output_is_in_the_long_table_and_one_of_them_is_scored():
-    outputs = {"imputed": {"mse": 3.0, "poisson": 1.0}, "rate": {"mse": 4.0, "poisson": 0.5}}
-    table = long_table([cell("default", "thinning", outputs, scored={"mse": "imputed", "poisson": "rate"})])
+    outputs = {"imputed": {"mse_op": 3.0, "poisson_op": 1.0}, "rate": {"mse_op": 4.0, "poisson_op": 0.5}}
+    table = long_table([cell("default", "thinning", outputs, scored={"mse_op": "imputed", "poisson_op": "rate"})])
     scored = table[table["scored"]].set_index("metric")
     assert len(table) == 4
-    assert scored["output"].to_dict() == {"mse": "imputed", "poisson": "rate"}
-    assert scored["value"].to_dict() == {"mse": 3.0, "poisson": 0.5}
+    assert scored["output"].to_dict() == {"mse_op": "imputed", "poisson_op": "rate"}
+    assert scored["value"].to_dict() == {"mse_op": 3.0, "poisson_op": 0.5}
 
 
 def test_agreement_between_seeds_needs_no_types():

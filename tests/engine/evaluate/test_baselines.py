@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+import scanpy
 import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
 
 import scgnn2_engine as sc2
 from scgnn2_engine.data.dataset import Truth
@@ -26,7 +29,17 @@ from scgnn2_engine.evaluate import (
     missing_package,
 )
 from scgnn2_engine.evaluate.baselines import Visible
-from scgnn2_engine.evaluate.imputers import alra, gene_statistic, knn_fill, magic, nearest, soft_svd_fill
+from scgnn2_engine.evaluate.imputers import (
+    alra,
+    gene_statistic,
+    knn_fill,
+    magic,
+    magic_steps,
+    nearest,
+    soft_svd_fill,
+    thresholded,
+)
+from scgnn2_engine.evaluate.tuned import tuned_fill, tuned_rates
 from scgnn2_engine.io import read_dataset
 
 FILLING = ("zeros", "gene_mean", "gene_median", "knn", "soft_svd")
@@ -85,6 +98,43 @@ def test_alra_keeps_zeros_of_genes_that_are_off_and_does_not_erase_what_was_seen
     assert (imputed[on == 0] == 0).mean() > 0.95
     assert (imputed[(on == 1) & (seen == 0)] > 0).mean() > 0.95
     assert (imputed[seen > 0] > 0).all()
+
+
+def test_alra_scales_no_gene_whose_spread_is_unknown():
+    # Genes: seen in one cell; seen in all but one, all values alike; left in one cell; of spread in both. A negative
+    # value makes 0 of what is as small.
+    y = np.array([[0, 2, 1, 1], [0, 2, 3, 3], [5, 2, 0, 5], [0, 0, 0, 0]], dtype=np.float32)
+    low = np.array([[0.3, 1, 0.1, 1], [0.4, 3, 2, 2], [0.5, 2, 0.1, 3], [-0.1, -0.1, -0.1, -0.1]], dtype=np.float32)
+    low[0, 2] = low[2, 2] = 0.05
+    found = thresholded(low, y)
+    assert found[:, 0] == pytest.approx([0.3, 0.4, 0.5, 0])  # R: sd of one value is NA, not scaled
+    assert found[:, 1] == pytest.approx([2, 2, 2, 0])  # R: sd 0 over sd 1, then + mean
+    assert found[:, 2] == pytest.approx([1, 2, 0, 0])  # one value is left as it is; what was seen is no zero
+    assert found[:, 3] == pytest.approx([1, 3, 5, 0])
+
+
+def test_settings_are_chosen_at_what_is_held_out(rng):
+    types = np.repeat([0, 1], 60)
+    rates = rng.gamma(2.0, 2.0, size=(2, 40))[types]
+    counts = rng.poisson(rates).astype(np.float32)
+    found, (_, k, _) = tuned_rates("knn_tuned", counts, 0)
+    assert k >= 30  # sixty cells are alike, so that few neighbours only add noise
+    assert np.abs(found - rates).mean() < 0.25 * np.abs(counts - rates).mean()
+    assert found.sum(axis=1) == pytest.approx(counts.sum(axis=1), rel=1e-4)
+    _, rank = tuned_rates("nmf", counts, 0)
+    assert rank == 5  # the fewest: there are two profiles
+    filled, setting = tuned_fill("knn_tuned", np.log1p(counts), 0)
+    assert setting[0] > 5
+    assert (filled[counts > 0] == np.log1p(counts)[counts > 0]).all()
+
+
+def test_leiden_as_the_tutorial_has_it_finds_the_groups(masked, monkeypatch):
+    # Its weights take umap a minute to compile where no cache is; a Gaussian's tell the same groups.
+    monkeypatch.setattr(scanpy.pp, "neighbors", partial(scanpy.pp.neighbors, method="gauss"))
+    for name in ("scanpy_leiden_0.3", "scanpy_scaled_leiden_0.3"):
+        found = cluster_baseline(name, masked)
+        assert found.tolist() == cluster_baseline(name, masked).tolist()
+        assert adjusted_rand_score(found, np.repeat([0, 1, 2], 30)) > 0.9
 
 
 @pytest.mark.parametrize("name", INSTALLED)
@@ -216,6 +266,15 @@ def test_errors_name_what_there_is(masked, monkeypatch):
     with pytest.raises(MissingPackageError, match=r"pip install --no-deps --requirement benchmarks/magic\.txt"):
         impute_baseline("magic", masked)
     assert "benchmarks/magic.txt" in missing_package("magic")
+
+
+@pytest.mark.skipif(bool(missing_package("magic")), reason="magic-impute is not installed (benchmarks/magic.txt)")
+def test_magic_runs_on_the_fewest_cells_it_allows():
+    root = np.sqrt(np.random.default_rng(0).poisson(3.0, (15, 20))).astype(np.float32)
+    for n_obs in (7, 11, 15):
+        assert np.isfinite(magic(root[:n_obs])).all()
+    steps = dict(magic_steps(root, (1, 3)))
+    assert np.array_equal(steps[3], magic(root))
 
 
 @pytest.mark.skipif(bool(missing_package("magic")), reason="magic-impute is not installed (benchmarks/magic.txt)")

@@ -1,4 +1,4 @@
-"""Count thinning: the parts add up, are binomial, and are scored as the Open Problems task does."""
+"""Count thinning: the parts add up, are binomial, and are scored by what was held out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.evaluate import thin, thinning_scores
+from scgnn2_engine.evaluate.held_out_counts import PSEUDO_RATE
 
 
 @given(
@@ -75,11 +76,33 @@ def test_scores_of_a_known_table():
     train, test = np.array([[3.0, 1.0], [0.0, 4.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])
     denoised = np.array([[2.0, 2.0], [1.0, 3.0]])
     found = thinning_scores(denoised, train, test)
+    # λ is [[1, 1], [.5, 1.5]]: deviances 0, 0, 2 · .5 and 2 · (2 ln(2 / 1.5) − .5); of the counts as they are,
+    # [[1.5, .5], [0, 2]]: 2 (ln(1 / 1.5) + .5), 2 (ln 2 − .5), 2e-6 and 0.
+    mine, undenoised = 1 + 2 * (2 * np.log(4 / 3) - 0.5), 2 * (np.log(2 / 1.5) + 1e-6)
+    assert found["poisson_deviance"] == pytest.approx(mine / 4, rel=1e-12)
+    assert found["poisson_scaled"] == pytest.approx(1 - mine / undenoised, rel=1e-12)
+    # Ordered by λ the roots are 0, {1, 1}, √2, which rise: nothing is left.
+    assert found["isotonic_mse"] == pytest.approx(0, abs=1e-30)
     predicted = np.log1p([[5000, 5000], [2500, 7500]])
     wanted = np.log1p([[5000, 5000], [0, 10000]])
-    assert found["mse"] == pytest.approx(np.square(predicted - wanted).mean(), rel=1e-12)
+    assert found["mse_op"] == pytest.approx(np.square(predicted - wanted).mean(), rel=1e-12)
     scaled = denoised * (4 / 8)
-    assert found["poisson"] == pytest.approx((scaled - test * np.log(scaled + 1e-6)).mean(), rel=1e-12)
+    assert found["poisson_op"] == pytest.approx((test - scaled * np.log(test + 1e-6)).mean(), rel=1e-12)
+
+
+def test_a_zero_where_a_count_was_held_out_costs_what_the_pseudo_rate_says():
+    train, test = np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]])
+    found = thinning_scores(np.zeros((1, 2)), train, test)["poisson_deviance"]
+    assert found == pytest.approx(2 * (-np.log(PSEUDO_RATE) - 1 + PSEUDO_RATE), rel=1e-12)
+
+
+def test_genes_are_followed_within_cells_of_one_depth_and_constants_know_nothing():
+    counts = np.array([[4.0, 0], [3, 1], [2, 2], [1, 3], [0, 4]])
+    found = thinning_scores(counts**3, counts, counts)
+    assert found["gene_rank"] == pytest.approx(1)
+    assert 0.5 < found["gene_correlation"] < 1
+    flat = thinning_scores(np.ones((5, 2)), counts, counts)
+    assert (flat["gene_correlation"], flat["gene_rank"]) == (0, 0)
 
 
 def test_scores_take_dense_and_sparse_alike_and_survive_empty_cells(rng):
@@ -89,6 +112,7 @@ def test_scores_take_dense_and_sparse_alike_and_survive_empty_cells(rng):
     sparse = thinning_scores(train, *thin(sp.csr_matrix(counts), 0.3, 0))
     assert thinning_scores(train, train, test) == sparse
     assert np.isfinite(list(sparse.values())).all()
+    assert thinning_scores(train[:, :3], train[:, :3], test[:, :3])  # and cells without any of the genes
 
 
 def test_the_true_rates_score_best(rng):
@@ -96,8 +120,9 @@ def test_the_true_rates_score_best(rng):
     rates = rng.gamma(2.0, 10.0, size=(100, 50))
     train, test = thin(rng.poisson(rates), 0.5, 0)
     true, raw = thinning_scores(rates * 0.5, train, test), thinning_scores(train, train, test)
-    assert true["mse"] < raw["mse"]
-    assert true["poisson"] < raw["poisson"]
+    assert true["mse_op"] < raw["mse_op"]
+    assert true["poisson_deviance"] < raw["poisson_deviance"]
+    assert true["poisson_scaled"] > 0
 
 
 def test_unusable_scores_are_refused():
