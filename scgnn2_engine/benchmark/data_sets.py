@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read_dataset
@@ -21,6 +23,7 @@ GENES_BY_CELLS = "original_top_expression.csv"
 MATRICES = (GENES_BY_CELLS, "expression.csv", "expression.tsv", "expression.txt", "counts.h5ad", "counts.h5")
 """Names that are looked for first, each plain or with .gz; then any single .h5ad, .h5 or .rds."""
 
+BULK = ("bulk.csv", "bulk.tsv")
 LABELS = ("labels.csv", "labels.tsv", "top_cell_labels.csv")
 OTHER_MATRICES = ("*.h5ad", "*.h5", "*.rds", "*.rda", "*.RData")
 
@@ -37,6 +40,8 @@ class DataSet:
         File or 10x folder of the expression.
     labels
         File of cells and known types, or None.
+    bulk
+        File of genes and bulk samples, or None: tasks are scored by it, no run sees it.
     fingerprint
         Of the content of these files, so that scores of changed data are not taken for its own.
     """
@@ -45,6 +50,7 @@ class DataSet:
     matrix: Path
     labels: Path | None
     fingerprint: str
+    bulk: Path | None = None
 
 
 def find_data_sets(
@@ -115,14 +121,22 @@ def read_data_set(data_set: DataSet, settings: Mapping[str, Any] | None = None) 
     return replace(read_dataset(params, data_set.matrix), states=None, bulk=None)
 
 
+def read_bulk(data_set: DataSet) -> pd.DataFrame | None:
+    """Genes × samples of the bulk beside the matrix, None where there is none."""
+    if data_set.bulk is None:
+        return None
+    separator = "\t" if ".tsv" in data_set.bulk.name else ","
+    return pd.read_csv(data_set.bulk, sep=separator, index_col=0)
+
+
 def _data_set(name: str, place: Path, matrix: Path) -> DataSet:
-    labels = next((file for file in _named(place, LABELS) if file.is_file()), None)
+    labels, bulk = (next((file for file in _named(place, names) if file.is_file()), None) for names in (LABELS, BULK))
     parts = sorted(file for file in matrix.iterdir() if file.is_file()) if matrix.is_dir() else [matrix]
     digest = hashlib.blake2b(digest_size=8)
-    for part in [*parts, *([labels] if labels else [])]:
+    for part in [*parts, *([labels] if labels else []), *([bulk] if bulk else [])]:
         with part.open("rb") as handle:
             digest.update(hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).digest())
-    return DataSet(name, matrix, labels, digest.hexdigest())
+    return DataSet(name, matrix, labels, digest.hexdigest(), bulk)
 
 
 def _places(folder: Path) -> list[Path]:

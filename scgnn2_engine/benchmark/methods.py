@@ -14,9 +14,11 @@ from scgnn2_engine.evaluate.baselines import COUNTING, FILLING, GROUPING, missin
 from scgnn2_engine.params import PRESETS, RunParams, every_parameter, find_parameter
 
 Kind = Literal["preset", "baseline"]
-Protocol = Literal["mask", "clusters", "thinning"]
+Protocol = Literal["mask", "clusters", "thinning", "tasks"]
 
-PROTOCOLS: tuple[Protocol, ...] = ("mask", "clusters", "thinning")
+PROTOCOLS: tuple[Protocol, ...] = ("mask", "clusters", "thinning", "tasks")
+UNLESS_ASKED = PROTOCOLS[:3]
+"""Those of a benchmark that names none: tasks take a run more."""
 MASK_SHARE = 0.1
 WITHOUT_EFFECT = ("output_", "evaluate_")
 OWN_FLAGS = {
@@ -54,7 +56,7 @@ class Method:
         """What it can be scored by: a baseline imputes, denoises or clusters, a run does all."""
         if self.kind == "preset":
             return PROTOCOLS
-        kinds = zip(PROTOCOLS, (FILLING, GROUPING, COUNTING), strict=True)
+        kinds = zip(PROTOCOLS, (FILLING, GROUPING, COUNTING, FILLING), strict=True)
         return tuple(protocol for protocol, names in kinds if self.name in names)
 
 

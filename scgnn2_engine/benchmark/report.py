@@ -11,7 +11,7 @@ import pandas as pd
 from scgnn2_engine.benchmark.bars import bars
 from scgnn2_engine.benchmark.cells import Cell, newest_cells
 from scgnn2_engine.benchmark.notes import notes_on
-from scgnn2_engine.benchmark.tables import METRICS, STABILITY, Metric, Scores, long_table, marks
+from scgnn2_engine.benchmark.tables import METRICS, STABILITY, TASK_METRICS, Metric, Scores, long_table, marks
 from scgnn2_engine.errors import MissingPackageError
 from scgnn2_engine.io.atomic import whole_file
 
@@ -93,7 +93,7 @@ def markdown(cells: Sequence[Mapping[str, Any]], table: pd.DataFrame, notes: Seq
                 ([bar.requirement, f"**{bar.verdict}**", bar.found] for bar in bars(scores, method, marked)),
             ),
         ]
-    for metric in METRICS:
+    for metric in (*METRICS, *TASK_METRICS):
         parts += _of_metric(scores, metric, marked)
     parts += _stability(scores, table)
     parts += _costs(table, scores)

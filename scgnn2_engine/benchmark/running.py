@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.benchmark.cells import Cell, write_cell
-from scgnn2_engine.benchmark.data_sets import DataSet, read_data_set
+from scgnn2_engine.benchmark.data_sets import DataSet, read_bulk, read_data_set
 from scgnn2_engine.benchmark.methods import Method, Protocol, run_params
 from scgnn2_engine.benchmark.scores import MaskedScores, cluster_scores, scored_output, traits, why_not_thinned
 from scgnn2_engine.benchmark.warming import warm_up
@@ -27,12 +27,14 @@ from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import ScgnnError
 from scgnn2_engine.evaluate import cluster_baseline, denoise_baseline, impute_baseline, thin, thinning_scores
+from scgnn2_engine.evaluate.baselines import Visible
 from scgnn2_engine.evaluate.metrics import n_label_types
 from scgnn2_engine.resources import PeakMemory, usable_processors, versions
 from scgnn2_engine.run.loop import fit
 from scgnn2_engine.training.devices import threads
 
-Hides = Literal["mask", "thinning"]
+Hides = Literal["mask", "thinning", "nothing"]
+HIDES: tuple[Hides, ...] = ("mask", "thinning", "nothing")
 Record = dict[str, Any]
 
 TEST_SHARE = 0.1  # of every count, that goes to the test part
@@ -47,7 +49,8 @@ class Task:
     data_set, seed
         Of all its cells.
     hides
-        ``mask``: a share of the non-zero entries; ``thinning``: a share of every count.
+        ``mask``: a share of the non-zero entries; ``thinning``: a share of every count;
+        ``nothing``: for tasks.
     methods
         Each with the cells that one run of it answers.
     reading
@@ -140,7 +143,9 @@ class _Stage:
     def _data(self) -> tuple[Dataset, Matrix | None]:
         """What methods may see, and the test part of thinned counts."""
         data = _read(self._task.data_set, tuple(self._task.reading.items()))
-        if self._task.hides == "mask":
+        if self._task.hides == "nothing" and data.truth is None:
+            raise NotApplicable("tasks need known types, and there are no labels")
+        if self._task.hides != "thinning":
             return data, None
         return _thinned(self._task.data_set, tuple(self._task.reading.items()), self._task.seed)
 
@@ -180,7 +185,7 @@ class _Stage:
         name, seed = method.name, self._task.seed
         answers: dict[Protocol, Answer] = {}
         for protocol in protocols:
-            if protocol == "mask":
+            if protocol in ("mask", "tasks"):
                 output = prepared.to_output_scale(impute_baseline(name, prepared, seed=seed))
                 answers[protocol] = Answer(prepared, {"imputed": output})
             elif protocol == "thinning":
@@ -207,7 +212,9 @@ class _Stage:
             assert answer.labels is not None
             scores = {"clusters": cluster_scores(answer.labels, _truth(data, prepared))}
             return {**record, "scores": scores, "scored": {}, "labels": answer.labels.tolist()}
-        if cell.protocol == "mask":
+        if cell.protocol == "tasks":
+            scores = self._task_scores(answer, data)
+        elif cell.protocol == "mask":
             score = self._masked_scores(prepared)
             scores = {name: score(output) for name, output in answer.outputs.items()}
         else:
@@ -218,6 +225,20 @@ class _Stage:
             }
         metrics = next(iter(scores.values()))
         return {**record, "scores": scores, "scored": {name: scored_output(answer.outputs, name) for name in metrics}}
+
+    def _task_scores(self, answer: Answer, data: Dataset) -> dict[str, dict[str, float]]:
+        from scgnn2_engine.evaluate.tasks import task_scores
+
+        prepared, truth = answer.prepared, _truth(data, answer.prepared)
+        assert truth is not None
+        visible = Visible.of(prepared, held_out=True)
+        bulk = read_bulk(self._task.data_set)
+        return {
+            name: task_scores(
+                visible.normalised(output, prepared), visible.y, truth, prepared.var_names, bulk, seed=self._task.seed
+            )
+            for name, output in answer.outputs.items()
+        }
 
 
 def _truth(data: Dataset, prepared: Prepared) -> Truth | None:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from scgnn2_engine.benchmark.cells import Cell, cell_of, read_cell, write_cell
 from scgnn2_engine.benchmark.data_sets import DataSet
-from scgnn2_engine.benchmark.methods import PROTOCOLS, Method, Protocol
-from scgnn2_engine.benchmark.running import Hides, Record, Task, engine_fingerprint, machine, run_task
+from scgnn2_engine.benchmark.methods import UNLESS_ASKED, Method, Protocol
+from scgnn2_engine.benchmark.running import HIDES, Hides, Record, Task, engine_fingerprint, machine, run_task
 from scgnn2_engine.benchmark.workers import run_in_workers
 from scgnn2_engine.errors import ParameterError
 from scgnn2_engine.resources import usable_processors, versions
@@ -69,7 +69,7 @@ class Question:
     data_sets: Sequence[DataSet]
     methods: Sequence[Method]
     seeds: Sequence[int]
-    protocols: Sequence[Protocol] = PROTOCOLS
+    protocols: Sequence[Protocol] = UNLESS_ASKED
     reading: Mapping[str, Any] = field(default_factory=dict)
     n_processes: int = 1
     n_threads: int = 0
@@ -96,7 +96,7 @@ def plan(question: Question, output: Path) -> Plan:
     n_missing = 0
     for data_set in question.data_sets:
         for seed in question.seeds:
-            for hides in ("mask", "thinning"):
+            for hides in HIDES:
                 together: list[tuple[Method, tuple[Cell, ...]]] = []
                 for method in question.methods:
                     cells = [
@@ -151,7 +151,7 @@ def _apart(together: list[tuple[Method, tuple[Cell, ...]]]) -> Iterator[list[tup
 
 
 def _hidden_for(protocol: Protocol) -> Hides:
-    return "thinning" if protocol == "thinning" else "mask"
+    return "thinning" if protocol == "thinning" else "nothing" if protocol == "tasks" else "mask"
 
 
 def _is_there(cell: Cell, output: Path, again: Again) -> bool:

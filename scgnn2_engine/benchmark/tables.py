@@ -85,6 +85,21 @@ METRICS = (
 )
 
 
+UNIMPUTED = "zeros"
+TASK_METRICS = tuple(
+    Metric(name, title, (UNIMPUTED,), lower_is_better=False, as_ratio=False)
+    for name, title in (
+        ("task_bulk", "Task: correlation of cells with the bulk of their type"),
+        ("task_de", "Task: differential expression against that of the bulk"),
+        ("task_markers", "Task: markers found in the observed other half of the cells"),
+        ("task_ari", "Task: ARI of Leiden clusters (.8) of the matrix"),
+        ("task_transfer", "Task: label transfer, balanced accuracy"),
+        ("task_order", "Task: order in time, correlation with the stages"),
+    )
+)
+"""Higher is better, compared with the matrix as it was."""
+
+
 def long_table(cells: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Every score of every cell, a line each.
 

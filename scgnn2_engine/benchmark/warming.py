@@ -59,7 +59,7 @@ def _once(name: str, kind: Kind, values: str, protocol: Protocol, n_threads: int
         data = simulate(N_OBS, N_VARS, N_TYPES, mean_count=3.0)
         if kind == "preset":
             fit(data, run_params(method, 0, **SHORTEST, threads=n_threads))
-        elif protocol == "mask":
+        elif protocol in ("mask", "tasks"):
             impute_baseline(name, prepare(data, run_params(method, 0)))
         elif protocol == "thinning":
             denoise_baseline(name, data.expression)

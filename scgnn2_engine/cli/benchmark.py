@@ -62,7 +62,8 @@ def add(commands: Any) -> None:
     benchmark.add_argument(
         "--scores",
         metavar="A,B",
-        help="mask (error at hidden entries), clusters (agreement with labels), thinning (of counts); default all",
+        help="mask (error at hidden entries), clusters (agreement with labels), thinning (of counts; default these "
+        "three), tasks (bulk, differential expression, markers, label transfer, order in time)",
     )
     benchmark.add_argument(
         "--processes", metavar="N", type=int, help="runs at once; they share the threads (default 1)"

@@ -194,7 +194,7 @@ def denoise_baseline(name: str, counts: Matrix, *, seed: int = 0) -> Floats32:
     ----------
     name
         One of :data:`COUNTING`: the counts as they are, the gene's mean times the cell's library, means over the cell
-        and its 15 nearest, ALRA, MAGIC; kNN, MAGIC and Poisson factors (``nmf``) with settings chosen at thinned counts.
+        and its 15 nearest, ALRA, MAGIC; kNN, MAGIC and Poisson factors (``nmf``) with chosen settings.
     counts
         (n_obs, n_vars) counts of the training part, dense or CSR; made dense, since the answer is.
     seed
@@ -259,11 +259,11 @@ def cluster_baseline(name: str, prepared: Prepared, *, seed: int = 0, n_clusters
         raise _unknown("cluster", name, GROUPING)
     if name in SCANPY:
         return _scanpy_leiden(Visible.of(prepared, held_out=True).y, name, seed)
-    leiden = name != "pca_kmeans"
-    n_components = FEW_COMPONENTS if leiden and prepared.n_obs < FEW_CELLS else N_COMPONENTS
+    by_graph = name != "pca_kmeans"
+    n_components = FEW_COMPONENTS if by_graph and prepared.n_obs < FEW_CELLS else N_COMPONENTS
     points = principal_components(Visible.of(prepared, held_out=True).y, n_components, seed=seed)
-    if leiden:
-        return _leiden(points, float(name.rsplit("_", 1)[1]), seed)
+    if by_graph:
+        return leiden(points, float(name.rsplit("_", 1)[1]), seed)
     if n_clusters is None or not 1 <= n_clusters <= prepared.n_obs:
         raise ParameterError(
             "k-means needs a number of clusters.",
@@ -299,7 +299,8 @@ def _scanpy_leiden(y: Floats32, name: str, seed: int) -> Labels:
     return _by_size(adata.obs["found"].astype(int).to_numpy())
 
 
-def _leiden(points: Floats32, resolution: float, seed: int) -> Labels:
+def leiden(points: Floats32, resolution: float, seed: int) -> Labels:
+    """Leiden on the shared nearest neighbours of some points, as :func:`cluster_baseline` describes it."""
     import igraph
 
     own = nearest(points, N_NEIGHBOURS, include_self=True)

@@ -1,7 +1,7 @@
 """Scores of expected counts by counts that were held out, which a change of scale or of shape cannot improve.
 
-Three questions, of which no trick answers all: is the *rate* right (Poisson likelihood at the scale that is known), is
-the *order* of all entries right (squared error after the best monotone rescaling, which a power or a factor leaves as it
+Three questions, of which no trick answers all: is the *rate* right (Poisson likelihood at the known scale), is the
+*order* of all entries right (squared error after the best monotone rescaling, which a power or a factor leaves as it
 is), and does each *gene* follow the cells (correlation and rank within the gene, at one library size or among cells of
 like depth, so that depth alone earns nothing).
 """

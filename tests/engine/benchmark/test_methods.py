@@ -53,9 +53,9 @@ def test_baselines_see_what_default_sees_but_for_the_held_out_entries():
 def test_each_method_is_scored_by_what_it_does():
     methods, _ = choose_methods(["paper", "soft_svd", "knn", "no_denoising", "pca_leiden_0.5"])
     assert [method.protocols for method in methods] == [
-        ("mask", "clusters", "thinning"),
-        ("mask",),
-        ("mask", "thinning"),
+        ("mask", "clusters", "thinning", "tasks"),
+        ("mask", "tasks"),
+        ("mask", "thinning", "tasks"),
         ("thinning",),
         ("clusters",),
     ]

@@ -388,3 +388,18 @@ def test_a_folder_without_cells_and_a_damaged_cell_are_named(tmp_path):
     (tmp_path / "cells" / "broken.json").write_text('{"data_set": "a"}')
     with pytest.raises(InputError, match=r"broken\.json cannot be read: it is not a cell"):
         write_report(tmp_path)
+
+
+def test_tasks_are_counted_against_the_matrix_as_it_was():
+    def of_tasks(method, ari, order, **more):
+        return [cell(method, "tasks", {"imputed": {"task_ari": ari, "task_order": order}}, **more)]
+
+    cells = of_tasks("zeros", 0.5, 0.5) + of_tasks("knn", 0.7, 0.1) + of_tasks("default", 0.6, 0.4, kind="preset")
+    worse, best = verdict(cells, "tasks: not worse"), verdict(cells, "tasks: no baseline")
+    assert (worse.verdict, worse.found) == ("missed", "1 of 2; order of a -0.100")
+    assert (best.verdict, best.found) == ("missed", "0 of 2")
+    better = verdict(cells[:1] + of_tasks("default", 0.6, 0.5, kind="preset"), "tasks: not worse")
+    assert (better.verdict, better.found) == ("met", "2 of 2")
+    alone = clusters("default", [0.5], kind="preset")
+    assert verdict(alone, "tasks: no baseline").verdict == "not measured"
+    assert "| default | 0.600 (+0.100) |" in markdown(cells, long_table(cells))
