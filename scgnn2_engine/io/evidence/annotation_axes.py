@@ -93,6 +93,11 @@ def counter_rows(names: Names | Sequence[str]) -> list[int]:
     return sorted(found)
 
 
+def _may_describe(name: str) -> bool:
+    """Whether a name may be one of those that describe, by its first letters."""
+    return name[:1] in _BEFORE_WORDS or may_be_word(name[:3])
+
+
 def annotation_columns(names: Names | Sequence[str], rows: Sequence[Sequence[str]] = ()) -> list[int]:
     """Positions of the columns of a table that describe its rows instead of measuring them.
 
@@ -119,6 +124,8 @@ def annotation_columns(names: Names | Sequence[str], rows: Sequence[Sequence[str
     placed = bool(_called(names, BESIDE_PLACES))
     sure = DESCRIPTIONS | OF_CELLS | (PLACES if placed else frozenset())
     for position, name in enumerate(names):
+        if rows and not _may_describe(str(name)) and _NUMBER.fullmatch(rows[0][position]):
+            continue  # a measurement, as nearly all are
         fields = [row[position].strip().strip('"') for row in rows]
         present = [field for field in fields if field.lower() not in _MISSING]
         plain = word_of(name)
@@ -265,7 +272,7 @@ def _line(x: Matrix, position: int, *, of_genes: bool) -> npt.NDArray[np.float64
 def _called(names: Names | Sequence[str], words: frozenset[str]) -> dict[int, str]:
     """Positions of the names that are among these words, and the words."""
     every = np.asarray(names, dtype=np.str_).tolist()
-    starts = {start for start in {name[:3] for name in every} if may_be_word(start) or start[:1] in _BEFORE_WORDS}
+    starts = {start for start in {name[:3] for name in every} if _may_describe(start)}
     likely = [at for at, name in enumerate(every) if name[:3] in starts]
     # no barcodes, and no identifiers such as ENSG00000000003
     likely = [
