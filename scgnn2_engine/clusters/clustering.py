@@ -69,11 +69,11 @@ def iterate_clustering(
     n_clusters_smoothed
         The running k of the iteration before, None in the first.
     components
-        (n_obs, d) principal components of the imputed expression, for ``params.embed`` ``"expression"``.
+        (n_obs, d) principal components of the expected expression, for ``params.embed`` ``"expression"``.
     member_neighbours
         (n_obs, k) neighbours in each member of the ensemble, for the method ``"consensus"``; none: the graph's.
     expression
-        (n_obs, n_vars) imputed expression, for the method ``"consensus"`` with fewer than 200 cells.
+        (n_obs, n_vars) what the components are of, for the method ``"consensus"`` with fewer than 200 cells.
     seed
         Of the communities and of k-means.
 
@@ -201,7 +201,7 @@ def clustering_embedding(
     if params.embed == "expression":
         if components is None:
             raise ParameterError(
-                "There are no principal components of the imputed expression to cluster.",
+                "There are no principal components of the expected expression to cluster.",
                 expected="components, an array of the cells",
                 found="None",
                 advice="Hand them in, or set another clustering_embed.",

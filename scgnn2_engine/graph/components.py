@@ -1,4 +1,4 @@
-"""Principal components of the imputed expression."""
+"""Principal components of the expected expression."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix, as_blocks
 from scgnn2_engine.events import Notice
-from scgnn2_engine.graph.components import principal_components
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -45,10 +44,6 @@ class Expression:
 
     value: AnyMatrix
     log_rate: AnyMatrix | None = None
-
-    def components(self, n_components: int, seed: int) -> npt.NDArray[np.float32]:
-        """(n_obs, d) principal components of the expected expression: ln(1 + rate), or the values without rates."""
-        return principal_components(self.expected, n_components, seed=seed)
 
     @property
     def expected(self) -> AnyMatrix:
@@ -154,6 +149,9 @@ class Method(Protocol):
 
     def train(self, context: Context, before: Before, iteration: int) -> Steps[Fit]:
         """The feature autoencoder of an iteration, after the clusters'."""
+
+    def compared(self, expression: Expression) -> AnyMatrix:
+        """(n_obs, n_vars) what neighbours and clusters are told by; absence counts in it as presence does."""
 
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
         """What the run returns; ``imputed`` with bulk expression in its values where there was any."""

@@ -18,7 +18,7 @@ class ClusteringParams(StageParams):
         "graph",
         ["graph", "feature", "both", "expression"],
         "Embedding that is clustered by k-means or affinity propagation; both puts the rescaled feature embedding "
-        "beside the graph embedding, expression takes the principal components of the imputed expression.",
+        "beside the graph embedding, expression takes the principal components of the expected expression.",
         ESSENTIAL,
     )
     method = choice(

@@ -50,9 +50,10 @@ class GraphAEParams(StageParams):
         "feature",
         ["feature", "expression"],
         "What neighbours are searched in, and what the graph autoencoder is given: the feature embedding, or principal "
-        "components of the imputed expression.",
+        "components of the expected expression: of ln(1 + rate), or without rates of what was observed (objective "
+        "denoise; else of the reconstruction).",
     )
-    n_components = count(20, "Principal components of the imputed expression.", soft=(5, 50))
+    n_components = count(20, "Principal components of the expected expression.", soft=(5, 50))
     pair_samples = count(
         0,
         "Cell pairs drawn at random in every epoch for the part of the loss that runs over all "

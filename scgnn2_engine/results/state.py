@@ -33,7 +33,7 @@ class LoopState:
     graph_embedding
         (n_obs, embedding_size) of the graph autoencoder, after this iteration.
     components
-        (n_obs, d) principal components of the imputed expression, where graph or clusters rest on them.
+        (n_obs, d) principal components of the expected expression, where graph or clusters rest on them.
     n_clusters_smoothed
         The running number of clusters k (a float: it is smoothed), None before the loop.
     labels

@@ -12,6 +12,7 @@ from scgnn2_engine.clusters.clustering import iterate_clustering
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.graph.components import principal_components
 from scgnn2_engine.graph.graph_ae import iterate_graph_ae
 from scgnn2_engine.graph.neighbours import build_graph
 from scgnn2_engine.methods import Before, Expression, Fit, Method
@@ -68,7 +69,7 @@ def next_state(loop: Loop, state: LoopState, iteration: int) -> Steps[LoopState]
             n_clusters_smoothed=state.n_clusters_smoothed,
             components=state.components,
             member_neighbours=state.member_neighbours,
-            expression=together.value,
+            expression=loop.method.compared(together),
             seed=context.seed(4, 0 if params.clustering.method == "consensus" else iteration),
         ),
     )
@@ -146,13 +147,16 @@ def _reads_graph_embedding(params: RunParams) -> bool:
 
 
 def _components(loop: Loop, expression: Expression) -> npt.NDArray[np.float32]:
-    return expression.components(loop.context.params.graph_AE.n_components, loop.context.seed(7, 0))
+    compared = loop.method.compared(expression)
+    return principal_components(compared, loop.context.params.graph_AE.n_components, seed=loop.context.seed(7, 0))
 
 
 def _own_neighbours(loop: Loop, fit: Fit, graph: CellGraph) -> npt.NDArray[np.int64]:
     """Neighbours in what the newest member alone says; for a lone member, or another graph, those of the graph."""
     newest = fit.newest
     if newest is None or loop.context.params.graph_AE.graph_embed != "expression":
+        return graph.neighbours
+    if loop.method.compared(newest) is loop.method.compared(fit.together):
         return graph.neighbours
     seed = loop.context.seed(7, 0)
     points = _components(loop, newest)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.data.blocks import BlockMatrix
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.matrices import stored, visible_expression
@@ -20,7 +20,7 @@ from scgnn2_engine.events import Notice
 from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE
 from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoising_clusters
 from scgnn2_engine.methods.denoising.observed import Observed, observe
-from scgnn2_engine.methods.denoising.outputs import denoised_outputs
+from scgnn2_engine.methods.denoising.outputs import denoised_outputs, dense
 from scgnn2_engine.methods.denoising.projection import project_fit, project_refined
 from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, plan_of
 from scgnn2_engine.methods.protocol import Before, Expression, Fit, Labels, Outputs, Weights
@@ -95,6 +95,7 @@ class Denoising:
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None:
         self._prepared, self._params = prepared, params
+        self._expression = BlockMatrix((prepared.n_obs, prepared.n_vars), lambda cells: dense(prepared.x[cells]))
         self._counts, said = _trains_rates(prepared, params)
         self.notices: Sequence[Notice] = () if said is None else (said,)
 
@@ -164,6 +165,10 @@ class Denoising:
         refined = yield from context.timed("cluster_AE", iteration, steps, params.cluster_AE.epoch)
         found = RefinedFit(fit.latest, refined)
         return replace(fit, refined=(*fit.refined, found) if fit.averaged else (found,))
+
+    def compared(self, expression: Expression) -> AnyMatrix:
+        """ln(1 + rate); without rates what was observed: in the value zeros are filled, and absence says nothing."""
+        return self._expression if expression.log_rate is None else expression.expected
 
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
         """The value, what to expect, and with rates the rate; see :mod:`scgnn2_engine.methods.denoising.outputs`."""

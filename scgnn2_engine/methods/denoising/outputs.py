@@ -99,19 +99,19 @@ def _by_rate(
     dispersion: float | npt.NDArray[np.float64] = settings.dispersion
     if settings.gene_dispersion:
         some = dispersion_cells(prepared.n_obs)
-        dispersion = gene_dispersions(rate[some], _dense(visible[some]))
+        dispersion = gene_dispersions(rate[some], dense(visible[some]))
 
     def posterior(rows: Block, cells: Cells) -> Block:
-        return posterior_rate(rows, _dense(visible[cells]), dispersion)
+        return posterior_rate(rows, dense(visible[cells]), dispersion)
 
     def expected(rows: Block, cells: Cells) -> Block:
-        counts = _dense(visible[cells])
+        counts = dense(visible[cells])
         # Who has seen a count knows the rate better than before: the posterior is gamma, of shape θ + count.
         known = np.asarray(dispersion, np.float32) + counts if np.any(dispersion) else 0.0
         return np.log1p(root_expectation(posterior_rate(rows, counts, dispersion), known))
 
     def zeros_kept(rows: Block, cells: Cells) -> Block:
-        rows[(_dense(visible[cells]) == 0) & zero_is_likely(rate[cells], dispersion)] = 0
+        rows[(dense(visible[cells]) == 0) & zero_is_likely(rate[cells], dispersion)] = 0
         return rows
 
     return {
@@ -135,5 +135,6 @@ def _by_share(counts: SeenByNeighbours, value: BlockMatrix) -> dict[str, BlockMa
     return {"expected": value.map(expected), "zeros_kept": value.map(zeros_kept)}
 
 
-def _dense(matrix: Matrix) -> npt.NDArray[np.float32]:
-    return np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, np.float32)
+def dense(matrix: Matrix) -> npt.NDArray[np.float32]:
+    """A new dense array of the rows."""
+    return np.array(matrix.todense() if hasattr(matrix, "todense") else matrix, np.float32)

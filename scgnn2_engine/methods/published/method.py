@@ -111,6 +111,10 @@ class Published:
             return None
         return before.fit.embedding if kind == "feature" else before.graph_embedding
 
+    def compared(self, expression: Expression) -> AnyMatrix:
+        """The reconstruction, zeros included."""
+        return expression.value
+
     def outputs(self, imputed: Expression, graph: CellGraph) -> Outputs:
         """The values, with the cells' library sizes."""
         value = as_blocks(imputed.value).map(self._prepared.to_output_scale)

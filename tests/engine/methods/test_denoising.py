@@ -10,14 +10,18 @@ import scipy.sparse as sp
 import torch
 from scipy.stats import nbinom, poisson
 
+from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import HiddenEntries
+from scgnn2_engine.data.simulation import simulate
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.events import drain
 from scgnn2_engine.methods.denoising.clusters import iterate_denoising_clusters
 from scgnn2_engine.methods.denoising.loss import GapLoss, huber, negative_binomial, without_rate
+from scgnn2_engine.methods.denoising.method import Denoising
 from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, elu, kept_at_random
 from scgnn2_engine.methods.denoising.observed import ObservedRows, observe
 from scgnn2_engine.methods.denoising.training import fit_denoising, iterate_denoising
+from scgnn2_engine.methods.protocol import Expression
 from scgnn2_engine.params import ClusterAEParams, FeatureAEParams, RunParams
 from scgnn2_engine.training.loop import Plan
 
@@ -263,3 +267,13 @@ def test_elu_is_torchs():
     torch.nn.functional.elu(x).sum().backward()
     torch.testing.assert_close(mine, x.grad, rtol=0, atol=2e-7)
     torch.testing.assert_close(elu(x), torch.nn.functional.elu(x), rtol=0, atol=2e-7)
+
+
+def test_cells_are_compared_by_rates_or_by_what_was_observed():
+    data = simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+    few, many = (prepare(replace(data, expression=data.expression * scale), RunParams()) for scale in (1, 1000))
+    said = Expression(np.ones(few.x.shape, np.float32), np.zeros(few.x.shape, np.float32))
+    np.testing.assert_allclose(np.asarray(Denoising(few, RunParams()).compared(said)), np.log(2), rtol=1e-6)
+    # Without rates every zero of the value is filled, while a gene's absence tells types apart as its presence does.
+    compared = Denoising(many, RunParams()).compared(Expression(said.value))
+    np.testing.assert_array_equal(np.asarray(compared), many.x.toarray() if sp.issparse(many.x) else many.x)
