@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,19 @@ if TYPE_CHECKING:
 
 _LEFT_OUT: Mapping[str, Any] = {"evaluate_baselines": False, "evaluate_diagnostics": False}
 _EVERY_CELL: Mapping[str, Any] = {"preprocess_cell_cutoff": 1.0}
-_OWN = {"seed": "random_state", "load_layer": "layer", "preprocess_gene_column": "use_highly_variable"}
+_OWN = {
+    "seed": "random_state",
+    "load_layer": "layer",
+    "load_batch_key": "batch_key",
+    "preprocess_gene_column": "use_highly_variable",
+}
 
 
 def scgnn2(
     adata: AnnData,
     *,
     layer: str | None = None,
+    batch_key: str | Sequence[str] | None = None,
     use_highly_variable: bool | str | None = None,
     outputs: Collection[str] = ("imputed",),
     key_added: str = "scgnn2",
@@ -53,6 +59,9 @@ def scgnn2(
         (n_obs, n_vars) counts or normalised expression, not scaled.
     layer
         Layer to read, or ``"X"``; None: ``layers["counts"]`` where it is there, else ``X``.
+    batch_key
+        Column of ``obs`` that says which sample or batch a cell is of, or several that do together; neighbours and
+        clusters are corrected for it.
     use_highly_variable
         Train on the genes that ``var["highly_variable"]`` marks, or that another column of that name does. None: on
         those of ``highly_variable`` where it is there, as :func:`scanpy.pp.pca` does. False: the run chooses.
@@ -111,6 +120,7 @@ def scgnn2(
             **parameters,
             "seed": random_state,
             "preprocess_gene_column": column,
+            "load_batch_key": batch_key if isinstance(batch_key, str) else ",".join(batch_key or ()),
             "load_layer": layer or ("counts" if "counts" in adata.layers else "X"),
         }
     )

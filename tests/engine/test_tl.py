@@ -82,6 +82,14 @@ def test_the_layer_that_is_named_is_read_and_counts_before_x(adata: anndata.AnnD
     assert not np.array_equal(logged.layers["scgnn2_imputed"], counts.layers["scgnn2_imputed"])
 
 
+def test_batches_are_declared_as_in_other_tools(adata: anndata.AnnData) -> None:
+    adata.obs["donor"], adata.obs["lane"] = ["a", "b"] * 40, ["1"] * 40 + ["2"] * 40
+    found = scgnn2.tl.scgnn2(adata, copy=True, batch_key=["donor", "lane"], **QUICK)
+    assert json.loads(found.uns["scgnn2"]["run"])["params"]["load_batch_key"] == "donor,lane"
+    with pytest.raises(InputError, match="donr"):
+        scgnn2.tl.scgnn2(adata, batch_key="donr", **QUICK)
+
+
 def test_what_cannot_be_done_is_refused_and_nothing_is_written(adata: anndata.AnnData) -> None:
     with pytest.raises(ParameterError, match="seed is given by random_state"):
         scgnn2.tl.scgnn2(adata, seed=2)
