@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -18,13 +19,17 @@ from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
 from scgnn2_app.runs.snapshots import RESULT, Snapshot
-from scgnn2_app.sources.source import label_name
+from scgnn2_app.sources.source import label_name, opened
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.plots import umap_positions
+
+if TYPE_CHECKING:
+    from scgnn2_engine.model.model import Model
 
 GENES_KEPT = 64
 """Columns of one gene that stay in memory."""
@@ -363,7 +368,34 @@ class RunData(RunFiles):
         if not self.finished:
             return False
         with self._file() as file:
-            return VALUE_LAYER in file
+            if VALUE_LAYER in file:
+                return True
+        return self._model is not None and "value" in self._model.matrices
+
+    @cached_property
+    def _model(self) -> Model | None:
+        """What the run learned and its data, where it left answers out of its file; None of a run of earlier versions.
+
+        What the file holds is read from it: a column is there at once, and the model computes whole rows.
+        """
+        asked = (self.record.get("params") or {}).get("output_layers", "auto")
+        if asked in ("auto", "all", ""):
+            return None
+        from scgnn2_engine.model.model import Model
+
+        with suppress(ScgnnError):  # there is none, or the data are no longer there
+            params = Model.load(self.folder).params
+            given = self.record["data"].get("source") if self._source is None else opened(self._source, params)[0]
+            return Model.load(self.folder, given) if given is not None else None
+        return None
+
+    def _answer(self, layer: str) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        """Rows and their values, a block at a time: from the file, or computed where it does not hold them."""
+        with self._file() as file:
+            if layer not in file and self._model is not None:
+                yield from self._model.matrices[layer.removeprefix("layers/scgnn2_")].blocks()
+            else:
+                yield from ((block, np.asarray(file[layer][block], np.float32)) for block in row_blocks(self.n_obs))
 
     def gene(self, name: str, *, imputed: bool = False) -> npt.NDArray[np.float32]:
         """(n_obs,) ln(1 + x) of one gene, observed or imputed.
@@ -430,9 +462,10 @@ class RunData(RunFiles):
         rows, cols = self.hidden_positions
         expression = self.expression
         true = np.asarray(expression[rows, cols], dtype=np.float32).ravel()
-        with self._file() as file:
-            values = file[VALUE_LAYER if self.imputed_is_expected else IMPUTED_LAYER]
-            imputed = np.asarray(values, dtype=np.float32)[rows, cols]
+        imputed = np.empty(len(rows), dtype=np.float32)
+        for block, values in self._answer(VALUE_LAYER if self.imputed_is_expected else IMPUTED_LAYER):
+            within = np.flatnonzero((block.start <= rows) & (rows < block.stop))
+            imputed[within] = values[rows[within] - block.start, cols[within]]
         return true if self.scale == "logged" else np.log1p(true), imputed
 
     @cached_property

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.errors import InputError
-
-ROWS_AT_ONCE = 1024
-"""Cells fused at a time, so that temporaries stay small beside the matrix."""
 
 
 def fuse(
@@ -62,8 +60,7 @@ def fuse(
                 f"The {name} does not fit the expression.", expected=f"shape {expected}", found=f"shape {shape}"
             )
     fused = np.array(single_cell, dtype=np.float32)
-    for start in range(0, n_obs, ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for rows in row_blocks(n_obs):
         seen = np.asarray(observed[rows, shared], dtype=np.float32)
         mean = harmonic_mean(fused[rows, shared], np.asarray(bulk_imputed[rows], dtype=np.float32))
         fused[rows, shared] = np.where(seen != 0, seen, mean)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.bulk.cluster_profiles import F64, PPM, ClusterProfiles
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.errors import InputError
 
@@ -41,9 +42,6 @@ MOST_UNCERTAINTY = 1.0
 
 ENTRIES_AT_ONCE = 2_000_000
 """Bounds the (genes, n_samples, n_samples) temporaries, to 16 MB each."""
-
-ROWS_AT_ONCE = 1024
-"""Cells shifted at a time, so that temporaries stay small beside the matrix."""
 
 
 class Strength(NamedTuple):
@@ -274,8 +272,7 @@ def apply_shift(
     if strength == 0:
         return fused
     per_cluster = np.ascontiguousarray((strength * moves).T, dtype=np.float32)
-    for start in range(0, len(fused), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for rows in row_blocks(len(fused)):
         imputed = fused[rows, columns]
         moved = np.maximum(imputed + per_cluster[cells[rows]], np.float32(0))
         fused[rows, columns] = np.where(observed[rows, columns] == 0, moved, imputed)

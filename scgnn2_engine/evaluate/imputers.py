@@ -19,7 +19,6 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError, MissingPackageError
 
 Floats32 = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 N_NEIGHBOURS = 15
 N_COMPONENTS = 50

@@ -20,7 +20,6 @@ from scgnn2_engine.io.raw_table import Table, described, smaller
 
 _BLOCK_VALUES = 2_000_000
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
-_SAMPLED = 50
 
 
 def read_columnar(path: Path, max_memory: float = 0.0, negatives: bool = False) -> Table:

@@ -16,6 +16,7 @@ from scgnn2_app.runs.snapshots import save_data
 from scgnn2_app.sources.source import Source, label_name
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.run.folder import iterate_to_folder
 
 
 @pytest.fixture
@@ -107,6 +108,23 @@ def test_hidden_entries_are_compared_with_values_where_the_gene_is_seen(made_run
     assert run.hidden_error is not None
     np.testing.assert_allclose(run.hidden_error[[0, 1, 20]], 0.5, rtol=1e-5)  # as before
     assert run.imputed().max() < 0.3
+
+
+def test_what_the_file_was_not_to_hold_is_computed_from_the_model(tiny_source, tiny_params, tmp_path) -> None:
+    kept = {}
+    for layers in ("all", "zeros_kept"):
+        params = tiny_params.replace(
+            total_epoch=1, imputation_target="expected", output_layers=layers, output_dir=str(tmp_path / layers)
+        )
+        for _ in iterate_to_folder(tiny_source.path, params):
+            pass
+        kept[layers] = RunData(tmp_path / layers)
+    with h5py.File(tmp_path / "zeros_kept" / "result.h5ad") as file:
+        assert "scgnn2_value" not in file["layers"]
+    assert kept["zeros_kept"].imputed_is_expected
+    for one, other in zip(kept["zeros_kept"].hidden_values, kept["all"].hidden_values, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(*(run.gene("gene_3", imputed=True) for run in kept.values()))
 
 
 def test_a_result_of_an_earlier_version_names_no_hidden_entries(made_run: Path, tmp_path: Path) -> None:

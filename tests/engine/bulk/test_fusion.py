@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scgnn2_engine.bulk import fusion
 from scgnn2_engine.bulk.fusion import fuse, harmonic_mean
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.errors import InputError
 
 EXPRESSION = st.floats(0, 2**60, width=32)
@@ -41,7 +42,7 @@ def test_blocks_of_rows_do_not_show(monkeypatch: pytest.MonkeyPatch, rng: np.ran
     observed = rng.poisson(0.5, size=(23, 4)).astype(np.float32)
     single_cell, bulk_imputed = rng.random((23, 4)), rng.random((23, 3))
     whole = fuse(observed, single_cell, bulk_imputed, np.array([3, 0, 1]))
-    monkeypatch.setattr(fusion, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(fusion, "row_blocks", lambda n_obs: row_blocks(n_obs, 5))
     np.testing.assert_array_equal(fuse(observed, single_cell, bulk_imputed, np.array([3, 0, 1])), whole)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scgnn2_engine.bulk.cluster_profiles import ClusterProfiles, cluster_profiles
 from scgnn2_engine.bulk.shares import bulk_shares
 from scgnn2_engine.bulk.shift import Strength, apply_shift, bulk_shift, strength
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.errors import InputError
 
 F64 = npt.NDArray[np.float64]
@@ -237,7 +238,7 @@ def test_strength_zero_changes_no_bit_and_nothing_given_is_changed(rng: np.rando
 def test_blocks_of_cells_do_not_show(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
     arguments = (rng.poisson(0.5, (23, 4)) * 1.0, rng.random((23, 4)), rng.normal(size=(3, 2)), np.arange(23) % 2)
     whole = apply_shift(*arguments, 1.2, np.array([3, 0, 1]))
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(module, "row_blocks", lambda n_obs: row_blocks(n_obs, 5))
     np.testing.assert_array_equal(apply_shift(*arguments, 1.2, np.array([3, 0, 1])), whole)
 
 
