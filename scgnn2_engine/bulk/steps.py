@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +66,7 @@ def match(bulk: Bulk, dataset: Dataset, prepared: Prepared, params: RunParams) -
         As :func:`~scgnn2_engine.bulk.matching.match_bulk` says.
     """
     every = match_bulk(bulk, dataset.var_names)
-    measured = measured_at(dataset, prepared, every.genes) if params.deconv.method == "shares" else None
+    measured = measured_at(dataset, prepared, every.genes) if BULK_METHODS[params.deconv.method].by_held_out else None
     library = None
     if params.preprocess.library_size:
         shared = match_bulk(bulk, prepared.var_names).genes
@@ -88,28 +88,38 @@ def iterate_bulk(
     """Fuse what the bulk samples say about the clusters into the imputation of an iteration."""
     if state.labels is None or state.imputed is None:
         raise ValueError("expected the state of an iteration, found the state before the loop")
-    if params.deconv.method == "shares":
-        return (yield from _by_shares(bulk, prepared, state, state.imputed, state.labels, iteration, stop))
+    of = {"seed": seed, "device": device, "iteration": iteration, "stop": stop}
+    steps = BULK_METHODS[params.deconv.method].steps
+    return (yield from steps(bulk, prepared, state, state.imputed, state.labels, params, **of))
+
+
+def _published(
+    bulk: BulkData,
+    prepared: Prepared,
+    state: LoopState,
+    imputed: AnyMatrix,
+    labels: npt.NDArray[np.int32],
+    params: RunParams,
+    **of: Any,
+) -> Steps:
+    """The four optimisations, and the harmonic mean of both imputations."""
     found = yield from iterate_deconvolution(
         prepared.x,
-        state.labels,
+        labels,
         bulk.kept.profile,
         params,
-        imputed=np.asarray(state.imputed),
+        imputed=np.asarray(imputed),
         genes=bulk.kept.genes,
         states=prepared.states,
-        seed=seed,
-        device=device,
-        iteration=iteration,
-        stop=stop,
+        **of,
     )
     fused = Fused(found.bulk_imputed, found.genes)
     return replace(
         state,
-        imputed=fused(prepared.x, state.imputed),
+        imputed=fused(prepared.x, imputed),
         correction=fused,
         deconvolution=found.summary(),
-        unfused={"single_cell": state.imputed, "bulk": fused.alone(prepared.x, state.imputed)},
+        unfused={"single_cell": imputed, "bulk": fused.alone(prepared.x, imputed)},
     )
 
 
@@ -119,8 +129,11 @@ def _by_shares(
     state: LoopState,
     imputed: AnyMatrix,
     labels: npt.NDArray[np.int32],
+    params: RunParams,
+    *,
     iteration: int,
     stop: Stop,
+    **_: Any,
 ) -> Steps:
     """Shares of the clusters in every sample, the cluster profiles moved towards the bulk, and how far that helps."""
     if bulk.measured is None:
@@ -170,6 +183,30 @@ def _by_shares(
         deconvolution=summary,
         unfused={"single_cell": imputed, "bulk": replace(shifted, strength=1.0)(prepared.x, imputed)},
     )
+
+
+class BulkMethod(NamedTuple):
+    """A way to use bulk samples, a value of ``deconv_method``.
+
+    Attributes
+    ----------
+    steps
+        What an iteration does with them: takes and gives its state.
+    by_held_out
+        Whether held-out entries say how far the bulk is followed; it needs the expression at every shared gene.
+    matrices
+        Dense matrices of cells × genes that it holds at its peak.
+    """
+
+    steps: Callable[..., Steps]
+    by_held_out: bool
+    matrices: int
+
+
+BULK_METHODS: Mapping[str, BulkMethod] = {
+    "shares": BulkMethod(_by_shares, by_held_out=True, matrices=3),
+    "published": BulkMethod(_published, by_held_out=False, matrices=5),
+}
 
 
 def _held_out(

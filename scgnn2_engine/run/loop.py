@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from scgnn2_engine.bulk.steps import BulkData, match
+from scgnn2_engine.bulk.steps import BULK_METHODS, BulkData, match
 from scgnn2_engine.clusters.clustering import check_method
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
@@ -312,7 +312,7 @@ def _check(params: RunParams, prepared: Prepared, dataset: Dataset) -> Steps[tup
     if params.use_bulk and dataset.bulk is not None:
         bulk = match(dataset.bulk, dataset, prepared, params)
         yield from bulk.notices
-        if params.deconv.method == "shares" and prepared.validation is None:
+        if BULK_METHODS[params.deconv.method].by_held_out and prepared.validation is None:
             yield Notice.of("bulk_without_held_out")
     return n_neighbours, bulk
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import psutil
 
+from scgnn2_engine.bulk.steps import BULK_METHODS
 from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.data.matrices import is_sparse, stored
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
@@ -63,8 +64,8 @@ def memory_parts(
     if params.clustering.method == "AffinityPropagation":
         parts["affinity propagation's four n x n matrices"] = 4 * 8 * n_obs * n_obs
     if params.use_bulk:
-        shares = params.deconv.method == "shares"  # with the measured matrix at every shared gene
-        parts["deconvolution"] = 3 * matrix + input_bytes if shares else 5 * matrix
+        bulk = BULK_METHODS[params.deconv.method]
+        parts["deconvolution"] = bulk.matrices * matrix + input_bytes * bulk.by_held_out
     return parts
 
 

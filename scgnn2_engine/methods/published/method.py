@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.bulk.steps import BULK_METHODS
 from scgnn2_engine.data.blocks import AnyMatrix, as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Ints
@@ -51,7 +52,7 @@ class Published:
         self.notices: Sequence[Notice] = ()
         self._prepared, self._params = prepared, params
         # A step takes the share of the bulk only where it is not told by held-out entries how far to follow it.
-        self.bulk_feeds_back = params.deconv.method != "shares"
+        self.bulk_feeds_back = not BULK_METHODS[params.deconv.method].by_held_out
 
     def start(self, context: Context) -> Steps[Reconstructed]:
         """A feature autoencoder that reconstructs the expression, weighted by the LTMG states."""
