@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scgnn2_app.app import create_page
     from scgnn2_app.notebook import Dashboard
 
-_HOMES = {"Dashboard": "dashboard", "create_page": "app"}
+_HOMES = {"Dashboard": "notebook", "create_page": "app"}
 
 __all__ = ["Dashboard", "create_page"]
 

@@ -60,10 +60,12 @@ class Dashboard(pn.viewable.Viewer):
         self.app = App(context)
         if data is not None:
             if isinstance(data, str | Path):
-                source = Source.named(str(data))
+                source, said = Source.named(str(data)), ""
             else:
-                source = keep_anndata(data, context.manager.workspace.data)
+                source, said = keep_anndata(data, context.manager.workspace.data)
             self.app.picker.take(source.with_labels(labels))
+            if said:
+                self.app.session.say(said, "warning")
         self._page = self.app.page(height=HEIGHT)
         self._poll: Any = None
         self.app.script.param.watch(lambda _: self._follow(), "shown")

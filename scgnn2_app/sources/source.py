@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -126,7 +125,7 @@ def label_name(source: Source, params: Mapping[str, Any]) -> str:
     return str(given or named_files(source, params).get("load_cell_type_labels", ""))
 
 
-def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
+def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> tuple[Source, str]:
     """Save an AnnData of this process where the processes of the runs can read it.
 
     Parameters
@@ -138,6 +137,13 @@ def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
         Where to: :attr:`Workspace.data`. The file is there whole or not at all.
     title
         What to call it on a screen.
+
+    Returns
+    -------
+    source
+        Where it is.
+    said
+        A sentence on what the runs do not see as it is in the data; empty where they see all of it.
 
     Raises
     ------
@@ -158,9 +164,10 @@ def keep_anndata(data: Any, folder: str | Path, *, title: str = "") -> Source:
     path = Path(folder) / f"{secrets.token_hex(8)}.h5ad"
     with whole_file(path) as temporary:
         said = write_h5ad(adata, temporary)
-    if phrases := [*said.phrases, *left]:
-        logging.getLogger("scgnn2_app").warning("Not as in the data for the runs: %s.", "; ".join(phrases))
-    return Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
+    phrases = [*said.phrases, *left]
+    sentence = f"Not as in the data for the runs: {'; '.join(phrases)}." if phrases else ""
+    source = Source("memory", str(path), title=title or f"AnnData, {adata.n_obs} cells × {adata.n_vars} genes")
+    return source, sentence
 
 
 def require_allowed(source: Source, params: RunParams, roots: Sequence[Path], *, shown: Sequence[Path] = ()) -> None:

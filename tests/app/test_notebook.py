@@ -18,6 +18,7 @@ from pyviz_comms import Comm
 
 from scgnn2_app import Dashboard, background
 from scgnn2_app.patches import panel_notebook_styles
+from scgnn2_engine import simulate
 
 
 @pytest.fixture
@@ -39,6 +40,13 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def _addresses(model: Any) -> set[str]:
     sheets = [sheet for part in model.select({"type": UIElement}) for sheet in part.stylesheets]
     return {sheet.url for sheet in sheets if isinstance(sheet, ImportedStyleSheet)}
+
+
+def test_what_the_runs_do_not_see_of_the_data_stands_on_the_page(tmp_path: Path) -> None:
+    dashboard = Dashboard(simulate(30, 20, 2, seed=0), workspace=tmp_path)
+    assert "Not as in the data for the runs: the known labels" in dashboard.app.session.notice
+    assert dashboard.app.session.notice_level == "warning"
+    pn.config.inline = False
 
 
 def test_what_is_added_to_a_shown_page_brings_its_styles(shown: Any) -> None:
