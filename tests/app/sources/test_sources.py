@@ -251,6 +251,7 @@ def test_every_parameter_that_names_a_file_is_looked_at(root):
     no_files = {
         "load_dataset_dir",
         "load_dataset_name",
+        "load_batch_key",
         "load_bulk_samples",
         "load_object",
         "load_orientation",
