@@ -6,7 +6,7 @@ Events are frozen and carry detached CPU NumPy arrays only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -84,6 +84,11 @@ class Notice:
     def message(self) -> str:
         """The sentence."""
         return sentence(self.code, self.values)
+
+
+def said(notes: Iterable[str], warnings: Iterable[str], stage: Stage) -> list[Notice]:
+    """Notices of what somebody has put into words already, as readers and writers do of a file."""
+    return [*(Notice(note, "info", stage) for note in notes), *(Notice(text, "warning", stage) for text in warnings)]
 
 
 class Noted:

@@ -128,6 +128,7 @@ def _another_preset(preset: str, other: str, n: int, of: int, key: str, value: A
 _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     ("load", "warning"): {
         "another_preset": _another_preset,
+        "iterations_kept": "{error} The iterations before it are kept.",
         "first_cut_short": "Stopped before the first iteration was complete: its trainings were cut short.",
     },
     ("load", "info"): {

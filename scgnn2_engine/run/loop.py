@@ -38,6 +38,7 @@ from scgnn2_engine.events import (
     StopReason,
     drain,
     never,
+    said,
 )
 from scgnn2_engine.graph.neighbours import graph_change, neighbour_count, smoothed_graph
 from scgnn2_engine.io import changes_in_the_result, read_dataset
@@ -194,7 +195,7 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
             reason = "out_of_memory"
             if isinstance(error, TrainingError):
                 where, reason = cast("Stage", error.stage), "training_error"
-            yield Notice(f"{error} The iterations before it are kept.", "warning", where)
+            yield replace(Notice.of("iterations_kept", error=str(error)), stage=where)
             break
         scores = yield from context.timed(
             "evaluate", iteration, _score(prepared, new, state, truth, change(new.graph), start)
@@ -301,11 +302,7 @@ def _check(params: RunParams, prepared: Prepared, dataset: Dataset) -> Steps[tup
         yield Notice.of("regu_strength_idle")
     if doubt := of_another_preset(params):
         yield Notice.of("another_preset", **doubt)
-    notes, warnings = changes_in_the_result(prepared, dataset)
-    for note in notes:
-        yield Notice(note, "info", "output")
-    for warning in warnings:
-        yield Notice(warning, "warning", "output")
+    yield from said(*changes_in_the_result(prepared, dataset), "output")
     for key, why in {**without_effect(params), **method_of(params).idle(params)}.items():
         yield Notice.of("no_effect", key=key, why=why)
     bulk = None
@@ -335,10 +332,7 @@ def _ltmg(
 
 def _load(data: Data | None, params: RunParams) -> Steps[Dataset]:
     dataset = read_dataset(params, data)
-    for note in dataset.notes:
-        yield Notice(note, "info", "load")
-    for warning in dataset.warnings:
-        yield Notice(warning, "warning", "load")
+    yield from said(dataset.notes, dataset.warnings, "load")
     return dataset
 
 
