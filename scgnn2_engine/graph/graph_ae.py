@@ -93,7 +93,7 @@ class AttentionEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n_obs, n_in) to (n_obs, embedding_size)."""
-        hidden = F.elu(self.first(x, self.hood, self.draws))
+        hidden = F.elu(self.first(x, self.hood, self.draws), inplace=True)
         embedding: Tensor = self.second(hidden, self.hood, self.draws)
         return embedding
 

@@ -182,18 +182,25 @@ class GraphAttention(nn.Module):
             Generator of the dropout, on the device of ``x``; needed while training with dropout.
         """
         x = self._dropped(x, draws)
-        h = F.linear(x, self.weight).view(-1, self.heads, self.n_out)
-        to_source, to_target = (h * self.source).sum(dim=2), (h * self.target).sum(dim=2)  # (n_obs, heads)
+        weights = self.weight.view(self.heads, self.n_out, -1)
+        to_source, to_target = (x @ (ends[:, None] @ weights).squeeze(1).T for ends in (self.source, self.target))
         at_ends: Tensor = _AtEnds.apply(to_target, hood)  # type: ignore[no-untyped-call]
-        scores = F.leaky_relu(to_source.T[:, :, None] + at_ends, 0.2)
+        scores = F.leaky_relu(at_ends.add_(to_source.T[:, :, None]), 0.2, inplace=True)
         shares: Tensor = _Softmax.apply(scores, hood)  # type: ignore[no-untyped-call]
         attention = self._dropped(shares, draws)  # (heads, n_obs, k)
-        summed = [
-            _WeightedSum.apply(h[:, head].contiguous(), attention[head], hood)  # type: ignore[no-untyped-call]
-            for head in range(self.heads)
+        # Σ w_ij W x_i = W Σ w_ij x_i: summed on the side that has fewer dimensions.
+        narrow = x.shape[1] < self.n_out
+        sums = [
+            _WeightedSum.apply(x if narrow else F.linear(x, weight), share, hood)  # type: ignore[no-untyped-call]
+            for weight, share in zip(weights, attention, strict=True)
         ]
-        joined = torch.cat(summed, dim=1) if self.concatenate else torch.stack(summed).mean(dim=0)
-        return joined + F.linear(x, self.skip) + self.bias
+        if not self.concatenate:
+            weights = weights / self.heads
+        if not narrow:
+            joined = torch.cat(sums, dim=1) if self.concatenate else torch.stack(sums).mean(dim=0)
+            return F.linear(x, self.skip, self.bias).add_(joined)
+        to_heads = torch.block_diag(*weights) if self.concatenate else torch.cat([*weights], dim=1)
+        return F.linear(torch.cat([*sums, x], dim=1), torch.cat([to_heads, self.skip], dim=1), self.bias)
 
     def _dropped(self, values: Tensor, draws: torch.Generator | None) -> Tensor:
         if not self.training or self.dropout == 0:
