@@ -16,7 +16,7 @@ from scgnn2_engine.data.blocks import AnyMatrix, Block, BlockMatrix, Cells, as_b
 class Correction(Protocol):
     """From what the single cells say to what they and the bulk say together."""
 
-    def __call__(self, observed: npt.NDArray[np.float32], single_cell: AnyMatrix) -> BlockMatrix:
+    def __call__(self, observed: AnyMatrix, single_cell: AnyMatrix) -> BlockMatrix:
         """(n_obs, n_vars) on the scale of ``observed``, 0 where nothing was seen."""
 
 
@@ -41,7 +41,7 @@ class Shifted:
     strength: float
     genes: npt.NDArray[np.int64]
 
-    def __call__(self, observed: npt.NDArray[np.float32], single_cell: AnyMatrix) -> BlockMatrix:
+    def __call__(self, observed: AnyMatrix, single_cell: AnyMatrix) -> BlockMatrix:
         """The imputation with the bulk in it, by rows."""
 
         def rows(block: Block, cells: Cells) -> Block:
@@ -65,13 +65,13 @@ class Fused:
     suggested: npt.NDArray[np.float32]
     genes: npt.NDArray[np.int64]
 
-    def __call__(self, observed: npt.NDArray[np.float32], single_cell: AnyMatrix) -> BlockMatrix:
+    def __call__(self, observed: AnyMatrix, single_cell: AnyMatrix) -> BlockMatrix:
         """The imputation with the bulk in it, by rows."""
         return as_blocks(single_cell).map(
             lambda block, cells: fuse(observed[cells], block, self.suggested[cells], self.genes)
         )
 
-    def alone(self, observed: npt.NDArray[np.float32], single_cell: AnyMatrix) -> BlockMatrix:
+    def alone(self, observed: AnyMatrix, single_cell: AnyMatrix) -> BlockMatrix:
         """What the bulk says without the single cells, where nothing was observed."""
 
         def rows(block: Block, cells: Cells) -> Block:

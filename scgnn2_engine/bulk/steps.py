@@ -19,7 +19,7 @@ from scgnn2_engine.bulk.shares import SampleShares
 from scgnn2_engine.bulk.shares import shares as shares_of
 from scgnn2_engine.bulk.shift import bulk_shift
 from scgnn2_engine.bulk.shift import strength as shift_strength
-from scgnn2_engine.data.blocks import AnyMatrix
+from scgnn2_engine.data.blocks import AnyMatrix, as_blocks
 from scgnn2_engine.data.dataset import Bulk, Dataset, Floats, Matrix
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.data.shared_genes import measured_at
@@ -70,7 +70,8 @@ def match(bulk: Bulk, dataset: Dataset, prepared: Prepared, params: RunParams) -
     library = None
     if params.preprocess.library_size:
         shared = match_bulk(bulk, prepared.var_names).genes
-        library = float(np.median(np.expm1(prepared.x[:, shared], dtype=np.float64).sum(axis=1)))
+        seen = (np.expm1(rows[:, shared], dtype=np.float64).sum(axis=1) for _, rows in as_blocks(prepared.x).blocks())
+        library = float(np.median(np.concatenate([*seen])))
     return BulkData(match_bulk(bulk, prepared.var_names, library=library), every, measured)
 
 
@@ -104,7 +105,7 @@ def _published(
 ) -> Steps:
     """The four optimisations, and the harmonic mean of both imputations."""
     found = yield from iterate_deconvolution(
-        prepared.x,
+        np.asarray(prepared.x),
         labels,
         bulk.kept.profile,
         params,

@@ -89,13 +89,25 @@ def with_zeros_at(expression: Matrix, rows: Ints, cols: Ints) -> Matrix:
         dense[rows, cols] = 0
         return dense
     sparse = sp.csr_matrix(expression, copy=True)
-    if len(rows):
-        width = np.int64(expression.shape[1])
-        lengths = np.diff(sparse.indptr)
-        places = np.repeat(np.arange(expression.shape[0], dtype=np.int64), lengths) * width + sparse.indices
-        hidden = np.asarray(rows, dtype=np.int64) * width + cols
-        sparse.data[np.searchsorted(places, hidden)] = 0
+    sparse.data[places(sparse, rows, cols)] = 0
     return sparse
+
+
+def places(expression: sp.csr_matrix, rows: Ints, cols: Ints) -> npt.NDArray[np.int64]:
+    """Where stored entries lie among the values of a matrix whose columns ascend.
+
+    Examples
+    --------
+    >>> places(sp.csr_matrix([[0, 5, 6], [7, 0, 0]]), np.array([1, 0]), np.array([0, 2])).tolist()
+    [2, 1]
+    """
+    order = np.lexsort((cols, rows))
+    cells, first = np.unique(rows[order], return_index=True)
+    found = np.empty(len(rows), dtype=np.int64)
+    for cell, mine in zip(cells, np.split(order, first[1:]), strict=True):
+        start, end = expression.indptr[cell : cell + 2]
+        found[mine] = start + np.searchsorted(expression.indices[start:end], cols[mine])
+    return found
 
 
 def visible_expression(prepared: Prepared, *, with_held_out: bool = False) -> Matrix:

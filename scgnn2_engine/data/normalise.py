@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
 from scgnn2_engine.data.dataset import Ints, Matrix, Scale
-from scgnn2_engine.data.matrices import is_sparse, row_blocks
+from scgnn2_engine.data.matrices import is_sparse, places, row_blocks
 from scgnn2_engine.data.prepared import HiddenEntries
 
 Factors = npt.NDArray[np.float32]
+
+_ROWS = 4096  # logged at a time
 
 
 def library_sizes(expression: Matrix, without: Ints | None = None) -> npt.NDArray[np.float64]:
@@ -61,8 +65,8 @@ def size_factors(libraries: npt.NDArray[np.float64]) -> Factors:
 
 def log_matrix(
     expression: Matrix, scale: Scale, factors: Factors, hidden: tuple[HiddenEntries | None, ...] = ()
-) -> npt.NDArray[np.float32]:
-    """ln(1 + expression / size factor), dense, with the hidden entries at 0.
+) -> AnyMatrix:
+    """ln(1 + expression / size factor) with the hidden entries at 0; of a sparse matrix rows, dense when asked for.
 
     Parameters
     ----------
@@ -71,6 +75,8 @@ def log_matrix(
     factors
         (n_obs,) size factors, all 1 for logged data.
     """
+    if is_sparse(expression):
+        return _sparse_logs(expression, scale, factors, hidden)
     x = np.empty(expression.shape, dtype=np.float32)
     for rows, block in row_blocks(expression):
         if scale != "logged":
@@ -80,6 +86,24 @@ def log_matrix(
         if entries is not None:
             x[entries.rows, entries.cols] = 0
     return x
+
+
+def _sparse_logs(
+    expression: sp.csr_matrix, scale: Scale, factors: Factors, hidden: tuple[HiddenEntries | None, ...]
+) -> BlockMatrix:
+    """The same of a sparse matrix, whose positions are shared."""
+    values = expression.data.astype(np.float32)
+    if scale != "logged":
+        for start in range(0, expression.shape[0], _ROWS):
+            ends = expression.indptr[start : start + _ROWS + 1]
+            mine = slice(ends[0], ends[-1])
+            factor = np.repeat(factors[start : start + _ROWS], np.diff(ends))
+            values[mine] = np.log1p(expression.data[mine].astype(np.float64) / factor)
+    for entries in hidden:
+        if entries is not None:
+            values[places(expression, entries.rows, entries.cols)] = 0
+    logs = sp.csr_matrix((values, expression.indices, expression.indptr), shape=expression.shape)
+    return BlockMatrix(expression.shape, lambda cells: np.asarray(logs[cells].toarray()))
 
 
 def logged_values(

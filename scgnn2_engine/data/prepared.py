@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.data.batches import Batches
-from scgnn2_engine.data.blocks import Cells
+from scgnn2_engine.data.blocks import AnyMatrix, Cells
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix, Scale
 from scgnn2_engine.events import Noted, Notice
 
@@ -52,7 +52,8 @@ class Prepared(Noted):
     Attributes
     ----------
     x
-        (n_obs, n_vars) float32, ln(1 + expression / size factor); hidden entries are 0.
+        (n_obs, n_vars) float32, ln(1 + expression / size factor); hidden entries are 0. Of sparse expression its
+        rows are made dense when asked for.
     size_factors
         (n_obs,) float32, all 1 without library-size normalisation.
     expression
@@ -78,7 +79,7 @@ class Prepared(Noted):
         What the user should know.
     """
 
-    x: npt.NDArray[np.float32]
+    x: AnyMatrix
     size_factors: npt.NDArray[np.float32]
     expression: Matrix
     scale: Scale

@@ -61,7 +61,7 @@ class Visible:
     @classmethod
     def of(cls, prepared: Prepared, *, held_out: bool) -> Visible:
         """With ``held_out`` the run's held-out share is seen as well: it is the run's own choice to go without it."""
-        x = prepared.x
+        x = np.asarray(prepared.x)
         if held_out and prepared.validation is not None:
             x = x.copy()
             x[prepared.validation.rows, prepared.validation.cols] = prepared.validation.values

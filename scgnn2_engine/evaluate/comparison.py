@@ -184,7 +184,7 @@ def _value_remarks(output: Output, prepared: Prepared) -> list[str]:
     imputed = _fitted(output, prepared)[output.name].imputed
     assert imputed is not None
     said = []
-    if np.allclose(imputed, prepared.x, atol=1e-5):
+    if np.allclose(imputed, np.asarray(prepared.x), atol=1e-5):
         layers = f" (--layer; the file has {', '.join(output.layers)})" if output.layers else ""
         said.append(f"the values are the observed ones, so nothing was imputed, or it is elsewhere{layers}.")
     doubt = linear_doubt(imputed, prepared) if output.guessed_logged else ""

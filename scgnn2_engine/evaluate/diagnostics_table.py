@@ -157,7 +157,7 @@ def _floor(
 
 def genes_seen(prepared: Prepared) -> npt.NDArray[np.int64]:
     """(n_obs,) number of genes that each cell shows, what the run held out among them."""
-    seen: npt.NDArray[np.int64] = np.count_nonzero(prepared.x, axis=1)
+    seen: npt.NDArray[np.int64] = np.count_nonzero(np.asarray(prepared.x), axis=1)
     if prepared.validation is not None:
         held_out = prepared.validation.rows[prepared.validation.values > 0]
         seen = seen + np.bincount(held_out, minlength=prepared.n_obs)

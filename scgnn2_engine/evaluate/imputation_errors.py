@@ -78,8 +78,8 @@ def scored_entries(prepared: Prepared) -> dict[Kind, Entries | Zeros]:
     zero. All on the ln(1 + expression) scale of the output.
     """
     found: dict[Kind, Entries | Zeros] = {}
-    factors = prepared.size_factors
-    taken = np.zeros(prepared.x.shape, dtype=bool)
+    x, factors = np.asarray(prepared.x), prepared.size_factors
+    taken = np.zeros(x.shape, dtype=bool)
     for hidden in (prepared.hidden, prepared.validation):
         if hidden is not None:
             taken[hidden.rows, hidden.cols] = True
@@ -90,11 +90,9 @@ def scored_entries(prepared: Prepared) -> dict[Kind, Entries | Zeros]:
         at = prepared.validation
         values = np.log1p(np.expm1(at.values) * factors[at.rows])
         found["held_out"] = Entries(at.rows, at.cols, values.astype(np.float32))
-    rows, cols = np.nonzero(prepared.x)
-    found["untouched"] = Entries(
-        rows, cols, np.log1p(np.expm1(prepared.x[rows, cols]) * factors[rows]).astype(np.float32)
-    )
-    found["zero"] = Zeros((prepared.x == 0) & ~taken)
+    rows, cols = np.nonzero(x)
+    found["untouched"] = Entries(rows, cols, np.log1p(np.expm1(x[rows, cols]) * factors[rows]).astype(np.float32))
+    found["zero"] = Zeros((x == 0) & ~taken)
     return found
 
 

@@ -100,7 +100,7 @@ def visible_part(prepared: Prepared) -> Dataset:
 
 def logged(expression: Matrix, scale: Scale) -> npt.NDArray[np.float32]:
     """(n_obs, n_vars) ln(1 + expression), dense."""
-    return log_matrix(expression, scale, np.ones(expression.shape[0], dtype=np.float32))
+    return np.asarray(log_matrix(expression, scale, np.ones(expression.shape[0], dtype=np.float32)))
 
 
 def prepared_from(truth: Dataset, observed: Dataset) -> Prepared:

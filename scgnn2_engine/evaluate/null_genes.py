@@ -100,10 +100,12 @@ def with_null_genes(prepared: Prepared, n_genes: int, *, seed: int = 0) -> Prepa
         states = np.hstack([states, np.where(null > 0, np.take_along_axis(states[:, genes], order, axis=0), 0)])
         states = states.astype(np.uint8)
     names = np.array([f"{name} (permuted)" for name in prepared.var_names[genes]], dtype=np.str_)
+    expression = _beside(prepared.expression, null)
+    hidden = (prepared.hidden, prepared.validation)
     return replace(
         prepared,
-        x=np.hstack([prepared.x, log_matrix(null, prepared.scale, prepared.size_factors)]),
-        expression=_beside(prepared.expression, null),
+        x=log_matrix(expression, prepared.scale, prepared.size_factors, hidden),
+        expression=expression,
         states=states,
         var_names=np.concatenate([prepared.var_names, names]),
         genes=np.concatenate([prepared.genes, prepared.genes[genes]]),

@@ -113,7 +113,7 @@ def _same(one: Prepared, other: Prepared) -> bool:
     def facts(of: Prepared) -> list[npt.NDArray[Any]]:
         entries = [at for at in (of.hidden, of.validation) if at is not None]
         positions = [array for at in entries for array in (at.rows, at.cols)]
-        return [of.obs_names, of.var_names, of.size_factors, of.x, *positions]
+        return [of.obs_names, of.var_names, of.size_factors, np.asarray(of.x), *positions]
 
     mine, others = facts(one), facts(other)
     return len(mine) == len(others) and all(map(np.array_equal, mine, others))
@@ -176,9 +176,10 @@ def _left_out(unclear: Names, kind: str) -> list[str]:
 
 def _unlike(truth: Dataset, prepared: Prepared) -> list[str]:
     """What to say where the two matrices do not belong together: what is visible must be what is true."""
-    rows, cols = np.nonzero(prepared.x)
+    x = np.asarray(prepared.x)
+    rows, cols = np.nonzero(x)
     whole = logged_values(truth.expression, truth.scale, rows, cols)
-    differing = np.count_nonzero(np.abs(prepared.x[rows, cols] - whole) > _EQUAL)
+    differing = np.count_nonzero(np.abs(x[rows, cols] - whole) > _EQUAL)
     if not differing:
         return []
     return [

@@ -35,8 +35,9 @@ def linear_doubt(imputed: Floats, prepared: Prepared) -> str:
     prepared
         What was visible.
     """
-    seen = prepared.x > 0
-    observed = np.expm1(prepared.to_output_scale(prepared.x))
+    x = np.asarray(prepared.x)
+    seen = x > 0
+    observed = np.expm1(prepared.to_output_scale(x))
     readings = {"logged": np.expm1(np.minimum(imputed, 60.0)), "linear": np.asarray(imputed)}
     spreads = {name: _spread(values, observed, seen) for name, values in readings.items()}
     if not all(map(np.isfinite, spreads.values())) or spreads["logged"] <= _REPRODUCED:
@@ -104,10 +105,11 @@ def with_library(imputed: Floats, prepared: Prepared) -> npt.NDArray[np.float32]
     [[2.0, 4.0, 6.0]]
     """
     matched = np.array(imputed, dtype=np.float32)
-    observed = prepared.to_output_scale(prepared.x)
+    x = np.asarray(prepared.x)
+    observed = prepared.to_output_scale(x)
     for cell, row in enumerate(matched):
         expression = np.expm1(row, dtype=np.float64)
-        both = (prepared.x[cell] > 0) & (expression > 0)
+        both = (x[cell] > 0) & (expression > 0)
         if both.any():
             found, wanted = expression[both], np.expm1(observed[cell, both], dtype=np.float64)
             largest = np.argsort(-found, kind="stable")[: max(_FEWEST_ENTRIES, len(found) // 4)]

@@ -199,7 +199,9 @@ class GraphAttention(nn.Module):
         if not narrow:
             joined = torch.cat(sums, dim=1) if self.concatenate else torch.stack(sums).mean(dim=0)
             return F.linear(x, self.skip, self.bias).add_(joined)
-        to_heads = torch.block_diag(*weights) if self.concatenate else torch.cat([*weights], dim=1)
+        to_heads: Tensor = torch.cat([*weights], dim=1)
+        if self.concatenate:
+            to_heads = torch.block_diag(*weights)  # type: ignore[no-untyped-call]
         return F.linear(torch.cat([*sums, x], dim=1), torch.cat([to_heads, self.skip], dim=1), self.bias)
 
     def _dropped(self, values: Tensor, draws: torch.Generator | None) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scgnn2_engine.clusters.clustering import Clustering
+from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, OutputError
@@ -110,7 +111,9 @@ def _essential(params: RunParams) -> dict[str, Any]:
 
 def _fingerprint(prepared: Prepared) -> str:
     """Of the matrix that is trained on and the names of its cells and genes."""
-    digest = hashlib.sha256(np.ascontiguousarray(prepared.x).data)
+    digest = hashlib.sha256()
+    for _, rows in as_blocks(prepared.x).blocks():
+        digest.update(np.ascontiguousarray(rows).data)
     for names in (prepared.obs_names, prepared.var_names):
         digest.update("\n".join(names.tolist()).encode())
     return digest.hexdigest()

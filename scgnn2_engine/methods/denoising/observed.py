@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scgnn2_engine.data.blocks import row_blocks
+from scgnn2_engine.data.blocks import AnyMatrix, row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.methods.autoencoder import check_shape
@@ -82,7 +82,7 @@ class Observed:
 
 
 def observe(
-    x: Floats,
+    x: AnyMatrix | Floats,
     validation: HiddenEntries | None = None,
     size_factors: Floats | None = None,
     states: npt.NDArray[np.uint8] | None = None,
@@ -95,7 +95,7 @@ def observe(
     Parameters
     ----------
     x
-        (n_obs, n_vars) float32, dense or CSR, ln(1 + expression / size factor), hidden entries at 0.
+        (n_obs, n_vars) float32, dense or by rows, ln(1 + expression / size factor), hidden entries at 0.
     validation
         Held-out entries: neither seen nor counted.
     size_factors
@@ -121,7 +121,7 @@ def observe(
 
     def blocks() -> Iterator[tuple[slice, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
         for cells in row_blocks(n_obs):
-            block = sp.csr_matrix(x[cells]).toarray() if sp.issparse(x) else x[cells]
+            block = x[cells]
             held_out = hidden[cells].toarray()
             yield cells, block, (block > 0) & ~held_out, held_out
 

@@ -66,7 +66,7 @@ class Published:
         params, prepared = self._params, self._prepared
         n_epochs = params.feature_AE.epoch[0 if before is None else 1]
         steps = iterate_feature_ae(
-            prepared.x,
+            np.asarray(prepared.x),
             target=None if before is None or before.imputed is None else np.asarray(before.imputed),
             states=prepared.states if before is None else None,
             validation=prepared.validation,
@@ -88,7 +88,7 @@ class Published:
         """One autoencoder per cluster; together they impute."""
         params, prepared, fit = self._params, self._prepared, before.fit
         steps = iterate_cluster_ae(
-            prepared.x,
+            np.asarray(prepared.x),
             np.asarray(fit.reconstruction),
             labels,
             before.graph.adjacency(weighted=params.graph_AE.retain_weights),
