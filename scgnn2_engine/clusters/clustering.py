@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.clusters.communities import Labels, by_size, communities, merge_small
-from scgnn2_engine.clusters.consensus import consensus
+from scgnn2_engine.clusters.consensus import consensus, member_communities
 from scgnn2_engine.clusters.small_samples import FEW_CELLS, better_separated, reproducible_k_means
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
@@ -37,11 +37,14 @@ class Clustering:
         The running number of clusters k, for the next iteration.
     embedding
         (n_obs, d) float32, what the labels were computed from.
+    found
+        :func:`~scgnn2_engine.clusters.consensus.member_communities` of each member, for the next iteration.
     """
 
     labels: Labels
     n_clusters_smoothed: float
     embedding: npt.NDArray[np.float32]
+    found: tuple[Labels, ...] = ()
 
 
 def iterate_clustering(
@@ -53,6 +56,7 @@ def iterate_clustering(
     n_clusters_smoothed: float | None = None,
     components: Floats | None = None,
     member_neighbours: Sequence[npt.NDArray[np.int64]] = (),
+    found: Sequence[Labels] = (),
     expression: AnyMatrix | None = None,
     seed: int = 0,
 ) -> Generator[Event, None, Clustering]:
@@ -72,6 +76,8 @@ def iterate_clustering(
         (n_obs, d) principal components of the expected expression, for ``params.embed`` ``"expression"``.
     member_neighbours
         (n_obs, k) neighbours in each member of the ensemble, for the method ``"consensus"``; none: the graph's.
+    found
+        Communities of the first members, as an earlier iteration returned them for the same seed.
     expression
         (n_obs, n_vars) what the components are of, for the method ``"consensus"`` with fewer than 200 cells.
     seed
@@ -118,16 +124,19 @@ def iterate_clustering(
     check_method(params, graph.n_obs)
     embedding = clustering_embedding(graph_embedding, feature_embedding, params, components)
     if params.method == "consensus" and not params.louvain_only:
-        labels, notice = _by_consensus(graph, embedding, params, member_neighbours, expression, seed)
+        members = member_neighbours or [graph.neighbours]
+        new = range(len(found), len(members))
+        all_found = (*found, *(member_communities(members[number], seed + number) for number in new))
+        labels, notice = _by_consensus(graph, embedding, params, all_found, expression, seed)
         yield notice
         merged = merge_small(labels)
-        return Clustering(merged, next_cluster_count(labels, n_clusters_smoothed, flexible=True), embedding)
+        return Clustering(merged, next_cluster_count(labels, n_clusters_smoothed, flexible=True), embedding, all_found)
     leiden = params.method == "Leiden" and not params.louvain_only
-    found = communities(graph, "leiden" if leiden else "louvain", params.resolution, seed)
-    k = next_cluster_count(found, n_clusters_smoothed, flexible=params.use_flexible_k)
+    own = communities(graph, "leiden" if leiden else "louvain", params.resolution, seed)
+    k = next_cluster_count(own, n_clusters_smoothed, flexible=params.use_flexible_k)
 
     if params.louvain_only or leiden:
-        labels = found
+        labels = own
     else:
         propagated = _propagate(embedding, seed) if params.method == "AffinityPropagation" else None
         if params.method == "AffinityPropagation" and propagated is None:
@@ -170,15 +179,15 @@ def _by_consensus(
     graph: CellGraph,
     embedding: npt.NDArray[np.float32],
     params: ClusteringParams,
-    member_neighbours: Sequence[npt.NDArray[np.int64]],
+    found: Sequence[Labels],
     expression: AnyMatrix | None,
     seed: int,
 ) -> tuple[Labels, Notice]:
     """The consensus of communities, and with few cells k-means where its clusters are better separated."""
-    labels, together = consensus(graph.neighbours, member_neighbours, resolution=params.resolution, seed=seed)
+    labels, together = consensus(graph.neighbours, (), resolution=params.resolution, seed=seed, found=found)
     sure = float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0
     n_clusters = int(labels.max()) + 1
-    said = Notice.of("consensus", clusters=n_clusters, graphs=max(len(member_neighbours), 1), sure=sure)
+    said = Notice.of("consensus", clusters=n_clusters, graphs=len(found), sure=sure)
     if graph.n_obs < FEW_CELLS and expression is not None:
         few = reproducible_k_means(np.asarray(expression), embedding.shape[1], seed)
         chosen = better_separated(labels, few, embedding)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.clusters.communities import Labels, by_size, igraph_drawing
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.graph.neighbours import neighbour_sets
 
@@ -63,16 +64,40 @@ def shared_neighbours(neighbours: Ints) -> SharedNeighbours:
     """
     n_obs, k = neighbours.shape
     member = neighbour_sets(neighbours)
-    upper = sp.triu(member @ member.T, k=1, format="csr")
-    upper.sort_indices()
-    shared = upper.tocoo()
-    jaccard = shared.data.astype(np.float64) / (2 * (k + 1) - shared.data)
-    kept = jaccard > FEWEST_SHARED
-    return SharedNeighbours(shared.row[kept].astype(np.int64), shared.col[kept].astype(np.int64), jaccard[kept], n_obs)
+    transposed = member.T.tocsr()
+    rows, cols, weights = [], [], []
+    for cells in row_blocks(n_obs):  # most pairs share one neighbour alone, and are dropped at once
+        product = sp.csr_matrix(member[cells] @ transposed)
+        product.sort_indices()
+        shared = product.tocoo()
+        row, jaccard = shared.row + cells.start, shared.data / (2 * (k + 1) - shared.data.astype(np.float64))
+        kept = (row < shared.col) & (jaccard > FEWEST_SHARED)
+        rows.append(row[kept].astype(np.int64))
+        cols.append(shared.col[kept].astype(np.int64))
+        weights.append(jaccard[kept])
+    return SharedNeighbours(np.concatenate(rows), np.concatenate(cols), np.concatenate(weights), n_obs)
+
+
+def member_communities(neighbours: Ints, seed: int = 0) -> Labels:
+    """Communities of one member's (n_obs, k) neighbours at all resolutions: (n_resolutions, n_obs) int32.
+
+    Examples
+    --------
+    >>> member_communities(np.array([[1], [0], [3], [2]])).shape
+    (8, 4)
+    """
+    pairs = shared_neighbours(neighbours)
+    graph = _graph(pairs)
+    return np.array([_leiden(graph, pairs.jaccard, step, seed) for step in RESOLUTIONS], np.int32)
 
 
 def consensus(
-    neighbours: Ints, members: Sequence[Ints], *, resolution: float = 0.15, seed: int = 0
+    neighbours: Ints,
+    members: Sequence[Ints],
+    *,
+    resolution: float = 0.15,
+    seed: int = 0,
+    found: Sequence[Labels] | None = None,
 ) -> tuple[Labels, npt.NDArray[np.float64]]:
     """Communities that many resolutions and all members agree on.
 
@@ -85,7 +110,9 @@ def consensus(
     resolution
         Of the last search, on the weighed pairs: larger gives more communities.
     seed
-        Of the order in which cells are visited.
+        Of the order in which cells are visited; member i has ``seed + i``.
+    found
+        :func:`member_communities` of each member, where they are known.
 
     Returns
     -------
@@ -109,15 +136,11 @@ def consensus(
     """
     pairs = shared_neighbours(neighbours)
     together = np.zeros(len(pairs.rows))
-    searches = 0
-    for number, own in enumerate(members or [neighbours]):
-        own_pairs = shared_neighbours(own)
-        graph = _graph(own_pairs)
-        for step in RESOLUTIONS:
-            found = _leiden(graph, own_pairs.jaccard, step, seed + number)
-            together += found[pairs.rows] == found[pairs.cols]
-            searches += 1
-    together /= searches
+    if found is None:
+        found = [member_communities(own, seed + number) for number, own in enumerate(members or [neighbours])]
+    for labels in np.concatenate(found):
+        together += labels[pairs.rows] == labels[pairs.cols]
+    together /= len(RESOLUTIONS) * len(found)
     return by_size(_leiden(_graph(pairs), together + _LEAST, resolution, seed)), together
 
 

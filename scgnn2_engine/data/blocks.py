@@ -39,7 +39,8 @@ class BlockMatrix:
 
     Notes
     -----
-    As of an array ``matrix[cells]`` gives rows, ``matrix[rows, cols]`` entries, and ``np.asarray(matrix)`` all of it.
+    As of an array ``matrix[cell]`` and ``matrix[cells]`` give rows, ``matrix[rows, cols]`` entries, and
+    ``np.asarray(matrix)`` all of it.
     Rows are computed in the same blocks for the same question, so equal questions have equal answers to the last bit.
 
     Examples
@@ -62,6 +63,9 @@ class BlockMatrix:
         if isinstance(at, tuple):
             return self._entries(np.asarray(at[0]), np.asarray(at[1]))
         asked = np.arange(len(self))[at]
+        if asked.ndim == 0:
+            row: Block = self._rows(asked[None])[0]
+            return row
         if len(asked) <= BLOCK_ROWS:
             return self._rows(at if isinstance(at, slice) else asked)
         found = np.empty((len(asked), self.shape[1]), np.float32)

@@ -52,7 +52,7 @@ class Prepared(Noted):
     Attributes
     ----------
     x
-        (n_obs, n_vars) float32, ln(1 + expression / size factor); hidden entries are 0. Of sparse expression its
+        (n_obs, n_vars) float32, ln(1 + expression / size factor); hidden entries are 0. Of large sparse expression its
         rows are made dense when asked for.
     size_factors
         (n_obs,) float32, all 1 without library-size normalisation.

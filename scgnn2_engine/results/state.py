@@ -48,6 +48,8 @@ class LoopState:
         ``imputed``; None before the loop and without rates.
     member_neighbours
         (n_obs, k) neighbours in what each member alone says, for a consensus of clusters.
+    member_communities
+        (n_resolutions, n_obs) int32 communities of the members that were clustered already.
     deconvolution
         What the bulk stage found, or None without bulk.
     correction
@@ -68,6 +70,7 @@ class LoopState:
     imputed: AnyMatrix | None = None
     log_rate: AnyMatrix | None = None
     member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()
+    member_communities: tuple[npt.NDArray[np.int32], ...] = ()
     deconvolution: Mapping[str, Any] | None = None
     correction: Any = None
     unfused: Mapping[str, AnyMatrix] = field(default_factory=dict)

@@ -69,6 +69,7 @@ def next_state(loop: Loop, state: LoopState, iteration: int) -> Steps[LoopState]
             n_clusters_smoothed=state.n_clusters_smoothed,
             components=state.components,
             member_neighbours=state.member_neighbours,
+            found=state.member_communities,
             expression=loop.method.compared(together),
             seed=context.seed(4, 0 if params.clustering.method == "consensus" else iteration),
         ),
@@ -78,6 +79,7 @@ def next_state(loop: Loop, state: LoopState, iteration: int) -> Steps[LoopState]
         labels=clusters.labels,
         n_clusters_smoothed=clusters.n_clusters_smoothed,
         clustering_embedding=clusters.embedding,
+        member_communities=clusters.found,
     )
     state = _with_fit(state, (yield from loop.method.refine(context, _before(state), clusters.labels, iteration)))
     # Where it does not feed back, the bulk corrects what is returned.

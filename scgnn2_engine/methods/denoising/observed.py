@@ -95,7 +95,7 @@ def observe(
     Parameters
     ----------
     x
-        (n_obs, n_vars) float32, dense or by rows, ln(1 + expression / size factor), hidden entries at 0.
+        (n_obs, n_vars) float32, dense, CSR or by rows, ln(1 + expression / size factor), hidden entries at 0.
     validation
         Held-out entries: neither seen nor counted.
     size_factors
@@ -121,7 +121,7 @@ def observe(
 
     def blocks() -> Iterator[tuple[slice, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
         for cells in row_blocks(n_obs):
-            block = x[cells]
+            block = sp.csr_matrix(x[cells]).toarray() if sp.issparse(x) else x[cells]
             held_out = hidden[cells].toarray()
             yield cells, block, (block > 0) & ~held_out, held_out
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.data import matrices
+from scgnn2_engine.data import matrices, normalise
+from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.normalise import library_sizes, log_matrix, logged_values, size_factors
 from scgnn2_engine.data.prepared import HiddenEntries
 
@@ -28,6 +29,20 @@ def test_the_matrix_is_the_logarithm_with_hidden_entries_at_zero(kind: type, mon
     x = log_matrix(kind(counts), "counts", np.array([1, 2], dtype=np.float32), (None, hidden))
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, np.log1p([[1, 0, 0], [2, 1, 0]]), rtol=1e-6)
+
+
+def test_a_large_sparse_matrix_stays_sparse_and_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = sp.csr_matrix(np.array([[1, 0, 3], [4, 2, 0], [0, 0, 5]], dtype=np.float32))
+    hidden = HiddenEntries(np.array([2, 0]), np.array([2, 0]), np.array([5, 1], dtype=np.float32))
+    factors = np.array([1, 3, 0.7], dtype=np.float32)
+    dense = log_matrix(counts, "counts", factors, (None, hidden))
+    monkeypatch.setattr(normalise, "DENSE_UP_TO", 0)
+    by_rows = log_matrix(counts, "counts", factors, (None, hidden))
+    assert isinstance(by_rows, BlockMatrix)
+    assert np.asarray(by_rows).tobytes() == np.asarray(dense).tobytes()
+    assert by_rows[1].tolist() == dense[1].tolist()
+    assert by_rows[np.array([0, 2]), np.array([2, 2])].tolist() == [dense[0, 2], 0]
+    assert counts.data.tolist() == [1, 3, 4, 2, 5]
 
 
 def test_logged_values_are_not_logged_again() -> None:
