@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
 from scgnn2_engine.data.dataset import Floats, Ints, Matrix, Scale
 from scgnn2_engine.data.prepared import Prepared
 
@@ -27,6 +28,19 @@ def row_blocks(expression: Matrix) -> Iterator[tuple[slice, Floats]]:
         rows = slice(start, min(start + n_rows, expression.shape[0]))
         block = expression[rows]
         yield rows, np.asarray(block.toarray() if is_sparse(block) else block, dtype=np.float64)
+
+
+def as_csr(matrix: AnyMatrix) -> sp.csr_matrix:
+    """The same values as CSR; of a matrix of blocks, a block at a time.
+
+    Examples
+    --------
+    >>> as_csr(np.array([[0, 2], [0, 0]], np.float32)).nnz
+    1
+    """
+    if isinstance(matrix, BlockMatrix):
+        return sp.csr_matrix(sp.vstack([sp.csr_matrix(rows) for _, rows in matrix.blocks()], format="csr"))
+    return sp.csr_matrix(matrix)
 
 
 def stored(expression: Matrix) -> Floats:

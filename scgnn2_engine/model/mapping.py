@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from scgnn2_engine.data.blocks import AnyMatrix, Block, BlockMatrix, Cells, as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints
+from scgnn2_engine.data.matrices import as_csr
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.graph.components import Basis
 from scgnn2_engine.graph.novelty import unlike
@@ -148,7 +149,7 @@ class Reference:
     def __init__(self, model: Model, prepared: Prepared) -> None:
         self._model, self._prepared = model, prepared
         self._method = method_of(model.params)(prepared, model.params)
-        self.x = sp.csr_matrix(prepared.x)
+        self.x = as_csr(prepared.x)
         expected = self._method.project(model.fit, self.x).together.expected
         self.basis = Basis.of(expected, model.params.graph_AE.n_components or N_COMPONENTS, seed=model.params.seed)
         self.scores = self.basis.scores(expected)
@@ -247,7 +248,7 @@ def _outputs(
     n_old, k = prepared.n_obs, min(model.graph.k, graph.k)
     together = replace(
         prepared,
-        x=np.concatenate([prepared.x, new.x.toarray()]),
+        x=np.concatenate([np.asarray(prepared.x), new.x.toarray()]),
         expression=_stacked_expression(prepared, new),
         size_factors=np.concatenate([prepared.size_factors, new.size_factors]),
         obs_names=np.concatenate([prepared.obs_names, new.obs_names]),

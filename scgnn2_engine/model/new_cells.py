@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Dataset, Floats
-from scgnn2_engine.data.matrices import counts_of_logged
+from scgnn2_engine.data.matrices import as_csr, counts_of_logged
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 
@@ -93,7 +93,7 @@ def fitted(data: Dataset, model: Model, prepared: Prepared) -> NewCells:
         whole = sp.csr_matrix((picked.data, places[picked.indices], picked.indptr), whole.shape, dtype=np.float32)
         whole.sort_indices()
         whole.eliminate_zeros()
-    old = sp.csr_matrix(prepared.x)
+    old = as_csr(prepared.x)
     usual = np.asarray(old.expm1().mean(axis=0)).ravel()[measured].sum()
     seen = np.asarray((old > 0).sum(axis=0)).ravel()
     share_known = float(seen[measured].sum() / max(seen.sum(), 1))
