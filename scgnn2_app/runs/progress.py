@@ -165,7 +165,7 @@ class Progress:
         one = sum(self._seconds(stage, scale) for stage in self._usual)
         if one <= 0:
             return
-        expected = loop_seconds(*self._size)[1]
+        expected = loop_seconds(*self._size)[1] if all(self._size) else 0.0
         slower = min(MOST_SLOWER, max(1.0, one / expected)) if expected > 0 else 1.0
         scoring, output = (slower * seconds for seconds in ending(*self._size, self._params, self._n_iterations))
         left = 0.0 if self._scored else scoring

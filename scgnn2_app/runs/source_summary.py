@@ -93,7 +93,7 @@ def expected_seconds(
     Examples
     --------
     >>> [round(seconds) for seconds in expected_seconds(700, 636, RunParams(total_epoch=3))]
-    [71, 71]
+    [38, 38]
     """
     kept = params.preprocess.top_gene_select
     n_vars = min(n_vars, kept) if kept > 0 else n_vars

@@ -1,9 +1,7 @@
 """What a run costs, measured: seconds of its iterations, and of what comes after them.
 
-Two cores, nothing else on the machine. The loop is a power law through the runs of ``benchmarks/scale.py``. What comes
-after it was measured on the demo (700 cells × 636 genes: baselines 10 s, map of the cells 18 s, figures 8 s) and on
-1,000 simulated cells × 2,000 genes (7, 19 and 8 s): most of it does not grow with the data. Beside a server and another
-run it took two to three times as long, as the loop did, so a third is laid on top.
+One thread. Constants and slopes in millions of entries (cells × genes that are kept) go through whole runs of the demo,
+of pbmc3k and of mca_lung beside other busy processes: ``benchmarks/results/2026-12-01-costs.md``.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ IMPORTING = 4.0
 FEW = 3
 """Iterations after which a run that converges quickly has stopped."""
 
-BASIS = "a rough model, measured on another machine with two cores"
+BASIS = "a rough model, measured with one thread on another machine"
 """On what the estimate rests where no earlier run corrects it."""
 
 SWITCHES = ("evaluate_baselines", "evaluate_diagnostics", "evaluate_null_genes", "output_figures")
@@ -33,14 +31,10 @@ class Ending(NamedTuple):
     output: float
 
 
-def growth(n_obs: int, n_vars: int) -> float:
-    """How much longer than with 1,000 cells × 2,000 genes."""
-    return float((n_obs / 1000) ** 0.6 * n_vars / 2000)
-
-
 def loop_seconds(n_obs: int, n_vars: int) -> tuple[float, float]:
-    """Seconds before the loop and of an iteration: 25 s and 18 s for 1,000 cells × 2,000 genes."""
-    return 25 * growth(n_obs, n_vars), 18 * growth(n_obs, n_vars)
+    """Seconds before the loop and of an iteration: a constant, and a share that grows with the entries."""
+    million = n_obs * n_vars / 1e6
+    return 2.4 + 2.7 * million, 3.6 + 2.5 * million
 
 
 def ending(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int) -> Ending:
@@ -58,15 +52,15 @@ def ending(n_obs: int, n_vars: int, params: Mapping[str, Any], n_iterations: int
     Examples
     --------
     >>> [round(part) for part in ending(700, 636, {"evaluate_baselines": True, "output_figures": True}, 3)]
-    [13, 33]
+    [5, 11]
     """
-    grown = growth(n_obs, n_vars)
-    baselines = 12 + 4 * grown if params.get("evaluate_baselines") else 0.0
-    scoring = baselines + (0.5 + 0.5 * grown if params.get("evaluate_diagnostics") else 0.0)
+    million = n_obs * n_vars / 1e6
+    baselines = 5.0 + 0.5 * million if params.get("evaluate_baselines") else 0.0
+    scoring = baselines + (0.5 + 0.15 * million if params.get("evaluate_diagnostics") else 0.0)
     if params.get("evaluate_diagnostics") and params.get("evaluate_null_genes"):
         before, each = loop_seconds(n_obs, n_vars)
         scoring += before + each * n_iterations + baselines
-    output = 0.5 + 0.5 * grown + (32 + 2 * grown if params.get("output_figures") else 0.0)
+    output = 0.5 + 0.15 * million + (10.0 + 0.5 * million if params.get("output_figures") else 0.0)
     return Ending(scoring, output)
 
 
@@ -92,7 +86,7 @@ def expected_seconds(n_obs: int, n_vars: int, params: RunParams, ratio: float = 
     --------
     >>> few, most = expected_seconds(700, 636, RunParams(total_epoch=3))
     >>> round(few), round(most)
-    (71, 71)
+    (38, 38)
     """
     wanted, most = params.to_dict(), max(1, params.total_epoch)
     limits = [ratio * run_seconds(n_obs, n_vars, wanted, n) for n in (min(FEW, most), most)]
