@@ -112,6 +112,13 @@ def scgnn2(
             raise ParameterError(f"{name} is given by {own}.", expected=f"{own}=…", found=f"{name}=…")
     adata = adata.copy() if copy else adata
     _require_names(adata)
+    if layer == "raw" and "raw" not in adata.layers:
+        raise InputError(
+            "Results cannot be written beside the genes of .raw.",
+            expected="a layer, or X",
+            found="layer='raw'",
+            advice="Call it on adata.raw.to_adata().",
+        )
     column = _gene_column(adata, use_highly_variable)
     params = RunParams.from_dict(
         {

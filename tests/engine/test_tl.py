@@ -95,6 +95,8 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(adata: anndata.An
         scgnn2.tl.scgnn2(adata, seed=2)
     with pytest.raises(ParameterError, match="no output mean"):
         scgnn2.tl.scgnn2(adata, outputs=["mean"], **QUICK)
+    with pytest.raises(InputError, match=r"adata\.raw\.to_adata"):
+        scgnn2.tl.scgnn2(adata, layer="raw", **QUICK)
     with pytest.raises(InputError, match="layer"):
         scgnn2.tl.scgnn2(adata, layer="spliced", **QUICK)
     with pytest.raises(InputError, match="gene_column variable is not there"):
