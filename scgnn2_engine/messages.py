@@ -216,8 +216,9 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     ("clustering", "info"): {
         "clusters_merged": "{before} clusters: the smallest were merged, {after} remain.",
         "consensus": (
-            "{clusters} clusters by consensus of {graphs} graphs: of the pairs of similar cells {sure:.0%} are nearly"
-            " always, or nearly never, together."
+            "{clusters} clusters by consensus of {graphs} graphs, of {pieces} pieces, {separated} of which"
+            " are separated: of the pairs of similar cells {sure:.0%} are nearly always, or nearly never,"
+            " together."
         ),
         "clusters_of_few_cells": _few_cells,
     },

@@ -1,4 +1,4 @@
-"""The command line: ``scgnn2 run|inspect|map|plot|ltmg|params|simulate|convert|evaluate|benchmark``, others' commands.
+"""The command line: ``scgnn2 run``, ``scgnn2 evaluate`` and so on, and commands of others.
 
 Exit codes: 0 done (a time budget that ran out included), 1 unexpected error, 2 parameter, 3 input, 4 output,
 5 memory, 6 training, 7 missing package, 8 partial (a file of the result is missing, run.json says which and why; all
@@ -13,12 +13,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scgnn2_engine.cli import benchmark, convert, evaluate, inspect, ltmg, map, params, plot, run, simulate
+from scgnn2_engine.cli import benchmark, convert, evaluate, inspect, ltmg, map, params, plot, recluster, run, simulate
 from scgnn2_engine.cli.interrupt import INTERRUPTED
 from scgnn2_engine.cli.parsing import Parser
 from scgnn2_engine.errors import ScgnnError
 
-OWN = (run, inspect, map, plot, ltmg, params, simulate, convert, evaluate, benchmark)
+OWN = (run, inspect, map, recluster, plot, ltmg, params, simulate, convert, evaluate, benchmark)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.clusters.communities import Labels, by_size, communities, merge_small
-from scgnn2_engine.clusters.consensus import consensus, member_communities
+from scgnn2_engine.clusters.consensus import consensus, member_communities, memberships
 from scgnn2_engine.clusters.small_samples import FEW_CELLS, better_separated, reproducible_k_means
+from scgnn2_engine.clusters.tree import ClusterTree, cluster_tree
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints
@@ -39,12 +40,19 @@ class Clustering:
         (n_obs, d) float32, what the labels were computed from.
     found
         :func:`~scgnn2_engine.clusters.consensus.member_communities` of each member, for the next iteration.
+    tree
+        How the clusters merge, by consensus; else None.
+    membership
+        (n_obs,) float32, how much of what each cell shares with others it shares with its own cluster, by consensus;
+        else None.
     """
 
     labels: Labels
     n_clusters_smoothed: float
     embedding: npt.NDArray[np.float32]
     found: tuple[Labels, ...] = ()
+    tree: ClusterTree | None = None
+    membership: npt.NDArray[np.float32] | None = None
 
 
 def iterate_clustering(
@@ -127,10 +135,10 @@ def iterate_clustering(
         members = member_neighbours or [graph.neighbours]
         new = range(len(found), len(members))
         all_found = (*found, *(member_communities(members[number], seed + number) for number in new))
-        labels, notice = _by_consensus(graph, embedding, params, all_found, expression, seed)
+        clusters, notice = _by_consensus(graph, embedding, params, all_found, expression, seed)
         yield notice
-        merged = merge_small(labels)
-        return Clustering(merged, next_cluster_count(labels, n_clusters_smoothed, flexible=True), embedding, all_found)
+        k = next_cluster_count(clusters.labels, n_clusters_smoothed, flexible=True)
+        return replace(clusters, n_clusters_smoothed=k)
     leiden = params.method == "Leiden" and not params.louvain_only
     own = communities(graph, "leiden" if leiden else "louvain", params.resolution, seed)
     k = next_cluster_count(own, n_clusters_smoothed, flexible=params.use_flexible_k)
@@ -182,19 +190,27 @@ def _by_consensus(
     found: Sequence[Labels],
     expression: AnyMatrix | None,
     seed: int,
-) -> tuple[Labels, Notice]:
-    """The consensus of communities, and with few cells k-means where its clusters are better separated."""
-    labels, together = consensus(graph.neighbours, (), resolution=params.resolution, seed=seed, found=found)
-    sure = float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0
-    n_clusters = int(labels.max()) + 1
-    said = Notice.of("consensus", clusters=n_clusters, graphs=len(found), sure=sure)
-    if graph.n_obs < FEW_CELLS and expression is not None:
+) -> tuple[Clustering, Notice]:
+    """The consensus of communities, merged until all are separated; of few cells k-means where that is better."""
+    leaves, together = consensus(graph.neighbours, (), resolution=params.resolution, seed=seed, found=found)
+    tree = cluster_tree(embedding, leaves, seed=seed)
+    labels = tree.cut(params.n_clusters)
+    n_clusters, n_separated = int(labels.max()) + 1, tree.n_separated
+    said = Notice.of(
+        "consensus",
+        clusters=n_clusters,
+        graphs=len(found),
+        sure=float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0,
+        pieces=tree.n_leaves,
+        separated=n_separated,
+    )
+    if graph.n_obs < FEW_CELLS and expression is not None and not params.n_clusters:
         few = reproducible_k_means(np.asarray(expression), embedding.shape[1], seed)
-        chosen = better_separated(labels, few, embedding)
-        if chosen is few:
+        if better_separated(labels, few, embedding) is few:
             said = Notice.of("clusters_of_few_cells", clusters=int(few.max()) + 1, communities=n_clusters)
-        labels = chosen
-    return labels, said
+            labels, tree = few, cluster_tree(embedding, few, seed=seed)
+    membership = memberships(graph.neighbours, together, labels)
+    return Clustering(labels, 0.0, embedding, tuple(found), tree, membership), said
 
 
 def clustering_embedding(

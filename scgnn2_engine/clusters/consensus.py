@@ -144,6 +144,32 @@ def consensus(
     return by_size(_leiden(_graph(pairs), together + _LEAST, resolution, seed)), together
 
 
+def memberships(neighbours: Ints, together: npt.NDArray[np.float64], labels: Ints) -> npt.NDArray[np.float32]:
+    """(n_obs,) how much of what each cell shares with others it shares with its own cluster, from 0 to 1.
+
+    Parameters
+    ----------
+    neighbours
+        (n_obs, k) of the ensemble's mean.
+    together
+        (n_pairs,) how often the ends of each pair of their :func:`shared_neighbours` fell together.
+    labels
+        (n_obs,) clusters.
+
+    Examples
+    --------
+    >>> neighbours = np.array([[1], [0], [1]])
+    >>> memberships(neighbours, np.array([0.9, 0.1]), np.array([0, 0, 1])).round(2).tolist()
+    [0.9, 1.0, 0.0]
+    """
+    pairs = shared_neighbours(neighbours)
+    ends = np.concatenate([pairs.rows, pairs.cols])
+    own = np.where(labels[pairs.rows] == labels[pairs.cols], together, 0)
+    within = np.bincount(ends, np.tile(own, 2), pairs.n_obs)
+    every = np.bincount(ends, np.tile(together, 2), pairs.n_obs)
+    return np.divide(within, every, out=np.ones(pairs.n_obs), where=every > 0).astype(np.float32)
+
+
 def _graph(pairs: SharedNeighbours) -> Any:
     import igraph
 

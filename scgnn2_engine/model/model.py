@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.bulk.correction import Correction, Fused, Shifted
+from scgnn2_engine.clusters.tree import ClusterTree
 from scgnn2_engine.data.blocks import BlockMatrix, row_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.preparation import prepare
@@ -65,6 +66,9 @@ class Model:
     prepared
         The cells as they were trained on, or None: a model that was loaded without data can be looked at only.
 
+    tree, membership
+        How the clusters merge, and (n_obs,) how much each cell belongs to its own; None but by consensus.
+
     Examples
     --------
     >>> import scgnn2_engine as sc2, tempfile
@@ -89,6 +93,8 @@ class Model:
     iteration: int
     versions: Mapping[str, str]
     prepared: Prepared | None = None
+    tree: ClusterTree | None = None
+    membership: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, state: LoopState, prepared: Prepared, params: RunParams) -> Self:
@@ -108,6 +114,8 @@ class Model:
             iteration=state.iteration,
             versions=versions(),
             prepared=prepared,
+            tree=state.tree,
+            membership=state.membership,
         )
 
     @cached_property
@@ -235,6 +243,35 @@ class Model:
         parts = [matrix[asked[block]][:, columns] for block in row_blocks(len(asked))]
         return np.concatenate(parts) if parts else np.empty((0, len(self.var_names[columns])), np.float32)
 
+    def recluster(self, n_clusters: int = 0) -> npt.NDArray[np.int32]:
+        """(n_obs,) another number of clusters, from the tree of the run's; nothing is trained.
+
+        Parameters
+        ----------
+        n_clusters
+            How many; 0: as many as are separated.
+
+        Raises
+        ------
+        ParameterError
+            The run has no tree, or it has not so many pieces.
+        """
+        if self.tree is None:
+            raise ParameterError(
+                "This run has no tree of clusters.",
+                expected="a run with clustering_method = consensus",
+                found=f"clustering_method = {self.params.clustering.method}, or a run of an earlier version",
+                advice="Run it again.",
+            )
+        if not 0 <= n_clusters <= self.tree.n_leaves:
+            raise ParameterError(
+                "The tree of clusters cannot be cut into that many.",
+                expected=f"1 to {self.tree.n_leaves}, or 0 for the {self.tree.n_separated} that are separated",
+                found=str(n_clusters),
+                advice="A run with a larger clustering_resolution has more pieces.",
+            )
+        return self.tree.cut(n_clusters)
+
     def get_latent_representation(self) -> npt.NDArray[np.float32]:
         """(n_obs, 128) float32 latents of the cells in the feature autoencoder that was trained last."""
         return self.fit.embedding
@@ -305,7 +342,7 @@ class Model:
                 advice="Name the output folder of a run.",
             )
         learned = [kind for method in METHODS.values() for kind in method.stored]
-        held = restore(path, (CellGraph, Shifted, Fused, Expression, *learned))
+        held = restore(path, (CellGraph, ClusterTree, Shifted, Fused, Expression, *learned))
         params = RunParams.from_dict(held.pop("params"))
         model = cls(params=params, **held)
         return model if data is None else model._with(prepare(read_dataset(params, data), params))
@@ -345,6 +382,8 @@ _STORED = (
     "graph_embedding",
     "iteration",
     "versions",
+    "tree",
+    "membership",
 )
 
 

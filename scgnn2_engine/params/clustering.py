@@ -29,6 +29,13 @@ class ClusteringParams(StageParams):
         "member of the ensemble, and takes the communities of that.",
         ESSENTIAL,
     )
+    n_clusters = param.Integer(
+        0,
+        bounds=(0, None),
+        softbounds=(0, 50),
+        doc="Number of clusters that the tree of the method consensus is cut into; 0 takes as many as are separated.",
+        precedence=ADVANCED,
+    )
     resolution = param.Number(
         1.0,
         bounds=(0.0, None),

@@ -40,6 +40,9 @@ class LoopState:
         (n_obs,) int32 clusters of this iteration, numbered from 0; None before the loop.
     clustering_embedding
         (n_obs, d) what the labels were computed from; None before the loop.
+    tree, membership
+        How the clusters merge (:class:`scgnn2_engine.clusters.tree.ClusterTree`), and (n_obs,) how much each cell
+        belongs to its own; None but by consensus.
     imputed
         (n_obs, n_vars) float32 imputed expression on the scale of ``Prepared.x``, bulk expression included; None before
         the loop.
@@ -67,6 +70,8 @@ class LoopState:
     n_clusters_smoothed: float | None = None
     labels: npt.NDArray[np.int32] | None = None
     clustering_embedding: Matrix32 | None = None
+    tree: Any = None
+    membership: npt.NDArray[np.float32] | None = None
     imputed: AnyMatrix | None = None
     log_rate: AnyMatrix | None = None
     member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()

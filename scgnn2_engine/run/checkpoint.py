@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scgnn2_engine.clusters.clustering import Clustering
+from scgnn2_engine.clusters.tree import ClusterTree
 from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.prepared import Prepared
@@ -49,7 +50,7 @@ class FolderCheckpoints:
 
     def __init__(self, folder: Path, params: RunParams, *, resume: bool = False) -> None:
         self._folder, self._params = folder / CHECKPOINT, params
-        self._types = (EpochEnded, Notice, CellGraph, Clustering, GraphFit, *method_of(params).stored)
+        self._types = (EpochEnded, Notice, CellGraph, Clustering, ClusterTree, GraphFit, *method_of(params).stored)
         self._resumes = resume
         if not resume:
             self.remove()

@@ -80,6 +80,8 @@ def next_state(loop: Loop, state: LoopState, iteration: int) -> Steps[LoopState]
         n_clusters_smoothed=clusters.n_clusters_smoothed,
         clustering_embedding=clusters.embedding,
         member_communities=clusters.found,
+        tree=clusters.tree,
+        membership=clusters.membership,
     )
     state = _with_fit(state, (yield from loop.method.refine(context, _before(state), clusters.labels, iteration)))
     # Where it does not feed back, the bulk corrects what is returned.

@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.clusters.tree import pair_tests
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.io.results.records import json_text
@@ -69,6 +71,9 @@ def result_to_anndata(result: Result, answers: Collection[str] | None = None) ->
     adata.obs["scgnn2_cluster"] = cluster_categories(result.labels)
     for name, score in _scores(result).items():
         adata.obs[f"scgnn2_{name}"] = score
+    membership = None if result.model is None else result.model.membership
+    if membership is not None:
+        adata.obs["scgnn2_membership"] = membership
     adata.obsm["X_scgnn2_feature"] = result.feature_embedding
     adata.obsm["X_scgnn2_graph"] = result.graph_embedding
     if result.umap is not None:
@@ -90,6 +95,7 @@ def result_to_anndata(result: Result, answers: Collection[str] | None = None) ->
         "hidden_entries": len(prepared.hidden) if prepared.hidden is not None else 0,
         "scale_of_imputed": "ln(1 + expression), natural logarithm",
         "size_factors": prepared.size_factors,
+        **({} if membership is None else _clusters(result, membership)),
         **_hidden_positions(prepared),
         **_evaluation(result),
     }
@@ -205,6 +211,22 @@ def _bulk_profiles(result: Result) -> pd.DataFrame:
     profiles[found["genes"]] = found["profiles"]
     clusters = [str(cluster) for cluster in found["clusters"]]
     return pd.DataFrame(profiles, index=pd.Index(prepared.var_names.astype(object)), columns=clusters)
+
+
+def _clusters(result: Result, membership: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """How far the clusters can be trusted: a row for each, and what it would cost to merge each pair."""
+    p, cost = pair_tests(result.clustering_embedding, result.labels)
+    np.fill_diagonal(p, 0)
+    names = [str(cluster) for cluster in range(len(p))]
+    apart = np.where(np.eye(len(p), dtype=bool), np.inf, cost)
+    table = {
+        "n_cells": np.bincount(result.labels),
+        "support": [float(membership[result.labels == cluster].mean()) for cluster in range(len(p))],
+        "p_value": p.max(axis=1) if len(p) > 1 else [np.nan],
+        "nearest": [names[place] for place in apart.argmin(axis=1)],
+        "merge_cost": apart.min(axis=1),
+    }
+    return {"clusters": pd.DataFrame(table, index=names), "merge_costs": pd.DataFrame(cost, names, names)}
 
 
 def cluster_categories(labels: Any) -> pd.Categorical:
