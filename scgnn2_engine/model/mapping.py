@@ -143,22 +143,29 @@ class Reference:
     x
         (n_old, n_vars) CSR, ln(1 + expression / size factor).
     basis, scores
-        Principal components of the expected expression before any cluster refined it, and the cells on them.
+        Principal components of what neighbours rest on before any cluster refined it, and the cells on them.
     """
 
     def __init__(self, model: Model, prepared: Prepared) -> None:
         self._model, self._prepared = model, prepared
         self._method = method_of(model.params)(prepared, model.params)
         self.x = as_csr(prepared.x)
-        expected = self._method.project(model.fit, self.x).together.expected
-        self.basis = Basis.of(expected, model.params.graph_AE.n_components or N_COMPONENTS, seed=model.params.seed)
-        self.scores = self.basis.scores(expected)
+        compared = self._compared(self.x, 1.0)
+        self.basis = Basis.of(compared, model.params.graph_AE.n_components or N_COMPONENTS, seed=model.params.seed)
+        self.scores = self.basis.scores(compared)
         self.n_neighbours = min(N_NEIGHBOURS, len(self.scores) - 1)
 
     def place(self, x: sp.csr_matrix, share_known: float, n_more: int = 0) -> tuple[npt.NDArray[np.int64], Floats]:
         """(n, k) nearest cells of the model, and distances, of any cells."""
-        expected = self._method.project(self._model.fit, x, share_known=share_known).together.expected
-        return _nearest(self.scores, self.basis.scores(expected), self.n_neighbours + n_more)
+        scores = self.basis.scores(self._compared(x, share_known))
+        return _nearest(self.scores, scores, self.n_neighbours + n_more)
+
+    def _compared(self, x: sp.csr_matrix, share_known: float) -> AnyMatrix:
+        """What neighbours rest on in a run: ln(1 + rate), or without rates what was observed."""
+        said = self._method.project(self._model.fit, x, share_known=share_known).together
+        if said.log_rate is not None:
+            return said.expected
+        return BlockMatrix((x.shape[0], x.shape[1]), lambda cells: np.asarray(x[cells].toarray(), np.float32))
 
     def usual(self, depth: float, measured: npt.NDArray[np.bool_], share_known: float) -> tuple[BlockMatrix, Floats]:
         """What cells of the model would show if they were new: residuals and mean distances of up to 2,000 of them.
