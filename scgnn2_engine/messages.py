@@ -202,6 +202,12 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     ("graph", "info"): {
         "graph_neighbours": "Cell graph: {n} neighbours of each cell",
     },
+    ("graph", "warning"): {
+        "batches_apart": (
+            "Nothing shows that these batches share types with the larger ones, whose cells do not vary as theirs do: "
+            "{names}. They stay apart, as types would."
+        ),
+    },
     ("cluster_AE", "warning"): {
         "regu_strength_idle": (
             "cluster_AE_regu_strength has no effect, as in the published program: cluster_AE_reconstruction_weight, "

@@ -261,6 +261,7 @@ def _outputs(
         obs_names=np.concatenate([prepared.obs_names, new.obs_names]),
         cells=np.arange(n_old + len(new.obs_names)),
         states=None,
+        batches=None,
     )
     beside = CellGraph(
         *(

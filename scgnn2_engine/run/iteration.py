@@ -12,6 +12,8 @@ from scgnn2_engine.clusters.clustering import iterate_clustering
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.data.prepared import Prepared
+from scgnn2_engine.events import Notice
+from scgnn2_engine.graph.batch_correction import correct_batches
 from scgnn2_engine.graph.components import principal_components
 from scgnn2_engine.graph.graph_ae import iterate_graph_ae
 from scgnn2_engine.graph.neighbours import build_graph
@@ -111,8 +113,10 @@ def _embedded(loop: Loop, state: LoopState) -> Steps[LoopState]:
     """Components, cell graph and graph embedding of what was learned."""
     context, params, iteration = loop.context, loop.context.params, state.iteration
     points: Floats = state.feature_embedding
+    if params.graph_AE.graph_embed != "expression":
+        points = yield from _corrected(loop, points, iteration)
     if "expression" in (params.graph_AE.graph_embed, params.clustering.embed):
-        components = _components(loop, state.fit.together)
+        components = yield from _corrected(loop, _components(loop, state.fit.together), iteration)
         state = replace(state, components=components)
         if params.graph_AE.graph_embed == "expression":
             points = components
@@ -155,6 +159,16 @@ def _components(loop: Loop, expression: Expression) -> npt.NDArray[np.float32]:
     return principal_components(compared, loop.context.params.graph_AE.n_components, seed=loop.context.seed(7, 0))
 
 
+def _corrected(loop: Loop, points: npt.NDArray[np.float32], iteration: int) -> Steps[npt.NDArray[np.float32]]:
+    """Coordinates of the cells in which batches lie on each other; as they are where there is one batch."""
+    if loop.prepared.batches is None:
+        return points
+    found = correct_batches(points, loop.prepared.batches)
+    if found.apart and iteration == 0:
+        yield Notice.of("batches_apart", names=", ".join(found.apart[:8]))
+    return found.points
+
+
 def _own_neighbours(loop: Loop, fit: Fit, graph: CellGraph) -> npt.NDArray[np.int64]:
     """Neighbours in what the newest member alone says; for a lone member, or another graph, those of the graph."""
     newest = fit.newest
@@ -164,6 +178,8 @@ def _own_neighbours(loop: Loop, fit: Fit, graph: CellGraph) -> npt.NDArray[np.in
         return graph.neighbours
     seed = loop.context.seed(7, 0)
     points = _components(loop, newest)
+    if loop.prepared.batches is not None:
+        points = correct_batches(points, loop.prepared.batches).points
     return build_graph(points, construction="v2", n_neighbours=loop.n_neighbours, seed=seed).neighbours
 
 

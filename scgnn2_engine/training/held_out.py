@@ -58,8 +58,8 @@ class HeldOut:
 
     def scorer(
         self,
-        values: Callable[[Tensor, Tensor, Tensor], Tensor],
-        inputs: Callable[[Tensor], Tensor],
+        values: Callable[[Any, Tensor, Tensor], Tensor],
+        inputs: Callable[[Tensor], Any],
         device: torch.device,
     ) -> Callable[[], float]:
         """The same error of a network as it is, over the entries of at most 1,024 evenly spaced cells.

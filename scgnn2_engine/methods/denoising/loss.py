@@ -52,6 +52,9 @@ class GapLoss:
         self._network, self._params = network, params
         self._rows = ObservedRows(observed, device)
         self._log_factors = on_device(observed.log_size_factors[:, None], device)
+        self._batches: Tensor | None = None
+        if observed.batches is not None:
+            self._batches = on_device(observed.batches.codes.astype(np.int64), device)
         if observed.counts is not None:
             constant = np.concatenate([[0], np.cumsum(without_rate(observed.counts, params.dispersion))])
             self._constant = on_device(np.diff(constant[observed.starts]).astype(np.float32), device)
@@ -62,11 +65,17 @@ class GapLoss:
         entries = self._rows(batch)
         return entries.dense(entries.centred)
 
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`centred` gives, and (b,) which batch (sample) each cell is of, or None."""
+        return self.centred(batch), None if self._batches is None else self._batches[batch]
+
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """``loss`` and its parts, ``value`` and, with a rate, ``counts``."""
         entries, params = self._rows(batch), self._params
         seen = entries.known
-        _, value, log_rate = self._network(self._with_gaps(entries, seen))
+        _, value, log_rate = self._network(
+            self._with_gaps(entries, seen), None if self._batches is None else self._batches[batch]
+        )
         n_cells, n_vars = entries.shape
         errors = huber(value.reshape(-1).index_select(0, entries.places) - entries.centred, params.huber_delta)
         errors = errors * (seen if entries.weights is None else entries.weights)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Ints
@@ -91,7 +92,7 @@ class Denoising:
     """Autoencoders that fill gaps; see :class:`~scgnn2_engine.methods.Method`."""
 
     bulk_feeds_back = False
-    stored: ClassVar[tuple[type, ...]] = (Denoised, DenoisingFit, RefinedFit)
+    stored: ClassVar[tuple[type, ...]] = (Denoised, DenoisingFit, RefinedFit, Batches)
 
     def __init__(self, prepared: Prepared, params: RunParams) -> None:
         self._prepared, self._params = prepared, params
@@ -109,6 +110,7 @@ class Denoising:
             self._prepared.states,
             counts=self._counts,
             regu_strength=self._params.feature_AE.regu_strength,
+            batches=self._prepared.batches,
         )
 
     def start(self, context: Context) -> Steps[Denoised]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import Block, BlockMatrix, Cells, row_blocks
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.methods.autoencoder import N_EMBEDDING, N_WIDE, Weights
@@ -50,6 +51,9 @@ def elu(x: Tensor) -> Tensor:
     return out
 
 
+BATCH_LAYERS = ("shift", "value_shift", "rate_shift")
+"""(n_batches, units or genes) what a batch adds to the decoder's units, to the values and to the log rates."""
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": elu, "relu": functional.relu}
 
 
@@ -70,6 +74,9 @@ class DenoisingAutoencoder(nn.Module):
         ``"elu"`` or ``"relu"``, after every layer but the last.
     dropout
         Share of the wide layers' units dropped in training.
+    n_batches
+        Batches of the cells. With several the decoder is told which one a cell is of, the encoder is not: what a batch
+        does to the genes need not be in the embedding.
     seed
         Of the initial weights (uniform in ±1/√(inputs of the layer)) and of the dropout. No global random state is
         touched.
@@ -84,9 +91,19 @@ class DenoisingAutoencoder(nn.Module):
 
     means: Tensor
     log_rates: Tensor
+    shift: Tensor | None
+    value_shift: Tensor | None
+    rate_shift: Tensor | None
 
     def __init__(
-        self, n_vars: int, *, counts: bool = False, activation: str = "elu", dropout: float = 0.0, seed: int = 0
+        self,
+        n_vars: int,
+        *,
+        counts: bool = False,
+        activation: str = "elu",
+        dropout: float = 0.0,
+        n_batches: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.n_vars = n_vars
@@ -96,26 +113,39 @@ class DenoisingAutoencoder(nn.Module):
         self.rate = _linear(N_WIDE, n_vars) if counts else None
         self.register_buffer("means", torch.zeros(n_vars))
         self.register_buffer("log_rates", torch.zeros(n_vars))
+        for name, width in zip(BATCH_LAYERS, (N_WIDE, n_vars, n_vars if counts else 0), strict=True):
+            shift = nn.Parameter(torch.zeros(n_batches, width)) if n_batches > 1 and width else None
+            self.register_parameter(name, shift)
         self._activation = ACTIVATIONS[activation]
         self._keep = 1 - dropout
         self._generator: torch.Generator | None = None
         self._seed = seed
         self._draw(seed)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def forward(self, x: Tensor, batches: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """(batch, g) differences from the means to embedding (batch, 128), value and log rate (batch, g)."""
         embedding = self.embed(x)
-        wide = self._decoded(embedding)
-        return embedding.float(), self.value(wide).float(), None if self.rate is None else self.rate(wide).float()
+        wide = self._decoded(embedding, batches)
+        value = self._shifted(self.value(wide), self.value_shift, batches).float()
+        if self.rate is None:
+            return embedding.float(), value, None
+        return embedding.float(), value, self._shifted(self.rate(wide), self.rate_shift, batches).float()
 
-    def value_at(self, x: Tensor, rows: Tensor, genes: Tensor) -> Tensor:
+    def value_at(self, inputs: tuple[Tensor, Tensor | None], rows: Tensor, genes: Tensor) -> Tensor:
         """(n,) values, not negative and on the scale of the input before it was centred, of some rows and genes."""
-        wide = self._decoded(self.embed(x))
+        x, batches = inputs
+        wide = self._decoded(self.embed(x), batches)
         value = (wide[rows] * self.value.weight[genes]).sum(dim=1) + self.value.bias[genes]
+        if batches is not None and self.value_shift is not None:
+            value = value + self.value_shift[batches[rows], genes]
         return (value + self.means[genes]).clamp_(min=0)
 
-    def _decoded(self, embedding: Tensor) -> Tensor:
-        return self._dropped(self._activation(self.decoder(embedding)))
+    def _decoded(self, embedding: Tensor, batches: Tensor | None) -> Tensor:
+        return self._dropped(self._activation(self._shifted(self.decoder(embedding), self.shift, batches)))
+
+    @staticmethod
+    def _shifted(units: Tensor, shift: Tensor | None, batches: Tensor | None) -> Tensor:
+        return units if shift is None or batches is None else units + shift[batches]
 
     def embed(self, x: Tensor) -> Tensor:
         """(batch, g) differences from the means to embedding (batch, 128)."""
@@ -175,7 +205,7 @@ def _linear(n_in: int, n_out: int) -> nn.Linear:
     return nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
 
 
-GENE_LAYERS = ("encoder.0.weight", "encoder.0.bias", "value.weight", "rate.weight")
+GENE_LAYERS = ("encoder.0.weight", "encoder.0.bias", "value.weight", "rate.weight", "value_shift", "rate_shift")
 """The weights between genes and units: nearly all there are."""
 
 
@@ -217,7 +247,9 @@ def encode_denoising(network: DenoisingAutoencoder, centred: Callable[[slice], T
     return embedding
 
 
-def decoded_value(weights: Weights, embedding: Matrix32, activation: str) -> BlockMatrix:
+def decoded_value(
+    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None, *, as_one: bool = False
+) -> BlockMatrix:
     """(n, g) the value of each gene where it is seen, not negative, on the scale of the input before it was centred.
 
     Parameters
@@ -228,24 +260,52 @@ def decoded_value(weights: Weights, embedding: Matrix32, activation: str) -> Blo
         (n, 128).
     activation
         The network's.
+    batches
+        Which batch each cell is of, where the network was told; None: as of the mean batch.
+    as_one
+        Say what every cell would look like in one batch, the mean of all.
     """
-    return _decoded(weights, embedding, activation, "value", "means")
+    return _decoded(weights, embedding, activation, "value", "means", batches, as_one)
 
 
-def decoded_log_rate(weights: Weights, embedding: Matrix32, activation: str) -> BlockMatrix | None:
+def decoded_log_rate(
+    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None, *, as_one: bool = False
+) -> BlockMatrix | None:
     """(n, g) logarithm of the rate per unit of size factor, None where there is none; see :func:`decoded_value`."""
-    return _decoded(weights, embedding, activation, "rate", "log_rates") if "rate.weight" in weights else None
+    if "rate.weight" not in weights:
+        return None
+    return _decoded(weights, embedding, activation, "rate", "log_rates", batches, as_one)
 
 
-def _decoded(weights: Weights, embedding: Matrix32, activation: str, head: str, mean: str) -> BlockMatrix:
+def _decoded(
+    weights: Weights,
+    embedding: Matrix32,
+    activation: str,
+    head: str,
+    mean: str,
+    batches: Batches | None,
+    as_one: bool,
+) -> BlockMatrix:
     names = ("decoder.weight", "decoder.bias", f"{head}.weight", f"{head}.bias", mean)
     wide_weight, wide_bias, weight, bias, centre = (torch.from_numpy(weights[name]) for name in names)
+    shifts: list[Tensor] = []
+    codes = torch.zeros(len(embedding), dtype=torch.int64)
+    if "shift" in weights:
+        shifts = [torch.from_numpy(weights[name]) for name in ("shift", f"{head}_shift")]
+        if as_one or batches is None:
+            shifts = [part.mean(dim=0, keepdim=True) for part in shifts]
+        else:
+            codes = torch.from_numpy(batches.codes.astype(np.int64))
 
     @torch.no_grad()
     def rows(cells: Cells) -> Block:
         z = torch.from_numpy(np.ascontiguousarray(embedding[cells]))
-        wide = ACTIVATIONS[activation](functional.linear(z, wide_weight, wide_bias))
-        found = functional.linear(wide, weight, bias).add_(centre)
+        wide = functional.linear(z, wide_weight, wide_bias)
+        if shifts:
+            wide += shifts[0][codes[cells]]
+        found = functional.linear(ACTIVATIONS[activation](wide), weight, bias).add_(centre)
+        if shifts:
+            found += shifts[1][codes[cells]]
         return np.asarray((found.clamp_(min=0) if head == "value" else found).numpy())
 
     return BlockMatrix((len(embedding), len(bias)), rows)

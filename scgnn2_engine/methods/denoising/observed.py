@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import AnyMatrix, row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.data.prepared import HiddenEntries
@@ -44,6 +45,8 @@ class Observed:
         (n_entries,) float32 weights of the seen entries, or None: all alike.
     means, log_rates
         (n_vars,) float32 mean of each gene's seen entries, and logarithm of its counts per unit of size factor.
+    batches
+        Which batch each cell is of, or None.
     """
 
     starts: npt.NDArray[np.int64]
@@ -54,6 +57,7 @@ class Observed:
     weights: Entries32 | None
     means: Entries32
     log_rates: Entries32
+    batches: Batches | None = None
 
     @property
     def n_obs(self) -> int:
@@ -78,6 +82,7 @@ class Observed:
             counts=None if self.counts is None else self.counts[places],
             log_size_factors=self.log_size_factors[cells],
             weights=None if self.weights is None else self.weights[places],
+            batches=None if self.batches is None else self.batches.take(cells),
         )
 
 
@@ -89,6 +94,7 @@ def observe(
     *,
     counts: bool = False,
     regu_strength: float = 0.0,
+    batches: Batches | None = None,
 ) -> Observed:
     """Bring prepared expression into the form in which it is trained on.
 
@@ -106,6 +112,8 @@ def observe(
         Whether the data are counts, of which the zeros say something too.
     regu_strength
         γ.
+    batches
+        Which batch each cell is of, or None.
 
     Examples
     --------
@@ -162,6 +170,7 @@ def observe(
         weights=relative,
         means=means,
         log_rates=log_rates.astype(np.float32),
+        batches=batches,
     )
 
 

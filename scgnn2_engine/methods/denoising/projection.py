@@ -60,7 +60,8 @@ def encoded(
 
 def project_fit(fit: DenoisingFit, x: sp.csr_matrix, *, share_known: float = 1.0) -> DenoisingFit:
     """A trained network for other cells; parameters as for :func:`encoded`."""
-    return replace(fit, embedding=encoded(fit.weights, x, fit.activation, share_known=share_known))
+    # Of whichever batch they are, they are decoded as of the mean batch.
+    return replace(fit, embedding=encoded(fit.weights, x, fit.activation, share_known=share_known), batches=None)
 
 
 def project_refined(

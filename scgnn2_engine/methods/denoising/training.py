@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, drain, never
@@ -55,6 +56,8 @@ class DenoisingFit:
         Epochs that were trained.
     validation
         Mean absolute error at the held-out entries, None without any.
+    batches
+        Which batch each cell is of, where the decoder was told.
     """
 
     weights: Weights
@@ -62,16 +65,17 @@ class DenoisingFit:
     activation: str
     n_epochs: int
     validation: float | None
+    batches: Batches | None = None
 
     @property
     def value(self) -> BlockMatrix:
         """(n_obs, n_vars) float32, not negative: the value each gene has where it is seen, on the scale of x."""
-        return decoded_value(self.weights, self.embedding, self.activation)
+        return decoded_value(self.weights, self.embedding, self.activation, self.batches)
 
     @property
     def log_rate(self) -> BlockMatrix | None:
         """(n_obs, n_vars) float32, for counts: logarithm of the expected count per unit of size factor."""
-        return decoded_log_rate(self.weights, self.embedding, self.activation)
+        return decoded_log_rate(self.weights, self.embedding, self.activation, self.batches)
 
 
 def iterate_denoising(
@@ -153,6 +157,7 @@ def iterate_denoising(
         counts=observed.counts is not None and params.count_weight > 0,
         activation=params.activation,
         dropout=params.layer_dropout,
+        n_batches=0 if observed.batches is None else len(observed.batches),
         seed=draws[0],
     )
     network.means.copy_(torch.from_numpy(observed.means))
@@ -171,13 +176,13 @@ def iterate_denoising(
         loss,
         replace(plan, seed=draws[2]),
         n_samples=observed.n_obs,
-        validate=None if scored is None else scored.scorer(network.value_at, loss.centred, device),
+        validate=None if scored is None else scored.scorer(network.value_at, loss.inputs, device),
         stop=stop,
     )
     embedding, learned = encode_denoising(network, loss.centred, observed.n_obs), network.weights()
     if not all(np.isfinite(values).all() for values in (embedding, *learned.values())):
         raise diverged(plan.stage, plan.iteration, trained.n_epochs, plan.cluster)
-    fit = DenoisingFit(learned, embedding, params.activation, trained.n_epochs, None)
+    fit = DenoisingFit(learned, embedding, params.activation, trained.n_epochs, None, observed.batches)
     return fit if scored is None else replace(fit, validation=scored.error(fit.value))
 
 
