@@ -523,7 +523,7 @@ def test_zeros_are_left_where_hardly_a_neighbour_sees_the_gene(data):
 
 
 def test_hidden_entries_count_as_zeros_that_were_seen(data):
-    result = run(data, keep_zeros=0.02, dropout_prob=0.1, imputation_target="value")
+    result = run(data, keep_zeros=0.1, dropout_prob=0.1, imputation_target="value")
     hidden = result.prepared.hidden
     visible = np.asarray(result.prepared.expression.todense()) > 0
     for entries in (hidden, result.prepared.validation):
