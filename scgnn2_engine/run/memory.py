@@ -8,6 +8,7 @@ import psutil
 from scgnn2_engine.bulk.steps import BULK_METHODS
 from scgnn2_engine.data.dataset import Dataset, Matrix
 from scgnn2_engine.data.matrices import is_sparse, stored
+from scgnn2_engine.data.normalise import DENSE_UP_TO
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError
 from scgnn2_engine.evaluate.evaluation import EVALUATION_MATRICES, SCORED_CELLS
 from scgnn2_engine.io.memory import GIB, available_memory
@@ -19,7 +20,7 @@ WORK_BUFFERS = 250 * 2**20  # blocks of row-wise passes, LTMG batches, tiles of 
 FLOAT = 4
 HIDDEN_UNITS, EMBEDDING = 512, 128  # of the feature autoencoder
 CLUSTERS = 31  # trained side by side at most, each with a network of its own: more are seldom found
-BYTES_PER_EDGE = 2000  # measured at 7,000 and 30,000 cells: both attention layers of the whole graph, forth and back
+BYTES_PER_EDGE = 700  # measured at 7,000, 30,000 and 100,000 cells: both attention layers, forth and back
 BYTES_PER_KEPT_VALUE = 44  # LTMG: value and cell twice while they are joined, the matrix by rows and by columns
 
 
@@ -49,7 +50,7 @@ def memory_parts(
     parts = {
         "libraries and work buffers": LIBRARIES + WORK_BUFFERS,
         "the input matrix and its kept part": 2 * input_bytes,
-        "the matrix of the networks": matrix,
+        "the matrix of the networks": FLOAT * nonzeros if n_obs * n_vars > DENSE_UP_TO else matrix,
         **method_of(params).memory(n_obs, n_vars, nonzeros, params),
         "one step's activations": batch * FLOAT * (6 * n_vars + 8 * HIDDEN_UNITS),
         "networks with Adam": 5 * network * (1 + workers),
