@@ -345,7 +345,7 @@ class Model:
         held = restore(path, (CellGraph, ClusterTree, Shifted, Fused, Expression, *learned))
         params = RunParams.from_dict(held.pop("params"))
         model = cls(params=params, **held)
-        return model if data is None else model._with(prepare(read_dataset(params, data), params))
+        return model if data is None else model.with_data(prepare(read_dataset(params, data), params))
 
     @classmethod
     def of_run(cls, folder: str | Path) -> Self:
@@ -356,9 +356,16 @@ class Model:
         InputError
             As :meth:`load`; there is no ``result.h5ad`` in the folder, or it is of another run.
         """
-        return cls.load(folder)._with(read_prepared(folder))
+        return cls.load(folder).with_data(read_prepared(folder))
 
-    def _with(self, prepared: Prepared) -> Self:
+    def with_data(self, prepared: Prepared) -> Self:
+        """The model with what it was trained on.
+
+        Raises
+        ------
+        InputError
+            It is of other cells or genes.
+        """
         if prepared.obs_names.tolist() != self.obs_names.tolist() or (
             prepared.var_names.tolist() != self.var_names.tolist()
         ):

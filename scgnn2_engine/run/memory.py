@@ -20,7 +20,7 @@ WORK_BUFFERS = 250 * 2**20  # blocks of row-wise passes, LTMG batches, tiles of 
 FLOAT = 4
 HIDDEN_UNITS, EMBEDDING = 512, 128  # of the feature autoencoder
 CLUSTERS = 31  # trained side by side at most, each with a network of its own: more are seldom found
-BYTES_PER_EDGE = 700  # measured at 7,000, 30,000 and 100,000 cells: both attention layers, forth and back
+BYTES_PER_EDGE = 1250  # measured at 7,000 and 100,000 cells: both attention layers of the whole graph, forth and back
 BYTES_PER_KEPT_VALUE = 44  # LTMG: value and cell twice while they are joined, the matrix by rows and by columns
 
 
