@@ -159,8 +159,11 @@ def memberships(neighbours: Ints, together: npt.NDArray[np.float64], labels: Int
     Examples
     --------
     >>> neighbours = np.array([[1], [0], [1]])
-    >>> memberships(neighbours, np.array([0.9, 0.1]), np.array([0, 0, 1])).round(2).tolist()
-    [0.9, 1.0, 0.0]
+    >>> pairs = shared_neighbours(neighbours)
+    >>> list(zip(pairs.rows.tolist(), pairs.cols.tolist()))
+    [(0, 1), (0, 2), (1, 2)]
+    >>> memberships(neighbours, np.array([0.9, 0.0, 0.1]), np.array([0, 0, 1])).astype(float).round(2).tolist()
+    [1.0, 0.9, 0.0]
     """
     pairs = shared_neighbours(neighbours)
     ends = np.concatenate([pairs.rows, pairs.cols])

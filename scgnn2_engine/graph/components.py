@@ -78,7 +78,7 @@ class Basis:
         --------
         >>> basis = Basis.of(np.array([[0.0, 0.0], [0.0, 2.0]]), 1)
         >>> basis.scores(np.array([[5.0, 4.0]], np.float32)).round(3).tolist()
-        [[3.0]]
+        [[-3.0]]
         """
         n_obs = len(expression)
         some = expression[np.linspace(0, n_obs - 1, min(DECOMPOSED_CELLS, n_obs)).astype(np.int64)]
