@@ -18,4 +18,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return dir(scgnn2_engine)
+    return sorted({*dir(scgnn2_engine), *__all__})

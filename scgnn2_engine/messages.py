@@ -52,8 +52,11 @@ def sentence(code: str, values: Mapping[str, Any] | None = None) -> str:
     """
     if code not in NOTICES:
         return code
-    text = NOTICES[code].text
-    return text.format(**values or {}) if isinstance(text, str) else text(**values or {})
+    text, known = NOTICES[code].text, dict(values or {})
+    try:
+        return text.format(**known) if isinstance(text, str) else text(**known)
+    except (KeyError, TypeError, ValueError):  # a damaged line of a log, or one of another version
+        return f"{code}: {known}" if known else code
 
 
 def _genes_dropped(n: int, of: int, cutoff: float) -> str:
@@ -217,6 +220,10 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     ("clustering", "warning"): {
         "batches_undeclared": _batches,
         "no_convergence": "Affinity propagation did not converge; k-means is used instead.",
+        "fewer_pieces": (
+            "The tree of clusters has {most} pieces: clustering_n_clusters = {k} cannot be had. A larger "
+            "clustering_resolution gives more."
+        ),
         "fewer_clusters": "k-means was to make {k} clusters of {most} distinct cells; it makes {most}.",
     },
     ("clustering", "info"): {

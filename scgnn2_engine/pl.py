@@ -23,7 +23,7 @@ def cell_graph(
     adata: AnnData,
     *,
     basis: str = "umap",
-    color: str = "scgnn2_cluster",
+    color: str | None = None,
     key: str = "scgnn2",
     max_edges: int = 20_000,
     title: str = "Cell graph",
@@ -37,7 +37,7 @@ def cell_graph(
     basis
         Name of the map without ``X_``.
     color
-        Column of ``obs`` whose groups give the colours.
+        Column of ``obs`` whose groups give the colours; None: the clusters of the run.
     key
         ``key_added`` of the run.
     max_edges
@@ -59,6 +59,8 @@ def cell_graph(
     >>> len(cell_graph(adata).axes)
     1
     """
+    color = f"{key}_cluster" if color is None else color
+    basis = basis.removeprefix("X_")
     _require(f"X_{basis}", "obsm", adata.obsm, f'sc.tl.umap(adata, neighbors_key="{key}")')
     _require(f"{key}_connectivities", "obsp", adata.obsp, f'tl.scgnn2(adata, key_added="{key}")')
     _require(color, "obs", adata.obs, "")
@@ -101,6 +103,7 @@ def sankey(adata: AnnData, groupby: Sequence[str], *, title: str = "") -> Figure
     >>> len(sankey(adata, ["cell_type", "scgnn2_cluster"]).axes)
     1
     """
+    groupby = [groupby] if isinstance(groupby, str) else groupby
     for column in groupby:
         _require(column, "obs", adata.obs, "")
     chart = plots.sankey({column: _groups(adata, column) for column in groupby}, title=title)

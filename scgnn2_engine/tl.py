@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn2_engine.data.blocks import as_blocks
+from scgnn2_engine.data.blocks import AnyMatrix, as_blocks
 from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import from_anndata
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LEFT_OUT: Mapping[str, Any] = {"evaluate_baselines": False, "evaluate_diagnostics": False}
 _EVERY_CELL: Mapping[str, Any] = {"preprocess_cell_cutoff": 1.0}
+_OUTPUTS = ("imputed", "value", "expected", "rate", "zeros_kept")
 _OWN = {
     "seed": "random_state",
     "load_layer": "layer",
@@ -73,7 +74,7 @@ def scgnn2(
     random_state
         Seed of every random draw.
     model_dir
-        Folder for ``model.npz`` (:class:`scgnn2_engine.Model`); None: the model is not kept.
+        Folder for ``model.npz``, which ``Model.load(folder, adata)`` reads; None: the model is not kept.
     copy
         Return a copy with the results in it, and leave ``adata`` as it is.
     **parameters
@@ -92,7 +93,8 @@ def scgnn2(
         ``uns["scgnn2"]``: where scanpy finds it (``neighbors_key="scgnn2"``), and the record of the run (JSON);
         ``var["scgnn2_trained"]``: the genes that were trained on.
 
-        Cells that were dropped on request are NaN and have no neighbours.
+        Cells that were dropped on request are NaN and have no neighbours: scanpy goes on without them
+        (``adata[adata.obs["scgnn2_cluster"].notna()]``).
 
     Raises
     ------
@@ -110,7 +112,18 @@ def scgnn2(
     for name, own in _OWN.items():
         if name in parameters:
             raise ParameterError(f"{name} is given by {own}.", expected=f"{own}=…", found=f"{name}=…")
-    adata = adata.copy() if copy else adata
+    if not isinstance(key_added, str) or not key_added or "/" in key_added:
+        raise ParameterError(
+            "key_added cannot begin the names of what is written.",
+            expected="a name without a slash, which h5ad takes for a folder",
+            found=repr(key_added),
+        )
+    outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    unknown = [name for name in outputs if name not in _OUTPUTS]
+    if unknown:
+        raise ParameterError(f"There is no output {unknown[0]}.", expected=", ".join(_OUTPUTS), found=unknown[0])
+    if copy:
+        adata = adata.to_memory() if adata.isbacked else adata.copy()
     _require_names(adata)
     if layer == "raw" and "raw" not in adata.layers:
         raise InputError(
@@ -133,11 +146,11 @@ def scgnn2(
     )
     require_memory(4 * adata.n_obs * adata.n_vars * len(outputs), "The layers that are written", params.max_memory)
     result = fit(from_anndata(adata, params.load), params.replace(load_layer=""))
-    _require_outputs(result, outputs)
+    matrices = _asked(result, outputs)
     if model_dir is not None and result.model is not None:
         Path(model_dir).mkdir(parents=True, exist_ok=True)
         result.model.save(model_dir)
-    _write(adata, result, outputs, key_added)
+    _write(adata, result, matrices, key_added)
     return adata if copy else None
 
 
@@ -162,21 +175,25 @@ def _gene_column(adata: AnnData, use_highly_variable: bool | str | None) -> str:
     return "highly_variable" if use_highly_variable else ""
 
 
-def _require_outputs(result: Result, outputs: Collection[str]) -> None:
-    unknown = [name for name in outputs if name not in result.matrices]
+def _asked(result: Result, outputs: Collection[str]) -> dict[str, AnyMatrix]:
+    """The outputs that were asked for; of value and expected one is what the run calls imputed."""
+    found = dict(result.matrices)
+    for name, other in (("value", "expected"), ("expected", "value")):
+        if name not in found and other in found:
+            found[name] = found["imputed"]
+    unknown = [name for name in outputs if name not in found]
     if unknown:
-        raise ParameterError(
-            f"This run has no output {unknown[0]}.", expected=", ".join(result.matrices), found=unknown[0]
-        )
+        raise ParameterError(f"This run has no output {unknown[0]}.", expected=", ".join(found), found=unknown[0])
+    return {name: found[name] for name in outputs}
 
 
-def _write(adata: AnnData, result: Result, outputs: Collection[str], key: str) -> None:
+def _write(adata: AnnData, result: Result, outputs: Mapping[str, AnyMatrix], key: str) -> None:
     prepared = result.prepared
     cells = adata.obs_names.get_indexer(pd.Index(prepared.obs_names.astype(object)))
     genes = adata.var_names.get_indexer(pd.Index(prepared.var_names.astype(object)))
-    for name in outputs:
+    for name, matrix in outputs.items():
         layer = np.full(adata.shape, np.nan, np.float32)
-        for rows, values in as_blocks(result.matrices[name]).blocks():
+        for rows, values in as_blocks(matrix).blocks():
             layer[np.ix_(cells[rows], genes)] = values
         adata.layers[f"{key}_{name}"] = layer
     labels = cluster_categories(result.labels)

@@ -137,6 +137,8 @@ def iterate_clustering(
         all_found = (*found, *(member_communities(members[number], seed + number) for number in new))
         clusters, notice = _by_consensus(graph, embedding, params, all_found, expression, seed)
         yield notice
+        if clusters.tree is not None and params.n_clusters > clusters.tree.n_leaves:
+            yield Notice.of("fewer_pieces", k=params.n_clusters, most=clusters.tree.n_leaves)
         k = next_cluster_count(clusters.labels, n_clusters_smoothed, flexible=True)
         return replace(clusters, n_clusters_smoothed=k)
     leiden = params.method == "Leiden" and not params.louvain_only

@@ -75,6 +75,12 @@ def with_batches(dataset: Dataset, key: str, label_column: str = "") -> Dataset:
     (['1', '2'], [0, 0, 1, 1])
     """
     columns = [name.strip() for name in key.split(",") if name.strip()]
+    if not columns:
+        raise InputError(
+            "load_batch_key names no column.",
+            expected="a column of obs, or several with commas between",
+            found=repr(key),
+        )
     if label_column and label_column in columns:
         raise InputError(
             f"load_batch_key names the column of the labels, {label_column}.",

@@ -241,7 +241,7 @@ def map_cells(model: Model, reference: Reference, data: Data) -> MappedCells:
         expression=new.expression,
         outputs=partial(_outputs, model, prepared, new, projected.imputed, CellGraph(neighbours, distances, distances)),
         notes=new.notes,
-        warnings=(*new.warnings, *_about_unknown(unknown), *_about_bulk(model)),
+        warnings=(*new.warnings, *_about_unknown(unknown & ~new.empty), *_about_run(model)),
     )
 
 
@@ -327,5 +327,10 @@ def _about_unknown(unknown: npt.NDArray[np.bool_]) -> list[str]:
     return [said]
 
 
-def _about_bulk(model: Model) -> list[str]:
-    return [] if model.correction is None else ["The bulk expression of the run is not in the values of the new cells."]
+def _about_run(model: Model) -> list[str]:
+    said = []
+    if model.correction is not None:
+        said.append("The bulk expression of the run is not in the values of the new cells.")
+    if model.params.load.batch_key:
+        said.append("The new cells are taken for cells of no batch of the run: nothing is corrected for theirs.")
+    return said

@@ -263,11 +263,11 @@ class Model:
                 found=f"clustering_method = {self.params.clustering.method}, or a run of an earlier version",
                 advice="Run it again.",
             )
-        if not 0 <= n_clusters <= self.tree.n_leaves:
+        if not isinstance(n_clusters, int | np.integer) or not 0 <= n_clusters <= self.tree.n_leaves:
             raise ParameterError(
                 "The tree of clusters cannot be cut into that many.",
                 expected=f"1 to {self.tree.n_leaves}, or 0 for the {self.tree.n_separated} that are separated",
-                found=str(n_clusters),
+                found=repr(n_clusters),
                 advice="A run with a larger clustering_resolution has more pieces.",
             )
         return self.tree.cut(n_clusters)
@@ -335,11 +335,13 @@ class Model:
         """
         path = Path(folder) / FILE
         if not path.exists():
+            inside = ", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "an empty folder"
+            is_folder = Path(folder).is_dir()
             raise InputError(
                 f"There is no model in {folder}.",
-                expected=f"{FILE}, which every run writes",
-                found=", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "nothing",
-                advice="Name the output folder of a run.",
+                expected=f"a folder with {FILE}, which every run writes at its end",
+                found=inside if is_folder else "a file" if Path(folder).exists() else "nothing of that name",
+                advice="Name the output folder of a finished run; one that was killed goes on with --resume.",
             )
         learned = [kind for method in METHODS.values() for kind in method.stored]
         held = restore(path, (CellGraph, ClusterTree, Shifted, Fused, Expression, *learned))

@@ -25,6 +25,9 @@ OTHER_TOTAL = 1.5
 
 SHOWN = 5
 
+OF_THE_FILTER = "the filter decides on them"
+"""What readers say of empty cells and genes, which are not filtered here."""
+
 
 @dataclass(frozen=True)
 class NewCells:
@@ -112,8 +115,8 @@ def fitted(data: Dataset, model: Model, prepared: Prepared) -> NewCells:
         measured,
         share_known,
         empty,
-        (*data.notes, *notes, *said),
-        (*data.warnings, *warnings),
+        (*(note for note in data.notes if OF_THE_FILTER not in note), *notes, *said),
+        (*(warning for warning in data.warnings if OF_THE_FILTER not in warning), *warnings),
     )
 
 

@@ -44,6 +44,8 @@ def without_effect(params: RunParams) -> dict[str, str]:
     if params.LTMG.mode != "reference" and not params.run_LTMG:
         idle["LTMG_mode"] = "LTMG is off (run_LTMG)"
     clusters = params.clustering
+    if clusters.n_clusters and clusters.method != "consensus":
+        idle["clustering_n_clusters"] = "it cuts the tree of clustering_method = consensus"
     if clusters.use_flexible_k and (clusters.louvain_only or clusters.method in ("Leiden", "consensus")):
         idle["clustering_use_flexible_k"] = "the number of clusters is that of the communities"
     return idle

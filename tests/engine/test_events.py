@@ -10,6 +10,7 @@ import pytest
 
 from scgnn2_engine import events
 from scgnn2_engine.events import EpochEnded, Event, Notice, StageEnded, StageStarted, drain, never
+from scgnn2_engine.messages import sentence
 
 
 def steps(log: list[str]) -> Generator[Event, None, int]:
@@ -66,3 +67,8 @@ def test_defaults() -> None:
 def test_an_event_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         StageEnded("graph", 1, 0.5, 1024).seconds = 1.0  # type: ignore[misc]
+
+
+def test_a_line_of_another_version_is_still_said() -> None:
+    assert sentence("clusters_merged", {"before": 3}) == "clusters_merged: {'before': 3}"
+    assert sentence("clusters_merged") == "clusters_merged"

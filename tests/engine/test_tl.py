@@ -58,6 +58,19 @@ def test_a_copy_leaves_the_original_and_the_same_seed_gives_the_same_bytes(adata
     assert first.obs["run_cluster"].equals(second.obs["run_cluster"])
 
 
+def test_a_backed_copy_comes_into_memory_and_of_value_and_expected_one_is_the_imputed(
+    adata: anndata.AnnData, tmp_path: Path
+) -> None:
+    adata.write_h5ad(tmp_path / "own.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "own.h5ad", backed="r")
+    found = scgnn2.tl.scgnn2(backed, copy=True, outputs=["imputed", "value", "expected"], **QUICK)
+    backed.file.close()
+    imputed, value, expected = (found.layers[f"scgnn2_{name}"] for name in ("imputed", "value", "expected"))
+    same = [np.array_equal(imputed, other, equal_nan=True) for other in (value, expected)]
+    assert sorted(same) == [False, True]
+    assert scgnn2.tl.scgnn2(adata, copy=True, outputs="imputed", **QUICK).layers.keys() == {"scgnn2_imputed"}
+
+
 def test_genes_that_were_not_trained_on_and_cells_that_were_dropped_are_empty(adata: anndata.AnnData) -> None:
     adata.X = sp.csr_matrix(adata.X.toarray() * (np.arange(80) > 0)[:, None])  # the first cell is empty
     named = (np.arange(60) >= 20) & (np.asarray(adata.X.sum(axis=0)).ravel() > 0)
@@ -93,6 +106,9 @@ def test_batches_are_declared_as_in_other_tools(adata: anndata.AnnData) -> None:
 def test_what_cannot_be_done_is_refused_and_nothing_is_written(adata: anndata.AnnData) -> None:
     with pytest.raises(ParameterError, match="seed is given by random_state"):
         scgnn2.tl.scgnn2(adata, seed=2)
+    for name in ("a/b", "", None):
+        with pytest.raises(ParameterError, match="key_added cannot begin"):
+            scgnn2.tl.scgnn2(adata, key_added=name, **QUICK)
     with pytest.raises(ParameterError, match="no output mean"):
         scgnn2.tl.scgnn2(adata, outputs=["mean"], **QUICK)
     with pytest.raises(InputError, match=r"adata\.raw\.to_adata"):
@@ -112,4 +128,4 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(adata: anndata.An
 
 def test_the_package_has_the_engines_names() -> None:
     assert scgnn2.fit is scgnn2.__getattr__("fit")
-    assert {"tl", "pl", "fit", "Model"} <= set(scgnn2.__all__)
+    assert {"tl", "pl", "fit", "Model"} <= set(scgnn2.__all__) & set(dir(scgnn2))

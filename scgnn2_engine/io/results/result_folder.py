@@ -163,6 +163,7 @@ def earlier_files(directory: str | Path) -> tuple[str, ...]:
     known = [f"{name}.{kind}" for name in TABLES + BULK_TABLES + EVALUATION_TABLES for kind in ("csv", "RData")]
     known += [RESULT, MODEL, SEURAT, SEURAT_SCRIPT, RECORD, PREPROCESSED_EXPRESSION]
     states = sorted(directory.glob(f"{PREPROCESSED}/LTMG_*.csv"))
+    states += sorted(path for path in directory.glob("labels_*.csv") if path.stem.removeprefix("labels_").isdigit())
     return tuple(name for name in known if (directory / name).is_file()) + tuple(
         path.relative_to(directory).as_posix() for path in states
     )

@@ -63,6 +63,13 @@ def read_prepared(folder: str | Path) -> Prepared:
     import h5py
 
     path = Path(folder) / "result.h5ad"
+    if not path.is_file():
+        raise InputError(
+            f"There is no result.h5ad in {folder}, which has the data of a run.",
+            expected="the output folder of a finished run",
+            found="a model alone",
+            advice="Model.load(folder, data) takes the data from you.",
+        )
     try:
         with h5py.File(path) as file:
             parts = {name: anndata.io.read_elem(file[name]) for name in ("X", "obs", "var", "uns")}

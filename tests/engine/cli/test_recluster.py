@@ -2,9 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from scgnn2_engine import Model, RunParams, iterate_to_folder, result_to_anndata, simulate
 from scgnn2_engine.cli import main
+from scgnn2_engine.errors import ParameterError
+from scgnn2_engine.io import result_files
 
 
 def test_a_run_is_cut_elsewhere_without_training(tmp_path, capsys):
@@ -23,7 +26,11 @@ def test_a_run_is_cut_elsewhere_without_training(tmp_path, capsys):
     assert main(["recluster", str(folder), "--n_clusters", "1"]) == 4  # nothing is overwritten unasked
     assert main(["recluster", str(folder), "--n_clusters", "99"]) == 2
     assert "pieces" in capsys.readouterr().err
+    assert "labels_1.csv" in result_files(folder)  # goes with the run that another one replaces
     model = Model.load(folder)
+    for wrong in (1.5, "2"):
+        with pytest.raises(ParameterError, match="cannot be cut"):
+            model.recluster(wrong)
     np.testing.assert_array_equal(model.recluster(), ended.result.labels)
     adata = result_to_anndata(ended.result)
     assert adata.obs["scgnn2_membership"].between(0, 1).all()

@@ -99,3 +99,9 @@ def test_prepared_cells_keep_their_batches():
     found = prepare(with_batches(table, "donor"), sc2.RunParams(validation_share=0.1))
     assert found.batches.codes.tolist() == [0] * 20 + [1] * 20
     assert found.take(np.array([3, 30])).batches.codes.tolist() == [0, 1]
+
+
+def test_a_key_without_a_column_is_refused() -> None:
+    data = sc2.simulate(n_obs=20, n_vars=20, n_types=2, seed=0)
+    with pytest.raises(InputError, match="names no column"):
+        with_batches(data, " , ")

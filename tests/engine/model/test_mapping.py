@@ -116,7 +116,9 @@ def test_one_cell_and_an_empty_one(model: sc2.Model) -> None:
     mapped = model.map(empty)
     assert mapped.unknown.tolist() == [True]
     assert np.isfinite(mapped.matrices["imputed"][:]).all()
-    assert any("express none of the model's genes" in warning for warning in mapped.warnings)
+    (said,) = mapped.warnings
+    assert "express none of the model's genes" in said
+    assert not any("the filter decides" in note for note in mapped.notes)
 
 
 def test_another_scale_is_brought_to_that_of_the_model_or_refused(model: sc2.Model) -> None:
@@ -159,7 +161,8 @@ def test_the_command_writes_clusters_a_map_and_the_imputed_expression(trained, t
     }  # fmt: skip
     assert "Cells by cluster: " in capsys.readouterr().out
     assert main(["map", str(run), str(new), "--output", str(tmp_path / "mapped.h5ad")]) == 4  # it is there already
-    assert main(["map", str(tmp_path), str(new)]) == 3
+    assert main(["map", str(tmp_path), str(new), "--overwrite"]) == 3
+    assert main(["map", str(run), str(new), "--output", str(tmp_path / "mapped.csv")]) == 2
 
 
 def test_places_lie_between_those_of_the_neighbours() -> None:
