@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.readers.mtx_header import BLOCK, Header, refused, shown
-from scgnn2_engine.io.readers.text_lines import count_lines
+from scgnn2_engine.io.readers.text_numbers import count_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING_OF_R = 1e308

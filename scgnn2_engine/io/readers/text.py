@@ -18,16 +18,15 @@ from scgnn2_engine.io.memory import require_memory, stored_entries
 from scgnn2_engine.io.raw_table import Table, described, stacked
 from scgnn2_engine.io.readers.text_blocks import CommaFoundError, StrictReader, plain_block
 from scgnn2_engine.io.readers.text_layout import Layout, called_by_values, layout_of
-from scgnn2_engine.io.readers.text_lines import comments, count_lines, is_blank, split_line, without_single_quotes
+from scgnn2_engine.io.readers.text_lines import comments, is_blank, split_line, without_single_quotes
 from scgnn2_engine.io.readers.text_marks import NUMBER, PointsBetweenThousands, comma_means, has_comma
+from scgnn2_engine.io.readers.text_numbers import count_lines
 from scgnn2_engine.io.readers.text_writers import told_by_writer
 
 _BLOCK = 1 << 18
 _KEPT = 4 << 20
 """Bytes that are taken and given back at once: the C library then keeps what is freed, up to as much, for the next
 block instead of handing it to the system, which fills every page anew (glibc moves its M_MMAP_THRESHOLD so)."""
-_COMPILED_FROM = 4 << 20
-"""Bytes of a file from which on it is parsed by compiled code, which takes half a second to load."""
 _SELDOM = 15
 _TOGETHER = 2_000_000  # entries
 _LONGEST_LINE = 1 << 30
@@ -163,7 +162,7 @@ def _in_blocks(
     in_vain = 0  # blocks before this one that were out of the ordinary: the more, the more seldom it is tried
     points = PointsBetweenThousands(path, decided=bool(layout.comma))
     for at, (number, text) in enumerate(lines):
-        plain = plain_block(text, layout) if size >= _COMPILED_FROM and at % (in_vain + 1) == 0 else None
+        plain = plain_block(text, layout) if at % (in_vain + 1) == 0 else None
         in_vain = 0 if plain is not None else min(in_vain + 1, _SELDOM)
         block = plain if plain is not None else strict.read(number, text)
         names += block.names

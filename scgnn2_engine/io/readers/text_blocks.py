@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,9 @@ from scgnn2_engine.data.dataset import Matrix
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.raw_table import SPARSE_FROM, smaller
 from scgnn2_engine.io.readers.text_layout import Layout
-from scgnn2_engine.io.readers.text_lines import MISSING, count_lines, is_blank, split_line
+from scgnn2_engine.io.readers.text_lines import MISSING, is_blank, split_line
 from scgnn2_engine.io.readers.text_marks import has_comma, thousands_mark
-
-if TYPE_CHECKING:
-    from scgnn2_engine.io.readers.text_numbers import Entries, Ints
+from scgnn2_engine.io.readers.text_numbers import Entries, Ints, count_lines, entries
 
 _LARGEST = float(np.finfo(np.float32).max)
 _PLACE = re.compile(r"at row (\d+), column (\d+)")
@@ -50,8 +48,6 @@ def plain_block(lines: bytes, layout: Layout) -> Block | None:
     layout
         Of the file they are from.
     """
-    from scgnn2_engine.io.readers.text_numbers import entries
-
     separator = layout.separator.encode()
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n")
@@ -97,6 +93,8 @@ def _cut(lines: bytes, separator: bytes, layout: Layout, first: int, last: int) 
 def _matrix(found: Entries, n_rows: int, width: int, columns: Ints) -> Matrix:
     """The entries of some fields of the rows, CSR where at least 60 % are zeros."""
     places, values, n_columns = found.places, found.values, len(columns)
+    if bool((values == 0).any()):
+        places, values = places[values != 0], values[values != 0]
     if len(values) > (1 - SPARSE_FROM) * n_rows * n_columns:
         dense = np.zeros(n_rows * width, dtype=np.float32)
         dense[places] = values

@@ -6,8 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 from scgnn2_engine.io.readers.text_marks import NUMBER, has_comma
 
 MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "-", ".", "?"})
@@ -15,7 +13,6 @@ MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "-", ".", "?"}
 
 _SEPARATOR_LINE = re.compile(rb'"?sep=.?"?[,;]*', re.IGNORECASE)
 _COMMENT = (b"#", b"%", b"!")
-_BREAK = ord("\n")
 
 
 def comments(lines: Sequence[bytes]) -> int:
@@ -125,14 +122,3 @@ def split_line(line: bytes, separator: str) -> list[str]:
 def are_numbers(fields: Sequence[str]) -> bool:
     """Whether all fields are numbers, or say that there is none."""
     return all(NUMBER.fullmatch(field) or has_comma(field) or field.lower() in MISSING for field in fields)
-
-
-def count_lines(text: bytes) -> int:
-    r"""How many line breaks there are; five times as fast as ``bytes.count``.
-
-    Examples
-    --------
-    >>> count_lines(b"a\nb\n")
-    2
-    """
-    return int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == _BREAK))
