@@ -105,7 +105,10 @@ class BokehCanvas:
         self._told: dict[str, Any] = {}
         self._hovers: dict[str, Any] = {}
         self.figure = self._empty(chart)
-        self.legend = models.Legend(location="left" if chart.legend == "above" else "top_left", **LEGEND)
+        # There from the start, though nothing may be named yet: one that is added later may be painted before the
+        # browser has made its view.
+        self.legend = models.Legend(location="left" if chart.legend == "above" else "top_left", visible=False, **LEGEND)
+        self.figure.add_layout(self.legend, chart.legend)
         self._mapper = models.LinearColorMapper(palette=["#000000"], low=0, high=1)
         self._bar = models.ColorBar(color_mapper=self._mapper, width=8, padding=2, background_fill_alpha=0)
         self.show(chart)
@@ -260,8 +263,6 @@ class BokehCanvas:
         else:
             columns = legend_columns(list(labelled), LEGEND_WIDTH)
             self.legend.orientation = "horizontal"
-        if self.legend not in self.figure.legend:
-            self.figure.add_layout(self.legend, self.chart.legend)
         items = [models.LegendItem(label=label, renderers=drawn) for label, drawn in labelled.items()]
         self.legend.update(items=items, ncols=columns, visible=bool(items))
         if self.chart.legend == "above" and self._height is not None:
