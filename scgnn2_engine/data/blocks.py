@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 Block: TypeAlias = npt.NDArray[np.float32]
 Cells: TypeAlias = "slice | npt.NDArray[np.integer[Any]]"
@@ -122,8 +123,8 @@ class BlockMatrix:
 AnyMatrix: TypeAlias = "npt.NDArray[np.float32] | BlockMatrix"
 
 
-def as_blocks(matrix: AnyMatrix) -> BlockMatrix:
-    """A matrix as one of blocks; an array gives copies of its rows.
+def as_blocks(matrix: AnyMatrix | sp.csr_matrix) -> BlockMatrix:
+    """A matrix as one of blocks; an array gives copies of its rows, a sparse matrix dense ones.
 
     Examples
     --------
@@ -132,5 +133,7 @@ def as_blocks(matrix: AnyMatrix) -> BlockMatrix:
     """
     if isinstance(matrix, BlockMatrix):
         return matrix
+    if isinstance(matrix, sp.csr_matrix):
+        return BlockMatrix(matrix.shape, lambda cells: np.asarray(matrix[cells].toarray(), np.float32))
     array = matrix
     return BlockMatrix((array.shape[0], array.shape[1]), lambda cells: np.array(array[cells], np.float32))

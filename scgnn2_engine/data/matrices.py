@@ -163,3 +163,17 @@ def counts_of_logged(expression: Matrix) -> Matrix:
         near[...] = True
     np.copyto(values, whole, where=near)
     return counts
+
+
+def most_frequent(groups: Ints) -> npt.NDArray[np.int64]:
+    """(n,) the most frequent of (n, k) groups in every row; of equally frequent ones the smallest.
+
+    Examples
+    --------
+    >>> most_frequent(np.array([[3, 1, 1], [2, 0, 0], [5, 4, -1]])).tolist()
+    [1, 0, -1]
+    """
+    names, codes = np.unique(groups, return_inverse=True)
+    votes = np.zeros((len(groups), len(names)), np.int64)
+    np.add.at(votes, (np.arange(len(groups))[:, None], codes.reshape(groups.shape)), 1)
+    return np.asarray(names[votes.argmax(axis=1)], np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix, as_blocks
 from scgnn2_engine.data.dataset import Ints, Matrix, Scale
 from scgnn2_engine.data.matrices import is_sparse, places, row_blocks
 from scgnn2_engine.data.prepared import HiddenEntries
@@ -106,7 +106,7 @@ def _sparse_logs(
         if entries is not None:
             values[places(expression, entries.rows, entries.cols)] = 0
     logs = sp.csr_matrix((values, expression.indices, expression.indptr), shape=expression.shape)
-    return BlockMatrix(expression.shape, lambda cells: np.asarray(logs[cells].toarray()))
+    return as_blocks(logs)
 
 
 def logged_values(

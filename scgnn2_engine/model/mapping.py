@@ -15,13 +15,13 @@ import scipy.sparse as sp
 from scgnn2_engine.data.blocks import AnyMatrix, Block, BlockMatrix, Cells, as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints
-from scgnn2_engine.data.matrices import as_csr
+from scgnn2_engine.data.matrices import as_csr, most_frequent
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.graph.components import Basis
 from scgnn2_engine.graph.novelty import unlike
 from scgnn2_engine.io import read
 from scgnn2_engine.methods import Expression, method_of
-from scgnn2_engine.model.new_cells import NewCells, fitted
+from scgnn2_engine.model.new_cells import NewCells, fitted, logged
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -142,13 +142,15 @@ class Reference:
     ----------
     x
         (n_old, n_vars) CSR, ln(1 + expression / size factor).
+    method
+        Of the run.
     basis, scores
         Principal components of what neighbours rest on before any cluster refined it, and the cells on them.
     """
 
     def __init__(self, model: Model, prepared: Prepared) -> None:
         self._model, self._prepared = model, prepared
-        self._method = method_of(model.params)(prepared, model.params)
+        self.method = method_of(model.params)(prepared, model.params)
         self.x = as_csr(prepared.x)
         compared = self._compared(self.x, 1.0)
         self.basis = Basis.of(compared, model.params.graph_AE.n_components or N_COMPONENTS, seed=model.params.seed)
@@ -162,10 +164,10 @@ class Reference:
 
     def _compared(self, x: sp.csr_matrix, share_known: float) -> AnyMatrix:
         """What neighbours rest on in a run: ln(1 + rate), or without rates what was observed."""
-        said = self._method.project(self._model.fit, x, share_known=share_known).together
+        said = self.method.project(self._model.fit, x, share_known=share_known).together
         if said.log_rate is not None:
             return said.expected
-        return BlockMatrix((x.shape[0], x.shape[1]), lambda cells: np.asarray(x[cells].toarray(), np.float32))
+        return as_blocks(x)
 
     def usual(self, depth: float, measured: npt.NDArray[np.bool_], share_known: float) -> tuple[BlockMatrix, Floats]:
         """What cells of the model would show if they were new: residuals and mean distances of up to 2,000 of them.
@@ -197,7 +199,7 @@ class Reference:
         drawn = np.random.default_rng(self._model.params.seed).binomial(counts.data.astype(np.int64), depth)
         counts.data = drawn.astype(np.float32)
         counts.eliminate_zeros()
-        return sp.csr_matrix(sp.diags_array(1 / (depth * self._prepared.size_factors[cells])).dot(counts)).log1p()
+        return logged(counts, depth * self._prepared.size_factors[cells])
 
     def residuals(self, x: sp.csr_matrix, neighbours: Ints) -> BlockMatrix:
         """(n, n_vars) what cells have more or less of every gene than the mean of their neighbours."""
@@ -215,7 +217,6 @@ def map_cells(model: Model, reference: Reference, data: Data) -> MappedCells:
     """See :meth:`scgnn2_engine.Model.map`."""
     prepared = model.require_data()
     new = fitted(read(data, model.params.load.replace(layer="")), model, prepared)
-    method = method_of(model.params)(prepared, model.params)
     neighbours, distances = reference.place(new.x, new.share_known)
     nearest, confidence = _voted(model.labels[neighbours])
     depth = float(np.median(new.size_factors) / np.median(prepared.size_factors))
@@ -227,7 +228,7 @@ def map_cells(model: Model, reference: Reference, data: Data) -> MappedCells:
         usual.map(lambda rows, _: rows * known),
         seed=model.params.seed,
     )
-    projected = method.project(model.fit, new.x, neighbours, share_known=new.share_known)
+    projected = reference.method.project(model.fit, new.x, neighbours, share_known=new.share_known)
     return MappedCells(
         obs_names=new.obs_names,
         var_names=model.var_names,
@@ -255,8 +256,8 @@ def _outputs(
     n_old, k = prepared.n_obs, min(model.graph.k, graph.k)
     together = replace(
         prepared,
-        x=np.concatenate([np.asarray(prepared.x), new.x.toarray()]),
-        expression=_stacked_expression(prepared, new),
+        x=_stacked(prepared.x, new.x),
+        expression=sp.vstack([sp.csr_matrix(prepared.expression), new.expression], format="csr"),
         size_factors=np.concatenate([prepared.size_factors, new.size_factors]),
         obs_names=np.concatenate([prepared.obs_names, new.obs_names]),
         cells=np.arange(n_old + len(new.obs_names)),
@@ -279,11 +280,7 @@ def _outputs(
     return {name: _rest(matrix, n_old) for name, matrix in {"imputed": found.imputed, **found.others}.items()}
 
 
-def _stacked_expression(prepared: Prepared, new: NewCells) -> sp.csr_matrix:
-    return sp.vstack([sp.csr_matrix(prepared.expression), new.expression], format="csr")
-
-
-def _stacked(first: AnyMatrix, second: AnyMatrix) -> BlockMatrix:
+def _stacked(first: AnyMatrix, second: AnyMatrix | sp.csr_matrix) -> BlockMatrix:
     """One matrix below another."""
     n, upper, lower = len(first), as_blocks(first), as_blocks(second)
 
@@ -313,8 +310,8 @@ def _nearest(old: Floats, new: Floats, k: int) -> tuple[npt.NDArray[np.int64], n
 
 def _voted(groups: Ints) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The most frequent group of every row, the smallest of several, and its share."""
-    votes = np.stack([(groups == group).mean(axis=1) for group in range(int(groups.max()) + 1)], axis=1)
-    return votes.argmax(axis=1).astype(np.int32), votes.max(axis=1).astype(np.float32)
+    chosen = most_frequent(groups)
+    return chosen.astype(np.int32), (groups == chosen[:, None]).mean(axis=1).astype(np.float32)
 
 
 def _about_unknown(unknown: npt.NDArray[np.bool_]) -> list[str]:

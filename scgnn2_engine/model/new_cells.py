@@ -87,7 +87,7 @@ def fitted(data: Dataset, model: Model, prepared: Prepared) -> NewCells:
     """
     if data.scale == "logged" and not data.facts.get("normalised", True):
         data = replace(data, expression=counts_of_logged(data.expression), scale="counts")
-    columns, notes, warnings = _columns(data, model)
+    columns, notes = _columns(data, model)
     measured = columns >= 0
     picked = sp.csr_matrix(data.expression)[:, columns[measured]]
     whole = sp.csr_matrix((len(data.obs_names), len(columns)), dtype=np.float32)
@@ -103,8 +103,9 @@ def fitted(data: Dataset, model: Model, prepared: Prepared) -> NewCells:
     whole, factors, said = _scaled(whole, data, model, prepared, float(usual))
     x = whole.copy()
     if prepared.scale != "logged":
-        x = sp.diags_array(1 / factors).dot(whole).tocsr().log1p()
+        x = logged(whole, factors)
     empty = np.diff(whole.indptr) == 0
+    warnings = []
     if empty.any():
         warnings.append(f"{int(empty.sum())} of the new cells express none of the model's genes: they are unknown.")
     return NewCells(
@@ -120,7 +121,7 @@ def fitted(data: Dataset, model: Model, prepared: Prepared) -> NewCells:
     )
 
 
-def _columns(data: Dataset, model: Model) -> tuple[npt.NDArray[np.int64], list[str], list[str]]:
+def _columns(data: Dataset, model: Model) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Where each gene of the model stands in the data, −1 where it does not; and what to say."""
     wanted = model.var_names.tolist()
     names = [data.var_names]
@@ -148,7 +149,7 @@ def _columns(data: Dataset, model: Model) -> tuple[npt.NDArray[np.int64], list[s
             f"{' …' if len(missing) > SHOWN else ''}): they are imputed from the others."
         ]
     )
-    return columns, notes, []
+    return columns, notes
 
 
 def _positions(wanted: list[str], names: list[str]) -> npt.NDArray[np.int64]:
@@ -172,7 +173,7 @@ def _scaled(
             said = f"The new cells had {factor:.2g} times the total of the model's cells: they were brought to it."
             return sp.csr_matrix((values / factor).log1p()), ones, [said]
         said = "The new cells were brought to the total of the model's cells and logged, as its data are."
-        return sp.csr_matrix(sp.diags_array(1 / _factors(sums, usual)).dot(values).tocsr().log1p()), ones, [said]
+        return logged(values, _factors(sums, usual)), ones, [said]
     if data.scale == "logged" or (prepared.scale == "counts" and data.scale != "counts"):
         raise InputError(
             "The new cells are not on the scale of the model.",
@@ -183,6 +184,11 @@ def _scaled(
     if not model.params.preprocess.library_size:
         return whole, ones, []
     return whole, _factors(np.asarray(whole.sum(axis=1)).ravel(), usual), []
+
+
+def logged(expression: sp.csr_matrix, factors: Floats) -> sp.csr_matrix:
+    """(n, n_vars) ln(1 + expression / size factor)."""
+    return sp.csr_matrix(sp.diags_array(1 / factors).dot(expression)).log1p()
 
 
 def _factors(sums: Floats, usual: float) -> npt.NDArray[np.float32]:

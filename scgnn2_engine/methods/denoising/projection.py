@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.data.dataset import Ints
+from scgnn2_engine.data.matrices import most_frequent
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.methods.autoencoder import N_EMBEDDING, Weights
 from scgnn2_engine.methods.denoising.clusters import RefinedFit
@@ -90,17 +91,3 @@ def project_refined(
             cells = np.flatnonzero(chosen == cluster)
             refined[cluster] = (cells, project_fit(fit, x[cells], share_known=share_known))
     return RefinedFit(start, refined)
-
-
-def most_frequent(groups: Ints) -> npt.NDArray[np.int64]:
-    """(n,) the most frequent of (n, k) groups in every row; of equally frequent ones the smallest.
-
-    Examples
-    --------
-    >>> most_frequent(np.array([[3, 1, 1], [2, 0, 0], [5, 4, -1]])).tolist()
-    [1, 0, -1]
-    """
-    names, codes = np.unique(groups, return_inverse=True)
-    votes = np.zeros((len(groups), len(names)), np.int64)
-    np.add.at(votes, (np.arange(len(groups))[:, None], codes.reshape(groups.shape)), 1)
-    return np.asarray(names[votes.argmax(axis=1)], np.int64)

@@ -13,9 +13,9 @@ import scipy.sparse as sp
 import scgnn2_engine as sc2
 from scgnn2_engine import Dataset, RunParams
 from scgnn2_engine.cli import main
+from scgnn2_engine.data.matrices import most_frequent
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.graph.components import Basis, principal_components
-from scgnn2_engine.methods.denoising.projection import most_frequent
 from scgnn2_engine.model.mapping import MappedCells
 
 QUICK = {
