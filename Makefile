@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run demo test r browser lint format docs bench clean
+.PHONY: help run demo test coverage r browser lint format docs bench clean
 
 OUTPUT ?= outputs/demo
 WORKSPACE ?= outputs/workspace
@@ -55,7 +55,10 @@ demo: $(RUN_STAMP) ## the same data on the command line, into outputs/demo (ARGS
 	@$(PY) -m scgnn2_engine run demo --output_dir $(OUTPUT) --overwrite $(ARGS)
 
 test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
-	$(PY) -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+coverage: ## make test with the lines and branches that no test reaches: a third slower
+	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
 
 r: $(R_STAMP) ## R with Seurat, for the tests that run it: by apt-get where that may be done, else the command is named
 

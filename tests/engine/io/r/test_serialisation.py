@@ -245,11 +245,11 @@ def test_a_pairlist_of_any_length() -> None:
     assert len(values.elements(held)) == 20_000
 
 
-def test_two_million_strings() -> None:
-    data = to_bytes(build.strings([f"AAACATACAACCAC-{position}" for position in range(2_000_000)]))
+def test_two_hundred_thousand_strings() -> None:
+    data = to_bytes(build.strings([f"AAACATACAACCAC-{position}" for position in range(200_000)]))
     held = parse(data)[""].value
-    assert len(held) == 2_000_000
-    assert held[-1] == b"AAACATACAACCAC-1999999"
+    assert len(held) == 200_000
+    assert held[-1] == b"AAACATACAACCAC-199999"
 
 
 def test_what_stands_behind_the_object_is_left() -> None:
