@@ -222,7 +222,11 @@ def test_readme_lists_the_folders_that_exist():
         folder = folder if inside else PROJECT / name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "CHANGELOG.md", "findings/README.md"]
+    + [f"docs/{page.name}" for page in sorted((PROJECT / "docs").glob("*.md"))],
+)
 def test_links_and_pictures_lead_somewhere(page):
     text = (PROJECT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):

@@ -92,7 +92,7 @@ class Result:
         library sizes of the input, whose rows are computed when asked for: ``"imputed"``, the value of a gene where it
         is seen, or what to expect of it (``imputation_target``), 0 where a zero was left as it is (``keep_zeros``);
         ``"value"`` or ``"expected"``, whichever is not ``imputed``, ``"zeros_kept"``, and with rates ``"rate"`` (see
-        README, Which value to use).
+        docs/results.md, Which value to use).
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding
