@@ -204,6 +204,10 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     },
     ("graph", "info"): {
         "graph_neighbours": "Cell graph: {n} neighbours of each cell",
+        "batches_mixed": (
+            "Batches among the {n} neighbours of a cell (iLISI): {after:.2f} with the correction, {before:.2f} without "
+            "it, {by_chance:.2f} if cells of all batches were dealt out at random."
+        ),
     },
     ("graph", "warning"): {
         "batches_apart": (

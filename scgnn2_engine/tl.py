@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LEFT_OUT: Mapping[str, Any] = {"evaluate_baselines": False, "evaluate_diagnostics": False}
 _EVERY_CELL: Mapping[str, Any] = {"preprocess_cell_cutoff": 1.0}
-_OUTPUTS = ("imputed", "value", "expected", "rate", "zeros_kept")
+_OUTPUTS = ("imputed", "value", "expected", "rate", "zeros_kept", "corrected")
 _OWN = {
     "seed": "random_state",
     "load_layer": "layer",
@@ -68,7 +68,8 @@ def scgnn2(
         those of ``highly_variable`` where it is there, as :func:`scanpy.pp.pca` does. False: the run chooses.
     outputs
         Which answers become layers (``"imputed"``, ``"value"``, ``"expected"``, ``"rate"``, ``"zeros_kept"``); each is
-        a dense float32 matrix, NaN for genes that were not trained on.
+        a dense float32 matrix, NaN for genes that were not trained on. With ``batch_key`` also ``"corrected"``: as of
+        one batch, the mean of all, and at the median library size; the others are of each cell in its own batch.
     key_added
         What the names of all that is written begin with.
     random_state
@@ -85,7 +86,8 @@ def scgnn2(
     AnnData or None
         The copy with ``copy=True``, else None. Written are, with ``key_added="scgnn2"``:
 
-        ``layers["scgnn2_imputed"]`` and other ``outputs``: ln(1 + expression) with the cells' own library sizes;
+        ``layers["scgnn2_imputed"]`` and other ``outputs``: ln(1 + expression) with the cells' own library sizes (but
+        ``corrected``);
         ``obs["scgnn2_cluster"]``: categorical clusters;
         ``obsm["X_scgnn2"]``: the principal components that neighbours and clusters rest on;
         ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``: embeddings of the two autoencoders;

@@ -17,6 +17,8 @@ from scgnn2_engine.results.result import method_at_hidden
 Verdict = Literal["good", "look", "poor", ""]
 WORDS: Mapping[Verdict, str] = {"good": "good", "look": "take a look", "poor": "poor", "": ""}
 OWN = "scgnn2"
+NOT_ALWAYS = ("Imputation", "Batches")
+"""Topics of which a run may have nothing to say, or of which something else speaks."""
 NOT_COMPUTED = "not computed"
 """The value of what a run was to measure and did not; what the run said tells why."""
 
@@ -138,6 +140,12 @@ RULES: Mapping[str, Rule] = {
         ("", "Clusters differ in depth. Types may, but so do libraries, donors and damaged cells: look at the batches "
          "and at marker genes (Genes).", ""),
     ),
+    "batch_mixing": Rule(
+        "Batches", "Batches among neighbours", "iLISI: how many batches there are, as it were, among the neighbours of "
+        "a cell; 1: its own alone. Types that one batch alone has keep it below what chance would give.",
+    ),
+    "batch_mixing_before": Rule("Batches", "Before the correction", "The same without the correction of batches."),
+    "batch_mixing_by_chance": Rule("Batches", "By chance", "The same if the cells of all batches were dealt out."),
     "stability_of_iterations": Rule(
         "Stability", "Agreement of iterations", "Mean adjusted Rand index between the clusters of the iterations.",
         0.9, 0.7, ("The clusters have settled.", "They still change: try more iterations (total_epoch).",
@@ -273,7 +281,7 @@ def _not_diagnosed(run: RunData) -> list[Finding]:
     """A line for each topic where the diagnostics were asked for and are missing, so that none is taken for good."""
     if not was_to("evaluate_diagnostics", run) or (run.diagnostics is not None and len(run.diagnostics)):
         return []
-    topics = [topic for topic in dict.fromkeys(rule.topic for rule in RULES.values()) if topic != "Imputation"]
+    topics = [topic for topic in dict.fromkeys(rule.topic for rule in RULES.values()) if topic not in NOT_ALWAYS]
     sentence = "The diagnostics are missing; why is said below, under What the run said."
     return [Finding(topic, "Diagnostics", NOT_COMPUTED, "", sentence) for topic in topics]
 

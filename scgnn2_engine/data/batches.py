@@ -48,3 +48,20 @@ class Batches:
     def sizes(self) -> npt.NDArray[np.int64]:
         """(n_batches,) cells of each."""
         return np.bincount(self.codes, minlength=len(self.names))
+
+
+@dataclass(frozen=True)
+class BatchMixing:
+    """iLISI: how many batches there are, as it were, among the neighbours of a cell, on the mean.
+
+    Attributes
+    ----------
+    before, after
+        Without and with the correction of batches.
+    by_chance
+        If cells of all batches were dealt out at random, which is the most that can be wanted.
+    """
+
+    before: float
+    after: float
+    by_chance: float

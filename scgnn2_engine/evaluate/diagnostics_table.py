@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_engine.data.batches import BatchMixing
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.data.ties import l1_verdict
@@ -52,6 +53,9 @@ MEANINGS: Mapping[str, str] = {
     "noise_floor": "median error at hidden entries that is left if the best imputed values were the true rates",
     "noise_floor_counting": "the same for Poisson noise alone",
     "gap_closed": "share of the way from the best baseline's error to the noise floor",
+    "batch_mixing": "batches among the neighbours of a cell (iLISI, inverse Simpson index), 1: its own alone",
+    "batch_mixing_before": "the same without the correction of batches",
+    "batch_mixing_by_chance": "the same if cells of all batches were dealt out at random",
     "stability_of_iterations": "mean adjusted Rand index between the clusters of the iterations",
 }
 """Name to what it means, in the order of the table."""
@@ -69,6 +73,7 @@ def diagnose(
     best_baseline: float = NAN,
     best_rates: npt.NDArray[Any] | None = None,
     value: Floats | None = None,
+    mixing: BatchMixing | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Measure what can be measured without a label.
@@ -97,6 +102,8 @@ def diagnose(
     value
         (n_obs, n_vars) the value of each gene where it is seen, if ``imputed`` is another answer: hidden entries were
         seen, so for ``gap_closed`` its error counts.
+    mixing
+        How well batches are mixed, where there are.
     seed
         Of samples and permutations.
 
@@ -119,6 +126,9 @@ def diagnose(
         **_floor(imputed if value is None else value, prepared, entries, best_baseline, best_rates, seed),
         "stability_of_iterations": stability(history),
     }
+    if mixing is not None:
+        found["batch_mixing"] = mixing.after
+        found |= {f"batch_mixing_{name}": getattr(mixing, name) for name in ("before", "by_chance")}
     for kind in ("feature", "graph"):
         if kind in embeddings:
             found[f"{kind}_effective_rank"] = effective_rank(embeddings[kind])

@@ -259,6 +259,7 @@ def iterate_evaluation(
         best_baseline=best_baseline_error(evaluation.imputation),
         best_rates=score.best_rates,
         value=value,
+        mixing=result.mixing,
         seed=seed,
     )
     return replace(evaluation, diagnostics=table, genes=gene_table(imputed, prepared))

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scgnn2_engine.data.blocks import AnyMatrix
-from scgnn2_engine.data.dataset import Truth
+from scgnn2_engine.data.dataset import Ints, Truth
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.data.ties import l1_verdict
+from scgnn2_engine.graph.batch_mixing import lisi
 from scgnn2_engine.results.state import LoopState
 
 NAN = float("nan")
@@ -41,6 +42,22 @@ def ari_between(labels: npt.NDArray[np.int32], previous: npt.NDArray[np.int32] |
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(previous, labels))
+
+
+def label_mixing(neighbours: Ints, truth: Truth | None) -> dict[str, float]:
+    """cLISI: how many labels there are, as it were, among the neighbours of a labelled cell; nothing without labels.
+
+    Neighbours without a label count as one more label.
+
+    Examples
+    --------
+    >>> from scgnn2_engine.data.dataset import Truth
+    >>> label_mixing(np.array([[1, 2], [0, 2], [0, 1]]), Truth(np.array(["a", "a", ""])))
+    {'clisi_against_ground_truth': 2.0}
+    """
+    if truth is None or not (truth.sealed_labels != "").any():
+        return {}
+    return {"clisi_against_ground_truth": lisi(neighbours[truth.sealed_labels != ""], truth.sealed_labels)}
 
 
 def agreement_with_truth(labels: npt.NDArray[np.int32], truth: Truth | None) -> dict[str, float]:
@@ -163,6 +180,7 @@ def score_iteration(
         "ari_against_ground_truth": agreement["ari"],
         "nmi_against_ground_truth": agreement["nmi"],
         "ami_against_ground_truth": agreement["ami"],
+        **label_mixing(state.graph.neighbours, truth),
         "ari_between_iterations": ari_between(state.labels, previous_labels),
         "error_median": error["median"],
         "error_mean": error["mean"],

@@ -80,6 +80,10 @@ class Fit(Protocol):
     def imputed(self) -> Expression | None:
         """What the iteration says, its clusters refined; None before the first."""
 
+    @property
+    def corrected(self) -> BlockMatrix | None:
+        """(n_obs, n_vars) ln(1 + what is expected at the median library size) of the cells as of one batch, or None."""
+
 
 @dataclass(frozen=True)
 class Before:

@@ -133,7 +133,9 @@ class Model:
             raise ValueError("expected what an iteration learned, found what stands before the loop")
         if self.correction is not None:
             imputed = replace(imputed, value=self.correction(prepared.x, imputed.value))
-        return method_of(self.params)(prepared, self.params).outputs(imputed, self.graph)
+        found = method_of(self.params)(prepared, self.params).outputs(imputed, self.graph)
+        corrected = self.fit.corrected
+        return found if corrected is None else replace(found, others={**found.others, "corrected": corrected})
 
     def require_data(self) -> Prepared:
         """What was trained on.
@@ -209,12 +211,14 @@ class Model:
         cells: Sequence[str] | npt.NDArray[Any] | slice | None = None,
         genes: Sequence[str] | npt.NDArray[Any] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """An output of some cells and genes, ln(1 + expression) with the cells' own library sizes.
+        """An output of some cells and genes, ln(1 + expression) with the cells' own library sizes and in their batches.
 
         Parameters
         ----------
         name
-            ``"imputed"``, ``"value"``, ``"expected"``, ``"rate"`` or ``"zeros_kept"``, where the run has it.
+            ``"imputed"``, ``"value"``, ``"expected"``, ``"rate"`` or ``"zeros_kept"``, where the run has it; with
+            batches also ``"corrected"``: what is expected of every cell in one batch, the mean of all, at the median
+            library size.
         cells
             Names, positions or a slice; None: all.
         genes

@@ -48,8 +48,8 @@ class OutputParams(StageParams):
     )
     layers = text(
         "Answers that result.h5ad holds as layers beside the imputed expression: names with commas between (value, "
-        "expected, rate, zeros_kept), all, or auto: all up to 20 million values each, above it none but value where "
-        "the imputed expression is another (errors at hidden entries are read from it).",
+        "expected, rate, zeros_kept, with batches corrected), all, or auto: all up to 20 million values each, above it "
+        "none but value where the imputed expression is another (errors at hidden entries are read from it).",
         default="auto",
     )
     rdata = switch("Also write every table as .RData holding one data frame named df.")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scgnn2_engine.data.batches import BatchMixing
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Dataset
@@ -92,7 +93,8 @@ class Result:
         library sizes of the input, whose rows are computed when asked for: ``"imputed"``, the value of a gene where it
         is seen, or what to expect of it (``imputation_target``), 0 where a zero was left as it is (``keep_zeros``);
         ``"value"`` or ``"expected"``, whichever is not ``imputed``, ``"zeros_kept"``, and with rates ``"rate"`` (see
-        docs/results.md, Which value to use).
+        docs/results.md, Which value to use). All these are of every cell in its own batch; with batches there is
+        ``"corrected"``: what is expected of it in one batch, the mean of all, at the median library size, without bulk.
     labels
         (n_obs,) int32 predicted clusters, numbered from 0.
     feature_embedding, graph_embedding, clustering_embedding
@@ -117,6 +119,8 @@ class Result:
         (n_obs, 2) map of the graph embedding, or None when figures were off.
     deconvolution
         What the bulk stage found, or None without bulk.
+    mixing
+        How well batches are mixed among neighbours, or None without batches.
     evaluation
         The scores beside the baselines' and the diagnostics, or None where they were not asked for.
     model
@@ -138,6 +142,7 @@ class Result:
     source: Dataset | None = None
     umap: npt.NDArray[np.float32] | None = None
     deconvolution: Mapping[str, Any] | None = None
+    mixing: BatchMixing | None = None
     evaluation: Evaluation | None = None
     model: Model | None = None
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.batches import BatchMixing
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 
@@ -53,6 +54,8 @@ class LoopState:
         (n_obs, k) neighbours in what each member alone says, for a consensus of clusters.
     member_communities
         (n_resolutions, n_obs) int32 communities of the members that were clustered already.
+    mixing
+        How well batches are mixed among the neighbours ; None without batches.
     deconvolution
         What the bulk stage found, or None without bulk.
     correction
@@ -76,6 +79,7 @@ class LoopState:
     log_rate: AnyMatrix | None = None
     member_neighbours: tuple[npt.NDArray[np.int64], ...] = ()
     member_communities: tuple[npt.NDArray[np.int32], ...] = ()
+    mixing: BatchMixing | None = None
     deconvolution: Mapping[str, Any] | None = None
     correction: Any = None
     unfused: Mapping[str, AnyMatrix] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph.batch_correction import correct_batches
+from scgnn2_engine.graph.batch_mixing import batch_mixing
 from scgnn2_engine.graph.components import principal_components
 from scgnn2_engine.graph.graph_ae import iterate_graph_ae
 from scgnn2_engine.graph.neighbours import build_graph
@@ -112,18 +113,21 @@ def _with_fit(state: LoopState, fit: Fit, keeps: LoopState | None = None) -> Loo
 def _embedded(loop: Loop, state: LoopState) -> Steps[LoopState]:
     """Components, cell graph and graph embedding of what was learned."""
     context, params, iteration = loop.context, loop.context.params, state.iteration
-    points: Floats = state.feature_embedding
-    if params.graph_AE.graph_embed != "expression":
-        points = yield from _corrected(loop, points, iteration)
-    if "expression" in (params.graph_AE.graph_embed, params.clustering.embed):
-        components = yield from _corrected(loop, _components(loop, state.fit.together), iteration)
+    of_expression = params.graph_AE.graph_embed == "expression"
+    found = points = state.feature_embedding
+    if not of_expression:
+        points = yield from _corrected(loop, found, iteration)
+    if of_expression or params.clustering.embed == "expression":
+        uncorrected = _components(loop, state.fit.together)
+        components = yield from _corrected(loop, uncorrected, iteration)
         state = replace(state, components=components)
-        if params.graph_AE.graph_embed == "expression":
-            points = components
+        if of_expression:
+            found, points = uncorrected, components
     graph = yield from context.timed("graph", iteration, _graph(points, loop, iteration))
     if params.clustering.method == "consensus":
         state = replace(state, member_neighbours=(*state.member_neighbours, _own_neighbours(loop, state.fit, graph)))
-    state = replace(state, graph=graph)
+    batches = loop.prepared.batches
+    state = replace(state, graph=graph, mixing=None if batches is None else batch_mixing(found, graph, batches))
     if iteration == 0 and not _reads_graph_embedding(params):
         return state
     embedded = yield from context.timed(

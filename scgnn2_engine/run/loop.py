@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -225,6 +225,8 @@ def _route(context: Context, data: Data | None, recorder: Recorder) -> Steps[Res
     hint = batch_notice(dataset, prepared.cells, model.labels, params.load.cell_type_labels)
     if hint is not None:
         yield hint
+    if best.mixing is not None:
+        yield Notice.of("batches_mixed", n=best.graph.k, **asdict(best.mixing))
     result = recorder.result(prepared, best, dataset, ended_by, model)
     result = yield from context.timed("evaluate", 0, _evaluate(loop, result, truth))
     yield RunEnded(result, ended_by)

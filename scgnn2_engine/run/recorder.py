@@ -111,6 +111,7 @@ class Recorder:
             obs=obs,
             source=dataset,
             deconvolution=state.deconvolution,
+            mixing=state.mixing,
             matrices=model.matrices,
             model=model,
         )

@@ -42,7 +42,7 @@ def result_to_anndata(result: Result, answers: Collection[str] | None = None) ->
         (n_obs, n_vars), kept cells and genes. ``X``: the observed expression as given, sparse where it came sparse;
         ``layers["counts"]``: the same where it is counts; ``layers["scgnn2_imputed"]``: ln(1 + imputed expression);
         with objective denoise also ``scgnn2_value`` or ``scgnn2_expected``, ``scgnn2_zeros_kept`` and for UMI counts
-        ``scgnn2_rate`` (:attr:`Result.outputs`);
+        ``scgnn2_rate``, with batches ``scgnn2_corrected`` (:attr:`Result.matrices`);
         ``raw``: the same with all genes of the input, where more of them came in than were kept;
         ``obsm["X_scgnn2_feature"]``, ``obsm["X_scgnn2_graph"]``, and ``obsm["X_scgnn2_umap"]`` where there is a map;
         ``obsp["scgnn2_connectivities"]``: symmetric edge weights; ``obs["scgnn2_cluster"]``: categorical;

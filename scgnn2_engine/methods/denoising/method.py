@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.data.batches import Batches
-from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix, as_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Ints
 from scgnn2_engine.data.matrices import stored, visible_expression
@@ -80,6 +80,18 @@ class Denoised:
         if not self.refined:
             return None
         return self.together if self.averaged else self._mean(self.refined)
+
+    @property
+    def corrected(self) -> BlockMatrix | None:
+        """As of the mean batch by all members, without what the cluster autoencoders made of the cells as they are."""
+        if self.latest.batches is None or not self.refined:
+            return None
+
+        @cache
+        def together() -> AnyMatrix:  # once it is asked for: batches have to be brought together
+            return self._mean([member.start.as_of_one_batch() for member in self.refined]).expected
+
+        return BlockMatrix(self.latest.value.shape, lambda cells: as_blocks(together())[cells])
 
     @staticmethod
     def _mean(members: Sequence[RefinedFit | DenoisingFit]) -> Expression:

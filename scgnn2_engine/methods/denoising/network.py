@@ -248,7 +248,7 @@ def encode_denoising(network: DenoisingAutoencoder, centred: Callable[[slice], T
 
 
 def decoded_value(
-    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None, *, as_one: bool = False
+    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None
 ) -> BlockMatrix:
     """(n, g) the value of each gene where it is seen, not negative, on the scale of the input before it was centred.
 
@@ -262,19 +262,17 @@ def decoded_value(
         The network's.
     batches
         Which batch each cell is of, where the network was told; None: as of the mean batch.
-    as_one
-        Say what every cell would look like in one batch, the mean of all.
     """
-    return _decoded(weights, embedding, activation, "value", "means", batches, as_one)
+    return _decoded(weights, embedding, activation, "value", "means", batches)
 
 
 def decoded_log_rate(
-    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None, *, as_one: bool = False
+    weights: Weights, embedding: Matrix32, activation: str, batches: Batches | None = None
 ) -> BlockMatrix | None:
     """(n, g) logarithm of the rate per unit of size factor, None where there is none; see :func:`decoded_value`."""
     if "rate.weight" not in weights:
         return None
-    return _decoded(weights, embedding, activation, "rate", "log_rates", batches, as_one)
+    return _decoded(weights, embedding, activation, "rate", "log_rates", batches)
 
 
 def _decoded(
@@ -284,7 +282,6 @@ def _decoded(
     head: str,
     mean: str,
     batches: Batches | None,
-    as_one: bool,
 ) -> BlockMatrix:
     names = ("decoder.weight", "decoder.bias", f"{head}.weight", f"{head}.bias", mean)
     wide_weight, wide_bias, weight, bias, centre = (torch.from_numpy(weights[name]) for name in names)
@@ -292,7 +289,7 @@ def _decoded(
     codes = torch.zeros(len(embedding), dtype=torch.int64)
     if "shift" in weights:
         shifts = [torch.from_numpy(weights[name]) for name in ("shift", f"{head}_shift")]
-        if as_one or batches is None:
+        if batches is None:
             shifts = [part.mean(dim=0, keepdim=True) for part in shifts]
         else:
             codes = torch.from_numpy(batches.codes.astype(np.int64))

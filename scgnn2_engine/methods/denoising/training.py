@@ -18,6 +18,7 @@ from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.data.blocks import BlockMatrix
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.events import EpochEnded, Event, Stop, drain, never
+from scgnn2_engine.graph.batch_correction import correct_batches
 from scgnn2_engine.methods.autoencoder import Weights
 from scgnn2_engine.methods.denoising.loss import GapLoss
 from scgnn2_engine.methods.denoising.network import (
@@ -76,6 +77,15 @@ class DenoisingFit:
     def log_rate(self) -> BlockMatrix | None:
         """(n_obs, n_vars) float32, for counts: logarithm of the expected count per unit of size factor."""
         return decoded_log_rate(self.weights, self.embedding, self.activation, self.batches)
+
+    def as_of_one_batch(self) -> DenoisingFit:
+        """What it makes of the cells as if all were of one batch, the mean of all.
+
+        The encoder sees the batch in the genes, so the embedding is corrected before the decoder is told the mean.
+        """
+        if self.batches is None:
+            return self
+        return replace(self, embedding=correct_batches(self.embedding, self.batches).points, batches=None)
 
 
 def iterate_denoising(

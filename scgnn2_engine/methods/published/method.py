@@ -36,6 +36,7 @@ class Reconstructed:
     reconstruction: AnyMatrix
     imputed: Expression | None = None
     newest: None = None
+    corrected: None = None
 
     @property
     def together(self) -> Expression:

@@ -5,6 +5,7 @@ import pytest
 
 from scgnn2_engine.data.batches import Batches
 from scgnn2_engine.graph.batch_correction import correct_batches, mutual_neighbours, same_types
+from scgnn2_engine.graph.batch_mixing import batch_mixing, lisi
 from scgnn2_engine.graph.neighbours import build_graph
 
 SHIFT = np.array([0.0, 0, 0, 0, 6.0])
@@ -75,3 +76,15 @@ def test_mutual_neighbours_are_mutual():
     one, other = np.array([[0.0], [5.0]]), np.array([[1.0], [4.0], [20.0]])
     assert mutual_neighbours(one, other, k=1).tolist() == [[0, 0], [1, 1]]
     assert not same_types(one[:1], other[:1])
+
+
+def test_mixing_of_four_cells_in_a_line_is_known():
+    """Two neighbours of each, before and after the two in the middle changed places."""
+    batches = Batches.of(["a", "a", "b", "b"])
+    graph = build_graph(np.array([[0.0], [2.5], [1.0], [4.5]]), construction="v2", n_neighbours=2)
+    assert graph.neighbours.tolist() == [[2, 1], [2, 3], [0, 1], [1, 2]]
+    found = batch_mixing(np.array([[0.0], [1.0], [2.5], [4.5]]), graph, batches)
+    assert found.before == np.mean([2, 2, 2, 2])  # 1 and 2, 0 and 2, 1 and 3, 2 and 1
+    assert found.after == np.mean([2, 1, 1, 2])
+    assert found.by_chance == 2
+    assert lisi(np.array([[0, 1, 2, 3]]), np.array([0, 0, 0, 1])) == 1.6

@@ -15,6 +15,7 @@ class GeneMeans:
     reconstruction: np.ndarray
     imputed: Expression | None = None
     newest: None = None
+    corrected: None = None
 
     @property
     def together(self):

@@ -6,6 +6,7 @@ import pytest
 
 import scgnn2_engine as sc2
 from scgnn2_engine.data.dataset import Dataset
+from scgnn2_engine.graph.batch_mixing import lisi
 
 SHORT = {"total_epoch": 1, "feature_AE_epoch": [40, 40], "cluster_AE_epoch": 2, "graph_AE_epoch": 2}
 SHORT |= {
@@ -41,12 +42,49 @@ def other_batch(result) -> float:
 
 def test_neighbours_are_of_both_batches_once_the_batch_is_known(two_batches):
     alone = sc2.fit(two_batches, sc2.RunParams(**SHORT))
-    together = sc2.fit(two_batches, sc2.RunParams(load_batch_key="batch", **SHORT))
+    together = sc2.fit(two_batches, sc2.RunParams(load_batch_key="batch", **{**SHORT, "evaluate_diagnostics": True}))
     assert other_batch(alone) < 0.1
     assert other_batch(together) > 2 * other_batch(alone)
     assert together.record["data"]["batches"] == {"0": 120, "1": 120}
+    assert_mixing_is_said(together, alone)
+    assert_corrected_is_as_of_one_batch(together, alone)
     said = [notice["message"] for notice in alone.record["notices"]]
     assert any("load_batch_key = batch corrects for it" in message for message in said)
+
+
+def assert_mixing_is_said(together, alone) -> None:
+    mixing = together.mixing
+    assert alone.mixing is None
+    assert mixing.by_chance == 2
+    assert mixing.before < 1.2 < mixing.after < 2
+    codes = together.source.obs["batch"].to_numpy()[together.prepared.cells]
+    assert mixing.after == lisi(together.graph.neighbours, codes)
+    assert together.evaluation.value("batch_mixing") == mixing.after
+    assert together.evaluation.value("batch_mixing_before") == mixing.before
+    said = [notice["message"] for notice in together.record["notices"]]
+    assert any(f"(iLISI): {mixing.after:.2f} with the correction, {mixing.before:.2f} without it" in m for m in said)
+
+
+def assert_corrected_is_as_of_one_batch(together, alone) -> None:
+    """What sets the batches apart is smaller there than where every cell is of its own, and counts are untouched."""
+    codes = together.source.obs["batch"].to_numpy()[together.prepared.cells]
+
+    def apart(matrix) -> float:
+        values = np.asarray(matrix)
+        return float(np.abs(values[codes == 0].mean(axis=0) - values[codes == 1].mean(axis=0)).mean())
+
+    corrected = together.outputs["corrected"]
+    assert apart(corrected) < 0.5 * apart(together.matrices["rate"])
+    assert "corrected" not in alone.matrices
+    adata = sc2.io.result_to_anndata(together)
+    assert (adata.layers["scgnn2_corrected"] == corrected).all()
+    np.testing.assert_allclose(together.model.outputs("corrected", cells=[3, 0]), corrected[[3, 0]], rtol=1e-5)
+    assert (
+        abs(
+            adata.layers["counts"] - together.source.expression[together.prepared.cells][:, together.prepared.genes]
+        ).max()
+        == 0
+    )
 
 
 def test_one_batch_is_the_run_without(two_batches):
