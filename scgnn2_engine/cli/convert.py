@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from scgnn2_engine.cli.parsing import add_reading_flags, given_reading
+
 
 def add(commands: Any) -> None:
     """Add the command to the subparsers of the whole command line."""
@@ -23,20 +25,9 @@ def add(commands: Any) -> None:
         default="",
         help="what an R file holds (default: .rds a Seurat object, .RData a data frame df; sce needs R)",
     )
-    convert.add_argument(
-        "--object", "--load_object", default="", help="object to read of an .RData file that holds several"
-    )
-    convert.add_argument(
-        "--layer", "--load_layer", default="", help="layer to read; without it everything that TO can hold is taken"
-    )
-    for part, whose in (("modality", "an h5mu file"), ("genome", "a 10x .h5 file"), ("sample", "a folder of several")):
-        convert.add_argument(f"--{part}", f"--load_{part}", default="", help=f"{part} to read of {whose}")
-    convert.add_argument(
-        "--orientation",
-        "--load_orientation",
-        choices=["auto", "cells-by-genes", "genes-by-cells"],
-        default="auto",
-        help="what the rows of a table are",
+    all_of_it = "layer to read; without it everything that TO can hold is taken"
+    add_reading_flags(
+        convert, layer=all_of_it, **dict.fromkeys(("object", "modality", "genome", "sample", "orientation"), "")
     )
     convert.add_argument("--overwrite", action="store_true")
     convert.set_defaults(act=_convert)
@@ -44,14 +35,10 @@ def add(commands: Any) -> None:
 
 def _convert(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.io import convert, refuse_existing
-    from scgnn2_engine.params import LoadParams
 
     refuse_existing(arguments.out, overwrite=arguments.overwrite)
-    named = {
-        name: getattr(arguments, name) for name in ("orientation", "layer", "object", "modality", "genome", "sample")
-    }
     source = arguments.source if len(arguments.source) > 1 else arguments.source[0]
-    report = convert(source, arguments.out, load=LoadParams(**named), r_class=arguments.r_class)
+    report = convert(source, arguments.out, load=given_reading(arguments), r_class=arguments.r_class)
     for sentence in (*report.notes, *(f"Not carried over: {loss}." for loss in report.lost)):
         print(sentence)
     print(f"{arguments.out}: {report.n_obs} cells x {report.n_vars} genes")

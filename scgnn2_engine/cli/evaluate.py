@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from scgnn2_engine.cli.parsing import add_reading_flags, given_reading
 from scgnn2_engine.errors import OutputError, ParameterError
 
 
@@ -24,24 +25,10 @@ def add(commands: Any) -> None:
     evaluate.add_argument("--truth", metavar="MATRIX", help="expression with nothing hidden")
     evaluate.add_argument("--observed", metavar="MATRIX", help="what the tools were given: 0 where an entry was hidden")
     evaluate.add_argument("--labels", metavar="CSV", help="file of the known types of the cells (cell, label)")
-    evaluate.add_argument(
-        "--layer", "--load_layer", metavar="NAME", default="", help="layer of an h5ad that holds the imputed values"
+    add_reading_flags(
+        evaluate, layer="layer of an h5ad that holds the imputed values", scale="of the imputed values", orientation=""
     )
     evaluate.add_argument("--clusters", metavar="COLUMN", default="", help="column of obs that holds the clusters")
-    evaluate.add_argument(
-        "--scale",
-        "--load_scale",
-        choices=["auto", "counts", "normalised", "logged", "log2", "log10"],
-        default="auto",
-        help="of the imputed values; logged: natural logarithm of 1 + x, log2 and log10: the others",
-    )
-    evaluate.add_argument(
-        "--orientation",
-        "--load_orientation",
-        choices=["auto", "cells-by-genes", "genes-by-cells"],
-        default="auto",
-        help="what the rows of tables are",
-    )
     evaluate.add_argument(
         "--match_library",
         action="store_true",
@@ -67,7 +54,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise ParameterError(f"--seed cannot be {arguments.seed}.", expected="0 or more")
     files = _files(arguments)
-    given = LoadParams(layer=arguments.layer, scale=arguments.scale, orientation=arguments.orientation)
+    given = given_reading(arguments)
     plain = LoadParams(orientation=arguments.orientation)
     outputs = named_apart([read_output(path, given, clusters=arguments.clusters) for path in arguments.results])
     truth = read(arguments.truth, plain) if arguments.truth else None

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scgnn2_engine.cli.parsing import add_reading_flags, given_reading
+
 
 def add(commands: Any) -> None:
     """Add the command to the subparsers of the whole command line."""
@@ -21,27 +23,8 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--output", default="mapped.h5ad", metavar="FILE", help="what is written (.h5ad; default: mapped.h5ad)"
     )
-    for part, whose in (
-        ("layer", "DATA"),
-        ("modality", "an h5mu file"),
-        ("genome", "a 10x .h5 file"),
-        ("sample", "a folder of several"),
-        ("object", "an .RData file"),
-    ):
-        parser.add_argument(f"--{part}", f"--load_{part}", default="", help=f"{part} to read of {whose}")
-    parser.add_argument(
-        "--scale",
-        "--load_scale",
-        choices=["auto", "counts", "normalised", "logged", "log2", "log10"],
-        default="auto",
-        help="scale of the values",
-    )
-    parser.add_argument(
-        "--orientation",
-        "--load_orientation",
-        choices=["auto", "cells-by-genes", "genes-by-cells"],
-        default="auto",
-        help="what the rows of a table are",
+    add_reading_flags(
+        parser, **dict.fromkeys(("layer", "modality", "genome", "sample", "object", "scale", "orientation"), "")
     )
     parser.add_argument("--overwrite", action="store_true")
     parser.set_defaults(act=_map)
@@ -52,15 +35,13 @@ def _map(arguments: argparse.Namespace) -> int:
     from scgnn2_engine.io import read, refuse_existing, whole_file
     from scgnn2_engine.io.results.saved_prepared import read_map
     from scgnn2_engine.model.model import Model
-    from scgnn2_engine.params import LoadParams
 
     if Path(arguments.output).suffix != ".h5ad":
         raise ParameterError("map writes an h5ad.", expected="--output NAME.h5ad", found=arguments.output)
     refuse_existing(arguments.output, overwrite=arguments.overwrite)
     model = Model.of_run(arguments.run)
-    names = ("layer", "modality", "genome", "sample", "object", "scale", "orientation")
-    load = LoadParams(**{name: getattr(arguments, name) for name in names})
-    mapped = model.map(read(arguments.data if len(arguments.data) > 1 else arguments.data[0], load))
+    data = arguments.data if len(arguments.data) > 1 else arguments.data[0]
+    mapped = model.map(read(data, given_reading(arguments)))
     adata = mapped.to_anndata()
     positions = read_map(arguments.run)
     if positions is not None:

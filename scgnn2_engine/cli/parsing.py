@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import param
 
 from scgnn2_engine.errors import ParameterError
-from scgnn2_engine.params import RunParams, allowed_range, every_parameter, unknown_parameter
+from scgnn2_engine.params import LoadParams, RunParams, allowed_range, every_parameter, unknown_parameter
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +41,29 @@ def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
         if key != "preset" and paper[key] != default[key]:
             unset += f", with --preset paper {as_written(paper[key]) or 'none'}"
         _add_flag(sections[owner.title], key, owner.param[name], f"{allowed_range(owner, name)}; default: {unset}")
+
+
+def add_reading_flags(parser: argparse.ArgumentParser, **named: str) -> None:
+    """Flags that say how a command reads its files: ``--layer``, also ``--load_layer``, and so on.
+
+    Parameters
+    ----------
+    parser
+        Of the command; :func:`given_reading` takes what it parsed.
+    **named
+        Names of :class:`LoadParams`, and what the help says of them; empty: what is declared there.
+    """
+    for name, text in named.items():
+        declared = LoadParams.param[name]
+        choices = declared.objects if isinstance(declared, param.Selector) else None
+        said = (text or declared.doc or "").replace("%", "%%")
+        parser.add_argument(f"--{name}", f"--load_{name}", choices=choices, default=declared.default, help=said)
+    parser.set_defaults(reading=tuple(named))
+
+
+def given_reading(arguments: argparse.Namespace) -> LoadParams:
+    """What the flags of :func:`add_reading_flags` say."""
+    return LoadParams(**{name: getattr(arguments, name) for name in arguments.reading})
 
 
 def as_written(value: Any) -> str:

@@ -18,7 +18,7 @@ from scgnn2_engine.data.dataset import Floats, Ints
 from scgnn2_engine.data.matrices import as_csr, most_frequent
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.graph.components import Basis
-from scgnn2_engine.graph.novelty import unlike
+from scgnn2_engine.graph.novelty import unlike, usual_limit
 from scgnn2_engine.io import read
 from scgnn2_engine.methods import Expression, method_of
 from scgnn2_engine.model.new_cells import NewCells, fitted, logged
@@ -222,7 +222,7 @@ def map_cells(model: Model, reference: Reference, data: Data) -> MappedCells:
     depth = float(np.median(new.size_factors) / np.median(prepared.size_factors))
     usual, usual_distances = reference.usual(depth, new.measured, new.share_known)
     known = new.measured.astype(np.float32)
-    unknown = (distances.mean(axis=1) > np.quantile(usual_distances, FAR)) | new.empty
+    unknown = (distances.mean(axis=1) > usual_limit(usual_distances[:, None], FAR)) | new.empty
     unknown |= unlike(
         reference.residuals(new.x, neighbours).map(lambda rows, _: rows * known),
         usual.map(lambda rows, _: rows * known),

@@ -54,10 +54,17 @@ def _samples(folder: Path) -> _Samples:
     Raises
     ------
     InputError
-        The files are of several formats, or one is of no known format.
+        The files are of several formats, or one is of no known format; or the folder is that of a run.
     """
     from scgnn2_engine.io.formats import format_of
 
+    if (folder / "run.json").is_file() and (folder / "result.h5ad").is_file():
+        raise InputError(
+            f"{folder} is the output folder of a run.",
+            expected="a file of expression, or a folder of samples",
+            found="run.json and what the run wrote",
+            advice=f"{folder / 'result.h5ad'} holds what the run was given: name that file.",
+        )
     readable = _readable(folder)
     files = [path for path in readable if not _BESIDE.fullmatch(path.name)]
     versions: dict[str, list[Path]] = {}

@@ -295,3 +295,10 @@ def test_a_folder_of_samples_may_stand_beside_others(tmp_path):
         tenx(tmp_path / "series", f"{name}_", [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
     other = csv(tmp_path / "third.csv", ["Gapdh", "Actb"], [[1, 2, 3], [4, 5, 6]])
     assert read([tmp_path / "series", other]).facts["samples"] == ["series_ctrl", "series_stim", "third"]
+
+
+def test_the_folder_of_a_run_is_told_from_samples(tmp_path: Path) -> None:
+    for name in ("run.json", "result.h5ad", "imputed.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"output folder of a run.*result\.h5ad holds what the run was given"):
+        read(tmp_path)
