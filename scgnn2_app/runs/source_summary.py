@@ -68,7 +68,7 @@ def describe(source: Source, params: RunParams) -> SourceSummary:
     --------
     >>> summary = describe(Source.demo(), RunParams())
     >>> summary.text, summary.labels
-    ('700 cells × 765 genes, logged, read as cells-by-genes', "obs['bulk_labels']")
+    ('700 cells × 765 genes, counts, read as cells-by-genes', "obs['bulk_labels']")
     """
     data, params = opened(source, params)
     dataset = read_dataset(params, data)

@@ -55,8 +55,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise ParameterError(f"--seed cannot be {arguments.seed}.", expected="0 or more")
     files = _files(arguments)
     given = given_reading(arguments)
-    plain = LoadParams(orientation=arguments.orientation)
     outputs = named_apart([read_output(path, given, clusters=arguments.clusters) for path in arguments.results])
+    of_counts = any(output.run is not None and output.run.prepared.scale == "counts" for output in outputs)
+    plain = LoadParams(orientation=arguments.orientation, recover_counts=of_counts)
     truth = read(arguments.truth, plain) if arguments.truth else None
     observed = read(arguments.observed, plain) if arguments.observed else None
     reading = _reading({"truth": truth, "observed": observed} | {output.name: output for output in outputs})

@@ -100,7 +100,7 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
     InputError
         It cannot be read, or has no such layer or column.
     """
-    path, load = Path(path).expanduser(), load or LoadParams()
+    path, load = Path(path).expanduser(), (load or LoadParams()).replace(recover_counts=False)
     if (not load.layer or load.layer.startswith(OWN_LAYERS)) and is_run(path):
         run = read_run(path, load.layer)
         own = run.prepared
@@ -137,7 +137,7 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
 def _observed_beside(path: Path, found: Dataset) -> Dataset | None:
     """The observed expression of a file that holds it beside the layer of imputed values; None where there is none."""
     try:
-        observed = read(path)
+        observed = read(path, LoadParams(recover_counts=False))  # on the scale of what a tool returned
     except InputError:  # X is scaled, for instance
         return None
     same = observed.facts.get("matrix") == found.facts.get("matrix")

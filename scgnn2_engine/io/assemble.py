@@ -176,7 +176,7 @@ def finish(found: Found, load: LoadParams, *, as_stored: bool = False, small_neg
     _check_values(found, obs_names, var_names)
     asked, of_x = AS_STORED if as_stored else load.scale, found.facts.get("matrix") == "X"
     compact, n_repeated = _compact(found.expression)
-    taken = take_scale(compact, asked, found.log_base, told_of_it=of_x, names=var_names)
+    taken = take_scale(compact, asked, found.log_base, told_of_it=of_x, names=var_names, recover=load.recover_counts)
     expression, scale = taken.expression, taken.scale
     empty_notes, empty_warnings = _empties(expression, obs_names, var_names)
     if float(expression.max()) >= _EXACT_FLOAT32 and scale == "counts":

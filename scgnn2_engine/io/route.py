@@ -91,6 +91,9 @@ def _of_samples(
     found = {sample.name: _one(sample, max_memory, as_stored, small_negatives) for sample in samples}
     if len(samples) == 1:
         return found[samples[0].name]
+    if {"counts", "logged"} <= {data.scale for data in found.values()}:  # counts came back from some of them only
+        as_logged = [replace(sample, load=sample.load.replace(recover_counts=False)) for sample in samples]
+        found = {sample.name: _one(sample, max_memory, as_stored, small_negatives) for sample in as_logged}
     from scgnn2_engine.io.samples.joining import joined
 
     return joined(found, max_memory)

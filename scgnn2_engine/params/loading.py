@@ -56,3 +56,8 @@ class LoadParams(StageParams):
         "Scale of the values. auto decides by the values and the base in uns['log1p'], and says so; logged data is not "
         "logged again. logged is ln(1 + x); log2 and log10 of 1 + x are brought to it.",
     )
+    recover_counts = switch(
+        "Take log-normalised values back to counts where, within rounding, those of each cell are whole multiples of "
+        "one unit; off leaves them normalised.",
+        default=True,
+    )

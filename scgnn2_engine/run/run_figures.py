@@ -241,8 +241,9 @@ def _saved_map(folder: Path, names: Any) -> Floats | None:
 
 def _truth(path: str | Path, saved: SavedExpression) -> tuple[Matrix, Scale]:
     from scgnn2_engine.io import read
+    from scgnn2_engine.params import LoadParams
 
-    data = read(path)
+    data = read(path, LoadParams(recover_counts=saved.scale == "counts"))
     rows, columns = (
         _positions(path, kind, have, wanted)
         for kind, have, wanted in (("cell", data.obs_names, saved.obs_names), ("gene", data.var_names, saved.var_names))

@@ -19,6 +19,7 @@ from scgnn2_engine.io.evidence.logarithms import (
     logged_twice,
     shown_base,
 )
+from scgnn2_engine.io.evidence.recovered_counts import recovered_counts
 from scgnn2_engine.io.names import Names, listed
 
 _CELLS, _CELLS_UNDONE = 512, 64  # looked at, and of these with logarithms undone
@@ -189,6 +190,7 @@ def take_scale(
     *,
     told_of_it: bool = True,
     names: Names | None = None,
+    recover: bool = False,
 ) -> Taken:
     """Take a matrix for what it is or what was asked for, and bring its logarithm to the natural one.
 
@@ -204,6 +206,9 @@ def take_scale(
         ``told`` speaks of this matrix (scanpy's is ``X``), not of another beside it, so that it must be logged.
     names
         (n_vars,) of the genes, for warnings.
+    recover
+        Take logged values back to counts where these show (:func:`~.recovered_counts.recovered_counts`), unless they
+        were never normalised, which ``normalised`` says.
 
     Examples
     --------
@@ -223,7 +228,7 @@ def take_scale(
         return Taken(expression, verdict.scale, verdict.reason.replace(_NATURAL, "Scale logged"))
     if asked == "auto":
         return (
-            _logged(expression, verdict, told)
+            _logged(expression, verdict, told, recover=recover)
             if verdict.scale == "logged"
             else _not_logged(expression, verdict, told if told_of_it else None)
         )
@@ -240,11 +245,14 @@ def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -
     return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning) + _some(doubt if told else ""))
 
 
-def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
+def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, recover: bool) -> Taken:
     """Logged values as ln(1 + x): what they show goes before what they are told to be, and that before e."""
     shown = verdict.shown
     base = shown.base if shown else told or e
     name = name_of(base)
+    recovered = recovered_counts(expression, base) if recover and _normalised(verdict, base) else None
+    if recovered is not None:
+        return Taken(recovered.counts, "counts", recovered.note(name))
     warnings: list[str] = []
     if shown is None:
         warnings += _some(verdict.warning)

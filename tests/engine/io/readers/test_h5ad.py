@@ -134,7 +134,8 @@ def test_transposed_anndata_is_warned_of():
 def test_the_demo_takes_raw_and_refuses_the_scaled_matrix():
     adata = demo()
     data = from_anndata(adata)
-    assert (data.facts["matrix"], data.scale, data.n_obs) == (".raw", "logged", 700)
+    assert (data.facts["matrix"], data.scale, data.n_obs) == (".raw", "counts", 700)
+    assert float(data.expression.max()) == 259  # recovered from three decimals of ln(1 + x)
     with pytest.raises(InputError, match=r"negative.*--load_layer raw"):
         from_anndata(adata, RunParams(load_layer="X").load)
 
