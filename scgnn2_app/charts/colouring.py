@@ -167,6 +167,6 @@ def colouring(run: RunData, choice: str, *, gene: str = "", labels: npt.NDArray[
 
 def _ramp(dark: bool) -> tuple[str, ...]:
     """254 colours for numbers: from close to the paper to far from it, so that the highest stand out in both modes."""
-    colours = ramp("bmy")[::-1] if dark else ramp("bmy")
-    places = np.linspace(40 if dark else 12, len(colours) - 1, LEVELS).astype(int)
+    colours = ramp("cells")[::-1] if dark else ramp("cells")
+    places = np.linspace(0, len(colours) - 1, LEVELS).astype(int)
     return tuple(colours[place] for place in places)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_app.results.every_gene import column_on_disk, names_of, nearest_names, telling_gene
 from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 GENES_KEPT = 64
 """Columns of one gene that stay in memory."""
+
+MOST_MARKER_VALUES = 50_000_000
+"""With more values than this in the matrix of all genes, markers are looked for among the kept genes."""
 
 MOST_GROUPS = 200
 """An annotation with more values than this is not a grouping of cells."""
@@ -139,13 +143,19 @@ class RunData(RunFiles):
     def var_names(self) -> npt.NDArray[np.str_]:
         """(n_vars,) names of the genes."""
         with self._file() as file:
-            index = file["var"].attrs.get("_index", "_index")
-            return np.asarray(file["var"][index].asstr()[:], dtype=np.str_)
+            return names_of(file["var"])
 
     @cached_property
     def genes(self) -> Mapping[str, int]:
         """Position of every gene by its name."""
         return {str(name): position for position, name in enumerate(self.var_names)}
+
+    @cached_property
+    def genes_left_out(self) -> Mapping[str, int]:
+        """Position, among all genes of the input, of those that the run did not keep: they were observed only."""
+        with self._file() as file:
+            names = names_of(file["raw/var"]) if "raw/X" in file else self.var_names
+        return {str(name): position for position, name in enumerate(names) if str(name) not in self.genes}
 
     # --- cells -------------------------------------------------------------------------------------------------------
 
@@ -398,30 +408,40 @@ class RunData(RunFiles):
                 yield from ((block, np.asarray(file[layer][block], np.float32)) for block in row_blocks(self.n_obs))
 
     def gene(self, name: str, *, imputed: bool = False) -> npt.NDArray[np.float32]:
-        """(n_obs,) ln(1 + x) of one gene, observed or imputed.
+        """(n_obs,) ln(1 + x) of one gene, observed or imputed; one that the run did not keep was observed only.
 
         Raises
         ------
         InputError
-            There is no such gene, or it shall be imputed and the run is under way.
+            There is no such gene, or it shall be imputed and was not kept or the run is under way.
         """
-        if name not in self.genes:
-            near = [gene for gene in self.genes if gene.lower().startswith(name.lower()[:3])][:5] if name else []
+        if name in self.genes_left_out and imputed:
+            raise InputError(
+                f"The gene {name!r} was not imputed: it is not among the {self.n_vars:,} genes that the run kept.",
+                advice="It can be shown as observed; preprocess_top_gene_select and preprocess_gene_cutoff keep more.",
+            )
+        if name not in self.genes and name not in self.genes_left_out:
+            near = nearest_names(name, {**self.genes, **self.genes_left_out})
             raise InputError(
                 f"The gene {name!r} is not among those of this run.",
-                expected=f"one of {self.n_vars:,} genes",
-                advice=f"Did you mean {', '.join(near)}?" if near else "Genes are dropped in preprocessing.",
+                expected=f"one of {self.n_vars + len(self.genes_left_out):,} genes",
+                advice=f"Did you mean {', '.join(near)}?" if near else "The input has no such gene.",
             )
-        return self._column(self.genes[name], imputed)
+        return self._column(name, imputed)
 
-    def _read_column(self, gene: int, imputed: bool) -> npt.NDArray[np.float32]:
+    def _read_column(self, name: str, imputed: bool) -> npt.NDArray[np.float32]:
+        if name in self.genes_left_out:
+            with self._file() as file:
+                values = column_on_disk(file["raw/X"], self.genes_left_out[name])
+            return values if self.scale == "logged" else np.log1p(values)
+        gene = self.genes[name]
         if imputed:
             self._must_be_finished("the imputed expression")
             with self._file() as file:
                 return np.asarray(file[IMPUTED_LAYER][:, gene], dtype=np.float32)
         if not self._sparse:
             with self._file() as file:
-                values = np.asarray(file["X"][:, gene], dtype=np.float32)
+                values = column_on_disk(file["X"], gene)
         else:
             values = np.asarray(self._sparse_expression[:, [gene]].toarray(), dtype=np.float32).ravel()
         return values if self.scale == "logged" else np.log1p(values)
@@ -488,6 +508,43 @@ class RunData(RunFiles):
         Wilcoxon's rank-sum test by scanpy, on the observed expression (library-size normalised and logged), never on
         imputed values. Clusters of one cell are left out; empty with fewer than two clusters.
         """
+        return self.markers_of(self.labels)
+
+    def markers_of(self, groups: npt.NDArray[Any], *, only: str = "") -> pd.DataFrame:
+        """Genes higher in each group than in all other cells: of all genes of the input, where they are not too many.
+
+        Parameters
+        ----------
+        groups
+            (n_obs,) one group for every cell.
+        only
+            Test this group alone.
+        """
         from scgnn2_app.results.markers import rank_genes
 
-        return rank_genes(self.expression, self.scale, self.labels, self.var_names)
+        if not self.markers_of_all_genes:
+            return rank_genes(self.expression, self.scale, groups, self.var_names, only=only)
+        with self._file() as file:
+            names = names_of(file["raw/var"])
+        return rank_genes(self._element("raw/X"), self.scale, groups, names, only=only)
+
+    @cached_property
+    def markers_of_all_genes(self) -> bool:
+        """Whether markers are looked for among all genes of the input, not those alone that the run kept."""
+        with self._file() as file:
+            if "raw/X" not in file:
+                return False
+            matrix = file["raw/X"]
+            stored = matrix["data"].size if isinstance(matrix, h5py.Group) else matrix.size
+        return bool(stored <= MOST_MARKER_VALUES)
+
+    def telling_gene(self) -> str:
+        """The kept gene that differs most between the clusters, in up to 2,000 cells; with one cluster the first."""
+        step = -(-self.n_obs // 2000)
+        if self._sparse:
+            values = np.asarray(self._sparse_expression[::step].toarray(), dtype=np.float32)
+        else:
+            with self._file() as file:
+                values = np.asarray(file["X"][::step], dtype=np.float32)
+        values = values if self.scale == "logged" else np.log1p(values)
+        return str(self.var_names[telling_gene(values, self.labels[::step])])

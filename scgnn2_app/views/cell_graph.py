@@ -68,7 +68,7 @@ class CellGraphView(pn.viewable.Viewer):
         self.selected = pmui.Typography("", variant="body2", margin=(4, 8))
         self._csv = pmui.Button(
             label="Selected cells (CSV)", size="small", variant="outlined", margin=(4, 8), disabled=True,
-            description="Name, cluster and annotation of the selected cells", on_click=lambda _: self._download(),
+            description="Selected cells (CSV): name, cluster and annotation", on_click=lambda _: self._download(),
         )  # fmt: skip
         self._clear = pmui.Button(
             label="Clear selection", size="small", variant="text", margin=(4, 8), disabled=True,

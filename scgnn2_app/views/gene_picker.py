@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 
-from scgnn2_app.results.run_data import RunData
+from scgnn2_app.patches.material_search import CappedSearch
 from scgnn2_app.session import Session
 
 _PROPOSED: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
@@ -19,7 +17,8 @@ _PROPOSED: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
 class GenePicker(pn.viewable.Viewer):
     """Choose a gene of the shown run by typing; sets ``session.gene`` and follows it.
 
-    Until the user chooses one, it is the gene that :func:`first_gene` names.
+    Until the user chooses one, it is the gene that differs most between the clusters. Genes that the run did not keep
+    can be chosen too: they were observed.
 
     Parameters
     ----------
@@ -30,9 +29,9 @@ class GenePicker(pn.viewable.Viewer):
     def __init__(self, session: Session, **look: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session = session
-        self.field = pmui.AutocompleteInput(
+        self.field = CappedSearch(
             label="Gene", options=[], value=None, case_sensitive=False, search_strategy="includes", min_characters=1,
-            restrict=True, placeholder="type a name", size="small", margin=(6, 8),
+            lazy_search=True, restrict=True, placeholder="type a name", size="small", margin=(6, 8),
             **({"sizing_mode": "stretch_width"} | look),
         )  # fmt: skip
         self.field.param.watch(lambda event: self._chosen(event.new), "value")
@@ -55,16 +54,17 @@ class GenePicker(pn.viewable.Viewer):
         run = self._session.run
         if run is None:
             return
-        names = run.var_names.tolist()
+        kept, others = run.var_names.tolist(), sorted(run.genes_left_out)
+        names = kept + others
         gene = self._session.gene
-        if gene not in run.genes or gene == _PROPOSED.get(self._session):
-            gene = _PROPOSED[self._session] = first_gene(run)
-        self.field.param.update(options=names, value=gene, helper_text=f"one of the {len(names):,} genes kept")
+        if gene not in names or gene == _PROPOSED.get(self._session):
+            gene = _PROPOSED[self._session] = run.telling_gene() if kept else ""
+        said = f"one of the {len(kept):,} genes kept" + (f" or {len(others):,} others" if others else "")
+        self.field.param.update(options=names, value=gene, helper_text=said)
         self._session.gene = gene
 
     def _chosen(self, gene: str | None) -> None:
-        run = self._session.run
-        if run is not None and gene and gene in run.genes:
+        if gene:
             self._session.gene = gene
 
     def _follow(self, gene: str) -> None:
@@ -75,12 +75,3 @@ class GenePicker(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return self.field
-
-
-def first_gene(run: RunData) -> str:
-    """The gene with the most hidden entries, of which the most can be said; the first where none are hidden."""
-    if not run.n_vars:
-        return ""
-    hidden = run.hidden_positions
-    place = 0 if hidden is None else int(np.bincount(hidden[1], minlength=run.n_vars).argmax())
-    return str(run.var_names[place])

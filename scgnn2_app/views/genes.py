@@ -10,6 +10,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
+from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 
 from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
@@ -18,7 +19,6 @@ from scgnn2_app.charts.map_key import MapKey
 from scgnn2_app.controls.wording import EXPECTED, plain
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.results.diagnosis import DE_WARNING
-from scgnn2_app.results.markers import rank_genes
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.gene_picker import GenePicker
@@ -30,6 +30,12 @@ from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 SELECTED = "selected cells and the rest"
 CHOSEN, REST = "selected", "the rest"
+MARKER_FORMATS = {
+    "score": NumberFormatter(format="0.00"), "log2 fold change": NumberFormatter(format="0.00"),
+    "p adjusted": ScientificFormatter(precision=1), "share in group": NumberFormatter(format="0%"),
+    "share elsewhere": NumberFormatter(format="0%"),
+}  # fmt: skip
+"""How the numbers of the table of markers are shown; they stay numbers, by which it is sorted."""
 NO_VIOLINS = Chart(x_limits=(-0.6, 0.6), y_limits=(0.0, 1.0))
 NO_EDGES = np.empty((2, 0), dtype=np.int64), np.empty(0)
 
@@ -46,7 +52,7 @@ class GenesView(pn.viewable.Viewer):
     def __init__(self, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session = session
-        self._values: tuple[Floats, Floats] | None = None
+        self._values: dict[str, Floats] = {}
         self.gene = GenePicker(session, sizing_mode=None, width=220)
         self.groups = pmui.Select(
             label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=180
@@ -64,12 +70,12 @@ class GenesView(pn.viewable.Viewer):
         self.violins = BokehCanvas(NO_VIOLINS, dark=session.dark, height=260)
         self.find = pmui.Button(
             label="Find marker genes", size="small", variant="outlined", margin=(8, 8), icon="search",
-            description="Wilcoxon's rank-sum test of each group against all other cells, on observed values",
+            description="Find marker genes: Wilcoxon's test of each group against all others, on what was observed",
             on_click=lambda _: self.find_markers(),
         )  # fmt: skip
         self.markers = pn.widgets.Tabulator(
             pd.DataFrame(), show_index=False, disabled=True, selectable=1, height=300, sizing_mode="stretch_width",
-            margin=(4, 8), visible=False, theme="simple",
+            margin=(4, 8), visible=False, theme="simple", formatters=MARKER_FORMATS,
         )  # fmt: skip
         self.markers.on_click(self._marker_clicked)
         self._marked_by = ""
@@ -102,7 +108,7 @@ class GenesView(pn.viewable.Viewer):
     def _take_up(self) -> None:
         run = self._finished_run
         self._show_body(run is not None)
-        self._values = None
+        self._values = {}
         self.markers.param.update(value=pd.DataFrame(), visible=False)
         for canvas in self.maps:
             canvas.clear()
@@ -125,25 +131,30 @@ class GenesView(pn.viewable.Viewer):
 
     def _show_gene(self) -> None:
         run, gene = self._finished_run, self._session.gene
-        if run is None or gene not in run.genes:
+        if run is None or (gene not in run.genes and gene not in run.genes_left_out):
             return
         try:
-            observed, imputed = run.gene(gene), run.gene(gene, imputed=True)
+            self._values = {"observed": run.gene(gene)}
+            if gene in run.genes:
+                self._values["imputed"] = run.gene(gene, imputed=True)
         except ScgnnError as error:
             self._session.say_error(error)
             return
-        self._values = observed, imputed
         self._colour()
         self._show_violins()
-        silent = float(np.mean(observed == 0))
-        self.note.object = (
-            f"{plain(gene)}: not observed in {silent:.0%} of the cells; mean {observed.mean():.3g} observed, "
-            f"{imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
-            f"{' ' + EXPECTED if run.imputed_is_expected else ''}"
-        )
+        observed, imputed = self._values["observed"], self._values.get("imputed")
+        said = f"{plain(gene)}: not observed in {np.mean(observed == 0):.1%} of the cells; mean {observed.mean():.3g} "
+        if imputed is None:
+            said += (
+                f"observed, {UNIT}. It is not among the {run.n_vars:,} genes that the run kept, so it was not imputed."
+            )
+        else:
+            said += f"observed, {imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
+            said += f" {EXPECTED}" if run.imputed_is_expected else ""
+        self.note.object = said
 
     def _colour(self) -> None:
-        if self._values is None:
+        if not self._values:
             return
         both = self._colours()
         self.key.describe(both[0], self._session.dark)
@@ -152,10 +163,12 @@ class GenesView(pn.viewable.Viewer):
             canvas.colour(found.only(shown), self._session.dark)
 
     def _colours(self) -> list[Colouring]:
-        assert self._values is not None
-        gene = self._session.gene
-        limits = colour_limits(np.concatenate(self._values))
-        return [by_numbers(values, gene, UNIT, limits=limits) for values in self._values]
+        """Those of both maps; cells of a gene that was not imputed are faint on the second."""
+        gene, limits = self._session.gene, colour_limits(np.concatenate([*self._values.values()]))
+        nothing = np.full_like(self._values["observed"], np.nan)
+        return [
+            by_numbers(self._values.get(name, nothing), gene, UNIT, limits=limits) for name in ("observed", "imputed")
+        ]
 
     def _foreground(self, n_obs: int) -> npt.NDArray[np.bool_] | None:
         selection = self._session.selection
@@ -188,12 +201,8 @@ class GenesView(pn.viewable.Viewer):
         clusters: npt.NDArray[np.str_] = run.labels.astype(np.str_)
         return clusters
 
-    def _sets(self) -> dict[str, Floats]:
-        assert self._values is not None
-        return {"observed": self._values[0], "imputed": self._values[1]}
-
     def _show_violins(self) -> None:
-        if self._values is None:
+        if not self._values:
             return
         try:
             groups = self.grouping()
@@ -201,7 +210,7 @@ class GenesView(pn.viewable.Viewer):
             self.violins.clear(str(error))
             return
         by = self.groups.value
-        self.violins.show(violins(self._sets(), groups, title=f"{self._session.gene} by {by}", grouping=by))
+        self.violins.show(violins(self._values, groups, title=f"{self._session.gene} by {by}", grouping=by))
 
     # --- markers -----------------------------------------------------------------------------------------------------
 
@@ -220,9 +229,7 @@ class GenesView(pn.viewable.Viewer):
         self.find.loading = True
 
         def work() -> pd.DataFrame:
-            if by_cluster:
-                return run.markers
-            return rank_genes(run.expression, run.scale, groups, run.var_names, only=only)
+            return run.markers if by_cluster else run.markers_of(groups, only=only)
 
         def show(found: pd.DataFrame) -> None:
             self.find.loading = False
@@ -240,12 +247,7 @@ class GenesView(pn.viewable.Viewer):
             self._session.say("There are no two groups of two or more cells to compare.", "warning")
             return
         shown = found.rename(columns=lambda name: name.replace("_", " "))
-        shown["p adjusted"] = shown["p adjusted"].map("{:.2g}".format)
-        for name in ("share in group", "share elsewhere"):
-            shown[name] = shown[name].map("{:.0%}".format)
-        for name in ("score", "log2 fold change"):
-            shown[name] = shown[name].astype(float).round(2)
-        self.markers.param.update(value=shown, visible=True)
+        self.markers.param.update(value=shown, visible=True, sorters=[])  # strongest first, however the last was sorted
 
     def _marker_clicked(self, event: Any) -> None:
         run, table = self._session.run, self.markers.value
@@ -279,11 +281,11 @@ class GenesView(pn.viewable.Viewer):
     def figure(self) -> Any:
         """Both maps and the violins, for export."""
         run = self._session.run
-        if run is None or self._values is None:
+        if run is None or not self._values:
             raise InputError("There is no gene to draw yet.", advice="Wait for a run to be done, or choose one.")
-        gene, limits = self._session.gene, colour_limits(np.concatenate(self._values))
+        gene, limits = self._session.gene, colour_limits(np.concatenate([*self._values.values()]))
         maps = [
-            value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in self._sets().items()
+            value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in self._values.items()
         ]
         return Figure([*maps, self.violins.chart], columns=2)
 

@@ -63,7 +63,7 @@ def value_map(
         name="cells", x=positions[order, 0], y=positions[order, 1], values=values[order], size=node_size,
         tips={"value": "values"},
     )  # fmt: skip
-    scale = Scale(low, high, ramp("bmy"), unit)
+    scale = Scale(low, high, ramp("cells"), unit)
     return Chart(marks=[*behind, cells], title=title, scale=scale, size=(560, 460), **ON_THE_MAP)
 
 

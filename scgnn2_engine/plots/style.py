@@ -41,23 +41,28 @@ def check_packages() -> None:
         ) from error
 
 
+_LEAST_SEEN = 24
+"""Of the 256 colours of a ramp from white, the first that is seen as a point on white."""
+
+
 @cache
 def ramp(name: str) -> tuple[str, ...]:
     """Colours of numbers, light to dark with even steps of lightness: darker is larger, also in print.
 
-    ``magma`` is for tables and trials, ``bmy`` (yellow to blue) for cells, of which clusters have the other colours.
+    ``magma`` is for tables and trials; ``cells`` is for cells on a map: Kovesi's linear L17 (2015) from straw, on
+    white paper, through orange and purple to blue, so that cells without a gene step back behind those that have it.
 
     Examples
     --------
-    >>> ramp("magma")[0], ramp("bmy")[-1]
-    ('#FBFCBF', '#000c7c')
+    >>> ramp("magma")[0], ramp("cells")[0], ramp("cells")[-1]
+    ('#FBFCBF', '#f2ecbc', '#002aa7')
     """
     import colorcet
     from bokeh import palettes
 
-    return tuple(
-        reversed(colorcet.bmy if name == "bmy" else palettes.Magma256 if name == "magma" else palettes.Viridis256)
-    )
+    if name == "cells":
+        return tuple(colorcet.CET_L17[_LEAST_SEEN:])
+    return tuple(reversed(palettes.Magma256 if name == "magma" else palettes.Viridis256))
 
 
 @cache

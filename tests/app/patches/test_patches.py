@@ -67,6 +67,15 @@ def test_panel_material_ui_still_collects_a_file_in_memory() -> None:
     assert held == bytes(8), f"{FOR.package} {version(FOR.package)} no longer needs {PiecewiseFileInput.__name__}"
 
 
+def test_panel_material_ui_still_sends_all_that_a_search_finds() -> None:
+    """Once this fails, ``material_search`` may go."""
+    import panel_material_ui as pmui
+
+    plain = pmui.AutocompleteInput(options=[f"gene {i}" for i in range(5000)], lazy_search=True)
+    needless = f"panel-material-ui {version('panel-material-ui')} no longer needs material_search"
+    assert len(plain._filter_options("gene")) == 5000, needless
+
+
 def test_bokeh_still_has_no_public_name_for_its_application() -> None:
     """Once this fails, ``bokeh_server_application`` may go."""
     from bokeh.server.server import BaseServer

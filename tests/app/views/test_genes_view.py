@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from scgnn2_app.exports.figure_files import export_figure
+from scgnn2_app.patches.material_search import MOST_FOUND, CappedSearch
 from scgnn2_app.session import Session
-from scgnn2_app.views.genes import SELECTED, GenesView
+from scgnn2_app.views.genes import MARKER_FORMATS, SELECTED, GenesView
+from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.maps import density, violins
 
 
@@ -74,6 +81,59 @@ def test_markers_and_a_click_on_one(view: GenesView, session: Session) -> None:
     session.gene = "gene 4"
     view._marker_clicked(type("Click", (), {"row": 0})())
     assert session.gene == "gene 0"
+
+
+def test_the_table_of_markers_is_sorted_by_numbers(view: GenesView) -> None:
+    view.find_markers()
+    table = view.markers.value
+    assert [str(table[name].dtype) for name in MARKER_FORMATS] == [
+        "float32",
+        "float32",
+        "float64",
+        "float64",
+        "float64",
+    ]
+    view.markers.sorters = [{"field": "p adjusted", "dir": "asc"}]
+    view.find_markers()
+    assert view.markers.sorters == []
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csc_matrix])
+def test_genes_that_were_not_kept_are_observed_and_mark_groups(made_run: Path, tmp_path: Path, form: Any) -> None:
+    folder = shutil.copytree(made_run, tmp_path / "run")
+    kept = anndata.read_h5ad(folder / "result.h5ad")
+    names = [*kept.var_names[:2], "FOXP3", *kept.var_names[2:]]
+    everything = np.insert(np.asarray(kept.X), 2, np.where(kept.obs["scgnn2_cluster"].astype(int) == 2, 9, 0), axis=1)
+    kept.raw = anndata.AnnData(form(everything), obs=kept.obs[[]], var=pd.DataFrame(index=names))
+    kept.write_h5ad(folder / "result.h5ad")
+    session = Session()
+    session.show_folder(folder)
+    view = GenesView(session)
+    run = session.run
+    assert run is not None
+    assert view.gene.field.options == [*run.var_names, "FOXP3"]
+    assert view.gene.field.helper_text == "one of the 6 genes kept or 1 others"
+    view.gene.field.value = "FOXP3"
+    np.testing.assert_allclose(run.gene("FOXP3"), np.where(run.labels == 2, np.log(10), 0), rtol=1e-6)
+    assert "not among the 6 genes that the run kept, so it was not imputed" in view.note.object
+    left, right = (canvas.sources["cells"].data for canvas in view.maps)
+    np.testing.assert_allclose(left["_value"], run.gene("FOXP3"))
+    assert np.isnan(right["_value"]).all()
+    assert view.violins.sources["violins"].data["values"] == ["observed"] * 3
+    with pytest.raises(InputError, match="was not imputed"):
+        run.gene("FOXP3", imputed=True)
+    view.find_markers()
+    table = view.markers.value
+    assert table[table["group"] == "2"]["gene"].iloc[0] == "FOXP3"
+    assert len(export_figure(view, "html")) > 5000
+
+
+def test_a_search_shows_a_hundred_names_and_those_first_that_begin_so() -> None:
+    field = CappedSearch(options=[f"RP11-{i}" for i in range(500)] + ["RPS2", "CRP", "RP1"], case_sensitive=False)
+    found = field._filter_options("rp")
+    assert len(found) == MOST_FOUND
+    assert found[:2] == ["RP1", "RPS2"]
+    assert CappedSearch(options=["CRP", "RP1"], search_strategy="includes")._filter_options("RP") == ["RP1", "CRP"]
 
 
 def test_the_warning_about_imputed_values_is_there(view: GenesView) -> None:

@@ -12,7 +12,7 @@ from scgnn2_app.charts.heatmap_pictures import AFTER, BEFORE, DIFFERENCE, HIDDEN
 from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
-from scgnn2_app.views.gene_picker import GenePicker, first_gene
+from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_app.views.imputation import EVERY, ImputationView
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.blocks import block_means, blocks
@@ -118,24 +118,21 @@ def test_export(view: ImputationView, session: Session, kind: str) -> None:
     assert len(export_figure(view, kind)) > 5000  # type: ignore[arg-type]
 
 
-def with_most_hidden(folder: Path, gene: int) -> RunData:
+def divided_by(folder: Path, gene: int) -> RunData:
+    """The run with clusters by whether a gene is large."""
     run = RunData(folder)
-    run.__dict__["hidden_positions"] = np.array([[0, 1, 2], [0, gene, gene]])
-    run.__dict__["hidden_values"] = np.ones(3), np.ones(3)
+    run.__dict__["labels"] = (run.expression[:, gene] > 2).astype(np.int64)
     return run
 
 
-def test_it_opens_with_the_gene_of_most_hidden_entries(made_run: Path) -> None:
+def test_it_opens_with_the_gene_that_tells_the_clusters_apart(made_run: Path) -> None:
     session = Session()
     view, other = ImputationView(session), GenePicker(session)
-    session.run = with_most_hidden(made_run, 3)
+    session.run = divided_by(made_run, 3)
     assert session.gene == view.gene.field.value == other.field.value == "gene 3"
-    assert view.scatter.figure.title.text.startswith("gene 3: 2 hidden entries")
-    session.run = with_most_hidden(made_run, 4)
+    assert view.scatter.figure.title.text.startswith("gene 3: ")
+    session.run = divided_by(made_run, 4)
     assert session.gene == "gene 4"
     other.field.value = "gene 1"
-    session.run = with_most_hidden(made_run, 3)
+    session.run = divided_by(made_run, 3)
     assert session.gene == view.gene.field.value == "gene 1"
-    run = with_most_hidden(made_run, 3)
-    run.__dict__["hidden_positions"] = None
-    assert first_gene(run) == "gene 0"
