@@ -59,6 +59,7 @@ def report_html(run: RunData) -> str:
         "Summary": _summary(run),
         first: said.pop(first),
         "Figures": _figures(run),
+        "Marker genes": _markers(run),
         "Scores of every iteration": table(run.metrics),
         **said,
         "Parameters": parameters(run),
@@ -79,6 +80,14 @@ def _summary(run: RunData) -> str:
         f"{positive:,} edges in the cell graph. "
         f"{chosen if run.selected_iteration else ''}Started {started}.</p>"
     )
+
+
+def _markers(run: RunData) -> str:
+    """The five strongest of each cluster."""
+    if run.markers.empty:
+        return "<p>There are no two clusters of two or more cells to compare.</p>"
+    shown = run.markers.groupby("group", sort=False).head(5).rename(columns=lambda name: name.replace("_", " "))
+    return f"<p>Genes higher in a cluster than in all other cells, by what was observed (Wilcoxon).</p>{table(shown)}"
 
 
 def _figures(run: RunData) -> str:

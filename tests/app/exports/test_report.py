@@ -42,6 +42,8 @@ def test_it_holds_figures_scores_parameters_and_record(page: str) -> None:
     ):
         assert words in page
     assert "Look <here>" not in page
+    markers = page.partition("Marker genes")[2].partition("<tbody>")[2]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", markers)[:2] == ["0", "gene 0"]
 
 
 def test_it_is_called_what_the_run_bar_calls_it(made_run: Path, tmp_path: Path) -> None:
