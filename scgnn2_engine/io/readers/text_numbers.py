@@ -1,30 +1,33 @@
 """Numbers of a text, parsed together: an operation on arrays does for all fields what a parser does for one.
 
 What costs little is done for every byte (where fields end, which are a single 0), what costs more only for the fields
-that are left. Every value is the one that Python's ``float`` gives, rounded to float32: a decimal of up to 15 digits is
-a whole number below 2^53 over a power of ten up to 10^22, both exact in a double, so that their quotient is the nearest
-double (Clinger 1990, section 3); of up to 19 digits, it is decided where both ends of the error's interval round to one
-float32. The few others, and all with an exponent, are left to ``float``.
+that are left, in words of eight characters. Every value is the one that Python's ``float`` gives, rounded to float32: a
+decimal of up to 15 digits is a whole number below 2^53 over a power of ten up to 10^22, both exact in a double, so that
+their quotient is the nearest double (Clinger 1990, section 3); of up to 19 digits, it is decided where both ends of the
+error's interval round to one float32. The few others, and all with an exponent, are left to ``float``.
 
-Digits are made a number eight at a time, in one 64-bit word (Lemire 2022, "Quickly parsing eight digits").
+Digits are made a number eight at a time, in one 64-bit word (Lemire 2022, "Quickly parsing eight digits"), whose dot is
+found as in Mycroft 1987 (a byte that is zero once the dot's bits are taken off).
 """
 
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 _NUMBER = re.compile(rb" *\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *")
-_BREAK, _DOT, _ZERO = b"\n.0"
-_LONGEST = 32
+_BREAK, _ZERO = b"\n0"
+_WORDS = 3  # of eight characters, in the longest field that is parsed here
 _EXACT, _MOST = 15, 19  # digits that a double surely holds, and those that 64 bits do
-_LONG = 0.3  # where more of the fields have several characters, numpy's parser is as fast
 _HARD = 0.2  # where more of the fields are, numpy's parser is faster
 _LARGEST = float(np.finfo(np.float32).max)
+_EVERY = np.uint64(0x0101010101010101)  # times a byte: that byte eight times
+_ZEROS, _DOTS, _HIGH = _ZERO * _EVERY, (_ZERO ^ ord(".")) * _EVERY, 0x80 * _EVERY
+_LAST = np.array([(2**64 - 1) >> 8 * skipped << 8 * skipped for skipped in range(8)], dtype=np.uint64)
+_POWERS = 10.0 ** np.arange(8 * _WORDS)
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -82,27 +85,26 @@ def entries(lines: bytes, separator: int, n_rows: int, n_fields: int) -> Entries
     >>> entries(b"Actb,0,2\nSox2,12.5,0\n", ord(","), 2, 3)
     Entries(names=[b'Actb', b'Sox2'], places=array([2, 4]), values=array([ 2. , 12.5], dtype=float32))
     """
-    text = np.zeros(len(lines) + _LONGEST, dtype=np.uint8)
-    text[: len(lines)] = np.frombuffer(lines, dtype=np.uint8)
-    body = text[: len(lines)]
+    text = np.zeros(8 * _WORDS + len(lines), dtype=np.uint8)
+    body = text[8 * _WORDS :]
+    body[:] = np.frombuffer(lines, dtype=np.uint8)
     is_end = body == separator
     is_end |= body == _BREAK
     ends = np.flatnonzero(is_end)
     if len(ends) != n_rows * n_fields or bool((body[ends[n_fields - 1 :: n_fields]] != _BREAK).any()):
         return None
-    lengths = np.diff(ends, prepend=-1) - 1
-    digits = text[ends - 1] - np.uint8(_ZERO)  # the last character of each field
-    there = digits != 0
-    there |= lengths != 1
+    behind_zero = np.zeros(len(body), dtype=bool)  # the second byte behind an end, a 0 between them
+    np.logical_and(body[1:-1] == _ZERO, is_end[:-2], out=behind_zero[2:])
+    there = ~behind_zero[ends]
     there[::n_fields] = False  # which are names
     places = np.flatnonzero(there)
-    ends_there, lengths_there, digits = ends[places], lengths[places], digits[places]
-    longer = np.flatnonzero(lengths_there != 1)
-    if len(longer) > max(_LONG * n_rows * (n_fields - 1), 100):
-        return None
+    ends_there = ends[places]
+    lengths = ends_there - ends[places - 1] - 1
+    digits = body[ends_there - 1] - np.uint8(_ZERO)
     values = digits.astype(np.float32)
+    longer = np.flatnonzero(lengths != 1)
     if len(longer):
-        parsed = _numbers(text, ends_there[longer] - lengths_there[longer], ends_there[longer])
+        parsed = _numbers(text, ends_there[longer] + 8 * _WORDS, lengths[longer])
         if parsed is None:
             return None
         values[longer] = parsed
@@ -110,80 +112,68 @@ def entries(lines: bytes, separator: int, n_rows: int, n_fields: int) -> Entries
     if bool((digits > 9).any()):  # a sign
         return None
     name_ends = ends[::n_fields].tolist()
-    names = [lines[end - length : end] for end, length in zip(name_ends, lengths[::n_fields].tolist(), strict=True)]
+    row_ends = ends[n_fields - 1 :: n_fields].tolist()
+    names = [lines[start:end] for start, end in zip([0, *(end + 1 for end in row_ends)], name_ends, strict=False)]
     return Entries(names, places, values)
 
 
-def _numbers(text: Bytes, starts: Ints, ends: Ints) -> Floats | None:
+def _numbers(text: Bytes, ends: Ints, lengths: Ints) -> Floats | None:
     """The values of fields of several characters; None where one is no plain number of at least 0."""
-    lengths = ends - starts
-    if int(lengths.max()) >= _LONGEST:
-        return None
-    keys = (lengths * _LONGEST + _dots(text, starts, ends, lengths)).astype(np.uint16)
-    values = np.empty(len(starts), dtype=np.float32)
-    hard: list[Ints] = []
-    for members, key in _alike(keys):
-        parsed, unsure = _of_one_form(text, starts[members], *divmod(key, _LONGEST))
-        values[members] = parsed
-        hard.append(unsure if isinstance(members, slice) else members[unsure])
+    values = np.empty(len(ends), dtype=np.float32)
+    n_words = (lengths + 7) >> 3
+    hard = [np.flatnonzero((n_words < 1) | (n_words > _WORDS))]
+    for n in range(1, _WORDS + 1):
+        members = np.flatnonzero(n_words == n)
+        if len(members):
+            values[members], unsure = _of_words(text, ends[members], lengths[members], n)
+            hard.append(members[unsure])
     left = np.concatenate(hard)
-    if len(left) > max(_HARD * len(starts), 100):
+    if len(left) > max(_HARD * len(ends), 100):
         return None
     for at in left:
-        field = text[starts[at] : ends[at]].tobytes()
+        field = text[ends[at] - lengths[at] : ends[at]].tobytes()
         if not _NUMBER.fullmatch(field) or float(field) > _LARGEST:
             return None
         values[at] = float(field)
     return values
 
 
-def _dots(text: Bytes, starts: Ints, ends: Ints, lengths: Ints) -> Ints:
-    """How many characters stand before the dot: all where there is none, a number too high where there are several."""
-    is_dot = text == _DOT
-    dots = np.flatnonzero(is_dot)
-    if not len(dots):
-        return lengths
-    first = np.searchsorted(dots, starts)
-    count = np.searchsorted(dots, ends) - first
-    before = np.where(count == 1, dots[np.minimum(first, len(dots) - 1)] - starts, lengths)
-    return np.where(count > 1, _LONGEST - 1, before)
+def _of_words(text: Bytes, ends: Ints, lengths: Ints, n: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The values of fields of up to ``8 * n`` characters, more than ``8 * (n - 1)``, and which of them are unsure.
 
-
-def _alike(keys: npt.NDArray[np.uint16]) -> list[tuple[Ints | slice, int]]:
-    if keys.min() == keys.max():
-        return [(slice(None), int(keys[0]))]
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    edges = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(keys)]
-    return [(order[start:end], int(ordered[start])) for start, end in pairwise(edges)]
-
-
-def _of_one_form(text: Bytes, starts: Ints, length: int, dot: int) -> tuple[Floats, Ints]:
-    """The values of fields that have as many characters and their dot at one place, and which of them are unsure."""
-    digits = length - (dot < length)
-    if not 0 < digits <= _MOST or dot > length:
-        return np.zeros(len(starts), dtype=np.float32), np.arange(len(starts))
-    width = -(-digits // 8) * 8
-    characters = np.full(len(starts) * width, _ZERO, dtype=np.uint8)
-    for first, count, to in ((0, dot, 0), (dot + 1, length - dot - 1, dot)):
-        if count > 0:
-            form = np.dtype(
-                {"names": ["x"], "formats": [f"V{count}"], "offsets": [width - digits + to], "itemsize": width}
-            )
-            source = np.ndarray(len(text) - first - count + 1, f"V{count}", text, first, (1,))
-            characters.view(form)["x"] = source[starts]
-    words = characters.view("<u8").reshape(len(starts), -1) ^ np.uint64(0x3030303030303030)
-    wrong = ((words + np.uint64(0x7676767676767676)) | words) & np.uint64(0x8080808080808080)
-    unsure = wrong.any(axis=1) if bool(wrong.any()) else np.zeros(len(starts), dtype=bool)
-    whole = _eight_digits(words[:, 0])
-    for part in range(1, words.shape[1]):
-        whole = whole * np.uint64(100_000_000) + _eight_digits(words[:, part])
-    power = 10.0 ** (digits - dot if dot < length else 0)
-    exact = whole.astype(np.float64) / power
+    What stands before the dot is moved by one character, to where the dot was, so that digits are left alone.
+    """
+    at_any = np.ndarray(len(text) - 7, "<u8", text, 0, (1,))  # the first of eight characters is the lowest byte
+    words = [at_any[ends - 8 * (n - part)] ^ _ZEROS for part in range(n)]
+    words[0] &= _LAST[8 * n - lengths]
+    wrong = np.zeros(len(ends), dtype=np.uint64)
+    behind = np.zeros(len(ends), dtype=np.uint8)  # how many digits stand behind the dot
+    moved = np.zeros(len(ends), dtype=np.uint64)  # all bits, once the dot has been found
+    for part in reversed(range(n)):
+        word = words[part]
+        other = word ^ _DOTS
+        found = (other - _EVERY) & ~other & _HIGH & ~moved
+        dot = (found & (~found + np.uint64(1))) >> np.uint64(7)  # 1 in the byte of the first dot
+        here = dot != 0
+        ahead = dot - here
+        before = ahead | moved
+        kept = ~(before | ((dot << np.uint64(8)) - dot))
+        behind += here * (np.uint8(8 * (n - part) - 1) - (np.bitwise_count(ahead) >> np.uint8(3)))
+        moved |= np.uint64(0) - here
+        words[part] = ((word & before) << np.uint64(8)) | (word & kept)
+        if part:
+            words[part] |= (words[part - 1] >> np.uint64(56)) & moved
+        wrong |= ((words[part] + 0x76 * _EVERY) | words[part]) & _HIGH
+    whole = _eight_digits(words[0])
+    for word in words[1:]:
+        whole = whole * np.uint64(100_000_000) + _eight_digits(word)
+    exact = whole.astype(np.float64) / _POWERS[behind]
     values = exact.astype(np.float32)
-    if digits > _EXACT:
+    unsure = wrong != 0
+    if n == _WORDS:
         unsure |= (exact * (1 - 2.0**-50)).astype(np.float32) != (exact * (1 + 2.0**-50)).astype(np.float32)
-    return values, np.flatnonzero(unsure)
+        unsure |= lengths - (moved != 0) > _MOST
+    return values, unsure
 
 
 def _eight_digits(words: Words) -> Words:
