@@ -22,7 +22,9 @@ from scgnn2_engine.params import ESSENTIAL, PRESETS, RunParams, StageParams, sec
 NOT_HERE = frozenset({"preset", "output_dir"})
 """Set elsewhere on the page: the preset by its own menu, the folder by the workspace."""
 
-DATA = frozenset({*NAMING_DATA, "load_cell_type_labels", "load_bulk_dataset", "given_cell_type_labels"})
+DATA = frozenset(
+    {*NAMING_DATA, "load_cell_type_labels", "load_batch_key", "load_bulk_dataset", "given_cell_type_labels"}
+)
 """Name the data; the data picker does, unless it leaves that to these parameters."""
 
 

@@ -15,6 +15,7 @@ from scgnn2_engine import require_size
 from scgnn2_engine.data import costs
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.batches import undeclared
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.run.inspection import Inspection, inspection_of
 
@@ -32,10 +33,16 @@ class SourceSummary(Inspection):
         Where the labels come from, empty without any; for display only.
     label_columns
         Columns of obs that could serve as labels.
+    batch_columns
+        What could say which sample or batch a cell is of, the likeliest first.
+    batch_key
+        Which of them does where several files were read, else empty.
     """
 
     labels: str
     label_columns: tuple[str, ...]
+    batch_columns: tuple[str, ...] = ()
+    batch_key: str = ""
 
     @property
     def fits(self) -> bool:
@@ -79,6 +86,8 @@ def describe(source: Source, params: RunParams) -> SourceSummary:
         **{**vars(found), "notes": notes},
         labels=dataset.truth.source if dataset.truth is not None else "",
         label_columns=_label_columns(dataset),
+        batch_columns=_batch_columns(dataset),
+        batch_key="sample" if len(dataset.facts.get("samples", ())) > 1 else "",
     )
 
 
@@ -122,3 +131,11 @@ def _label_columns(dataset: Dataset) -> tuple[str, ...]:
         if 1 < different <= MOST_LABELS and (is_name or different <= MOST_LABELS // 4):
             found.append(str(name))
     return tuple(found)
+
+
+def _batch_columns(dataset: Dataset) -> tuple[str, ...]:
+    """What is called as batches are, then the other columns that name groups of cells."""
+    others = [
+        name for name in _label_columns(dataset) if dataset.obs is not None and dataset.obs[name].dtype.kind != "f"
+    ]
+    return tuple(dict.fromkeys([*undeclared(dataset, np.arange(dataset.n_obs)), *others]))

@@ -28,6 +28,7 @@ from scgnn2_engine.errors import ScgnnError
 
 ON_SERVER, BY_PARAMETERS = "File on the server …", "Named by the load parameters"
 PICK = "choose …"
+ONE_BATCH = "none"
 READS_AGAIN = ("load_", "preprocess_top_gene_select")
 """What a parameter's key begins with that changes what is read."""
 
@@ -86,6 +87,10 @@ class DataPicker(pn.viewable.Viewer):
             label="Labels, for display only", placeholder="column of obs, or a csv file", **wide
         )
         self._columns = pmui.Select(label="Labels in the data", options=[PICK], value=PICK, visible=False, **wide)
+        self._batches = pmui.Select(
+            label="Samples or batches", options=[ONE_BATCH], value=ONE_BATCH, visible=False, **wide
+        )
+        self._asked_of = ""  # the path of the data that the menu of batches speaks of
         self._filling = False
         self._bulk = pmui.TextInput(label="Bulk expression (optional)", placeholder="path of a csv or h5ad", **wide)
         self._upload_labels = self._uploader(
@@ -106,6 +111,7 @@ class DataPicker(pn.viewable.Viewer):
         self._entries.param.watch(self._pick_entry, "value")
         self._labels.param.watch(lambda _: self._choose(), "value")
         self._columns.param.watch(lambda event: self._pick_column(event.new), "value")
+        self._batches.param.watch(lambda event: self._pick_batches(event.new), "value")
         self._bulk.param.watch(lambda _: self._set_bulk(), "value")
         form.param.watch(lambda _: self._parameters_changed(), "values")
         self._take_choice()
@@ -167,7 +173,7 @@ class DataPicker(pn.viewable.Viewer):
         self.by_parameters = choice == BY_PARAMETERS
         for field in (self._labels, self._upload_labels, self._bulk, self._upload_bulk):
             field.visible = not self.by_parameters
-        self._columns.visible = False  # until the data is read
+        self._columns.visible = self._batches.visible = False  # until the data is read
         chosen = self._choices.get(choice)
         self._remove.visible = chosen is not None and chosen.kind == "upload"
         if on_server:
@@ -184,8 +190,30 @@ class DataPicker(pn.viewable.Viewer):
             source = source.with_labels(self._label_files.get(labels, labels)).with_bulk(
                 self._bulk_files.get(bulk, bulk)
             )
+        if source is not None and source.path != self._asked_of:
+            self._filling = True  # other data has other columns
+            self._form.set("load_batch_key", "")
+            self._filling = False
         self._tried = self.source = source
         self._describe()
+
+    def _pick_batches(self, name: str) -> None:
+        if not self._filling:
+            self._form.set("load_batch_key", "" if name == ONE_BATCH else name)
+
+    def _offer_batches(self, summary: SourceSummary | None) -> None:
+        """The columns that were found; where several files were read, the one that says which is chosen at first."""
+        key = str(self._form.values["load_batch_key"])
+        columns = list(summary.batch_columns) if summary is not None else []
+        chosen = key
+        if summary is not None and self.source is not None and self.source.path != self._asked_of:
+            self._asked_of = self.source.path
+            chosen = key or summary.batch_key
+        offered = [ONE_BATCH, *dict.fromkeys([*columns, *([chosen] if chosen else [])])]
+        self._filling = True
+        self._batches.param.update(options=offered, value=chosen or ONE_BATCH, visible=len(offered) > 1)
+        self._filling = False
+        self._form.set("load_batch_key", chosen)
 
     def _enter_path(self) -> None:
         if self._choice.value != ON_SERVER:
@@ -288,6 +316,8 @@ class DataPicker(pn.viewable.Viewer):
     # ------------------------------------------------------------------------------------------------ what it is
 
     def _parameters_changed(self) -> None:
+        if self._filling:
+            return
         reading = self._reading()
         if reading != self._read_with:
             self.source = self._tried  # what could not be read before may be read now
@@ -320,10 +350,14 @@ class DataPicker(pn.viewable.Viewer):
                 chosen = self._labels.value if self._labels.value in columns else PICK
                 self._columns.param.update(options=[PICK, *columns], value=chosen, visible=bool(columns))
                 self._show(summary)
+                if not self.by_parameters:
+                    self._offer_batches(summary)
 
         def failed(error: Exception) -> None:
             if asked == self._asked:
                 self._problem(str(error) if isinstance(error, ScgnnError) else f"{type(error).__name__}: {error}")
+                if not self.by_parameters:
+                    self._offer_batches(None)
 
         def work() -> SourceSummary:
             self._context.manager.require_allowed(source, params, self._context.user)
@@ -353,7 +387,7 @@ class DataPicker(pn.viewable.Viewer):
     def __panel__(self) -> Any:
         return pmui.Column(
             self._choice, self._path, self._entries, self._says, self._upload, self._remove, self._labels,
-            self._columns, self._bulk,
+            self._columns, self._batches, self._bulk,
             pmui.Row(self._upload_labels, self._upload_bulk, margin=0, sizing_mode="stretch_width"),
             self._sure, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.io import mmwrite
 from scipy.sparse import csr_matrix
@@ -22,6 +23,7 @@ from scgnn2_app.sweeps.sweeps import SweepManager
 from scgnn2_app.views.data_picker import ON_SERVER, DataPicker
 from scgnn2_app.views.uploader import Uploader
 from scgnn2_engine import simulate
+from scgnn2_engine.io import dataset_to_anndata
 
 GOLDEN = Path(__file__).parents[2] / "engine" / "io" / "golden"
 
@@ -170,3 +172,47 @@ def test_uploads_of_an_earlier_run_are_shown_by_name(picker: DataPicker) -> None
     assert picker._labels.value == "types.csv"
     assert picker.source.labels == labels
     assert on_page(f"Labels from {labels}.", picker.source) == "Labels from types.csv."
+
+
+def test_batches_are_chosen_among_the_columns_that_were_found(picker: DataPicker, tmp_path: Path) -> None:
+    adata = dataset_to_anndata(simulate(24, 10, 2, seed=0))
+    adata.obs["kind"], adata.obs["donor"], adata.obs["depth"] = (
+        ["x", "y"] * 12,
+        ["a"] * 12 + ["b"] * 12,
+        np.arange(24.0),
+    )
+    adata.write_h5ad(tmp_path / "root" / "two.h5ad")
+    picker.take(Source.at(tmp_path / "root" / "two.h5ad"))
+    offered = picker._batches.options
+    assert offered[:2] == ["none", "donor"]
+    assert "kind" in offered
+    assert "depth" not in offered
+    assert (picker._batches.value, picker._batches.visible) == ("none", True)
+    picker._batches.value = "donor"
+    assert picker._form.values["load_batch_key"] == "donor"
+    assert "2 batches by donor" in picker._says.object
+    picker._choice.value = next(iter(picker._choices))  # other data has other columns
+    assert picker._form.values["load_batch_key"] == ""
+
+
+def test_a_key_that_the_data_has_not_can_be_taken_back(picker: DataPicker, tmp_path: Path) -> None:
+    dataset_to_anndata(simulate(24, 10, 2, seed=0)).write_h5ad(tmp_path / "root" / "one.h5ad")
+    picker.take(Source.at(tmp_path / "root" / "one.h5ad"))
+    picker._form.set("load_batch_key", "donor")
+    assert "load_batch_key donor is not there" in picker._says.object.replace("&#x27;", "'")
+    assert (picker._batches.options[-1], picker._batches.visible) == ("donor", True)
+    picker._batches.value = "none"
+    assert picker.source is not None
+
+
+def test_of_several_files_the_sample_is_the_batch_at_first(picker: DataPicker, tmp_path: Path) -> None:
+    folder = tmp_path / "root" / "both"
+    folder.mkdir()
+    for number in range(2):
+        dataset_to_anndata(simulate(24, 10, 2, seed=number)).write_h5ad(folder / f"s{number}.h5ad")
+    picker.take(Source.at(folder))
+    assert picker._batches.value == picker._form.values["load_batch_key"] == "sample"
+    assert picker.summary is not None
+    picker._batches.value = "none"
+    assert picker._form.values["load_batch_key"] == ""
+    assert picker._batches.value == "none"
