@@ -35,6 +35,7 @@ from scgnn2_app.views.diagnostics import DiagnosticsView
 from scgnn2_app.views.genes import GenesView
 from scgnn2_app.views.imputation import ImputationView
 from scgnn2_app.views.live import LiveView
+from scgnn2_app.views.new_cells import NewCells
 from scgnn2_app.views.run_bar import LONGEST_NAME, RunBar
 from scgnn2_app.views.runs import RunsView
 from scgnn2_app.views.sankey import SankeyView
@@ -133,6 +134,7 @@ class App:
             max_length=LONGEST_NAME,
         )
         self.exports = Exports(self.session)
+        self.new_cells = NewCells(self.session, context)
         self._copy = CopyAs(self.session, lambda: (self.picker.source, self.form.params()))
         self._notice = pmui.Column(sizing_mode="stretch_width", margin=0, styles=ALWAYS_IN_SIGHT)
         self._turn = 0
@@ -294,10 +296,11 @@ class App:
         )
         page = pmui.Page(
             title="scgnn2",
-            header=[self.run_bar.with_button(self.exports.button)],
+            header=[self.run_bar.with_button(self.new_cells.button).with_button(self.exports.button)],
             sidebar=[side],
             main=[
                 self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
+                self.new_cells.dialog, self.new_cells.downloader,
                 self._copy.downloader,
                 self.script,
             ],

@@ -120,7 +120,7 @@ class RunBar(pn.viewable.Viewer):
 
     def with_button(self, button: Any) -> RunBar:
         """The same bar with one more button at its end."""
-        self._more = [button]
+        self._more.append(button)
         return self
 
     def __panel__(self) -> Any:
