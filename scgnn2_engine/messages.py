@@ -7,7 +7,7 @@ level, the stage it speaks of, and a text, in which ``str.format`` puts the valu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 Stage = Literal[
@@ -69,6 +69,25 @@ def _bulk_matched(genes: int, of: int, samples: int, library: float | None) -> s
     return (
         f"The bulk data holds {genes} of the {of} single-cell genes ({100 * genes / of:.1f} %){scaled}; its "
         f"profile is the mean of ln(1 + bulk) over {samples} sample{'s' if samples > 1 else ''}."
+    )
+
+
+def _consensus(clusters: int, graphs: int, sure: float, pieces: int, separated: int, finer: int = 0) -> str:
+    more = finer > max(clusters, separated)
+    return (
+        f"{clusters} clusters by consensus of {graphs} graphs: of the pairs of similar cells {sure:.0%} are nearly "
+        f"always, or nearly never, together. {separated} are separated"
+        + (f", and if cut finer {finer}: scgnn2 recluster RUN --n_clusters {finer} shows them" if more else "")
+        + f"; the tree has {pieces} pieces."
+    )
+
+
+def _by_depth(pairs: Sequence[tuple[int, int, float]]) -> str:
+    named = ", ".join(f"{deep} and {shallow} ({deeper:.0%})" for deep, shallow, deeper in pairs)
+    return (
+        f"Neighbouring clusters that the number of genes seen alone tells apart: {named} of the pairs of cells, the "
+        "first deeper. They may be one type in cells of unlike depth or quality: look for markers before you believe "
+        "them, or merge them by scgnn2 recluster."
     )
 
 
@@ -223,6 +242,7 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     },
     ("clustering", "warning"): {
         "batches_undeclared": _batches,
+        "clusters_by_depth": _by_depth,
         "no_convergence": "Affinity propagation did not converge; k-means is used instead.",
         "fewer_pieces": (
             "The tree of clusters has {most} pieces: clustering_n_clusters = {k} cannot be had. A larger "
@@ -232,11 +252,7 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     },
     ("clustering", "info"): {
         "clusters_merged": "{before} clusters: the smallest were merged, {after} remain.",
-        "consensus": (
-            "{clusters} clusters by consensus of {graphs} graphs, of {pieces} pieces, {separated} of which"
-            " are separated: of the pairs of similar cells {sure:.0%} are nearly always, or nearly never,"
-            " together."
-        ),
+        "consensus": _consensus,
         "clusters_of_few_cells": _few_cells,
     },
     ("deconvolution", "info"): {

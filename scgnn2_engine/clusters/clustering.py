@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scgnn2_engine.clusters.communities import Labels, by_size, communities, merge_small
 from scgnn2_engine.clusters.consensus import consensus, member_communities, memberships
 from scgnn2_engine.clusters.small_samples import FEW_CELLS, better_separated, reproducible_k_means
-from scgnn2_engine.clusters.tree import ClusterTree, cluster_tree
+from scgnn2_engine.clusters.tree import ClusterTree, cluster_tree, told_by_depth
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints
@@ -66,6 +66,7 @@ def iterate_clustering(
     member_neighbours: Sequence[npt.NDArray[np.int64]] = (),
     found: Sequence[Labels] = (),
     expression: AnyMatrix | None = None,
+    depth: Floats | Ints | None = None,
     seed: int = 0,
 ) -> Generator[Event, None, Clustering]:
     """Cluster the cells.
@@ -88,13 +89,16 @@ def iterate_clustering(
         Communities of the first members, as an earlier iteration returned them for the same seed.
     expression
         (n_obs, n_vars) what the components are of, for the method ``"consensus"`` with fewer than 200 cells.
+    depth
+        (n_obs,) genes seen in each cell: clusters that it tells apart are named.
     seed
         Of the communities and of k-means.
 
     Yields
     ------
     Notice
-        Where affinity propagation does not converge, k is larger than the cells allow, or clusters are merged.
+        Where affinity propagation does not converge, k is larger than the cells allow, clusters are merged, or depth
+        alone tells two of them apart.
 
     Returns
     -------
@@ -139,6 +143,10 @@ def iterate_clustering(
         yield notice
         if clusters.tree is not None and params.n_clusters > clusters.tree.n_leaves:
             yield Notice.of("fewer_pieces", k=params.n_clusters, most=clusters.tree.n_leaves)
+        if clusters.tree is not None and depth is not None:
+            pairs = told_by_depth(clusters.tree, clusters.labels, depth)
+            if pairs:
+                yield Notice.of("clusters_by_depth", pairs=pairs)
         k = next_cluster_count(clusters.labels, n_clusters_smoothed, flexible=True)
         return replace(clusters, n_clusters_smoothed=k)
     leiden = params.method == "Leiden" and not params.louvain_only
@@ -194,8 +202,9 @@ def _by_consensus(
     seed: int,
 ) -> tuple[Clustering, Notice]:
     """The consensus of communities, merged until all are separated; of few cells k-means where that is better."""
-    leaves, together = consensus(graph.neighbours, (), resolution=params.resolution, seed=seed, found=found)
-    tree = cluster_tree(embedding, leaves, seed=seed)
+    agreed = consensus(graph.neighbours, (), resolution=params.resolution, seed=seed, found=found)
+    found_together, together, pieces = agreed
+    tree = cluster_tree(embedding, found_together, pieces, seed=seed)
     labels = tree.cut(params.n_clusters)
     n_clusters, n_separated = int(labels.max()) + 1, tree.n_separated
     said = Notice.of(
@@ -205,6 +214,7 @@ def _by_consensus(
         sure=float(np.mean((together < 0.1) | (together > 0.9))) if len(together) else 1.0,
         pieces=tree.n_leaves,
         separated=n_separated,
+        finer=tree.n_finer,
     )
     if graph.n_obs < FEW_CELLS and expression is not None and not params.n_clusters:
         few = reproducible_k_means(np.asarray(expression), embedding.shape[1], seed)

@@ -26,6 +26,9 @@ RESOLUTIONS = tuple(float(r) for r in np.geomspace(0.05, 0.5, 8))
 FEWEST_SHARED = 1 / 15
 """Jaccard index below which two cells are not joined (as Seurat prunes its graph)."""
 
+FINER = 1.0
+"""Resolution of the pieces that clusters are divided into: that of modularity itself, where they are larger."""
+
 _LEAST = 1e-6  # weight of an edge whose ends never fall together: igraph wants weights above 0
 
 
@@ -98,7 +101,7 @@ def consensus(
     resolution: float = 0.15,
     seed: int = 0,
     found: Sequence[Labels] | None = None,
-) -> tuple[Labels, npt.NDArray[np.float64]]:
+) -> tuple[Labels, npt.NDArray[np.float64], Labels]:
     """Communities that many resolutions and all members agree on.
 
     Parameters
@@ -120,6 +123,8 @@ def consensus(
         (n_obs,) int32, numbered by falling size.
     together
         (n_pairs,) how often the ends of each pair of :func:`shared_neighbours` fell together, 0 to 1.
+    pieces
+        (n_obs,) int32, communities of the same pairs at resolution 1, or at ``resolution`` where that is larger.
 
     Notes
     -----
@@ -141,7 +146,10 @@ def consensus(
     for labels in np.concatenate(found):
         together += labels[pairs.rows] == labels[pairs.cols]
     together /= len(RESOLUTIONS) * len(found)
-    return by_size(_leiden(_graph(pairs), together + _LEAST, resolution, seed)), together
+    graph, weights = _graph(pairs), together + _LEAST
+    labels = by_size(_leiden(graph, weights, resolution, seed))
+    pieces = labels if resolution >= FINER else by_size(_leiden(graph, weights, FINER, seed))
+    return labels, together, pieces
 
 
 def memberships(neighbours: Ints, together: npt.NDArray[np.float64], labels: Ints) -> npt.NDArray[np.float32]:

@@ -11,6 +11,7 @@ from scgnn2_engine.bulk.steps import BulkData, iterate_bulk
 from scgnn2_engine.clusters.clustering import iterate_clustering
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats
+from scgnn2_engine.data.matrices import row_nonzeros
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.events import Notice
 from scgnn2_engine.graph.batch_correction import correct_batches
@@ -74,6 +75,7 @@ def next_state(loop: Loop, state: LoopState, iteration: int) -> Steps[LoopState]
             member_neighbours=state.member_neighbours,
             found=state.member_communities,
             expression=loop.method.compared(together),
+            depth=row_nonzeros(loop.prepared.expression),
             seed=context.seed(4, 0 if params.clustering.method == "consensus" else iteration),
         ),
     )

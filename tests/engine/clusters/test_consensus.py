@@ -54,8 +54,9 @@ def test_jaccard_weights_are_the_same_shares(rng):
 
 def test_groups_are_found_and_numbered_by_size(blobs):
     points, kind = blobs
-    labels, together = consensus(neighbours(points), [neighbours(points), neighbours(points + 0.01)])
+    labels, together, pieces = consensus(neighbours(points), [neighbours(points), neighbours(points + 0.01)])
     assert np.array_equal(labels, kind)
+    assert pieces.max() >= labels.max()
     assert together.min() >= 0
     assert together.max() <= 1
 
@@ -63,8 +64,8 @@ def test_groups_are_found_and_numbered_by_size(blobs):
 def test_the_order_of_cells_does_not_matter(blobs, rng):
     points, _ = blobs
     order = rng.permutation(len(points))
-    labels, _ = consensus(neighbours(points), [])
-    shuffled, _ = consensus(neighbours(points[order]), [])
+    labels, *_ = consensus(neighbours(points), [])
+    shuffled, *_ = consensus(neighbours(points[order]), [])
     assert np.array_equal(shuffled, labels[order])
 
 

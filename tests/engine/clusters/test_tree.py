@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scgnn2_engine.clusters.tree import cluster_tree, pair_tests, separation
+from scgnn2_engine.clusters.tree import cluster_tree, pair_tests, separation, told_by_depth
 
 
 def pieces(points, n):
@@ -13,7 +13,7 @@ def pieces(points, n):
 
 @pytest.mark.parametrize("shape", ["normal", "exponential", "uniform", "two depths"])
 def test_one_population_is_seldom_divided(shape):
-    false = 0
+    false = finer = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
         points = rng.normal(size=(300, 8)) * np.geomspace(5, 1, 8)
@@ -23,8 +23,11 @@ def test_one_population_is_seldom_divided(shape):
             points[:, 0] = 5 * rng.random(300)
         elif shape == "two depths":
             points *= rng.lognormal(0, 0.5, (300, 1))
+        tree = cluster_tree(points, pieces(points, 2), pieces(points, 6), seed=seed)
         false += cluster_tree(points, pieces(points, 5), seed=seed).n_separated > 1
+        finer += tree.n_finer > tree.cut(2).max() + 1
     assert false <= 3  # 1 is expected of 20 at most
+    assert finer <= 3
 
 
 @pytest.mark.parametrize("k", [2, 5, 20])
@@ -50,3 +53,29 @@ def test_pairs_are_tested_and_a_valley_needs_cells_to_show(rng):
     assert p[0, 1] < 1e-9
     assert cost[0, 1] == pytest.approx(6, abs=0.5)
     assert separation(points[:4], points[300:304], rng)[0] > 0.05
+
+
+def test_finer_pieces_divide_the_clusters_and_leave_them_as_they_are(rng):
+    kind = rng.permutation(np.repeat(np.arange(6), 60))
+    points = rng.normal(size=(len(kind), 10)) + 4 * rng.normal(size=(6, 10))[kind]
+    coarse, fine = kind // 2, 2 * kind + rng.integers(0, 2, len(kind))
+    tree, alone = cluster_tree(points, coarse, fine), cluster_tree(points, coarse)
+    assert tree.cut().tolist() == alone.cut().tolist()
+    assert (tree.n_separated, tree.n_finer, tree.n_leaves) == (3, 6, 12)
+    assert len(np.unique(np.stack([tree.cut(6), kind]), axis=1).T) == 6  # found, though two lay in each cluster
+    for n in range(1, 12):  # a cut with one more divides one cluster
+        assert len(np.unique(np.stack([tree.cut(n), tree.cut(n + 1)]), axis=1).T) == n + 1
+
+
+def test_neighbours_that_depth_alone_tells_apart_are_named(rng):
+    kind = np.repeat([0, 1, 2, 3], 50)
+    points = rng.normal(size=(200, 4)) + np.array([[0, 0, 0, 0], [9, 0, 0, 0], [0, 40, 0, 0], [0, 40, 9, 0]])[kind]
+    tree = cluster_tree(points, kind)
+    depth = rng.integers(500, 600, 200) + np.array([0, 95, 900, 920])[kind]
+    ((deep, shallow, share),) = told_by_depth(tree, kind, depth)
+    higher = depth[kind == 1][:, None] - depth[kind == 0]
+    assert (deep, shallow) == (1, 0)
+    assert share == pytest.approx(np.mean(higher > 0) + np.mean(higher == 0) / 2)
+    # 0 and 2 are unlike in depth as well, but no neighbours; 2 and 3 are neighbours of like depth.
+    assert told_by_depth(tree, kind, np.where(kind < 2, 500, 900)) == []
+    assert [pair[2] for pair in told_by_depth(tree, tree.cut(2), depth)] == [1.0]
