@@ -78,6 +78,11 @@ class RunHistory:
             events, cursor = jobs.events(run_id, cursor)
         return history
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was said as a warning, each once."""
+        return list(dict.fromkeys(text for _, level, text in self.log if level == "warning"))
+
     def listen(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in the next events, in order."""
         for event in events:

@@ -13,6 +13,7 @@ from scgnn2_app.background import in_thread
 from scgnn2_app.charts.small_maps import as_data_uri
 from scgnn2_app.controls.wording import on_page, plain
 from scgnn2_app.results.baseline_levels import BEST_CLUSTERING, BEST_IMPUTATION, baseline_levels
+from scgnn2_app.results.headline import headline, verdict
 from scgnn2_app.results.history import RunHistory
 from scgnn2_app.session import Session
 from scgnn2_app.theme import CHARTS, NO_SCROLL_BUTTON
@@ -31,6 +32,7 @@ LEVELS = {"Agreement of clusters": BEST_CLUSTERING, "Imputation error": BEST_IMP
 HEIGHT = 230
 NONE = "no other run"
 LINES_SHOWN = 400
+WARNINGS_SHOWN = 3
 
 
 class LiveView(pn.viewable.Viewer):
@@ -57,6 +59,9 @@ class LiveView(pn.viewable.Viewer):
         )
         self._compare.param.watch(lambda event: self._load_other(event.new), "value")
         self._others: dict[str, str] = {}
+        self._headline = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 8), styles={"font-size": "15px"})
+        self._warnings = pmui.Alert("", severity="warning", visible=False, sizing_mode="stretch_width", margin=(4, 8))
+        self._verdict, self._judged = "", ""
         self._failure = pmui.Alert("", severity="error", visible=False, sizing_mode="stretch_width", margin=(4, 8))
         self._trace = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), visible=False)
         self._strip = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 8), styles={"font-size": "13px"})
@@ -94,6 +99,10 @@ class LiveView(pn.viewable.Viewer):
             self.history.levels = baseline_levels(info.folder)
         if new:
             self._draw()
+            self._show_headline()
+        if info.state == "done" and self._judged != run_id:
+            self._judged = run_id
+            in_thread(lambda: verdict(info.folder), lambda said: self._judge(run_id, said), self._session.say_error)
         self._show_failure(info)
         self._show_strip(info)
         self._show_log()
@@ -111,16 +120,39 @@ class LiveView(pn.viewable.Viewer):
         self._logged, self._mapped, self._levels_read = -1, (-1, False, False), False
         # New charts: the ranges of a figure keep to what it showed when it was last on the screen.
         self.canvases, self._panes = {}, {}
+        self._verdict = self._judged = ""
         self._draw()
+        self._show_headline()
         self._show_log()
         self._show_strip(None)
         self._failure.param.update(object="", visible=False)
         self._trace.param.update(object="", visible=False)
 
+    def _judge(self, run_id: str, said: str) -> None:
+        if run_id == self._run_id:
+            self._verdict = said
+            self._show_headline()
+
+    def _show_headline(self) -> None:
+        """What a biologist asks first, and what changes the meaning of the result."""
+        lines = [line for line in (headline(self.history), self._verdict) if line]
+        self._headline.object = f'<div role="status">{"<br>".join(map(html.escape, lines))}</div>' if lines else ""
+        warned = self.history.warnings
+        more = [f"and {len(warned) - WARNINGS_SHOWN} more in the log below"] if len(warned) > WARNINGS_SHOWN else []
+        said = "\n\n".join(map(plain, warned[:WARNINGS_SHOWN] + more))
+        self._warnings.param.update(object=said, visible=bool(said))
+
     def _charts(self) -> dict[str, Chart]:
-        """The loss of every stage, and every kind of score."""
+        """Every kind of score, and the loss of every stage."""
         history, other = self.history, self._other or RunHistory()
         charts = {}
+        for panel in PANELS:
+            best = LEVELS.get(panel.title, "")
+            charts[panel.title] = score_chart(
+                panel, {name: history.column(name) for name in panel.lines},
+                others={name: other.column(name) for name in panel.lines}, returned=history.selected,
+                levels={"best baseline": history.levels[best]} if best in history.levels else {},
+            )  # fmt: skip
         for stage in dict.fromkeys([*STAGES, *sorted({key[0] for key in (*history.curves, *other.curves)})]):
             losses = {of: (curve.x, curve.y) for (at, of, name), curve in history.curves.items()
                       if (at, name) == (stage, "loss")}  # fmt: skip
@@ -128,13 +160,6 @@ class LiveView(pn.viewable.Viewer):
             charts[stage] = loss_chart(
                 STAGES.get(stage, stage.replace("_", " ")), dict(sorted(losses.items(), key=lambda one: one[0] or 0)),
                 held_out=(held_out.x, held_out.y), other=(beneath.x, beneath.y),
-            )  # fmt: skip
-        for panel in PANELS:
-            best = LEVELS.get(panel.title, "")
-            charts[panel.title] = score_chart(
-                panel, {name: history.column(name) for name in panel.lines},
-                others={name: other.column(name) for name in panel.lines}, returned=history.selected,
-                levels={"best baseline": history.levels[best]} if best in history.levels else {},
             )  # fmt: skip
         return charts
 
@@ -222,6 +247,8 @@ class LiveView(pn.viewable.Viewer):
         return pmui.Column(
             self._failure,
             self._trace,
+            self._headline,
+            self._warnings,
             self._hint,
             self._grid,
             pmui.Typography("After each iteration: first two principal components of the graph embedding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -328,3 +329,27 @@ def test_a_map_of_any_size_can_be_drawn(n_obs: int, dimensions: int) -> None:
     image = picture(snapshot(n_obs, dimensions), side=40)
     assert image.shape == (40, 40, 4)
     assert (image[..., 3] == 255).sum() >= 4
+
+
+def test_it_begins_with_what_was_found_and_what_changes_its_meaning(
+    live: LiveView, jobs: Jobs, made_run: Path, wait_until: Any
+) -> None:
+    assert live._headline.object == ""
+    started = {"event": "RunStarted", "n_obs": 1200, "n_vars": 6, "n_iterations": 2, "time": ""}
+    warned = [{"event": "Notice", "level": "warning", "message": f"Look {i % 4} <here>.", "time": ""} for i in range(8)]
+    jobs.told["a"] = [started, *warned, iteration(1, cluster_count=2.0), iteration(2, cluster_count=3.0)]
+    live.update(run())
+    assert live._headline.object == '<div role="status">1,200 cells × 6 genes. Iteration 2: 3 clusters.</div>'
+    assert live._warnings.object.count("Look") == 3
+    assert live._warnings.object.endswith("and 1 more in the log below")
+    assert "<here>" not in live._warnings.object
+    jobs.told["a"].append({"event": "RunEnded", "reason": "total_epoch", "selected_iteration": 1, "time": ""})
+    done = run("a", "done")
+    done.folder = made_run
+    live.update(done)
+    wait_until(lambda: "any good" in live._headline.object)
+    assert "Iteration 1, returned: 2 clusters." in live._headline.object
+    assert re.search(r"Is it any good\? .*\d poor \(.+\)\. What that means", live._headline.object)
+    live.update(run("b"))
+    assert live._headline.object == ""
+    assert not live._warnings.visible
