@@ -240,6 +240,8 @@ class DataPicker(pn.viewable.Viewer):
         places: dict[str, Path] = {}
         if any(folder.parent.is_relative_to(root.resolve()) for root in self._context.roots):
             places["↑ folder above"] = folder.parent
+        elif len(self._context.roots) > 1:
+            places |= {f"⇄ {root}": root for root in self._context.roots if root.resolve() != folder.resolve()}
         for entry in browse(folder, self._context.roots):
             size = "" if entry.is_folder else f" ({entry.size / 2**20:,.1f} MiB)"
             places[f"{entry.name}{'/' if entry.is_folder else ''}{size}"] = entry.path

@@ -137,7 +137,8 @@ class LiveView(pn.viewable.Viewer):
         """What a biologist asks first, and what changes the meaning of the result."""
         lines = [line for line in (headline(self.history), self._verdict) if line]
         self._headline.object = f'<div role="status">{"<br>".join(map(html.escape, lines))}</div>' if lines else ""
-        warned = self.history.warnings
+        source = None if self._info is None else self._info.source
+        warned = [on_page(said, source) for said in self.history.warnings]
         more = [f"and {len(warned) - WARNINGS_SHOWN} more in the log below"] if len(warned) > WARNINGS_SHOWN else []
         said = "\n\n".join(map(plain, warned[:WARNINGS_SHOWN] + more))
         self._warnings.param.update(object=said, visible=bool(said))

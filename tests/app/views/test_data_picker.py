@@ -30,11 +30,12 @@ GOLDEN = Path(__file__).parents[2] / "engine" / "io" / "golden"
 
 @pytest.fixture
 def picker(tmp_path: Path) -> Iterator[DataPicker]:
-    root = tmp_path / "root"
-    root.mkdir()
-    manager = JobManager(tmp_path / "workspace", at_once=1, threads=1, roots=(root,))
+    roots = (tmp_path / "root", tmp_path / "other")
+    for root in roots:
+        (root / "inside").mkdir(parents=True)
+    manager = JobManager(tmp_path / "workspace", at_once=1, threads=1, roots=roots)
     sweeps = SweepManager(manager)
-    yield DataPicker(ServerContext(manager, sweeps, roots=(root,)), ParameterForm(), Session())
+    yield DataPicker(ServerContext(manager, sweeps, roots=roots), ParameterForm(), Session())
     sweeps.close()
     manager.close(kill=True)
 
@@ -46,9 +47,19 @@ def test_a_file_that_is_not_there_is_said_with_what_to_do(picker: DataPicker, tm
     assert "Choose one from the list" in picker._says.object
 
 
+def test_every_folder_that_is_served_can_be_reached(picker: DataPicker, tmp_path: Path) -> None:
+    picker._choice.value = ON_SERVER
+    assert picker._path.value == str(tmp_path / "root")
+    assert picker._entries.options[1:] == [f"⇄ {tmp_path / 'other'}", "inside/"]
+    picker._entries.value = f"⇄ {tmp_path / 'other'}"
+    assert picker._path.value == str(tmp_path / "other")
+    picker._entries.value = "inside/"
+    assert picker._entries.options[1:] == ["↑ folder above"]
+
+
 def test_folders_of_the_workspace_are_not_named(picker: DataPicker, tmp_path: Path) -> None:
     picker.take(Source.at("/etc/passwd"))
-    assert f"a path inside {tmp_path / 'root'}." in picker._says.object
+    assert f"a path inside {tmp_path / 'root'}, {tmp_path / 'other'}." in picker._says.object
     assert "uploads" not in picker._says.object
     assert picker.source is None
 
