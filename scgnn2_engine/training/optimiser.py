@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam as adam_step
 
 Step = Callable[[float], Tensor]
 """From a learning rate to Σ|parameters| before the step (0 if unweighted); parameters move, gradients are cleared."""
@@ -31,14 +32,37 @@ def adam(network: nn.Module, l1_weight: float = 0.0) -> Step:
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if l1_weight and parameters[0].device.type == "cpu":
         return _one_pass(parameters, l1_weight)
-    optimiser = torch.optim.Adam(parameters, fused=True)
+    # The function that torch.optim.Adam calls: its own bookkeeping imports torch's compiler (2 s, 700 modules).
+    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    counts = [torch.zeros((), device=parameter.device) for parameter in parameters]
     nothing = torch.zeros((), device=parameters[0].device)
 
+    @torch.no_grad()
     def step(learning_rate: float) -> Tensor:
         penalty = _add_l1_gradient(parameters, l1_weight) if l1_weight else nothing
-        optimiser.param_groups[0]["lr"] = learning_rate
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        with_gradient = [place for place, parameter in enumerate(parameters) if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        moved, first, second, made = (
+            [values[place] for place in with_gradient] for values in (parameters, means, squares, counts)
+        )
+        adam_step(
+            moved,
+            gradients,
+            first,
+            second,
+            [],
+            made,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        for parameter in parameters:
+            parameter.grad = None
         return penalty
 
     return step
