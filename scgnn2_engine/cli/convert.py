@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         description="Read anything that run reads and write it in another format; what that cannot hold is named.",
     )
     convert.add_argument("source", nargs="+", metavar="FROM", help="one file or folder, or several samples to join")
-    convert.add_argument("out", metavar="TO", help=".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz")
+    convert.add_argument("out", metavar="TO", help=".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz, .zarr")
     convert.add_argument(
         "--class",
         dest="r_class",

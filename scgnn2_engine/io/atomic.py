@@ -65,6 +65,41 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Give the path of a new folder; it gets its own name when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        Where the folder shall be; an earlier one there is replaced.
+
+    Yields
+    ------
+    Path
+        A name in the same place and with the same suffix, where nothing is.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or the disk is full. Nothing is left behind.
+    """
+    path = Path(path)
+    temporary, earlier = (path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}{path.suffix}") for _ in range(2))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if path.exists():
+            os.replace(path, earlier)
+        os.replace(temporary, path)
+        _flush_to_disk(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        for left in (temporary, earlier):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
 def staged_files(directory: str | Path, *, last: str, stale: tuple[str, ...] = ()) -> Iterator[Path]:
     """Give a hidden folder to fill; its files move into ``directory`` when the block ends without an error.
 

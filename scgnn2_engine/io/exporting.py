@@ -14,22 +14,24 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Dataset
-from scgnn2_engine.errors import ParameterError
+from scgnn2_engine.errors import OutputError, ParameterError
 from scgnn2_engine.io.assemble import Found
-from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.atomic import whole_file, whole_folder
 from scgnn2_engine.io.csv_writing import write_matrix
 from scgnn2_engine.io.evidence.scale import detect_scale
 from scgnn2_engine.io.memory import require_memory
 from scgnn2_engine.io.names import Names, listed
 from scgnn2_engine.io.readers.h5ad import found_in_anndata
 from scgnn2_engine.io.storage.storing import with_unique_names, write_h5ad
+from scgnn2_engine.io.storage.zarr_storage import MARKS
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+ANNDATA = (".h5ad", ".zarr")
 TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 R_FILES = (".rds", ".rdata", ".rda")
-WRITABLE = ".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz"
+WRITABLE = ".h5ad, .rds, .RData, .rda, .csv, .tsv, .csv.gz, .tsv.gz, .zarr"
 CLASSES = ("seurat", "sce", "dgCMatrix", "matrix", "data.frame")
 """What an R file can be made to hold."""
 
@@ -44,8 +46,8 @@ def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> l
     data
         What to write. Of an AnnData, formats that hold one matrix get ``layers['counts']``, else ``.raw``, else ``X``.
     path
-        ``.h5ad``; ``.csv``, ``.tsv`` (also ``.gz``) with one gene per row and one cell per column; ``.rds``, ``.RData``
-        or ``.rda`` for R.
+        ``.h5ad``, ``.zarr`` (a folder); ``.csv``, ``.tsv`` (also ``.gz``) with one gene per row and one cell per
+        column; ``.rds``, ``.RData`` or ``.rda`` for R.
     r_class
         What the R file holds: ``"seurat"`` (the default of ``.rds``), ``"sce"`` (a SingleCellExperiment; needs R),
         ``"dgCMatrix"``, ``"matrix"`` or ``"data.frame"`` (the default of ``.RData``; named ``df``), the last three
@@ -80,8 +82,10 @@ def export(data: Dataset | AnnData, path: str | Path, *, r_class: str = "") -> l
     path = Path(path)
     check_writable(path, r_class)
     name = path.name.lower()
-    if name.endswith(".h5ad"):
-        with whole_file(path) as temporary:
+    if name.endswith(ANNDATA):
+        if path.is_dir() and not any((path / mark).exists() for mark in MARKS):
+            raise OutputError(f"{path} is a folder that holds no zarr.", advice="Choose another name.")
+        with (whole_folder if name.endswith(".zarr") else whole_file)(path) as temporary:
             return write_h5ad(_as_anndata(data), temporary, compression="gzip").phrases
     if name.endswith(TEXT):
         one, lost = _as_matrix(data)
@@ -99,7 +103,7 @@ def check_writable(path: Path, r_class: str = "") -> None:
         The suffix names no format that can be written, or no R file while ``r_class`` is given.
     """
     name = path.name.lower()
-    if not name.endswith((".h5ad", *TEXT, *R_FILES)):
+    if not name.endswith((*ANNDATA, *TEXT, *R_FILES)):
         raise ParameterError(
             f"{path} has no suffix that says how to write it.", expected=WRITABLE, found=path.suffix or "no suffix"
         )
@@ -117,7 +121,7 @@ def check_writable(path: Path, r_class: str = "") -> None:
 def holds_layers(path: Path, r_class: str = "") -> bool:
     """Whether a file of this name has room for several matrices."""
     name = path.name.lower()
-    return name.endswith(".h5ad") or (r_class or "seurat" * name.endswith(".rds")) in ("seurat", "sce")
+    return name.endswith(ANNDATA) or (r_class or "seurat" * name.endswith(".rds")) in ("seurat", "sce")
 
 
 def dataset_to_anndata(dataset: Dataset) -> AnnData:

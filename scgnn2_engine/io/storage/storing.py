@@ -147,7 +147,7 @@ def with_unique_names(adata: AnnData) -> tuple[AnnData, list[str]]:
 
 
 def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | None = None) -> Said:
-    """Write an AnnData of any origin and content as h5ad; it stays as it is.
+    """Write an AnnData of any origin and content as h5ad, or as zarr where the path ends so; it stays as it is.
 
     What anndata refuses even in its storable form is found by trying each part alone, and left out.
 
@@ -168,7 +168,10 @@ def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | Non
     def write() -> None:
         with warnings.catch_warnings():  # of anndata, about names that will be refused in some later version
             warnings.simplefilter("ignore")
-            stored.write_h5ad(path, compression=compression)
+            if path.suffix == ".zarr":
+                stored.write_zarr(path)
+            else:
+                stored.write_h5ad(path, compression=compression)
 
     try:
         write()
@@ -182,7 +185,7 @@ def write_h5ad(adata: AnnData, path: Path, *, compression: Literal["gzip"] | Non
             if isinstance(second, MemoryError) or is_of_the_disk(second):
                 raise
             raise OutputError(
-                "The data cannot be stored as h5ad.",
+                f"The data cannot be stored as {path.suffix[1:]}.",
                 expected="numbers, text, categories, and tables and matrices of them",
                 found=reason_of(second),
                 advice="Remove from the AnnData what the message names, or write another format.",

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.errors import InputError, OutputError, ParameterError
 from scgnn2_engine.io import convert, export, read
+from scgnn2_engine.io.atomic import whole_folder
 from scgnn2_engine.io.r.serialisation import parse
 from scgnn2_engine.io.r.values import class_of
 from scgnn2_engine.params import LoadParams
@@ -161,3 +162,39 @@ def test_matrices_of_a_folder_that_belong_together_are_carried_or_named(tmp_path
         "ambiguous": [[3, 0], [0, 6]],
     }
     assert "the other matrices (ambiguous, unspliced)" in convert(folder, tmp_path / "a.csv").lost
+
+
+def test_zarr_holds_all_that_an_h5ad_holds_and_replaces_an_earlier_folder(
+    adata: anndata.AnnData, tmp_path: Path
+) -> None:
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "old").touch()
+    with pytest.raises(OutputError, match="a folder that holds no zarr"):
+        convert(tmp_path / "a.h5ad", tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / ".zgroup").touch()
+    assert convert(tmp_path / "a.h5ad", tmp_path / "a.zarr").lost == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5ad", "a.zarr"]
+    assert not (tmp_path / "a.zarr" / "old").exists()
+    assert convert(tmp_path / "a.zarr", tmp_path / "b.h5ad").lost == ()
+    back = anndata.read_h5ad(tmp_path / "b.h5ad")
+    np.testing.assert_array_equal(back.X.toarray(), adata.X.toarray())
+    np.testing.assert_array_equal(back.layers["counts"].toarray(), adata.layers["counts"].toarray())
+    assert back.obs["day"].tolist() == adata.obs["day"].tolist()
+    assert (list(back.obsm), list(back.obsp)) == (["X_pca"], ["nn"])
+    read_again, plain = read(tmp_path / "a.zarr"), read(tmp_path / "a.h5ad")
+    assert (read_again.expression != plain.expression).nnz == 0
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "old").touch()
+
+    def half_way() -> None:
+        with whole_folder(tmp_path / "a.zarr") as temporary:
+            temporary.mkdir()
+            raise PermissionError(13, "no")
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        half_way()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.zarr", "old"]
