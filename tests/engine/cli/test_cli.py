@@ -34,6 +34,7 @@ QUICK = [
     "--graph_change_threshold",
     "0",
 ]
+RESULT_ALONE = ["--total_epoch", "1", "--no-output_figures", "--no-evaluate_baselines", "--no-evaluate_diagnostics"]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_run_writes_its_files_and_names_the_folder(counts, tmp_path, capsys):
 
 def test_a_run_of_two_samples_says_of_each_cell_which_it_is_of(counts, tmp_path, capsys):
     arguments = ["run", f"ctrl={counts}", f"stim={counts}", "--output_dir", str(tmp_path / "out"), *QUICK]
-    assert main([*arguments, "--total_epoch", "1"]) == 0
+    assert main([*arguments, *RESULT_ALONE]) == 0
     assert "2 samples joined" in capsys.readouterr().out
     result = anndata.read_h5ad(tmp_path / "out" / "result.h5ad")
     assert result.obs["sample"].value_counts().to_dict() == {"ctrl": 80, "stim": 80}
@@ -68,7 +69,7 @@ def test_a_run_of_two_samples_says_of_each_cell_which_it_is_of(counts, tmp_path,
 
 
 def test_a_result_is_not_overwritten_unasked(counts, tmp_path, capsys):
-    arguments = ["run", str(counts), "--output_dir", str(tmp_path / "out"), "--quiet", *QUICK]
+    arguments = ["run", str(counts), "--output_dir", str(tmp_path / "out"), "--quiet", *QUICK, *RESULT_ALONE]
     assert main(arguments) == 0
     before = (tmp_path / "out" / "imputed.csv").read_bytes()
     assert main([*arguments, "--seed", "2"]) == 4
