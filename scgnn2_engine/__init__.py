@@ -10,6 +10,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scgnn2_engine.clusters.tree import ClusterTree
     from scgnn2_engine.data.cell_graph import CellGraph
     from scgnn2_engine.data.dataset import Dataset
     from scgnn2_engine.data.filters import require_size
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CellGraph": "data.cell_graph",
+    "ClusterTree": "clusters.tree",
     "Dataset": "data.dataset",
     "LoopState": "results.state",
     "Model": "model.model",
@@ -50,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "CellGraph",
+    "ClusterTree",
     "Dataset",
     "LoopState",
     "Model",

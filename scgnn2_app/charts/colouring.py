@@ -19,6 +19,8 @@ from scgnn2_engine.plots.style import natural_order, ramp, seen
 CLUSTER, GENE_IMPUTED, GENE_OBSERVED = "predicted cluster", "gene, imputed", "gene, observed"
 HIDDEN_ERROR = "error at hidden entries"
 UNKNOWN = "(no label)"
+MOST_FADES = 8
+"""Shades of opacity of a group; of very many groups fewer, as a palette has 254 colours."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Colouring:
         Ends of the colours, for numbers.
     unit
         Of the numbers.
+    n_fades
+        How many shades of opacity each group has; 1: none but full.
     """
 
     title: str
@@ -57,6 +61,7 @@ class Colouring:
     low: float = 0.0
     high: float = 1.0
     unit: str = ""
+    n_fades: int = 1
     shown: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
@@ -78,7 +83,19 @@ class Colouring:
         """256 colours: none, faint, then those of the groups or of the numbers."""
         faint = "#8e97a526" if dark else "#6b728022"
         colours = [seen(group.colour, dark) for group in self.groups] or list(_ramp(dark))
+        if self.n_fades > 1:
+            shades = np.linspace(0x26, 0xFF, self.n_fades).astype(int)
+            colours = [f"{colour}{shade:02x}" for shade in shades for colour in colours]
         return ["#00000000", faint, *(colours[index % len(colours)] for index in range(LEVELS))]
+
+    def faded(self, membership: Floats) -> Colouring:
+        """The same with each cell the more opaque the more it belongs to its group, (n_obs,) 0 to 1."""
+        n_fades = min(MOST_FADES, LEVELS // max(len(self.groups), 1))
+        if n_fades < 2:
+            return self
+        shade = np.rint(np.clip(membership, 0, 1) * (n_fades - 1)).astype(np.int64)
+        place = self.indices.astype(np.int64) + shade * len(self.groups)
+        return replace(self, indices=np.where(self.indices > FAINT, place, FAINT).astype(np.uint8), n_fades=n_fades)
 
     def isolated(self, names: Sequence[str]) -> Colouring:
         """The same with only these groups in the foreground; none: all."""

@@ -197,6 +197,10 @@ class GraphCanvas(BokehCanvas):
         cells, scale = self._cells()
         self.show(replace(self.chart, marks=[behind, cells], scale=scale, x_limits=None, y_limits=None))
 
+    def say_of_cells(self, title: str, values: npt.NDArray[np.str_]) -> None:
+        """Replace what is said of each cell under a title where the pointer rests on it, from the next drawing on."""
+        self._columns = {**self._columns, title: pd.Categorical(values)}
+
     def _cells(self) -> tuple[Mark, Scale | None]:
         """All cells as pixels, or those that are seen one by one; all of them where they are few."""
         found = self._colouring

@@ -23,6 +23,7 @@ from scgnn2_app.exports.download import Downloader
 from scgnn2_app.exports.figure_files import ExportRow, file_name
 from scgnn2_app.results.run_data import IterationGraph, RunData
 from scgnn2_app.session import Session
+from scgnn2_app.views.cluster_cut import ClusterCut
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots import cell_graph
@@ -54,6 +55,7 @@ class CellGraphView(pn.viewable.Viewer):
         self.key = MapKey(dark=session.dark, sizing_mode="stretch_width", margin=(4, 4))
         self.colour_by = pmui.Select(label="Colour by", options=[CLUSTER], value=CLUSTER, **LOOK)
         self.gene = GenePicker(session)
+        self.cut = ClusterCut(self._cut)
         self.iteration = pmui.Select(label="Iteration", options=[RETURNED], value=RETURNED, **LOOK)
         self.own_map = pmui.Checkbox(
             label="own map of this iteration", value=False, visible=False, size="small", margin=(0, 8),
@@ -145,6 +147,7 @@ class CellGraphView(pn.viewable.Viewer):
     def _show_graph(self, run: RunData, graph: IterationGraph) -> None:
         moved = self._graph is None or self._graph.positions is not graph.positions
         self._graph = graph
+        self.cut.take_up(run if self.iteration.value in (RETURNED, NEWEST) else None)
         columns = {"cluster": graph.labels.astype(str)}
         columns |= {"label": run.groups[run.truth_name]} if run.truth_name else {}
         positive = graph.weights[graph.weights > 0]
@@ -159,6 +162,13 @@ class CellGraphView(pn.viewable.Viewer):
         self.canvas.chart = replace(self.canvas.chart, x_label=f"{axis} 1", y_label=f"{axis} 2")
         self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
         self._recolour()
+
+    def _cut(self) -> None:
+        run, graph = self._session.run, self._graph
+        if run is not None and graph is not None:
+            self._graph = graph = replace(graph, labels=self.cut.labels(run.labels))
+            self.canvas.say_of_cells("cluster", graph.labels.astype(str))
+            self._recolour()
 
     # --- what the controls do ----------------------------------------------------------------------------------------
 
@@ -185,6 +195,7 @@ class CellGraphView(pn.viewable.Viewer):
             self._session.say(str(error), "error")
             return
         self.key.describe(self._colouring, self._session.dark)
+        self._colouring = self.cut.faded(self._colouring)
         self._mark()
 
     def _mark(self) -> None:
@@ -266,7 +277,7 @@ class CellGraphView(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         controls = pmui.Column(
-            self.colour_by, self.gene, self.key, self.iteration, self.own_map, self.edgescale, self.node_size,
+            self.colour_by, self.gene, self.key, self.cut, self.iteration, self.own_map, self.edgescale, self.node_size,
             self.cutoff, self.edges, self.thick, width=230, margin=0,
         )  # fmt: skip
         map_ = pmui.Column(

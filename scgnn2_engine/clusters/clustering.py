@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from scgnn2_engine.clusters.communities import Labels, by_size, communities, merge_small
 from scgnn2_engine.clusters.consensus import consensus, member_communities, memberships
+from scgnn2_engine.clusters.depth import told_by_depth
 from scgnn2_engine.clusters.small_samples import FEW_CELLS, better_separated, reproducible_k_means
-from scgnn2_engine.clusters.tree import ClusterTree, cluster_tree, told_by_depth
+from scgnn2_engine.clusters.tree import ClusterTree, cluster_tree
 from scgnn2_engine.data.blocks import AnyMatrix
 from scgnn2_engine.data.cell_graph import CellGraph
 from scgnn2_engine.data.dataset import Floats, Ints

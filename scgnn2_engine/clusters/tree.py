@@ -32,9 +32,6 @@ FEWEST_CELLS = 8
 MOST_CELLS = 1000
 """Cells of a cluster that are looked at; more are taken evenly."""
 
-BY_DEPTH = 0.9
-"""How often depth alone must order two cells of two clusters rightly for that to be said."""
-
 Doubles = npt.NDArray[np.float64]
 
 
@@ -81,6 +78,25 @@ class ClusterTree:
         for kept, gone in self.merges[: self.n_leaves - wanted]:
             name[name == gone] = kept
         return by_size(name[self.leaves])
+
+    def merges_left(self, n_clusters: int = 0) -> list[tuple[str, str, float]]:
+        """Which clusters of a cut merge, and what that costs, the cheapest first; a merged one is "0 + 3".
+
+        Examples
+        --------
+        >>> points = np.array([0.0, 3.0, 9.0])[[0] * 20 + [1] * 20 + [2] * 20, None]
+        >>> tree = cluster_tree(points + np.random.default_rng(0).normal(0, 0.2, (60, 1)), np.repeat([0, 1, 2], 20))
+        >>> [pair[:2] for pair in tree.merges_left(3)]
+        [('0 + 1', '2'), ('0', '1')]
+        """
+        labels = self.cut(n_clusters)
+        first = len(self.merges) - int(labels.max())
+        name = {leaf: str(labels[np.argmax(self.leaves == leaf)]) for leaf in range(self.n_leaves)}
+        found = []
+        for (kept, gone), cost in zip(self.merges[first:], self.costs[first:], strict=True):
+            found.append((name[int(kept)], name[int(gone)], float(cost)))
+            name[int(kept)] += f" + {name[int(gone)]}"
+        return sorted(found, key=lambda pair: pair[2])
 
 
 def cluster_tree(points: Floats, labels: Ints, pieces: Ints | None = None, *, seed: int = 0) -> ClusterTree:
@@ -238,47 +254,6 @@ def separation(first: Doubles, second: Doubles, rng: np.random.Generator) -> tup
     between = counts[1:-1]
     single_peak = np.maximum(*(bdtr(between, between + end, 0.5) for end in (counts[0], counts[-1])))
     return min(1.0, float(single_peak.min()) * len(between)), float(np.mean(costs))
-
-
-def told_by_depth(tree: ClusterTree, labels: Labels, depth: Floats | Ints) -> list[tuple[int, int, float]]:
-    """Neighbours in the tree that depth alone would tell apart.
-
-    Parameters
-    ----------
-    tree, labels
-        Of which the clusters are a cut.
-    depth
-        (n_obs,) how much of each cell is seen, genes say.
-
-    Returns
-    -------
-    The deeper cluster, the other, and how often a cell of the one is deeper than one of the other, where that is at
-    least 90 %.
-
-    Notes
-    -----
-    The area under the receiver operating characteristic (Mann & Whitney 1947), ties as half.
-
-    Examples
-    --------
-    >>> points = np.concatenate([np.zeros(20), np.full(20, 9.0)])[:, None] + np.random.default_rng(0).random((40, 1))
-    >>> tree = cluster_tree(points, np.repeat([0, 1], 20))
-    >>> told_by_depth(tree, tree.cut(), np.repeat([100, 900], 20))
-    [(1, 0, 1.0)]
-    """
-    from scipy.stats import mannwhitneyu
-
-    name = {leaf: frozenset([int(labels[tree.leaves == leaf][0])]) for leaf in range(tree.n_leaves)}
-    found = []
-    for kept, gone in tree.merges.tolist():
-        (one, *more), (two, *others) = name[kept], name[gone]
-        if one != two and not more and not others:
-            cells = [depth[labels == cluster] for cluster in (one, two)]
-            deeper = float(mannwhitneyu(*cells).statistic) / (len(cells[0]) * len(cells[1]))
-            pair = (one, two, deeper) if deeper > 0.5 else (two, one, 1 - deeper)
-            found += [pair] if pair[2] >= BY_DEPTH else []
-        name[kept] |= name[gone]
-    return found
 
 
 def _discriminant(first: Doubles, second: Doubles) -> Doubles:

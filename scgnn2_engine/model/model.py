@@ -337,21 +337,24 @@ class Model:
         InputError
             There is no model, it is damaged or of a later version, or the data are not those of the run.
         """
-        path = Path(folder) / FILE
-        if not path.exists():
-            inside = ", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "an empty folder"
-            is_folder = Path(folder).is_dir()
-            raise InputError(
-                f"There is no model in {folder}.",
-                expected=f"a folder with {FILE}, which every run writes at its end",
-                found=inside if is_folder else "a file" if Path(folder).exists() else "nothing of that name",
-                advice="Name the output folder of a finished run; one that was killed goes on with --resume.",
-            )
+        path = _file_in(folder)
         learned = [kind for method in METHODS.values() for kind in method.stored]
         held = restore(path, (CellGraph, ClusterTree, Shifted, Fused, Expression, *learned))
         params = RunParams.from_dict(held.pop("params"))
         model = cls(params=params, **held)
         return model if data is None else model.with_data(prepare(read_dataset(params, data), params))
+
+    @staticmethod
+    def tree_of(folder: str | Path) -> ClusterTree | None:
+        """The tree of clusters alone of a saved model, which takes no time; None where it has none.
+
+        Raises
+        ------
+        InputError
+            There is no model, or it is damaged.
+        """
+        tree: ClusterTree | None = restore(_file_in(folder), (ClusterTree,), only="tree")
+        return tree
 
     @classmethod
     def of_run(cls, folder: str | Path) -> Self:
@@ -398,6 +401,20 @@ _STORED = (
     "tree",
     "membership",
 )
+
+
+def _file_in(folder: str | Path) -> Path:
+    path = Path(folder) / FILE
+    if not path.exists():
+        inside = ", ".join(sorted(file.name for file in Path(folder).glob("*"))[:5]) or "an empty folder"
+        is_folder = Path(folder).is_dir()
+        raise InputError(
+            f"There is no model in {folder}.",
+            expected=f"a folder with {FILE}, which every run writes at its end",
+            found=inside if is_folder else "a file" if Path(folder).exists() else "nothing of that name",
+            advice="Name the output folder of a finished run; one that was killed goes on with --resume.",
+        )
+    return path
 
 
 def _positions(wanted: Any, names: npt.NDArray[np.str_], kind: str) -> Any:

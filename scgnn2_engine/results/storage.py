@@ -38,7 +38,7 @@ def store(path: Path, value: Any) -> None:
         np.savez(file, allow_pickle=False, **{TREE: np.frombuffer(tree.encode(), np.uint8)}, **arrays)
 
 
-def restore(path: Path, types: Iterable[type]) -> Any:
+def restore(path: Path, types: Iterable[type], only: str = "") -> Any:
     """Read what :func:`store` wrote.
 
     Parameters
@@ -47,6 +47,8 @@ def restore(path: Path, types: Iterable[type]) -> Any:
         The file.
     types
         The dataclasses that may be in it.
+    only
+        Of a mapping the value of this name alone, None where it has none; nothing else is read.
 
     Raises
     ------
@@ -60,6 +62,8 @@ def restore(path: Path, types: Iterable[type]) -> Any:
     >>> store(path, {"k": 3, "weights": (np.ones(2), None)})
     >>> restore(path, ())
     {'k': 3, 'weights': (array([1., 1.]), None)}
+    >>> restore(path, (), only="k")
+    3
     """
     known = {kind.__name__: kind for kind in types}
     try:
@@ -72,7 +76,8 @@ def restore(path: Path, types: Iterable[type]) -> Any:
                     found=f"form {stored['version']}",
                     advice="Read it with that version: pip install --upgrade scgnn2.",
                 )
-            return _value(stored["value"], _Once(arrays), known)
+            value = dict(stored["value"]["mapping"]).get(only) if only else stored["value"]
+            return _value(value, _Once(arrays), known)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged archive raises

@@ -16,6 +16,7 @@ from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.cell_graph import CellGraphView
+from scgnn2_engine import ClusterTree
 from scgnn2_engine.errors import InputError
 
 
@@ -242,3 +243,36 @@ def test_every_choice_has_colours(made_run: Path) -> None:
     run = RunData(made_run)
     for choice in choices(run):
         assert len(colouring(run, choice).indices) == 24, choice
+
+
+def test_another_number_of_clusters_and_how_sure_each_cell_is(made_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves = np.repeat(np.arange(4, dtype=np.int32), [12, 6, 2, 4])
+    merges = np.array([[1, 2], [1, 3], [0, 1]])
+    tree = ClusterTree(leaves, merges, np.array([1.5, 4.0, 3.0]), n_separated=3, n_finer=3)
+    monkeypatch.setattr("scgnn2_app.views.cluster_cut.Model.tree_of", lambda folder: tree)
+    session, run = Session(), RunData(made_run)
+    run.obs["scgnn2_membership"] = np.where(np.arange(24) == 5, 0.1, 1.0)
+    session.run = run
+    view = CellGraphView(session)
+    assert view.cut.n_clusters.value == 3  # the run's own
+    assert view.cut.costs.object.index("0 and 1 + 2") < view.cut.costs.object.index("1 and 2<")  # 3.0 before 4.0
+    full = view.canvas.sources["cells"].data["values"].copy()
+    view.cut.fade.value = True
+    faded = view.canvas.sources["cells"].data["values"]
+    assert len({full[5], full[6]}) == 1
+    assert faded[5] < faded[6]  # of the palette's shades a fainter one
+    assert view._colouring is not None
+    alpha = [view._colouring.palette(dark=False)[place][7:] for place in faded[5:7]]
+    assert int(alpha[0], 16) < int(alpha[1], 16) == 0xFF
+    view.cut.n_clusters.value = 4
+    assert [entry[2] for entry in view.key.entries] == ["12", "6", "4", "2"]
+    assert view.canvas._columns["cluster"].tolist() == view._graph.labels.astype(str).tolist()  # type: ignore[union-attr]
+    assert view.cut.fade.disabled
+    view.cut.n_clusters.value = 1
+    assert [entry[2] for entry in view.key.entries] == ["24"]
+    view.iteration.value = "1"
+    assert not view.cut._column.visible
+
+
+def test_a_run_without_a_tree_has_no_slider(view: CellGraphView) -> None:
+    assert not view.cut._column.visible

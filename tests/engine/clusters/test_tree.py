@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scgnn2_engine.clusters.tree import cluster_tree, pair_tests, separation, told_by_depth
+from scgnn2_engine.clusters.depth import told_by_depth
+from scgnn2_engine.clusters.tree import cluster_tree, pair_tests, separation
 
 
 def pieces(points, n):
