@@ -16,6 +16,9 @@ MUTUAL = 20
 MUTUAL_SHARE = 0.1
 """... but no more than this share of the smaller batch, and at least 3: of a type there may be few."""
 
+SMOOTHED = 5
+"""Times as many pairs as neighbours, over which the shift of a cell is a mean: one pair is as noisy as its cells."""
+
 ROUNDS = 2
 """Once, and again: the first pairs are the cells that face each other, which are too near by the width of a type."""
 
@@ -91,7 +94,7 @@ def correct_batches(points: Floats, batches: Batches) -> Corrected:
             if number == 0 and not same_types(mine, others):
                 apart.append(str(batches.names[batch]))
                 break
-            corrected[cells] += _smoothed_shift(corrected[cells], pairs[:, 0], others - mine, k)
+            corrected[cells] += _smoothed_shift(corrected[cells], pairs[:, 0], others - mine, SMOOTHED * k)
         else:
             together = np.concatenate([together, cells])
     return Corrected(corrected.astype(np.float32), tuple(apart))

@@ -1,5 +1,7 @@
 """A run on two batches of the same types, and one without a batch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,3 +107,12 @@ def test_a_model_of_batches_is_saved_and_takes_new_cells_of_another(two_batches,
     assert again.outputs("value", cells=slice(0, 5)).tobytes() == model.outputs("value", cells=slice(0, 5)).tobytes()
     mapped = again.map(sc2.simulate(n_obs=30, n_vars=80, n_types=3, mean_count=2.0, seed=5))
     assert np.isfinite(np.asarray(mapped.matrices["imputed"])).all()
+
+
+def test_fifty_batches_one_of_a_single_cell_run_to_the_end(two_batches):
+    obs = two_batches.obs.assign(donor=[f"d{i % 49}" for i in range(239)] + ["alone"])
+    params = sc2.RunParams(load_batch_key="donor", **{**SHORT, "feature_AE_epoch": [5, 5]})
+    result = sc2.fit(replace(two_batches, obs=obs), params)
+    assert len(result.record["data"]["batches"]) == 50
+    assert np.isfinite(result.outputs["corrected"]).all()
+    assert 1 <= result.mixing.after < result.mixing.by_chance
