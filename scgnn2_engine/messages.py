@@ -87,7 +87,7 @@ def _by_depth(pairs: Sequence[tuple[int, int, float]]) -> str:
     return (
         f"Neighbouring clusters that the number of genes seen alone tells apart: {named} of the pairs of cells, the "
         "first deeper. They may be one type in cells of unlike depth or quality: look for markers before you believe "
-        "them, or merge them by scgnn2 recluster."
+        "them."
     )
 
 

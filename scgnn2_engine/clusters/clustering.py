@@ -145,7 +145,7 @@ def iterate_clustering(
         if clusters.tree is not None and params.n_clusters > clusters.tree.n_leaves:
             yield Notice.of("fewer_pieces", k=params.n_clusters, most=clusters.tree.n_leaves)
         if clusters.tree is not None and depth is not None:
-            pairs = told_by_depth(clusters.tree, clusters.labels, depth)
+            pairs = told_by_depth(clusters.tree, clusters.labels, depth, embedding)
             if pairs:
                 yield Notice.of("clusters_by_depth", pairs=pairs)
         k = next_cluster_count(clusters.labels, n_clusters_smoothed, flexible=True)

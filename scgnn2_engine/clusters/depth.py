@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from scgnn2_engine.clusters.communities import Labels
 from scgnn2_engine.clusters.tree import ClusterTree
 from scgnn2_engine.data.dataset import Floats, Ints
@@ -10,8 +12,10 @@ BY_DEPTH = 0.9
 """How often depth alone must order two cells of two clusters rightly for that to be said."""
 
 
-def told_by_depth(tree: ClusterTree, labels: Labels, depth: Floats | Ints) -> list[tuple[int, int, float]]:
-    """Neighbours in the tree that depth alone would tell apart.
+def told_by_depth(
+    tree: ClusterTree, labels: Labels, depth: Floats | Ints, points: Floats
+) -> list[tuple[int, int, float]]:
+    """Neighbours in the tree that depth alone would tell apart: of two branches that merge the two nearest clusters.
 
     Parameters
     ----------
@@ -19,6 +23,8 @@ def told_by_depth(tree: ClusterTree, labels: Labels, depth: Floats | Ints) -> li
         Of which the clusters are a cut.
     depth
         (n_obs,) how much of each cell is seen, genes say.
+    points
+        (n_obs, d) coordinates of the cells.
 
     Returns
     -------
@@ -35,19 +41,23 @@ def told_by_depth(tree: ClusterTree, labels: Labels, depth: Floats | Ints) -> li
     >>> from scgnn2_engine.clusters.tree import cluster_tree
     >>> points = np.concatenate([np.zeros(20), np.full(20, 9.0)])[:, None] + np.random.default_rng(0).random((40, 1))
     >>> tree = cluster_tree(points, np.repeat([0, 1], 20))
-    >>> told_by_depth(tree, tree.cut(), np.repeat([100, 900], 20))
+    >>> told_by_depth(tree, tree.cut(), np.repeat([100, 900], 20), points)
     [(1, 0, 1.0)]
     """
     from scipy.stats import mannwhitneyu
 
-    name = {leaf: frozenset([int(labels[tree.leaves == leaf][0])]) for leaf in range(tree.n_leaves)}
+    centres = np.stack([points[labels == cluster].mean(axis=0) for cluster in range(int(labels.max()) + 1)])
+    inside = {leaf: [int(labels[tree.leaves == leaf][0])] for leaf in range(tree.n_leaves)}
     found = []
     for kept, gone in tree.merges.tolist():
-        (one, *more), (two, *others) = name[kept], name[gone]
-        if one != two and not more and not others:
-            cells = [depth[labels == cluster] for cluster in (one, two)]
-            deeper = float(mannwhitneyu(*cells).statistic) / (len(cells[0]) * len(cells[1]))
-            pair = (one, two, deeper) if deeper > 0.5 else (two, one, 1 - deeper)
-            found += [pair] if pair[2] >= BY_DEPTH else []
-        name[kept] |= name[gone]
+        if inside[kept] == inside[gone]:  # pieces of one cluster
+            continue
+        apart = np.square(centres[inside[kept]][:, None] - centres[inside[gone]]).sum(axis=2)
+        near, next_to = np.unravel_index(int(apart.argmin()), apart.shape)
+        one, two = inside[kept][int(near)], inside[gone][int(next_to)]
+        cells = [depth[labels == cluster] for cluster in (one, two)]
+        deeper = float(mannwhitneyu(*cells).statistic) / (len(cells[0]) * len(cells[1]))
+        pair = (one, two, deeper) if deeper > 0.5 else (two, one, 1 - deeper)
+        found += [pair] if pair[2] >= BY_DEPTH else []
+        inside[kept] = inside[kept] + inside[gone]
     return found

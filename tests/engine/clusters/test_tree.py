@@ -72,11 +72,11 @@ def test_neighbours_that_depth_alone_tells_apart_are_named(rng):
     kind = np.repeat([0, 1, 2, 3], 50)
     points = rng.normal(size=(200, 4)) + np.array([[0, 0, 0, 0], [9, 0, 0, 0], [0, 40, 0, 0], [0, 40, 9, 0]])[kind]
     tree = cluster_tree(points, kind)
-    depth = rng.integers(500, 600, 200) + np.array([0, 95, 900, 920])[kind]
-    ((deep, shallow, share),) = told_by_depth(tree, kind, depth)
+    depth = rng.integers(500, 600, 200) + np.array([0, 95, 0, 20])[kind]
+    ((deep, shallow, share),) = told_by_depth(tree, kind, depth, points)
     higher = depth[kind == 1][:, None] - depth[kind == 0]
     assert (deep, shallow) == (1, 0)
     assert share == pytest.approx(np.mean(higher > 0) + np.mean(higher == 0) / 2)
-    # 0 and 2 are unlike in depth as well, but no neighbours; 2 and 3 are neighbours of like depth.
-    assert told_by_depth(tree, kind, np.where(kind < 2, 500, 900)) == []
-    assert [pair[2] for pair in told_by_depth(tree, tree.cut(2), depth)] == [1.0]
+    # Of the branches 0, 1 and 2, 3, which merge last, 0 and 2 are the nearest.
+    assert told_by_depth(tree, kind, np.where(kind < 2, 500, 900), points) == [(2, 0, 1.0)]
+    assert told_by_depth(tree, tree.cut(1), depth, points) == []
