@@ -70,5 +70,6 @@ def test_an_event_cannot_be_changed() -> None:
 
 
 def test_a_line_of_another_version_is_still_said() -> None:
+    assert "2 and 4 (97%)" in sentence("clusters_by_depth", {"pairs": [(2, 4, 0.97)]})
     assert sentence("clusters_merged", {"before": 3}) == "clusters_merged: {'before': 3}"
     assert sentence("clusters_merged") == "clusters_merged"
