@@ -85,9 +85,9 @@ def _consensus(clusters: int, graphs: int, sure: float, pieces: int, separated: 
 def _by_depth(pairs: Sequence[tuple[int, int, float]]) -> str:
     named = ", ".join(f"{deep} and {shallow} ({deeper:.0%})" for deep, shallow, deeper in pairs)
     return (
-        "Neighbouring clusters that the number of genes seen alone tells apart, the deeper first, and in how many of the "
-        f"pairs of cells: {named}. They may be one type in cells of unlike depth or quality: look for markers before you "
-        "believe them."
+        "Neighbouring clusters that the number of genes seen alone tells apart, the deeper first, and in how many of "
+        f"the pairs of cells: {named}. They may be one type in cells of unlike depth or quality: look for markers before "
+        "you believe them."
     )
 
 
