@@ -86,8 +86,8 @@ def _by_depth(pairs: Sequence[tuple[int, int, float]]) -> str:
     named = ", ".join(f"{deep} and {shallow} ({deeper:.0%})" for deep, shallow, deeper in pairs)
     return (
         "Neighbouring clusters that the number of genes seen alone tells apart, the deeper first, and in how many of "
-        f"the pairs of cells: {named}. They may be one type in cells of unlike depth or quality: look for markers before "
-        "you believe them."
+        f"the pairs of cells: {named}. They may be one type in cells of unlike depth or quality: look for markers "
+        "before you believe them."
     )
 
 
