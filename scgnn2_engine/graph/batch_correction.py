@@ -16,7 +16,7 @@ MUTUAL = 20
 MUTUAL_SHARE = 0.1
 """... but no more than this share of the smaller batch, and at least 3: of a type there may be few."""
 
-SMOOTHED = 5
+SMOOTHED = 3
 """Times as many pairs as neighbours, over which the shift of a cell is a mean: one pair is as noisy as its cells."""
 
 ROUNDS = 2
