@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph_change_threshold": 0.0,
         "ensemble": True,
         "imputation_target": "auto",
-        "keep_zeros": 0.0025,
+        "keep_zeros": 0.01,
         "preprocess_library_size": True,
         "validation_share": 0.02,
         "selection": "validation",
