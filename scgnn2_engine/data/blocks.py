@@ -88,6 +88,29 @@ class BlockMatrix:
         """The matrix whose rows are made of this one's: ``change(rows, cells)``, which may change them in place."""
         return BlockMatrix(self.shape, lambda cells: change(self._rows(cells), cells))
 
+    def remembered(self) -> BlockMatrix:
+        """The same matrix, which keeps the block it computed last, for others that are made of it block by block.
+
+        Examples
+        --------
+        >>> asked = []
+        >>> ones = BlockMatrix((2, 1), lambda cells: asked.append(cells) or np.ones((2, 1), np.float32))
+        >>> matrix = ones.remembered()
+        >>> [block.tolist() for _ in range(2) for _, block in matrix.blocks()], len(asked)
+        ([[[1.0], [1.0]], [[1.0], [1.0]]], 1)
+        """
+        last: list[tuple[npt.NDArray[np.int64], Block]] = []
+
+        def rows(cells: Cells) -> Block:
+            asked = np.arange(len(self))[cells]
+            before = last[:1]  # one step: another thread may ask as well
+            if not before or not np.array_equal(before[0][0], asked):
+                before = [(asked, self._rows(cells))]
+                last[:] = before
+            return before[0][1].copy()
+
+        return BlockMatrix(self.shape, rows)
+
     @classmethod
     def mean(cls, matrices: Sequence[AnyMatrix]) -> BlockMatrix:
         """The mean of matrices of one shape.

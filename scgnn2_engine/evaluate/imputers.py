@@ -252,6 +252,7 @@ def magic_package() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            import graphtools.graphs
             import magic
     except ImportError as error:
         raise MissingPackageError(
@@ -260,4 +261,5 @@ def magic_package() -> Any:
             found=str(error),
             advice="Run: pip install --no-deps --requirement benchmarks/magic.txt",
         ) from error
+    graphtools.graphs.NUMBA_AVAILABLE = False  # its loops would be compiled in every process, 8 s for 0.1 s in NumPy
     return magic

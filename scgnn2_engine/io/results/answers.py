@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scgnn2_engine.data.blocks import BLOCK_ROWS, as_blocks
+from scgnn2_engine.data.blocks import BLOCK_ROWS, as_blocks, row_blocks
 from scgnn2_engine.params import OutputParams
 from scgnn2_engine.results.result import Result
 
@@ -72,14 +72,16 @@ def add_answers(path: Path, result: Result, names: list[str]) -> None:
     with h5py.File(path, "r+") as file:
         if "layers" not in file:
             write_elem(file, "layers", {})
-        for name in names:
-            matrix = as_blocks(result.matrices[name])
+        matrices = {name: as_blocks(result.matrices[name]) for name in names}
+        stored = {}
+        for name, matrix in matrices.items():
             n_obs, n_vars = matrix.shape
             storage = {}
             if n_obs * n_vars > LAYERS_UP_TO:
                 chunks = (min(BLOCK_ROWS, n_obs), min(_GENES_IN_CHUNK, n_vars))
                 storage = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
-            stored = file["layers"].create_dataset(f"scgnn2_{name}", matrix.shape, matrix.dtype, **storage)
-            stored.attrs["encoding-type"], stored.attrs["encoding-version"] = "array", "0.2.0"
-            for rows, values in matrix.blocks():
-                stored[rows] = values
+            stored[name] = file["layers"].create_dataset(f"scgnn2_{name}", matrix.shape, matrix.dtype, **storage)
+            stored[name].attrs["encoding-type"], stored[name].attrs["encoding-version"] = "array", "0.2.0"
+        for rows in row_blocks(result.prepared.n_obs):  # all answers of a block together: they rest on each other
+            for name, matrix in matrices.items():
+                stored[name][rows] = matrix[rows]

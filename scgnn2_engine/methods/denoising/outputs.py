@@ -50,7 +50,7 @@ def denoised_outputs(prepared: Prepared, imputed: Expression, graph: CellGraph, 
     params
         ``imputation_target``, ``keep_zeros``, and the dispersion of the counts.
     """
-    value = as_blocks(imputed.value).map(prepared.to_output_scale)
+    value = as_blocks(imputed.value).map(prepared.to_output_scale).remembered()
     has_rates = imputed.log_rate is not None
     is_expected, notices = _is_expected(prepared, params, has_rates=has_rates)
     found = {"value": value}
@@ -96,6 +96,7 @@ def _by_rate(
 ) -> dict[str, BlockMatrix]:
     visible = visible_expression(prepared, with_held_out=True)
     rate = log_rate.map(lambda rows, cells: np.exp(rows, out=rows) * prepared.size_factors[cells][:, None])
+    rate = rate.remembered()
     dispersion: float | npt.NDArray[np.float64] = settings.dispersion
     if settings.gene_dispersion:
         some = dispersion_cells(prepared.n_obs)
