@@ -56,7 +56,8 @@ def delete(rng: np.random.Generator, path: Path) -> str:
         name = _pick(rng, _objects(file))
         if name != "/":
             del file[name]
-    return f"{name} is gone"
+    annotation = name.startswith(("col_attrs/", "row_attrs/")) and Path(name).name not in ("CellID", "Gene")
+    return f"{'values: ' * annotation}{name} is gone"  # of loom: nothing in the file tells that there was more
 
 
 def change_attribute(rng: np.random.Generator, path: Path) -> str:
