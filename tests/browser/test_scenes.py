@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("left_idle")
 
 def test_a_run_from_the_press_of_run_to_filled_tabs(served: Any, open_page: Open, act: Any) -> None:
     page = open_page(served.url)
-    page.get_by_text("120 cells × 60 genes").wait_for()
+    page.get_by_text("120 cells × 60 genes, counts").wait_for()
     act.load_parameters(page, act.QUICK)
     run = act.press_run(page)
     act.wait_for_state(page, "done")
@@ -223,7 +223,7 @@ def test_an_upload_ten_times_too_large_is_refused_and_a_small_one_is_taken(
     small = {"name": "mine.h5ad", "mimeType": "application/octet-stream", "buffer": tiny_file.read_bytes()}
     field.set_input_files(small)
     page.get_by_text("mine.h5ad has arrived.").wait_for()
-    page.get_by_text("120 cells × 60 genes").wait_for()
+    page.get_by_text("120 cells × 60 genes, counts").wait_for()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
