@@ -10,6 +10,9 @@ import panel as pn
 from scgnn2_app.patches.material_search import CappedSearch
 from scgnn2_app.session import Session
 
+MOST_SENT = 5000
+"""Names that are sent to the browser, which searches them; more are searched on the server."""
+
 _PROPOSED: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
 """The gene that a session shows because nobody chose one; all its pickers share it."""
 
@@ -31,7 +34,7 @@ class GenePicker(pn.viewable.Viewer):
         self._session = session
         self.field = CappedSearch(
             label="Gene", options=[], value=None, case_sensitive=False, search_strategy="includes", min_characters=1,
-            lazy_search=True, restrict=True, placeholder="type a name", size="small", margin=(6, 8),
+            restrict=True, placeholder="type a name", size="small", margin=(6, 8),
             **({"sizing_mode": "stretch_width"} | look),
         )  # fmt: skip
         self.field.param.watch(lambda event: self._chosen(event.new), "value")
@@ -60,7 +63,8 @@ class GenePicker(pn.viewable.Viewer):
         if gene not in names or gene == _PROPOSED.get(self._session):
             gene = _PROPOSED[self._session] = run.telling_gene() if kept else ""
         said = f"one of the {len(kept):,} genes kept" + (f" or {len(others):,} others" if others else "")
-        self.field.param.update(options=names, value=gene, helper_text=said)
+        # A search on the server sends a message of its own once the field is there: only where names are too many.
+        self.field.param.update(options=names, value=gene, helper_text=said, lazy_search=len(names) > MOST_SENT)
         self._session.gene = gene
 
     def _chosen(self, gene: str | None) -> None:
