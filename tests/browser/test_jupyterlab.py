@@ -92,7 +92,7 @@ def test_the_page_runs_in_a_cell_and_python_has_the_result(browser: Any, lab: st
     page.keyboard.press("Shift+Enter")
     run = page.get_by_role("button", name="Run", exact=True)
     run.wait_for()
-    page.get_by_text("120 cells × 60 genes").wait_for()
+    page.get_by_text("120 cells × 60 genes, counts").wait_for()
     run.click()
     act.wait_for_state(page, "done")
     act.keep_picture(page, "jupyterlab")
