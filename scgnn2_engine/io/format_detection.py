@@ -15,6 +15,7 @@ from typing import Any
 
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.compression import members, opened
+from scgnn2_engine.io.storage.hdf5_probe import check_walk
 from scgnn2_engine.io.storage.zarr_storage import MARKS
 
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
@@ -86,6 +87,7 @@ class Start:
             return {}
         import h5py
 
+        check_walk(self.path)
         try:
             with h5py.File(self.path) as file:
                 return {

@@ -77,9 +77,9 @@ class Sample:
         few = self.values[:: max(1, len(self.values) // 10_000)]
         scales = 10.0 ** np.floor(np.log10(few))
         for digits in (2, 3, 4, 5):
-            if _on_grid(few * 10.0**digits):
+            if on_grid(few * 10.0**digits):
                 return np.full(len(self.values), 0.5 * 10.0**-digits)
-            if _on_grid(few / scales * 10.0**digits):  # significant digits, one more
+            if on_grid(few / scales * 10.0**digits):  # significant digits, one more
                 return self.values * (0.5 * 10.0**-digits)
         with np.errstate(over="ignore"):
             if np.array_equal(few.astype(np.float16).astype(np.float64), few):
@@ -87,7 +87,7 @@ class Sample:
         return self.values * 2.0**-20
 
 
-def _on_grid(values: Values) -> bool:
+def on_grid(values: Values) -> bool:
     """Whether values are whole numbers that were kept as float32."""
     return bool(np.all(np.abs(values - np.rint(values)) < 1e-4 + values * 2.0**-22))
 

@@ -1,7 +1,7 @@
-"""Counts behind log-normalised values: whole multiples of one unit in every cell.
+"""Counts behind normalised values, logged or not: whole multiples of one unit in every cell.
 
-Dividing a cell by its library size L and logging it leaves ln(1 + count · u) with u = total / L, whatever total was
-asked for. Whoever finds u has the counts again, also of a selection of genes.
+Dividing a cell by its library size L leaves count · u with u = total / L, whatever total was asked for, and logging
+that leaves ln(1 + count · u). Whoever finds u has the counts again, also of a selection of genes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix
-from scgnn2_engine.io.evidence.logarithms import Sample
+from scgnn2_engine.io.evidence.logarithms import Sample, on_grid
 
 Values = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ _FLOAT32 = 2.0**-22  # what normalising and logging in float32 leaves of a value
 
 @dataclass(frozen=True)
 class Recovered:
-    """What log-normalised values were made of.
+    """What normalised values were made of.
 
     Attributes
     ----------
@@ -49,25 +49,26 @@ class Recovered:
     units: Values
     n_misfits: int
 
-    def note(self, logarithm: str) -> str:
-        """The sentence that reports it, with what the logarithm is called."""
+    def note(self, logarithm: str = "") -> str:
+        """The sentence that reports it, with what the logarithm is called; empty where none was taken."""
         few = f" (in {self.n_misfits} cells the nearest ones)" * (self.n_misfits > 0)
         return (
-            f"Scale counts, recovered: the values are {logarithm}(1 + x) of normalised counts, within rounding whole "
-            f"multiples of one unit of their cell, {np.nanmin(self.units):.3g} to {np.nanmax(self.units):.3g}{few}; "
+            f"Scale counts, recovered: the values are {f'{logarithm}(1 + x) of ' * bool(logarithm)}normalised counts, "
+            f"within rounding whole multiples of one unit of their cell, {np.nanmin(self.units):.3g} to "
+            f"{np.nanmax(self.units):.3g}{few}; "
             "results are on ln(1 + count). --no-load_recover_counts leaves them normalised."
         )
 
 
-def recovered_counts(logged: Matrix, base: float = e) -> Recovered | None:
+def recovered_counts(stored: Matrix, base: float | None = e) -> Recovered | None:
     """The counts of which values are log(1 + count · unit of the cell), or None where they are not.
 
     Parameters
     ----------
-    logged
-        (n_obs, n_vars) non-negative as stored, dense or CSR without stored zeros.
+    stored
+        (n_obs, n_vars) non-negative, dense or CSR without stored zeros.
     base
-        Of the logarithm.
+        Of the logarithm; None where none was taken, and values are count · unit.
 
     Notes
     -----
@@ -85,36 +86,40 @@ def recovered_counts(logged: Matrix, base: float = e) -> Recovered | None:
     True
     >>> recovered_counts(np.sqrt(normalised)) is None
     True
+    >>> recovered_counts(counts * 7.31, None).counts.tolist() == counts.tolist()
+    True
     """
-    some = np.unique(np.linspace(0, logged.shape[0] - 1, num=min(_FIRST, logged.shape[0])).astype(np.int64))
-    sample = Sample.of(logged[some])
+    some = np.unique(np.linspace(0, stored.shape[0] - 1, num=min(_FIRST, stored.shape[0])).astype(np.int64))
+    sample = Sample.of(stored[some])
     if not len(sample.values):
         return None
     off = np.abs(sample.values - np.rint(sample.values))
-    if np.mean(off <= _WHOLE * np.maximum(1, sample.values)) > 0.5:
+    if base is not None and np.mean(off <= _WHOLE * np.maximum(1, sample.values)) > 0.5:
         return None  # whole numbers with noise: 2^k − 1 is a multiple of 1 whatever k
     coarse = float(np.max(sample.rounding / sample.values)), float(np.max(sample.rounding))
     grid = coarse[1] if np.all(sample.rounding == coarse[1]) else 0.0  # a number of decimals
+    if on_grid(sample.values * 10):
+        grid = 0.05  # of which 0.1 · count and expression with one decimal cannot be told apart
     relative = 0.0 if grid else coarse[0]
     if relative == 2.0**-20:  # nothing coarser than float32
         relative = _FLOAT32
 
     def blocks(rows: npt.NDArray[np.int64]) -> Iterator[_Block]:
         for start in range(0, len(rows), _ROWS):
-            values = sp.csr_matrix(logged[rows[start : start + _ROWS]])
-            yield _Block.of(values, log(base), grid, relative)
+            values = sp.csr_matrix(stored[rows[start : start + _ROWS]])
+            yield _Block.of(values, base and log(base), grid, relative)
 
     if not _accepted(list(blocks(some))):
         return None
-    found = list(blocks(np.arange(logged.shape[0])))
+    found = list(blocks(np.arange(stored.shape[0])))
     if not _accepted(found):
         return None
     data = np.concatenate([block.counts for block in found])
-    if isinstance(logged, np.ndarray):
-        counts: Matrix = np.zeros(logged.shape, np.float32)
-        counts[logged != 0] = data
+    if isinstance(stored, np.ndarray):
+        counts: Matrix = np.zeros(stored.shape, np.float32)
+        counts[stored != 0] = data
     else:
-        counts = sp.csr_matrix((data, logged.indices, logged.indptr), shape=logged.shape)
+        counts = sp.csr_matrix((data, stored.indices, stored.indptr), shape=stored.shape)
     units = np.concatenate([block.units for block in found])
     return Recovered(counts, units, sum(block.n_misfits for block in found))
 
@@ -131,19 +136,21 @@ class _Block:
     chance: float
 
     @classmethod
-    def of(cls, logs: sp.csr_matrix, scale: float, grid: float, relative: float) -> _Block:
-        n_each = np.diff(logs.indptr)
+    def of(cls, stored: sp.csr_matrix, scale: float | None, grid: float, relative: float) -> _Block:
+        n_each = np.diff(stored.indptr)
         filled = np.flatnonzero(n_each)
         cells = np.repeat(np.arange(len(filled)), n_each[filled])
         # equal counts of a cell were rounded alike, and so tell once
-        order = np.lexsort((logs.data, cells))
-        first = (np.diff(cells[order], prepend=-1) != 0) | (np.diff(logs.data[order], prepend=-1) != 0)
+        order = np.lexsort((stored.data, cells))
+        first = (np.diff(cells[order], prepend=-1) != 0) | (np.diff(stored.data[order], prepend=-1) != 0)
         place = np.empty(len(order), np.int64)
         place[order] = np.cumsum(first) - 1
-        exponents, cells = logs.data[order[first]].astype(np.float64) * scale, cells[order[first]]
-        values = np.expm1(exponents)
-        # dv = (1 + v) · d ln(1 + v), and what dividing by the library size left
-        off = (values + 1) * (exponents * relative + grid * scale) + values * _FLOAT32 / 2
+        values, cells = stored.data[order[first]].astype(np.float64), cells[order[first]]
+        off = values * relative + grid
+        if scale is not None:
+            values = np.expm1(values * scale)
+            off *= (values + 1) * scale  # dv = (1 + v) · d ln(1 + v)
+        off += values * _FLOAT32 / 2  # what dividing by the library size left
         fit = _Fit.of(values, off, cells, len(filled))
         counts = np.maximum(np.rint(values / fit.units[cells]), 1)
         units = np.full(len(n_each), np.nan)

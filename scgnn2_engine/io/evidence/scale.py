@@ -17,6 +17,7 @@ from scgnn2_engine.io.evidence.logarithms import (
     Values,
     bases_of_equal_totals,
     logged_twice,
+    on_grid,
     shown_base,
 )
 from scgnn2_engine.io.evidence.recovered_counts import recovered_counts
@@ -50,6 +51,11 @@ _DOUBT_SMALL = (
 _DOUBT_LARGE = (
     "Values up to {top:.3g} are large for natural logarithms ({undone:.2g} with it undone): if they are log2(1 + x) of "
     "TPM or FPKM, --load_scale log2 takes them so."
+)
+
+_DOUBT_MULTIPLES = (
+    "All values are whole multiples of {unit:.4g}: if they are counts that were multiplied by it, read the counts "
+    "(--load_layer), or divide by it."
 )
 
 _ANY_BASE = (
@@ -207,8 +213,8 @@ def take_scale(
     names
         (n_vars,) of the genes, for warnings.
     recover
-        Take logged values back to counts where these show (:func:`~.recovered_counts.recovered_counts`), unless they
-        were never normalised, which ``normalised`` says.
+        Take normalised values, logged or not, back to counts where these show
+        (:func:`~.recovered_counts.recovered_counts`), unless they were never normalised, which ``normalised`` says.
 
     Examples
     --------
@@ -230,7 +236,7 @@ def take_scale(
         return (
             _logged(expression, verdict, told, recover=recover)
             if verdict.scale == "logged"
-            else _not_logged(expression, verdict, told if told_of_it else None)
+            else _not_logged(expression, verdict, told if told_of_it else None, recover=recover)
         )
     if asked == verdict.scale:
         return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning), _normalised(verdict, e))
@@ -240,8 +246,11 @@ def take_scale(
     return Taken(expression, chosen, f"Scale {chosen}, as asked (load_scale){base}.", (doubt,))
 
 
-def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
+def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, recover: bool) -> Taken:
     doubt = f"uns['log1p'] says that the logarithm was taken, but the values look {verdict.scale} and were taken so."
+    recovered = recovered_counts(expression, None) if recover and verdict.scale == "normalised" else None
+    if recovered is not None:
+        return Taken(recovered.counts, "counts", recovered.note(), _some(doubt if told else ""))
     return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning) + _some(doubt if told else ""))
 
 
@@ -253,6 +262,13 @@ def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, re
     recovered = recovered_counts(expression, base) if recover and _normalised(verdict, base) else None
     if recovered is not None:
         return Taken(recovered.counts, "counts", recovered.note(name))
+    multiples = recovered_counts(expression, None) if shown is None else None
+    if multiples is not None:  # of counts that were multiplied by small numbers, and never logged
+        return (
+            Taken(multiples.counts, "counts", multiples.note())
+            if recover
+            else Taken(expression, "normalised", "Scale normalised: in every cell whole multiples of one number.")
+        )
     warnings: list[str] = []
     if shown is None:
         warnings += _some(verdict.warning)
@@ -288,6 +304,11 @@ def _doubt(sample: Sample, top: float, told: float) -> str:
     why = logged_twice(sample) if top <= _LARGEST_TWICE else ""
     if why:
         return _TWICE.format(why=why)
+    unit = float(sample.values.min())
+    if (
+        len(sample.values) >= _MANY and on_grid(sample.values / unit) and not on_grid(np.log10([unit]))
+    ):  # decimals are multiples of 0.1 or 0.01 anyway
+        return _DOUBT_MULTIPLES.format(unit=unit)
     if top <= _TINY or (top <= _SMALL and len(sample.values) >= _MANY):
         return _DOUBT_SMALL.format(top=top)
     return _DOUBT_LARGE.format(top=top, undone=np.expm1(top)) if top > _LARGE and told == e else ""

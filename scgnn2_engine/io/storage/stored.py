@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.format_detection import cannot_read
 from scgnn2_engine.io.memory import available_memory, require_memory
+from scgnn2_engine.io.storage.hdf5_probe import check_walk
 from scgnn2_engine.io.storage.hdf5_storage import check_storage, outside
 from scgnn2_engine.io.storage.sparse_structure import Axis, check_lengths, compressed
 from scgnn2_engine.io.storage.zarr_storage import check_codecs, check_no_gap, open_zarr
@@ -264,6 +265,7 @@ def opened(path: Path, max_memory: float = 0.0) -> Iterator[Store]:
     with readable(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old formats, of names that repeat, and of what is not consolidated
         if not path.is_dir() and h5py.is_hdf5(path):
+            check_walk(path)
             with h5py.File(path, "r") as file:
                 yield Store(path, file, max_memory)
         else:

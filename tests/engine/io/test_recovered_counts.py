@@ -134,3 +134,37 @@ def test_samples_of_which_one_holds_no_counts_stay_logged():
     samples = {name: anndata.AnnData(sp.csr_matrix(x[:, :40])) for name, x in values.items()}
     assert s.read(samples).scale == "logged"
     assert s.read({**samples, "b": samples["a"]}).scale == "counts"
+
+
+@pytest.mark.parametrize("unit", [0.37, 1 / 3, 7.31, 0.0042])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_counts_that_were_multiplied_by_one_number_are_not_taken_for_logarithms(unit, sparse):
+    values = (COUNTS * unit).astype(np.float32)
+    given = sp.csr_matrix(values) if sparse else values
+    taken = take_scale(given, recover=True)
+    assert taken.scale == "counts"
+    assert "the values are normalised counts" in taken.note
+    np.testing.assert_array_equal(taken.expression.toarray() if sparse else taken.expression, COUNTS)
+    left = take_scale(given)
+    assert left.scale == "normalised"
+    assert left.expression is given
+
+
+def test_normalised_counts_that_were_never_logged_come_back():
+    for values in (NORMALISED, np.round(NORMALISED, 2), COUNTS / TOTALS * 1e6):
+        taken = take_scale(values.astype(np.float32), recover=True)
+        assert taken.scale == "counts"
+        np.testing.assert_array_equal(taken.expression, COUNTS)
+
+
+def test_expression_of_few_decimals_is_no_counts():
+    expression = RANDOM.gamma(0.5, 30.0, (150, 200))
+    for decimals in (1, 2, 3):
+        assert recovered_counts(np.round(expression, decimals).astype(np.float32), None) is None
+        assert recovered_counts(np.round(np.log1p(expression), decimals).astype(np.float32), None) is None
+
+
+def test_where_decimals_hide_it_multiples_are_doubted():
+    taken = take_scale((COUNTS * 0.3).astype(np.float32), recover=True)
+    assert taken.scale == "logged"
+    assert "All values are whole multiples of 0.3" in taken.warnings[0]
