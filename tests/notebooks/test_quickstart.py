@@ -45,7 +45,18 @@ def test_the_scanpy_workflow_runs(tmp_path: Path) -> None:
     assert "scgnn2_connectivities" in str(outputs)
 
 
-@pytest.mark.parametrize("name", ["quickstart.ipynb", "scanpy_workflow.ipynb"])
+@pytest.mark.slow
+@pytest.mark.usefixtures("jupyter_folders")
+def test_the_mudata_workflow_runs(tmp_path: Path) -> None:
+    notebook = nbformat.read(EXAMPLES / "mudata_workflow.ipynb", as_version=4)
+    resources = {"metadata": {"path": tmp_path}}
+    NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
+    assert "Modality rna. --load_modality takes another one: protein." in str(outputs[-1])
+
+
+@pytest.mark.parametrize("name", ["quickstart.ipynb", "scanpy_workflow.ipynb", "mudata_workflow.ipynb"])
 def test_notebooks_are_committed_without_outputs(name: str) -> None:
     notebook = nbformat.read(EXAMPLES / name, as_version=4)
     assert [cell.outputs for cell in notebook.cells if cell.cell_type == "code" and cell.outputs] == []
