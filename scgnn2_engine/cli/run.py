@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
 from scgnn2_engine.cli.parsing import add_parameter_flags, given_data, given_params
-from scgnn2_engine.errors import InsufficientMemoryError, PartialOutputError, TrainingError
+from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, PartialOutputError, TrainingError
+
+if TYPE_CHECKING:
+    from scgnn2_engine.params import RunParams
+    from scgnn2_engine.training.ranks import Ranks
 
 BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
 """Exit codes of runs that broke down after an iteration was complete; its results are written all the same."""
@@ -40,7 +46,37 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     data, params = given_data(arguments, given_params(arguments))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _run_together(arguments, data, params)
+    return _run_alone(arguments, data, params)
 
+
+def _run_together(arguments: argparse.Namespace, data: Any, params: RunParams) -> int:
+    """As one of the ranks that torchrun started: the first writes and speaks, the others compute with it."""
+    from scgnn2_engine.training.ranks import join
+
+    if arguments.resume:
+        raise ParameterError(
+            "--resume goes on in one process.",
+            found=f"{os.environ['WORLD_SIZE']} ranks",
+            advice="Start it without torchrun; what the ranks have computed is taken up.",
+        )
+    ranks = join()
+    try:
+        if ranks.first:
+            return _run_alone(arguments, data, params, ranks)
+
+        from scgnn2_engine.events import drain
+        from scgnn2_engine.run.loop import iterate
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first rank decides
+        drain(iterate(data, params, ranks=ranks))
+        return 0
+    finally:
+        ranks.leave()
+
+
+def _run_alone(arguments: argparse.Namespace, data: Any, params: RunParams, ranks: Ranks | None = None) -> int:
     from rich.console import Console
 
     from scgnn2_engine.events import Notice, RunEnded
@@ -51,7 +87,12 @@ def _run(arguments: argparse.Namespace) -> int:
     interrupted = Interrupt()
     with interrupted, reporter(console) as display:
         for event in iterate_to_folder(
-            data, params, overwrite=arguments.overwrite, resume=arguments.resume, stop=lambda: interrupted.asked
+            data,
+            params,
+            overwrite=arguments.overwrite,
+            resume=arguments.resume,
+            stop=lambda: interrupted.asked,
+            ranks=ranks,
         ):
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)

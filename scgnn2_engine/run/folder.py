@@ -48,6 +48,7 @@ from scgnn2_engine.run.loop import iterate
 
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data
+    from scgnn2_engine.training.ranks import Ranks
 
 
 def iterate_to_folder(
@@ -57,12 +58,13 @@ def iterate_to_folder(
     overwrite: bool = False,
     resume: bool = False,
     stop: Stop = never,
+    ranks: Ranks | None = None,
 ) -> Generator[Event, None, Result]:
     """Run scGNN 2.0 and write everything to ``params.output.dir``.
 
     Parameters
     ----------
-    data, params, stop
+    data, params, stop, ranks
         As for :func:`scgnn2_engine.iterate`.
     overwrite
         Replace a result that is already in the folder; without it such a folder is refused before anything starts.
@@ -97,7 +99,7 @@ def iterate_to_folder(
     with closing(_Log(folder)) as log:
         result: Result | None = None
         try:
-            for event in _steps(data, params, folder, stop, checkpoints):
+            for event in _steps(data, params, folder, stop, checkpoints, ranks):
                 log.append(event)
                 if isinstance(event, RunEnded):
                     result = event.result
@@ -142,10 +144,15 @@ class _Log:
 
 
 def _steps(
-    data: Data | None, params: RunParams, folder: Path, stop: Stop, checkpoints: FolderCheckpoints
+    data: Data | None,
+    params: RunParams,
+    folder: Path,
+    stop: Stop,
+    checkpoints: FolderCheckpoints,
+    ranks: Ranks | None,
 ) -> Generator[Event, None, None]:
     """The run's events with ``RunEnded`` held back until every file is written."""
-    with closing(iterate(data, params, stop=stop, checkpoints=checkpoints)) as run:
+    with closing(iterate(data, params, stop=stop, checkpoints=checkpoints, ranks=ranks)) as run:
         for event in run:
             if isinstance(event, RunEnded):
                 yield from _output(event, params, folder, stop)

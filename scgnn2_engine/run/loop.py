@@ -57,6 +57,7 @@ from scgnn2_engine.run.selection import select_iteration
 from scgnn2_engine.run.stopping import stop_reason
 from scgnn2_engine.training.context import Checkpoints, Context, GivenUpError, Steps, Watch
 from scgnn2_engine.training.devices import resolve_device, threads
+from scgnn2_engine.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data
@@ -108,6 +109,7 @@ def iterate(
     *,
     stop: Stop = never,
     checkpoints: Checkpoints | None = None,
+    ranks: Ranks | None = None,
 ) -> Steps[Result]:
     """Run scGNN 2.0 step by step, yielding an event for everything that happens.
 
@@ -120,6 +122,9 @@ def iterate(
         given up for the best complete one; the first iteration is finished with what is trained so far.
     checkpoints
         Where stages are kept as they end, and taken from if they were before (:class:`FolderCheckpoints`).
+    ranks
+        The processes that train the feature autoencoder together, all of which call this with the same data and
+        parameters; the first one's ``stop`` and ``max_seconds`` count. None: this one alone.
 
     Yields
     ------
@@ -150,7 +155,9 @@ def iterate(
     params = (params or RunParams()).snapshot()
     device = resolve_device(params.device)
     with PeakMemory() as memory, threads(params.threads):
-        context = Context(params, device, Watch(stop, params.max_seconds), memory, checkpoints)
+        ranks = ranks or Ranks()
+        watch = Watch(stop, params.max_seconds) if ranks.first else Watch(never, 0.0)
+        context = Context(params, device, watch, memory, checkpoints, ranks)
         recorder = Recorder(params, str(device))
         result = yield from recorder.listen(_route(context, data, recorder))
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from scgnn2_engine.events import Event, Stage, StageEnded, StageStarted, Stop, StopReason
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import PeakMemory, give_back_memory
+from scgnn2_engine.training.ranks import Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,7 @@ class Context:
     watch: Watch
     memory: PeakMemory
     checkpoints: Checkpoints | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""

@@ -18,6 +18,7 @@ from scgnn2_engine.errors import TrainingError
 from scgnn2_engine.events import EpochEnded, Stage, Stop, never
 from scgnn2_engine.training.devices import enough_memory, mixed_precision, threads
 from scgnn2_engine.training.optimiser import adam
+from scgnn2_engine.training.ranks import Ranks
 
 __all__ = ["Batch", "Loss", "Plan", "Trained", "diverged", "iterate_training"]
 
@@ -121,6 +122,7 @@ def iterate_training(
     n_samples: int = 1,
     validate: Callable[[], float] | None = None,
     stop: Stop = never,
+    ranks: Ranks | None = None,
 ) -> Generator[EpochEnded, None, Trained]:
     """Train a network in place, yielding an event after every epoch.
 
@@ -140,6 +142,9 @@ def iterate_training(
         have passed since the last time, and when training is over; in evaluation mode and without gradients.
     stop
         Asked after every epoch.
+    ranks
+        The processes that train together: ``loss`` then gives this one's share of the losses of a batch, and what the
+        gradients, losses and answers of all add up to, or the first one's, counts. None: this one alone.
 
     Yields
     ------
@@ -171,10 +176,11 @@ def iterate_training(
     >>> round(line.weight.item(), 2)
     3.0
     """
+    ranks = ranks or Ranks()
     device = next(network.parameters()).device
     step = adam(network, plan.l1_weight)
     batches = _Batches(n_samples, plan, device)
-    best = _Best(network, validate, plan)
+    best = _Best(network, validate and (lambda: ranks.of_first(validate())), plan)
     history: list[float] = []
     losses: dict[str, float] = {}
     n_steps = 0
@@ -189,8 +195,9 @@ def iterate_training(
                 with mixed_precision(device, enabled=plan.mixed_precision):
                     named = loss(batch)
                 named["loss"].backward()  # type: ignore[no-untyped-call]
+                ranks.sum_gradients(network)
                 penalty = step(batches.rate(n_steps))
-                values = {name: value.detach() for name, value in named.items()}
+                values = dict(zip(named, ranks.sum(torch.stack([*named.values()]).detach()), strict=True))
                 if plan.l1_weight:
                     values["l1"] = plan.l1_weight * penalty
                     values["loss"] = values["loss"] + values["l1"]
@@ -205,7 +212,7 @@ def iterate_training(
             losses["validation"] = best.check(n_steps)
         yield EpochEnded(plan.stage, plan.iteration, epoch, batches.n_epochs, losses, plan.cluster)
         # Stop is asked only where something would follow: a training that is complete was not cut short.
-        if last or best.waited_enough or _settled(history, plan.tolerance) or stop():
+        if last or best.waited_enough or _settled(history, plan.tolerance) or ranks.of_first(stop()):
             break
     if best.due(n_steps, last=True):
         best.check(n_steps)

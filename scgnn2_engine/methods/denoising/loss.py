@@ -18,6 +18,7 @@ from scgnn2_engine.methods.denoising.observed import Entries, Observed, Observed
 from scgnn2_engine.params import FeatureAEParams
 from scgnn2_engine.training.devices import on_device
 from scgnn2_engine.training.loop import Batch
+from scgnn2_engine.training.ranks import Ranks
 
 MOST_HIDDEN = 0.95
 """Share of a cell's seen entries above which what is left is not scaled up any further."""
@@ -39,6 +40,8 @@ class GapLoss:
         Share hidden, losses.
     seed
         Of what is hidden.
+    ranks
+        The processes of which each computes a part of every batch, in which they hide the same entries; None: this one.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class GapLoss:
         params: FeatureAEParams,
         device: torch.device,
         seed: int,
+        ranks: Ranks | None = None,
     ) -> None:
         self._network, self._params = network, params
         self._rows = ObservedRows(observed, device)
@@ -59,6 +63,7 @@ class GapLoss:
             constant = np.concatenate([[0], np.cumsum(without_rate(observed.counts, params.dispersion))])
             self._constant = on_device(np.diff(constant[observed.starts]).astype(np.float32), device)
         self._generator = torch.Generator(device).manual_seed(seed)
+        self._ranks = ranks or Ranks()
 
     def centred(self, batch: Batch) -> Tensor:
         """(b, n_vars) what the network is given of a batch when nothing is hidden."""
@@ -70,29 +75,41 @@ class GapLoss:
         return self.centred(batch), None if self._batches is None else self._batches[batch]
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """``loss`` and its parts, ``value`` and, with a rate, ``counts``."""
-        entries, params = self._rows(batch), self._params
-        seen = entries.known
-        _, value, log_rate = self._network(
-            self._with_gaps(entries, seen), None if self._batches is None else self._batches[batch]
-        )
-        n_cells, n_vars = entries.shape
+        """``loss`` and its parts, ``value`` and, with a rate, ``counts``: this rank's share of them."""
+        params, ranks = self._params, self._ranks
+        n_cells = len(self._log_factors) if isinstance(batch, slice) else len(batch)
+        self._network.drawn = mine, _ = ranks.part(n_cells), n_cells
+        n_listed, n_before = None, 0
+        if ranks.n_ranks > 1:
+            cells = torch.arange(n_cells, device=self._log_factors.device)[batch] if isinstance(batch, slice) else batch
+            lengths = self._rows.lengths(cells)
+            n_listed, n_before, batch = int(lengths.sum()), int(lengths[: mine.start].sum()), cells[mine]
+        entries = self._rows(batch)
+        seen, n_vars = entries.known, entries.shape[1]
+        n_listed = len(seen) if n_listed is None else n_listed
+        gaps = self._with_gaps(entries, seen, n_listed, n_before)
+        _, value, log_rate = self._network(gaps, None if self._batches is None else self._batches[batch])
+        n_seen = ranks.sum(seen.sum())
         errors = huber(value.reshape(-1).index_select(0, entries.places) - entries.centred, params.huber_delta)
         errors = errors * (seen if entries.weights is None else entries.weights)
-        parts = {"value": errors.sum() * (n_cells / seen.sum().clamp(min=1))}
+        parts = {"value": errors.sum() * (n_cells / n_seen.clamp(min=1))}
         if log_rate is not None:
             total: Tensor = _Surprise.apply(  # type: ignore[no-untyped-call]
                 log_rate, self._network.log_rates, self._log_factors[batch], entries, params.dispersion
             )
-            n_known = n_cells * n_vars - len(seen) + seen.sum()
+            n_known = n_cells * n_vars - n_listed + n_seen
             # What the rate does not touch trains nothing, but makes the loss one that is never below 0.
             total = total + self._constant[batch].sum()
             parts["counts"] = total * (params.count_weight * n_cells / n_known.clamp(min=1))
         return {"loss": torch.stack([*parts.values()]).sum(), **parts}
 
-    def _with_gaps(self, entries: Entries, seen: Tensor) -> Tensor:
-        """The input with a share of the seen entries at 0 and the others grown in return."""
-        kept = kept_at_random(seen.shape, 1 - self._params.hide_share, self._generator).mul_(seen)
+    def _with_gaps(self, entries: Entries, seen: Tensor, n_listed: int, n_before: int) -> Tensor:
+        """The input with a share of the seen entries at 0 and the others grown in return.
+
+        Of the ``n_listed`` entries that are drawn for the whole batch, these follow after ``n_before``.
+        """
+        kept = kept_at_random(torch.Size([n_listed]), 1 - self._params.hide_share, self._generator)
+        kept = kept[n_before : n_before + len(seen)].mul_(seen)
         share = entries.of_cells(kept) / entries.of_cells(seen).clamp(min=1)
         grown = 1 / share.clamp_(min=1 - MOST_HIDDEN)
         return entries.dense(kept.mul_(entries.centred)).mul_(grown)

@@ -155,6 +155,7 @@ class Denoising:
             seed=context.seed(1, iteration),
             device=context.device,
             stop=context.watch,
+            ranks=context.ranks,
         )
         return (yield from context.timed("feature_AE", iteration, steps, n_epochs))
 

@@ -81,6 +81,11 @@ class DenoisingAutoencoder(nn.Module):
         Of the initial weights (uniform in ±1/√(inputs of the layer)) and of the dropout. No global random state is
         touched.
 
+    Attributes
+    ----------
+    drawn
+        Which rows, of how many in the batch, the network is given in training: those of one rank of several. None: all.
+
     Examples
     --------
     >>> network = DenoisingAutoencoder(n_vars=30, counts=True, seed=0)
@@ -120,6 +125,7 @@ class DenoisingAutoencoder(nn.Module):
         self._keep = 1 - dropout
         self._generator: torch.Generator | None = None
         self._seed = seed
+        self.drawn: tuple[slice, int] | None = None
         self._draw(seed)
 
     def forward(self, x: Tensor, batches: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -157,7 +163,9 @@ class DenoisingAutoencoder(nn.Module):
             return units
         if self._generator is None:
             self._generator = torch.Generator(units.device).manual_seed(self._seed)
-        return kept_at_random(units.shape, self._keep, self._generator, units.dtype).div_(self._keep).mul_(units)
+        mine, n = self.drawn or (slice(None), len(units))
+        drawn = kept_at_random(torch.Size([n, units.shape[1]]), self._keep, self._generator, units.dtype)
+        return drawn[mine].div_(self._keep).mul_(units)
 
     @property
     def device(self) -> torch.device:

@@ -236,9 +236,13 @@ class ObservedRows:
             self._all = self._gathered(cells)
         return self._all
 
+    def lengths(self, cells: Tensor) -> Tensor:
+        """(b,) how many entries cells (b,) have."""
+        return self._starts.index_select(0, cells + 1) - self._starts.index_select(0, cells)
+
     def _gathered(self, cells: Tensor) -> Entries:
         first = self._starts.index_select(0, cells)
-        lengths = self._starts.index_select(0, cells + 1) - first
+        lengths = self.lengths(cells)
         ends = lengths.cumsum(0)
         rows = torch.repeat_interleave(lengths)
         at = (first - ends + lengths).index_select(0, rows).add_(torch.arange(len(rows), device=rows.device))

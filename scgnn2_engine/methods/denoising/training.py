@@ -31,6 +31,7 @@ from scgnn2_engine.methods.denoising.observed import Observed
 from scgnn2_engine.params import FeatureAEParams
 from scgnn2_engine.training.held_out import HeldOut
 from scgnn2_engine.training.loop import Plan, diverged, iterate_training
+from scgnn2_engine.training.ranks import Ranks
 
 Matrix32 = npt.NDArray[np.float32]
 
@@ -100,6 +101,7 @@ def iterate_denoising(
     seed: int = 1,
     device: torch.device | None = None,
     stop: Stop = never,
+    ranks: Ranks | None = None,
 ) -> Generator[EpochEnded, None, DenoisingFit]:
     """Train a network to fill gaps, yielding an event after every epoch.
 
@@ -128,6 +130,8 @@ def iterate_denoising(
         Of the start, the order of the batches, what is hidden and the dropout.
     device, stop
         As in :func:`~scgnn2_engine.methods.published.feature_ae.iterate_feature_ae`.
+    ranks
+        The processes that train together, each a part of every batch; None: this one alone.
 
     Yields
     ------
@@ -180,7 +184,7 @@ def iterate_denoising(
     if held_out is None and validation is not None:
         held_out = HeldOut(validation)
     scored = held_out if held_out is not None and len(held_out) else None
-    loss = GapLoss(network, observed, params, device, draws[1])
+    loss = GapLoss(network, observed, params, device, draws[1], ranks)
     trained = yield from iterate_training(
         network,
         loss,
@@ -188,6 +192,7 @@ def iterate_denoising(
         n_samples=observed.n_obs,
         validate=None if scored is None else scored.scorer(network.value_at, loss.inputs, device),
         stop=stop,
+        ranks=ranks,
     )
     embedding, learned = encode_denoising(network, loss.centred, observed.n_obs), network.weights()
     if not all(np.isfinite(values).all() for values in (embedding, *learned.values())):
