@@ -215,6 +215,7 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
         ),
     },
     ("feature_AE", "warning"): {
+        "task_lost": "No worker trained member {iteration} ({why}): it is trained here.",
         "no_effect": "{key} has no effect here: {why}.",
     },
     ("feature_AE", "info"): {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, Partia
 if TYPE_CHECKING:
     from scgnn2_engine.params import RunParams
     from scgnn2_engine.training.ranks import Ranks
+    from scgnn2_engine.training.tasks import DaskTasks
 
 BROKEN_OFF = {"training_error": TrainingError.exit_code, "out_of_memory": InsufficientMemoryError.exit_code}
 """Exit codes of runs that broke down after an iteration was complete; its results are written all the same."""
@@ -39,6 +42,12 @@ def add(commands: Any) -> None:
     run.add_argument("--config", metavar="FILE.toml", help="parameters from a file; flags win over it")
     run.add_argument("--overwrite", action="store_true", help="replace a result that is in --output_dir already")
     run.add_argument("--resume", action="store_true", help="go on with the run that was interrupted in --output_dir")
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="train the members of the ensemble on the workers of this Dask cluster, which share this disk; 'auto' "
+        "starts workers on this machine",
+    )
     run.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     add_parameter_flags(run)
     run.set_defaults(act=_run)
@@ -76,6 +85,19 @@ def _run_together(arguments: argparse.Namespace, data: Any, params: RunParams) -
         ranks.leave()
 
 
+@contextmanager
+def _tasks(arguments: argparse.Namespace, params: RunParams) -> Iterator[DaskTasks | None]:
+    """Workers elsewhere, where they are asked for."""
+    if arguments.scheduler is None:
+        yield None
+        return
+    from scgnn2_engine.io.results.result_folder import CHECKPOINT
+    from scgnn2_engine.training.tasks import DaskTasks
+
+    with closing(DaskTasks(arguments.scheduler, Path(params.output.dir) / CHECKPOINT, params.threads or 1)) as tasks:
+        yield tasks
+
+
 def _run_alone(arguments: argparse.Namespace, data: Any, params: RunParams, ranks: Ranks | None = None) -> int:
     from rich.console import Console
 
@@ -85,7 +107,7 @@ def _run_alone(arguments: argparse.Namespace, data: Any, params: RunParams, rank
 
     console = Console(stderr=False)
     interrupted = Interrupt()
-    with interrupted, reporter(console) as display:
+    with _tasks(arguments, params) as tasks, interrupted, reporter(console) as display:
         for event in iterate_to_folder(
             data,
             params,
@@ -93,6 +115,7 @@ def _run_alone(arguments: argparse.Namespace, data: Any, params: RunParams, rank
             resume=arguments.resume,
             stop=lambda: interrupted.asked,
             ranks=ranks,
+            tasks=tasks,
         ):
             if not arguments.quiet or (isinstance(event, Notice) and event.level == "warning"):
                 display.show(event)

@@ -49,6 +49,7 @@ from scgnn2_engine.run.loop import iterate
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data
     from scgnn2_engine.training.ranks import Ranks
+    from scgnn2_engine.training.tasks import DaskTasks
 
 
 def iterate_to_folder(
@@ -59,12 +60,13 @@ def iterate_to_folder(
     resume: bool = False,
     stop: Stop = never,
     ranks: Ranks | None = None,
+    tasks: DaskTasks | None = None,
 ) -> Generator[Event, None, Result]:
     """Run scGNN 2.0 and write everything to ``params.output.dir``.
 
     Parameters
     ----------
-    data, params, stop, ranks
+    data, params, stop, ranks, tasks
         As for :func:`scgnn2_engine.iterate`.
     overwrite
         Replace a result that is already in the folder; without it such a folder is refused before anything starts.
@@ -99,7 +101,7 @@ def iterate_to_folder(
     with closing(_Log(folder)) as log:
         result: Result | None = None
         try:
-            for event in _steps(data, params, folder, stop, checkpoints, ranks):
+            for event in _steps(data, params, folder, stop, checkpoints, ranks, tasks):
                 log.append(event)
                 if isinstance(event, RunEnded):
                     result = event.result
@@ -150,9 +152,10 @@ def _steps(
     stop: Stop,
     checkpoints: FolderCheckpoints,
     ranks: Ranks | None,
+    tasks: DaskTasks | None,
 ) -> Generator[Event, None, None]:
     """The run's events with ``RunEnded`` held back until every file is written."""
-    with closing(iterate(data, params, stop=stop, checkpoints=checkpoints, ranks=ranks)) as run:
+    with closing(iterate(data, params, stop=stop, checkpoints=checkpoints, ranks=ranks, tasks=tasks)) as run:
         for event in run:
             if isinstance(event, RunEnded):
                 yield from _output(event, params, folder, stop)

@@ -61,6 +61,7 @@ from scgnn2_engine.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from scgnn2_engine.io.samples.given import Data
+    from scgnn2_engine.training.tasks import DaskTasks
 
 
 def fit(data: Data | None = None, params: RunParams | None = None) -> Result:
@@ -110,6 +111,7 @@ def iterate(
     stop: Stop = never,
     checkpoints: Checkpoints | None = None,
     ranks: Ranks | None = None,
+    tasks: DaskTasks | None = None,
 ) -> Steps[Result]:
     """Run scGNN 2.0 step by step, yielding an event for everything that happens.
 
@@ -125,6 +127,8 @@ def iterate(
     ranks
         The processes that train the feature autoencoder together, all of which call this with the same data and
         parameters; the first one's ``stop`` and ``max_seconds`` count. None: this one alone.
+    tasks
+        Workers elsewhere, for the trainings that wait for nothing (:class:`~scgnn2_engine.training.tasks.DaskTasks`).
 
     Yields
     ------
@@ -157,7 +161,7 @@ def iterate(
     with PeakMemory() as memory, threads(params.threads):
         ranks = ranks or Ranks()
         watch = Watch(stop, params.max_seconds) if ranks.first else Watch(never, 0.0)
-        context = Context(params, device, watch, memory, checkpoints, ranks)
+        context = Context(params, device, watch, memory, checkpoints, ranks, tasks)
         recorder = Recorder(params, str(device))
         result = yield from recorder.listen(_route(context, data, recorder))
     return result
@@ -269,7 +273,7 @@ def _impute_again(loop: Loop, n_iterations: int, prepared: Prepared) -> dict[str
     """
     params = loop.context.params
     # The peak of the stage around it stays untaken.
-    context = replace(loop.context, memory=PeakMemory(), checkpoints=None)
+    context = replace(loop.context, memory=PeakMemory(), checkpoints=None, tasks=None)
     loop = Loop(context, prepared, method_of(params)(prepared, params), loop.n_neighbours)
     try:
         state = drain(first_state(loop))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from scgnn2_engine.data.prepared import Prepared
+    from scgnn2_engine.training.tasks import DaskTasks
 
 T = TypeVar("T")
 Steps = Generator[Event, None, T]
@@ -69,6 +70,7 @@ class Context:
     memory: PeakMemory
     checkpoints: Checkpoints | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    tasks: DaskTasks | None = None
 
     def seed(self, stage: int, iteration: int) -> int:
         """A seed of its own for each stage of each iteration, all from ``params.seed``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from typing import ClassVar
 
@@ -23,10 +23,13 @@ from scgnn2_engine.methods.denoising.clusters import RefinedFit, iterate_denoisi
 from scgnn2_engine.methods.denoising.observed import Observed, observe
 from scgnn2_engine.methods.denoising.outputs import denoised_outputs, dense
 from scgnn2_engine.methods.denoising.projection import project_fit, project_refined
+from scgnn2_engine.methods.denoising.remote import hand_over, member_of, train_member
 from scgnn2_engine.methods.denoising.training import DenoisingFit, iterate_denoising, plan_of
 from scgnn2_engine.methods.protocol import Before, Expression, Fit, Labels, Outputs, Weights
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.training.context import Context, Steps
+from scgnn2_engine.training.loop import Plan
+from scgnn2_engine.training.tasks import DaskTasks
 
 BYTES_PER_ENTRY = 16  # gene, value, count and weight of what is seen
 
@@ -146,7 +149,7 @@ class Denoising:
             iteration=iteration,
             mixed_precision=params.mixed_precision,
         )
-        steps = iterate_denoising(
+        steps: Steps[DenoisingFit] = iterate_denoising(
             self._observed,
             self._prepared.validation,
             params.feature_AE,
@@ -157,7 +160,36 @@ class Denoising:
             stop=context.watch,
             ranks=context.ranks,
         )
+        if context.tasks is not None and params.ensemble:
+            steps = self._from_workers(context, context.tasks, plan, steps)
         return (yield from context.timed("feature_AE", iteration, steps, n_epochs))
+
+    def _from_workers(
+        self, context: Context, tasks: DaskTasks, plan: Plan, here: Steps[DenoisingFit]
+    ) -> Steps[DenoisingFit]:
+        """A member that a worker trains, while others train the next ones; ``here`` where none of them can."""
+        params, prepared = self._params, self._prepared
+        if not tasks.handed_out(f"member {plan.iteration}"):
+            hand_over(tasks.folder, self._observed, prepared.validation)
+            settings = {name: getattr(params.feature_AE, name) for name in params.feature_AE.own_names()}
+            for iteration in range(plan.iteration, params.total_epoch + 1):
+                tasks.submit(
+                    f"member {iteration}",
+                    train_member,
+                    str(tasks.folder),
+                    iteration,
+                    asdict(replace(plan, iteration=iteration)),
+                    settings,
+                    context.seed(1, iteration),
+                    tasks.threads,
+                )
+        why = tasks.wait(f"member {plan.iteration}", context.watch)
+        if not why:
+            here.close()
+            return (yield from member_of(tasks.folder, plan.iteration))
+        if context.watch.reason is None:
+            yield Notice.of("task_lost", iteration=plan.iteration, why=why)
+        return (yield from here)
 
     def refine(self, context: Context, before: Before, labels: Labels, iteration: int) -> Steps[Denoised]:
         """Copies of the member trained last go on, each with its cluster."""
