@@ -57,7 +57,7 @@ class LoadParams(StageParams):
         "logged again. logged is ln(1 + x); log2 and log10 of 1 + x are brought to it.",
     )
     recover_counts = switch(
-        "Take normalised values, logged or not, back to counts where, within rounding, those of each cell are whole "
-        "multiples of one unit; off leaves them normalised.",
+        "Take log-normalised values back to counts where, within rounding, those of each cell are whole multiples of "
+        "one unit, and counts that were multiplied by one number; off leaves them normalised.",
         default=True,
     )

@@ -49,14 +49,24 @@ class Recovered:
     units: Values
     n_misfits: int
 
+    @property
+    def alike(self) -> bool:
+        """Whether all cells have one unit, so that the counts were multiplied by one number and not normalised."""
+        return bool(np.nanmax(self.units) <= (1 + _WHOLE) * np.nanmin(self.units))
+
     def note(self, logarithm: str = "") -> str:
         """The sentence that reports it, with what the logarithm is called; empty where none was taken."""
         few = f" (in {self.n_misfits} cells the nearest ones)" * (self.n_misfits > 0)
+        least, most = np.nanmin(self.units), np.nanmax(self.units)
+        made_of = (
+            f"{logarithm}(1 + x) of normalised counts, within rounding whole multiples of one unit of their cell, "
+            f"{least:.3g} to {most:.3g}"
+            if logarithm
+            else f"counts that were multiplied by {most:.6g}"
+        )
         return (
-            f"Scale counts, recovered: the values are {f'{logarithm}(1 + x) of ' * bool(logarithm)}normalised counts, "
-            f"within rounding whole multiples of one unit of their cell, {np.nanmin(self.units):.3g} to "
-            f"{np.nanmax(self.units):.3g}{few}; "
-            "results are on ln(1 + count). --no-load_recover_counts leaves them normalised."
+            f"Scale counts, recovered: the values are {made_of}{few}; results are on ln(1 + count). "
+            "--no-load_recover_counts leaves them normalised."
         )
 
 
@@ -151,7 +161,10 @@ class _Block:
             values = np.expm1(values * scale)
             off *= (values + 1) * scale  # dv = (1 + v) · d ln(1 + v)
         off += values * _FLOAT32 / 2  # what dividing by the library size left
-        fit = _Fit.of(values, off, cells, len(filled))
+        with np.errstate(
+            over="ignore", divide="ignore", invalid="ignore"
+        ):  # of values that are nearly 0: they fit nothing
+            fit = _Fit.of(values, off, cells, len(filled))
         counts = np.maximum(np.rint(values / fit.units[cells]), 1)
         units = np.full(len(n_each), np.nan)
         units[filled] = fit.units

@@ -213,7 +213,7 @@ def take_scale(
     names
         (n_vars,) of the genes, for warnings.
     recover
-        Take normalised values, logged or not, back to counts where these show
+        Take log-normalised values, and counts that were multiplied by one number, back to counts where these show
         (:func:`~.recovered_counts.recovered_counts`), unless they were never normalised, which ``normalised`` says.
 
     Examples
@@ -248,9 +248,9 @@ def take_scale(
 
 def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, recover: bool) -> Taken:
     doubt = f"uns['log1p'] says that the logarithm was taken, but the values look {verdict.scale} and were taken so."
-    recovered = recovered_counts(expression, None) if recover and verdict.scale == "normalised" else None
-    if recovered is not None:
-        return Taken(recovered.counts, "counts", recovered.note(), _some(doubt if told else ""))
+    multiples = recovered_counts(expression, None) if recover and verdict.scale == "normalised" else None
+    if multiples is not None and multiples.alike:
+        return Taken(multiples.counts, "counts", multiples.note(), _some(doubt if told else ""))
     return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning) + _some(doubt if told else ""))
 
 
@@ -266,7 +266,7 @@ def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, re
     if multiples is not None:  # of counts that were multiplied by small numbers, and never logged
         return (
             Taken(multiples.counts, "counts", multiples.note())
-            if recover
+            if recover and multiples.alike
             else Taken(expression, "normalised", "Scale normalised: in every cell whole multiples of one number.")
         )
     warnings: list[str] = []

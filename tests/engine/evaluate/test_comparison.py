@@ -244,7 +244,8 @@ def test_a_result_with_the_name_of_a_baseline_is_none(table):
 def test_the_doubt_is_about_guesses_only(table):
     genes = [f"gene_{number}" for number in range(12)]
     counts = np.tile(2 ** np.arange(12), (4, 1)) + np.arange(4)[:, None]
-    linear, observed = table("linear.csv", counts * 15 / 2051.1, genes), table("observed.csv", counts, genes)
+    values = counts * np.random.default_rng(0).uniform(0.9, 1.1, counts.shape) * 15 / 2260
+    linear, observed = table("linear.csv", values, genes), table("observed.csv", counts, genes)
     (warning,) = compare(linear, observed).warnings
     assert warning.startswith("linear: The values were taken for logged")
     asked = read_output(linear, LoadParams(orientation="cells-by-genes", scale="logged"))
