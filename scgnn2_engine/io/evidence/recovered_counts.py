@@ -70,6 +70,7 @@ class Recovered:
         )
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # of values that are nearly 0: they fit nothing
 def recovered_counts(stored: Matrix, base: float | None = e) -> Recovered | None:
     """The counts of which values are log(1 + count · unit of the cell), or None where they are not.
 
@@ -161,10 +162,7 @@ class _Block:
             values = np.expm1(values * scale)
             off *= (values + 1) * scale  # dv = (1 + v) · d ln(1 + v)
         off += values * _FLOAT32 / 2  # what dividing by the library size left
-        with np.errstate(
-            over="ignore", divide="ignore", invalid="ignore"
-        ):  # of values that are nearly 0: they fit nothing
-            fit = _Fit.of(values, off, cells, len(filled))
+        fit = _Fit.of(values, off, cells, len(filled))
         counts = np.maximum(np.rint(values / fit.units[cells]), 1)
         units = np.full(len(n_each), np.nan)
         units[filled] = fit.units
