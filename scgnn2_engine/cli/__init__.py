@@ -13,12 +13,25 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scgnn2_engine.cli import benchmark, convert, evaluate, inspect, ltmg, map, params, plot, recluster, run, simulate
+from scgnn2_engine.cli import (
+    benchmark,
+    convert,
+    evaluate,
+    inspect,
+    ltmg,
+    map,
+    markers,
+    params,
+    plot,
+    recluster,
+    run,
+    simulate,
+)
 from scgnn2_engine.cli.interrupt import INTERRUPTED
 from scgnn2_engine.cli.parsing import Parser
 from scgnn2_engine.errors import ScgnnError
 
-OWN = (run, inspect, map, recluster, plot, ltmg, params, simulate, convert, evaluate, benchmark)
+OWN = (run, inspect, map, recluster, markers, plot, ltmg, params, simulate, convert, evaluate, benchmark)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

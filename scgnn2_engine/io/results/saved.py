@@ -161,6 +161,42 @@ def read_saved_expression(path: str | Path) -> SavedExpression:
         ) from error
 
 
+@dataclass(frozen=True)
+class SavedObserved:
+    """What a run was given, of all genes: (n_obs, n_vars) ``expression`` on ``scale``, and annotation."""
+
+    expression: Matrix
+    scale: Scale
+    var_names: npt.NDArray[np.str_]
+    obs: pd.DataFrame
+
+
+def read_observed(path: str | Path) -> SavedObserved:
+    """The observed expression of a finished run, of every gene of the input; its imputed values are not read.
+
+    Raises
+    ------
+    InputError
+        The file is not there, is damaged, or was not written by this program.
+    """
+    import h5py
+    from anndata.io import read_elem
+
+    path = _inside(path, "result.h5ad")
+    try:
+        with h5py.File(path) as file:
+            place = "raw/" if "raw/X" in file else ""
+            names = read_elem(file[f"{place}var"]).index.to_numpy(str)
+            scale = read_elem(file["uns/scgnn2"])["scale_of_X"]
+            return SavedObserved(read_elem(file[f"{place}X"]), scale, names, read_elem(file["obs"]))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is not the result of a run: {error}.",
+            expected="a result.h5ad of scgnn2 run",
+            advice="Give the output folder of a finished run.",
+        ) from error
+
+
 def _inside(path: str | Path, name: str) -> Path:
     path = Path(path)
     found = path / name if path.is_dir() else path
