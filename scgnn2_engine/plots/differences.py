@@ -44,10 +44,10 @@ def volcano(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
         Rule(name="sure", y=-np.log10(SURE)),
         *(Rule(name=f"fold {x:g}", x=x) for x in (-TWOFOLD, TWOFOLD)),
     ]
-    marks = _marks(there, folds, sureness, named, (2.2 * edge, top))
+    marks = _marks(there, folds, sureness, named, (2.8 * edge, top))
     return Chart(
         marks=[*rules, *marks], title=title, x_label=FOLD, y_label="-log10 adjusted p", size=(560, 420),
-        x_limits=(-1.1 * edge, 1.1 * edge), y_limits=(-0.02 * top, top),
+        x_limits=(-1.4 * edge, 1.4 * edge), y_limits=(-0.02 * top, top),
     )  # fmt: skip
 
 
