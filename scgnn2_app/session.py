@@ -15,6 +15,7 @@ from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
+    from scgnn2_app.results.annotations import State
     from scgnn2_app.runs.jobs import JobManager
 
 NOBODY = np.empty(0, dtype=np.int64)
@@ -38,6 +39,8 @@ class Session(param.Parameterized):
     selection
         Sorted int64 positions of the selected cells among the cells of the shown run; empty: no selection. Replace it,
         with :meth:`select`, never change it in place.
+    kept_selections
+        Selections of the shown run that were kept by name.
     gene
         The gene that is looked at, ``""`` for none.
     dark
@@ -63,11 +66,13 @@ class Session(param.Parameterized):
     busy = param.Boolean(False, doc="Whether something is being computed.")
     notice = param.String("", doc="The last sentence for the user.")
     notice_level: Any = param.Selector(default="info", objects=["info", "success", "warning", "error"])
+    annotated = param.Event(doc="What the cells are called has changed.")
     noticed = param.Event(doc="A sentence for the user has arrived, perhaps the same as before.")
 
     def __init__(self, jobs: JobManager | None = None, **values: Any) -> None:
         super().__init__(**values)  # type: ignore[no-untyped-call]  # param carries no types
         self._jobs = jobs
+        self.kept_selections: dict[str, npt.NDArray[np.int64]] = {}
         self._loaded: Path | None = None
 
     def show(self, run_id: str) -> None:
@@ -93,9 +98,18 @@ class Session(param.Parameterized):
         self._become("", Path(folder))
 
     def refresh(self) -> None:
-        """Take up what the shown run has by now: its result, or one more iteration."""
+        """Take up what the shown run has by now: its result, one more iteration, or what another page called cells."""
         if self.run_id and (self.run is None or not self.run.finished):
             self.attempt(lambda: self.show(self.run_id))
+        elif self.run is not None and self.run.annotation_file.stamp != self.run.annotation_stamp:
+            self.run.annotation_stamp = self.run.annotation_file.stamp
+            self.take_annotations(None)
+
+    def take_annotations(self, state: State | None) -> None:
+        """Show how a change left the annotations of the run; None: as they are in its folder."""
+        if self.run is not None:
+            self.run.take_annotations(state)
+            self.param.trigger("annotated")
 
     def select(self, cells: Iterable[int] | npt.NDArray[np.integer[Any]]) -> None:
         """Select cells by their positions in the shown run, in any order; none clears the selection."""
@@ -142,4 +156,6 @@ class Session(param.Parameterized):
 
             data = self.run.again() if same else RunData(folder)
         self._loaded = folder
+        if not same:
+            self.kept_selections = {}
         self.param.update(run_id=run_id, run=data, selection=self.selection if same else NOBODY)

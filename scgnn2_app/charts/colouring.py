@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -105,8 +105,8 @@ class Colouring:
         return self.only(np.isin(self.values, kept))
 
 
-def by_groups(labels: npt.NDArray[Any], title: str) -> Colouring:
-    """Colours by group; cells without a label (``""``) are faint.
+def by_groups(labels: npt.NDArray[Any], title: str, chosen: Mapping[str, str] | None = None) -> Colouring:
+    """Colours by group, those that were ``chosen`` for some names; cells without a label (``""``) are faint.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def by_groups(labels: npt.NDArray[Any], title: str) -> Colouring:
     """
     names = np.asarray(labels).astype(str)
     order = natural_order(name for name in set(names.tolist()) if name)
-    colours = cluster_colours(order)
+    colours = cluster_colours(order) | dict(chosen or {})
     sizes = dict(zip(*np.unique(names, return_counts=True), strict=True))
     place = {name: position for position, name in enumerate(order)}
     codes = np.array([place.get(name, -1) for name in names.tolist()], dtype=np.int64)
@@ -178,7 +178,8 @@ def colouring(run: RunData, choice: str, *, gene: str = "", labels: npt.NDArray[
     if kind == "number" and name in run.numbers:
         return by_numbers(run.numbers[name], name)
     if kind in ("labels", "group") and name in run.groups:
-        return by_groups(run.groups[name], name)
+        chosen = run.annotations[name].colours if name in run.annotations else None
+        return by_groups(run.groups[name], name, chosen)
     return by_groups(run.labels if labels is None else labels, CLUSTER)
 
 

@@ -14,6 +14,7 @@ import panel_material_ui as pmui
 
 from scgnn2_app.background import in_thread
 from scgnn2_app.controls.wording import plain
+from scgnn2_app.exports.annotated import annotated_h5ad, annotation_table
 from scgnn2_app.exports.download import Downloader
 from scgnn2_app.exports.figure_files import figures_of, file_name
 from scgnn2_app.exports.report import report_html
@@ -34,6 +35,9 @@ FORMS = {
     "Report (one .html, opens offline)": "report",
 }
 
+ANNOTATIONS = "annotations.csv"
+"""What the cells were called on the page, and labels that were given as a file."""
+
 
 def build(run: RunData, form: str) -> tuple[str, bytes | Path]:
     """A run in one of the :data:`FORMS`: the file's name, and its content or where it lies.
@@ -44,7 +48,7 @@ def build(run: RunData, form: str) -> tuple[str, bytes | Path]:
         The form is unknown, or the run has no result.
     """
     builders: dict[str, Callable[[RunData], bytes | Path]] = {
-        "h5ad": lambda run: run.folder / "result.h5ad",
+        "h5ad": annotated_h5ad,
         "csv": lambda run: zipped(_tables(run)),
         "RData": lambda run: zipped(_rdata(run)),
         "rds": _seurat,
@@ -71,6 +75,8 @@ def zipped(files: Iterator[tuple[str, bytes]]) -> bytes:
 def _tables(run: RunData) -> Iterator[tuple[str, bytes]]:
     for path in sorted(run.folder.glob("*.csv")):
         yield path.name, path.read_bytes()
+    if len((annotations := annotation_table(run)).columns) > 1:
+        yield ANNOTATIONS, annotations.to_csv(index=False).encode("utf-8")
     for name in ("run.json", "run.toml"):
         if (run.folder / name).is_file():
             yield name, (run.folder / name).read_bytes()
@@ -83,9 +89,13 @@ def _rdata(run: RunData) -> Iterator[tuple[str, bytes]]:
     from scgnn2_engine.io.r.serialisation import write_rdata
 
     with tempfile.TemporaryDirectory() as place:
-        for path in sorted(run.folder.glob("*.csv")):
-            target = Path(place) / f"{path.stem}.RData"
-            write_rdata(target, {"df": data_frame(pd.read_csv(path, keep_default_na=False, na_values=[""]))})
+        tables = [(path.stem, pd.read_csv(path, keep_default_na=False, na_values=[""]))
+                  for path in sorted(run.folder.glob("*.csv"))]  # fmt: skip
+        if len((annotations := annotation_table(run)).columns) > 1:
+            tables.append((Path(ANNOTATIONS).stem, annotations))
+        for name, frame in tables:
+            target = Path(place) / f"{name}.RData"
+            write_rdata(target, {"df": data_frame(frame)})
             yield target.name, target.read_bytes()
 
 
@@ -94,7 +104,7 @@ def _seurat(run: RunData) -> bytes:
 
     with tempfile.TemporaryDirectory() as place:
         target = Path(place) / "seurat.rds"
-        export(anndata.read_h5ad(run.folder / "result.h5ad"), target, r_class="seurat")
+        export(anndata.read_h5ad(annotated_h5ad(run)), target, r_class="seurat")
         return target.read_bytes()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
@@ -68,6 +70,11 @@ def figures_of(run: RunData) -> dict[str, tuple[str, Callable[[], Chart | Figure
     if run.truth_name:
         sets = {run.truth_name: run.groups[run.truth_name], "predicted clusters": run.labels}
         figures["labels"] = "The given labels and the predicted clusters.", lambda: sankey(sets)
+    for name, one in run.annotations.items():
+        words = f"The cells on the map, coloured by what they were called: {name}."
+        labels = np.where(one.labels == "", "none", one.labels)
+        draw = partial(cell_graph, run.umap, run.edges, run.weights, labels, obs_names=run.obs_names, title=name)
+        figures[f"annotation {name}"] = words, draw
     history = sets_of_iterations(run.labels_history, run.selected_iteration)
     if len(history) > 1:
         title = "Clusters from iteration to iteration"

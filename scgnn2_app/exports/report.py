@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 
+import pandas as pd
+
 from scgnn2_app.exports.figure_files import figures_of
 from scgnn2_app.exports.fragments import headed, parameters, sections, styled, table
 from scgnn2_app.results.run_data import RunData
@@ -59,6 +61,7 @@ def report_html(run: RunData) -> str:
         "Summary": _summary(run),
         first: said.pop(first),
         "Figures": _figures(run),
+        "What the cells are called": _annotations(run),
         "Marker genes": _markers(run),
         "Scores of every iteration": table(run.metrics),
         **said,
@@ -80,6 +83,17 @@ def _summary(run: RunData) -> str:
         f"{positive:,} edges in the cell graph. "
         f"{chosen if run.selected_iteration else ''}Started {started}.</p>"
     )
+
+
+def _annotations(run: RunData) -> str:
+    """How many cells of every cluster have each name: given labels, and annotations made on the page."""
+    parts = []
+    for name, values in run.groups.items():
+        kind = "made on the page" if name in run.annotations else "came with the data"
+        crossed = pd.crosstab(pd.Series(values, name=name).replace("", "(no label)"), pd.Series(run.labels))
+        crossed.columns = [f"cluster {column}" for column in crossed.columns]
+        parts.append(f"<h3>{html.escape(name)}, {kind}</h3>{table(crossed.reset_index())}")
+    return "".join(parts) or "<p>The cells have no labels and no annotation.</p>"
 
 
 def _markers(run: RunData) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn2_app.results.annotations import Annotation, AnnotationFile, State
 from scgnn2_app.results.every_gene import column_on_disk, names_of, nearest_names, telling_gene
 from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
@@ -100,6 +101,7 @@ class RunData(RunFiles):
         super().__init__(folder)
         self._newest = 0 if self.finished else max(snapshots.iterations(self.folder), default=0)
         self._own_maps: dict[int, npt.NDArray[np.float32]] = {}
+        self.annotation_stamp = (0, 0)
         self._column = lru_cache(maxsize=GENES_KEPT)(self._read_column)
 
     def __repr__(self) -> str:
@@ -196,15 +198,44 @@ class RunData(RunFiles):
 
     @cached_property
     def groups(self) -> Mapping[str, npt.NDArray[np.str_]]:
-        """Groupings of the cells that came with the data, for display: (n_obs,) strings, ``""`` where unknown.
+        """Groupings of the cells that came with the data or were made here: (n_obs,) strings, ``""`` where unknown.
 
-        The given labels stand first.
+        For display only. The given labels stand first, annotations last.
         """
         found = self._labels_of_a_file()
         columns = [name for name in self.obs.columns if not name.startswith(_OWN) and self._is_grouping(name)]
         for name in sorted(columns, key=lambda name: name != self._given_labels):
             found.setdefault(str(name), _strings(self.obs[name]))
-        return found
+        return found | {name: one.labels for name, one in self.annotations.items()}
+
+    @cached_property
+    def annotation_file(self) -> AnnotationFile:
+        """Where the annotations of a finished run are kept."""
+        return AnnotationFile(self.folder, self.n_obs)
+
+    @cached_property
+    def annotation_state(self) -> State:
+        """The annotations as they were last looked at."""
+        if not self.finished:
+            return State()
+        self.annotation_stamp = self.annotation_file.stamp
+        return self.annotation_file.read()
+
+    @property
+    def annotations(self) -> Mapping[str, Annotation]:
+        """Annotations made on the page, by name; none where their file is damaged."""
+        try:
+            return self.annotation_state.named
+        except InputError:
+            return {}
+
+    def take_annotations(self, state: State | None = None) -> None:
+        """Look at the annotations again, or take up how a change left them."""
+        for name in ("groups", "truth_name", "annotation_state"):
+            self.__dict__.pop(name, None)
+        if state is not None:
+            self.annotation_stamp = self.annotation_file.stamp
+            self.__dict__["annotation_state"] = state
 
     def _labels_of_a_file(self) -> dict[str, npt.NDArray[np.str_]]:
         """The given labels where they are a file: as the run's process has read it, else as it is now."""

@@ -23,6 +23,7 @@ from scgnn2_app.exports.download import Downloader
 from scgnn2_app.exports.figure_files import ExportRow, file_name
 from scgnn2_app.results.run_data import IterationGraph, RunData
 from scgnn2_app.session import Session
+from scgnn2_app.views.annotate import Annotate
 from scgnn2_app.views.cluster_cut import ClusterCut
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.errors import InputError, ScgnnError
@@ -77,6 +78,7 @@ class CellGraphView(pn.viewable.Viewer):
             on_click=lambda _: session.clear(),
         )  # fmt: skip
         self._downloader = Downloader()
+        self.annotate = Annotate(session)
         self._export = ExportRow(session, self, "cell_graph")
         self._empty = pmui.Typography("Nothing yet: the cell graph of a run appears here after its first iteration.",
                                       variant="body1", margin=16)  # fmt: skip
@@ -89,7 +91,9 @@ class CellGraphView(pn.viewable.Viewer):
         session.param.watch(lambda _: self._paint(), "dark")
         session.param.watch(lambda _: self._mark(), "selection")
         session.param.watch(lambda _: self._gene_changed(), "gene")
+        session.param.watch(lambda _: self._annotated(), "annotated")
         self.colour_by.param.watch(lambda _: self._recolour(), "value")
+        self.annotate.which.param.watch(lambda _: self._annotated(), "value")
         self.key.param.watch(lambda _: self._mark(), "isolated")
         for widget in (self.iteration, self.own_map):
             widget.param.watch(lambda _: self._load_graph(), "value")
@@ -181,6 +185,18 @@ class CellGraphView(pn.viewable.Viewer):
 
     def _gene_changed(self) -> None:
         if self.colour_by.value in (GENE_IMPUTED, GENE_OBSERVED):
+            self._recolour()
+
+    def _annotated(self) -> None:
+        """Offer what the cells are called by now, and show the annotation that is being worked on."""
+        run = self._session.run
+        if run is None:
+            return
+        options, now = choices(run), self.colour_by.value
+        wanted = f"group: {self.annotate.shown}"
+        value = wanted if wanted in options else now if now in options else CLUSTER
+        self.colour_by.param.update(options=options, value=value)
+        if value == now:
             self._recolour()
 
     def _recolour(self) -> None:
@@ -283,8 +299,9 @@ class CellGraphView(pn.viewable.Viewer):
         map_ = pmui.Column(
             pn.pane.Bokeh(self.canvas.figure, sizing_mode="stretch_width", margin=(0, 4)),
             pmui.Row(self.count, pn.HSpacer(), self._export, margin=0, sizing_mode="stretch_width"),
-            pmui.FlexBox(self.selected, self._csv, self._clear, self._downloader, align_items="center", margin=0),
-            sizing_mode="stretch_width", margin=0,
+            pmui.FlexBox(self.selected, self._csv, self._clear, self.annotate.opener, self._downloader,
+                         align_items="center", margin=0),
+            self.annotate, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self._body = [controls, map_]
         self._body_visible(self._session.run is not None)

@@ -88,6 +88,7 @@ class GenesView(pn.viewable.Viewer):
         session.param.watch(lambda _: self._show_gene(), "gene")
         session.param.watch(lambda _: self._selection_changed(), "selection")
         session.param.watch(lambda _: self._paint(), "dark")
+        session.param.watch(lambda _: self._annotated(), "annotated")
         self.groups.param.watch(lambda _: self._groups_changed(), "value")
         self._take_up()
 
@@ -114,9 +115,7 @@ class GenesView(pn.viewable.Viewer):
             canvas.clear()
         if run is None:
             return
-        names = [CLUSTER, *run.groups, SELECTED]
-        chosen = self.groups.value if self.groups.value in names else CLUSTER
-        self.groups.param.update(options=names, value=chosen)
+        self._offer_groups(run)
 
         def show(positions: Floats) -> None:
             if self._session.run is not run:
@@ -255,6 +254,18 @@ class GenesView(pn.viewable.Viewer):
             self._session.gene = str(table["gene"].iloc[event.row])
 
     # --- what changes ------------------------------------------------------------------------------------------------
+
+    def _annotated(self) -> None:
+        run = self._finished_run
+        if run is not None:
+            self._offer_groups(run)
+            if self.groups.value in run.annotations:
+                self._groups_changed()
+
+    def _offer_groups(self, run: RunData) -> None:
+        names = [CLUSTER, *run.groups, SELECTED]
+        chosen = self.groups.value if self.groups.value in names else CLUSTER
+        self.groups.param.update(options=names, value=chosen)
 
     def _selection_changed(self) -> None:
         self._colour()

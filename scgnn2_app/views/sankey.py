@@ -63,6 +63,7 @@ class SankeyView(pn.viewable.Viewer):
         session.param.watch(lambda _: self._take_up(), "run")
         session.param.watch(lambda _: self.chart.paint(session.dark), "dark")
         session.param.watch(lambda _: self._say_selected(), "selection")
+        session.param.watch(lambda _: self._take_up(), "annotated")
         for column in self.columns:
             column.param.watch(lambda _: self._compare(), "value")
         self.flow.param.watch(lambda event: self._choose_flow(event.new), "value")
