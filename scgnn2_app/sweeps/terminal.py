@@ -12,7 +12,7 @@ from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.records import Sweep, SweepInfo, Trial
 from scgnn2_app.sweeps.search_space import Axis
 from scgnn2_app.sweeps.sweeps import SweepManager
-from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
+from scgnn2_engine.cli.interrupt import Interrupt
 from scgnn2_engine.errors import ParameterError, TrainingError
 from scgnn2_engine.params import RunParams
 
@@ -40,7 +40,7 @@ def sweep_in_terminal(arguments: argparse.Namespace, source: Source, params: Run
         manager.close()
     _print_end(info, best)
     if interrupted.asked:
-        return INTERRUPTED
+        return interrupted.exit_code
     return TrainingError.exit_code if info.state == "failed" else 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +119,7 @@ def _compute(arguments: argparse.Namespace, output: Path) -> int:
         print(note)
     print(f"{plan.n_cells} cells, {plan.n_there} of them there already.", flush=True)
     n_done = n_failed = 0
-    interrupted = False
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the workers too
+    interrupted = 0
     try:
         for cell, record in benchmark.compute(plan.tasks, output, n_processes=question.n_processes):
             n_done += 1
@@ -129,16 +127,14 @@ def _compute(arguments: argparse.Namespace, output: Path) -> int:
             outcome = record.get("error") or record.get("skipped") or f"{record['seconds']:.1f} s"
             what = f"{cell.data_set} {cell.method} seed {cell.seed} {cell.protocol}"
             print(f"{n_done}/{plan.n_missing} {what}: {outcome}", flush=True)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except KeyboardInterrupt as signal:  # it has ended the workers too
+        interrupted = getattr(signal, "exit_code", INTERRUPTED)
     if not interrupted or plan.n_there + n_done:
         paths, notes = benchmark.write_report(output, plan.cells, left_out)
         _show(paths, [note for note in notes if note not in left_out])  # those stand above
     if interrupted:
         print("Stopped. The same command goes on from here.")
-        return INTERRUPTED
+        return interrupted
     return FAILED if n_failed else 0
 
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scgnn2_engine.cli.interrupt import INTERRUPTED, Interrupt
+from scgnn2_engine.cli.interrupt import Interrupt
 from scgnn2_engine.cli.parsing import add_parameter_flags, given_data, given_params
 from scgnn2_engine.errors import InsufficientMemoryError, ParameterError, PartialOutputError, TrainingError
 
@@ -126,4 +126,4 @@ def _run_alone(arguments: argparse.Namespace, data: Any, params: RunParams, rank
         raise PartialOutputError(not_written)
     if reason in BROKEN_OFF:
         return BROKEN_OFF[reason]
-    return INTERRUPTED if reason == "stop_signal" else 0
+    return interrupted.exit_code if reason == "stop_signal" else 0

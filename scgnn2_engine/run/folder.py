@@ -39,6 +39,7 @@ from scgnn2_engine.io import (
     write_record,
 )
 from scgnn2_engine.io.results.answers import stored_answers, writes_csv
+from scgnn2_engine.io.results.folder_lock import held
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.plots import draw_figures, umap_positions
 from scgnn2_engine.resources import PeakMemory
@@ -84,12 +85,26 @@ def iterate_to_folder(
     Raises
     ------
     OutputError
-        The folder holds a result, cannot be written, or the disk is full.
+        The folder holds a result, another run is at work there, it cannot be written, or the disk is full.
     ScgnnError
         Whatever ended the run; ``events.jsonl`` then ends with ``RunFailed``, unless the input was unusable and the
         folder holds an earlier result, which stays as it was.
     """
     params = (params or RunParams()).snapshot()
+    with held(params.output.dir):
+        return (yield from _alone(data, params, overwrite, resume, stop, ranks, tasks))
+
+
+def _alone(
+    data: Data | None,
+    params: RunParams,
+    overwrite: bool,
+    resume: bool,
+    stop: Stop,
+    ranks: Ranks | None,
+    tasks: DaskTasks | None,
+) -> Generator[Event, None, Result]:
+    """The run, in a folder that no other run writes to."""
     folder = Path(params.output.dir)
     if interrupted_run(folder) and not (resume or overwrite):
         raise OutputError(

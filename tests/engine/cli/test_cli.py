@@ -212,3 +212,29 @@ def test_demo_is_the_demo_wherever_it_is_asked_for(monkeypatch, tmp_path, capsys
     monkeypatch.chdir(tmp_path)
     assert main(["run", "demo", "--output_dir", "demo", "--preprocess_cell_cutoff", "0", "--quiet"]) == 3
     assert "of 700 cells" in capsys.readouterr().err
+
+
+SIGNALLED = """
+import os, signal, sys
+class Signalling:
+    def find_spec(self, name, path=None, target=None):
+        if name == "scgnn2_engine.cli.plot":
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Signalling())
+from scgnn2_engine.cli import main
+sys.exit(main(["params"]))
+"""
+
+
+def test_sigterm_while_the_program_still_loads_is_said():
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (143, "")
+    assert done.stderr == "scgnn2: ended by SIGTERM, nothing more was written.\n"
+
+
+def test_sigterm_in_a_command_is_said_and_the_handler_goes_with_it(monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("scgnn2_engine.params.RunParams.to_toml", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    assert main(["params", "--toml"]) == 143
+    assert "ended by SIGTERM" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
