@@ -28,6 +28,7 @@ from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.results.saved import read_embedding
+from scgnn2_engine.markers import by_sample, rank_genes
 from scgnn2_engine.plots import umap_positions
 
 if TYPE_CHECKING:
@@ -534,30 +535,41 @@ class RunData(RunFiles):
 
     @cached_property
     def markers(self) -> pd.DataFrame:
-        """Genes higher in a cluster than in all other cells: cluster, gene, score, log2 fold change, adjusted p.
+        """Every gene in each cluster against all other cells (:func:`scgnn2_engine.markers.rank_genes`).
 
-        Wilcoxon's rank-sum test by scanpy, on the observed expression (library-size normalised and logged), never on
-        imputed values. Clusters of one cell are left out; empty with fewer than two clusters.
+        On the observed expression, never on imputed values. Clusters of one cell are left out; empty with fewer than
+        two clusters.
         """
         return self.markers_of(self.labels)
 
-    def markers_of(self, groups: npt.NDArray[Any], *, only: str = "") -> pd.DataFrame:
-        """Genes higher in each group than in all other cells: of all genes of the input, where they are not too many.
+    def markers_of(
+        self,
+        groups: npt.NDArray[Any],
+        *,
+        only: str = "",
+        against: str = "",
+        samples: npt.NDArray[np.str_] | None = None,
+    ) -> pd.DataFrame:
+        """Compare each group with all other cells: all genes of the input, where they are not too many.
 
         Parameters
         ----------
         groups
             (n_obs,) one group for every cell.
-        only
-            Test this group alone.
+        only, against
+            Test this group alone, against that one.
+        samples
+            (n_obs,) sample of each cell, where samples are what is counted.
         """
-        from scgnn2_app.results.markers import rank_genes
-
-        if not self.markers_of_all_genes:
-            return rank_genes(self.expression, self.scale, groups, self.var_names, only=only)
-        with self._file() as file:
-            names = names_of(file["raw/var"])
-        return rank_genes(self._element("raw/X"), self.scale, groups, names, only=only)
+        if self.markers_of_all_genes:
+            with self._file() as file:
+                names = names_of(file["raw/var"])
+            expression: Matrix = self._element("raw/X")
+        else:
+            names, expression = self.var_names, self.expression
+        if samples is not None:
+            return by_sample(expression, groups, samples, names, only=only, against=against)
+        return rank_genes(expression, self.scale, groups, names, only=only, against=against)
 
     @cached_property
     def markers_of_all_genes(self) -> bool:

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
-from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 
 from scgnn2_app.background import in_thread
 from scgnn2_app.charts.colouring import CLUSTER, UNKNOWN, Colouring, by_numbers
@@ -21,6 +19,7 @@ from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.results.diagnosis import DE_WARNING
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
+from scgnn2_app.views.differences import Differences
 from scgnn2_app.views.gene_picker import GenePicker
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError, ScgnnError
@@ -30,12 +29,6 @@ from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 SELECTED = "selected cells and the rest"
 CHOSEN, REST = "selected", "the rest"
-MARKER_FORMATS = {
-    "score": NumberFormatter(format="0.00"), "log2 fold change": NumberFormatter(format="0.00"),
-    "p adjusted": ScientificFormatter(precision=1), "share in group": NumberFormatter(format="0%"),
-    "share elsewhere": NumberFormatter(format="0%"),
-}  # fmt: skip
-"""How the numbers of the table of markers are shown; they stay numbers, by which it is sorted."""
 NO_VIOLINS = Chart(x_limits=(-0.6, 0.6), y_limits=(0.0, 1.0))
 NO_EDGES = np.empty((2, 0), dtype=np.int64), np.empty(0)
 
@@ -68,17 +61,7 @@ class GenesView(pn.viewable.Viewer):
         self._link()
         self.key = MapKey(dark=session.dark, margin=(4, 8), width=240)
         self.violins = BokehCanvas(NO_VIOLINS, dark=session.dark, height=260)
-        self.find = pmui.Button(
-            label="Find marker genes", size="small", variant="outlined", margin=(8, 8), icon="search",
-            description="Find marker genes: Wilcoxon's test of each group against all others, on what was observed",
-            on_click=lambda _: self.find_markers(),
-        )  # fmt: skip
-        self.markers = pn.widgets.Tabulator(
-            pd.DataFrame(), show_index=False, disabled=True, selectable=1, height=300, sizing_mode="stretch_width",
-            margin=(4, 8), visible=False, theme="simple", formatters=MARKER_FORMATS,
-        )  # fmt: skip
-        self.markers.on_click(self._marker_clicked)
-        self._marked_by = ""
+        self.differences = Differences(session)
         self.note = pmui.Typography("", variant="caption", margin=(0, 8))
         self._export = ExportRow(session, self, "gene")
         self._empty = pmui.Typography("No result yet: the genes of a run appear here once it is done.",
@@ -110,12 +93,12 @@ class GenesView(pn.viewable.Viewer):
         run = self._finished_run
         self._show_body(run is not None)
         self._values = {}
-        self.markers.param.update(value=pd.DataFrame(), visible=False)
         for canvas in self.maps:
             canvas.clear()
         if run is None:
             return
         self._offer_groups(run)
+        self._offer_sides()
 
         def show(positions: Floats) -> None:
             if self._session.run is not run:
@@ -211,48 +194,6 @@ class GenesView(pn.viewable.Viewer):
         by = self.groups.value
         self.violins.show(violins(self._values, groups, title=f"{self._session.gene} by {by}", grouping=by))
 
-    # --- markers -----------------------------------------------------------------------------------------------------
-
-    def find_markers(self) -> None:
-        """Test the genes of the chosen groups beside the page, and list the strongest."""
-        run = self._session.run
-        if run is None:
-            return
-        try:
-            groups = self.grouping()
-        except ScgnnError as error:
-            self._session.say_error(error)
-            return
-        only = CHOSEN if self.groups.value == SELECTED else ""
-        by_cluster = self.groups.value == CLUSTER
-        self.find.loading = True
-
-        def work() -> pd.DataFrame:
-            return run.markers if by_cluster else run.markers_of(groups, only=only)
-
-        def show(found: pd.DataFrame) -> None:
-            self.find.loading = False
-            if self._session.run is run:
-                self._show_markers(found)
-
-        def failed(error: Exception) -> None:
-            self.find.loading = False
-            self._session.say_error(error)
-
-        in_thread(work, show, failed)
-
-    def _show_markers(self, found: pd.DataFrame) -> None:
-        if found.empty:
-            self._session.say("There are no two groups of two or more cells to compare.", "warning")
-            return
-        shown = found.rename(columns=lambda name: name.replace("_", " "))
-        self.markers.param.update(value=shown, visible=True, sorters=[])  # strongest first, however the last was sorted
-
-    def _marker_clicked(self, event: Any) -> None:
-        run, table = self._session.run, self.markers.value
-        if run is not None and 0 <= event.row < len(table):
-            self._session.gene = str(table["gene"].iloc[event.row])
-
     # --- what changes ------------------------------------------------------------------------------------------------
 
     def _annotated(self) -> None:
@@ -273,8 +214,15 @@ class GenesView(pn.viewable.Viewer):
             self._groups_changed()
 
     def _groups_changed(self) -> None:
-        self.markers.visible = False
+        self._offer_sides()
         self._show_violins()
+
+    def _offer_sides(self) -> None:
+        try:
+            groups = self.grouping()
+        except ScgnnError:  # no cell is selected
+            groups = None
+        self.differences.offer(groups, self.groups.value)
 
     def _paint(self) -> None:
         for canvas in self.maps:
@@ -314,9 +262,7 @@ class GenesView(pn.viewable.Viewer):
             self.note,
             pn.pane.Bokeh(self.violins.figure, sizing_mode="stretch_width", margin=4),
             pmui.Alert(DE_WARNING, severity="warning", margin=(4, 8), sizing_mode="stretch_width"),
-            self.find,
-            self.markers,
+            self.differences,
         ]
         self._show_body(self._finished_run is not None)
-        self.markers.visible = not self.markers.value.empty
         return pmui.Column(self._empty, *self._body, sizing_mode="stretch_width", margin=0)

@@ -17,7 +17,7 @@ HIGHER, LOWER = "#d55e00", "#0072b2"
 FOLD = "log2 fold change"
 
 
-def volcano(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
+def volcano(table: pd.DataFrame, *, title: str, named: int = NAMED, most: int | None = None) -> Chart:
     """Draw the fold change of every gene against its adjusted p.
 
     Parameters
@@ -28,6 +28,8 @@ def volcano(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
         What stands above.
     named
         Most genes with their names: the surest with a twofold change, where there is room.
+    most
+        Most dots of a colour, for the page: the surest; the label says how many there are. None: all.
 
     Examples
     --------
@@ -44,19 +46,19 @@ def volcano(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
         Rule(name="sure", y=-np.log10(SURE)),
         *(Rule(name=f"fold {x:g}", x=x) for x in (-TWOFOLD, TWOFOLD)),
     ]
-    marks = _marks(there, folds, sureness, named, (2.8 * edge, top))
+    marks = _marks(there, folds, sureness, named, most, (2.8 * edge, top))
     return Chart(
         marks=[*rules, *marks], title=title, x_label=FOLD, y_label="-log10 adjusted p", size=(560, 420),
         x_limits=(-1.4 * edge, 1.4 * edge), y_limits=(-0.02 * top, top),
     )  # fmt: skip
 
 
-def ma(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
+def ma(table: pd.DataFrame, *, title: str, named: int = NAMED, most: int | None = None) -> Chart:
     """Draw the fold change of every gene against its mean expression in both groups.
 
     Parameters
     ----------
-    table, title, named
+    table, title, named, most
         As for :func:`volcano`.
 
     Examples
@@ -71,7 +73,7 @@ def ma(table: pd.DataFrame, *, title: str, named: int = NAMED) -> Chart:
     sureness = -np.log10(np.maximum(there["p_adjusted"].to_numpy(float), LEAST_P))
     folds, edge = _within(there["log2_fold_change"].to_numpy(float), sureness)
     right = 1.12 * float(np.max(means, initial=0.1))
-    marks = _marks(there, means, folds, named, (right, 2.2 * edge), folds=folds)
+    marks = _marks(there, means, folds, named, most, (right, 2.2 * edge), folds=folds)
     return Chart(
         marks=[Rule(name="alike", y=0.0), *marks], title=title, x_label="mean of both, ln(1 + expression)",
         y_label=FOLD, size=(560, 420), x_limits=(-0.02 * right, right), y_limits=(-1.1 * edge, 1.1 * edge),
@@ -86,7 +88,14 @@ def _within(folds: Floats, sureness: Floats) -> tuple[Floats, float]:
 
 
 def _marks(
-    table: pd.DataFrame, x: Floats, y: Floats, named: int, spans: tuple[float, float], *, folds: Floats | None = None
+    table: pd.DataFrame,
+    x: Floats,
+    y: Floats,
+    named: int,
+    most: int | None,
+    spans: tuple[float, float],
+    *,
+    folds: Floats | None = None,
 ) -> list[Mark]:
     change = x if folds is None else folds
     sure = table["p_adjusted"].to_numpy(float) <= SURE
@@ -96,16 +105,18 @@ def _marks(
         "lower": (LOWER, sure & (change <= -TWOFOLD)),
     }
     marks: list[Mark] = []
+    surest = np.argsort(-np.abs(table["score"].to_numpy(float)), kind="stable")
     for name, (colour, of_kind) in kinds.items():
-        part = table[of_kind]
+        drawn = surest[of_kind[surest]][:most]
+        part = table.iloc[drawn]
         tips = {"gene": part["gene"].tolist(), FOLD: part["log2_fold_change"].round(3).tolist(),
                 "adjusted p": [f"{p:.2g}" for p in part["p_adjusted"]]}  # fmt: skip
         faint = name == "others"
-        label = f"{name} ({int(of_kind.sum()):,})"
-        marks.append(Points(name=name, label=label, x=x[of_kind], y=y[of_kind], colour=colour, tips=tips,
+        n_genes = int(of_kind.sum())
+        label = f"{name} ({n_genes:,})" if len(drawn) == n_genes else f"{name} ({len(drawn):,} of {n_genes:,})"
+        marks.append(Points(name=name, label=label, x=x[drawn], y=y[drawn], colour=colour, tips=tips,
                             size=4.0 if faint else 5.0, alpha=0.4 if faint else 0.85))  # fmt: skip
-    chosen = np.flatnonzero(~kinds["others"][1])
-    chosen = chosen[np.argsort(-np.abs(table["score"].to_numpy(float)[chosen]), kind="stable")]
+    chosen = surest[~kinds["others"][1][surest]]
     placed = _with_room(chosen, x / spans[0], y / spans[1], named)
     names = [str(table["gene"].iloc[gene]) for gene in placed]
     sides = ["left" if change[gene] < 0 and folds is None else "right" for gene in placed]

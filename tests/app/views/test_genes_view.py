@@ -15,7 +15,8 @@ import scipy.sparse as sp
 from scgnn2_app.exports.figure_files import export_figure
 from scgnn2_app.patches.material_search import MOST_FOUND, CappedSearch
 from scgnn2_app.session import Session
-from scgnn2_app.views.genes import MARKER_FORMATS, SELECTED, GenesView
+from scgnn2_app.views.differences import FORMATS
+from scgnn2_app.views.genes import SELECTED, GenesView
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.maps import density, violins
 
@@ -68,34 +69,29 @@ def test_selected_cells_against_the_rest(view: GenesView, session: Session) -> N
     assert view.violins.figure.title.text.startswith("No cells are selected")
     session.select([0, 1, 2])
     assert view.violins.sources["violins"].data["cells"] == [3, 3, 21, 21]
-    view.find_markers()
-    assert set(view.markers.value["group"]) == {"selected"}
-    assert view.markers.value["gene"].iloc[0] == "gene 0"
+    differences = view.differences
+    differences.one.value, differences.other.value = "selected cells", "the rest"
+    differences.work()
+    assert set(differences.found["group"]) == {"selected cells"}
+    assert differences.table.value["gene"].iloc[0] == "gene 0"
 
 
 def test_markers_and_a_click_on_one(view: GenesView, session: Session) -> None:
-    view.find_markers()
-    table = view.markers.value
-    assert view.markers.visible
+    view.differences.work()
+    table = view.differences.table.value
     assert table[table["group"] == "0"]["gene"].iloc[0] == "gene 0"
     session.gene = "gene 4"
-    view._marker_clicked(type("Click", (), {"row": 0})())
+    view.differences._clicked(type("Click", (), {"row": 0})())
     assert session.gene == "gene 0"
 
 
 def test_the_table_of_markers_is_sorted_by_numbers(view: GenesView) -> None:
-    view.find_markers()
-    table = view.markers.value
-    assert [str(table[name].dtype) for name in MARKER_FORMATS] == [
-        "float32",
-        "float32",
-        "float64",
-        "float64",
-        "float64",
-    ]
-    view.markers.sorters = [{"field": "p adjusted", "dir": "asc"}]
-    view.find_markers()
-    assert view.markers.sorters == []
+    view.differences.work()
+    table = view.differences.table
+    assert {str(table.value[name].dtype) for name in FORMATS} == {"float64"}
+    table.sorters = [{"field": "p adjusted", "dir": "asc"}]
+    view.differences.work()
+    assert table.sorters == []
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csc_matrix])
@@ -122,8 +118,8 @@ def test_genes_that_were_not_kept_are_observed_and_mark_groups(made_run: Path, t
     assert view.violins.sources["violins"].data["values"] == ["observed"] * 3
     with pytest.raises(InputError, match="was not imputed"):
         run.gene("FOXP3", imputed=True)
-    view.find_markers()
-    table = view.markers.value
+    view.differences.work()
+    table = view.differences.table.value
     assert table[table["group"] == "2"]["gene"].iloc[0] == "FOXP3"
     assert len(export_figure(view, "html")) > 5000
 
@@ -152,7 +148,7 @@ def test_without_a_run() -> None:
     view = GenesView(Session())
     view.__panel__()
     assert view._empty.visible
-    view.find_markers()
+    view.differences.work()
 
 
 def test_a_density_adds_up_and_peaks_where_the_values_are() -> None:
