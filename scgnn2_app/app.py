@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -28,6 +27,7 @@ from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.theme import THEME
+from scgnn2_app.views.address import Address, fields_of
 from scgnn2_app.views.cell_graph import CellGraphView
 from scgnn2_app.views.copy_as_dialog import CopyAs
 from scgnn2_app.views.data_picker import DataPicker
@@ -126,6 +126,7 @@ class App:
         )
         self.tabs.param.watch(lambda _: self._fill_tab(), "active")
         self.script = PageScript()
+        self.address = Address(self.session, self.tabs, list(self._builders), self.script)
         self._name = pmui.TextInput(
             label="Name of the run (optional)",
             size="small",
@@ -198,7 +199,7 @@ class App:
         if run_id and not self.context.may_see(run_id):
             raise InputError(
                 f"There is no run {run_id!r}.",
-                advice="It may have been deleted; the tab Runs shows those that are there.",
+                advice="It may have been deleted, or it is another user's; the tab Runs shows those that are yours.",
             )
         self.session.show(run_id)
         self.tick()
@@ -296,7 +297,7 @@ class App:
         )
         page = pmui.Page(
             title="scgnn2",
-            header=[self.run_bar.with_button(self.new_cells.button).with_button(self.exports.button)],
+            header=[self.run_bar.with_button(self.address.button).with_button(self.new_cells.button).with_button(self.exports.button)],
             sidebar=[side],
             main=[
                 self._notice, self.tabs, self.exports.dialog, self._copy.dialog, self.exports.downloader,
@@ -362,22 +363,15 @@ def create_page(context: ServerContext) -> pmui.Page:
     app = App(context)
     page = app.page()
     location = pn.state.location
-    wanted = location.query_params.get("run") if location is not None else None
-    if wanted is None:
+    wanted = fields_of(location.search or "") if location is not None else {}
+    if "run" not in wanted:
         app.open_latest()
-    else:
-        app.session.attempt(lambda: app.show(str(wanted)))
+    elif app.session.attempt(lambda: app.show(wanted["run"])):
         app.take_up_controls()
+    else:
+        wanted = {}
+    app.address.restore(wanted)
     if location is not None:
-        app.session.param.watch(lambda _: _write_address(location, app.session.run_id), "run_id")
-        _write_address(location, app.session.run_id)
+        app.address.follow()
     once_whole(lambda: pn.state.add_periodic_callback(app.tick, period=POLL_MILLISECONDS))
     return page
-
-
-def _write_address(location: Any, run_id: str) -> None:
-    """Name the shown run in the address, so that a reload or a copied address shows it again."""
-    query = {key: value for key, value in location.query_params.items() if key != "run"}
-    if run_id:
-        query["run"] = run_id
-    location.search = "?" + urlencode(query) if query else ""

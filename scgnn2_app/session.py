@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import param
 
+from scgnn2_app.link import MapView
 from scgnn2_app.runs import snapshots
 from scgnn2_app.runs.snapshots import RESULT
 from scgnn2_engine.errors import ScgnnError
@@ -43,6 +45,8 @@ class Session(param.Parameterized):
         Selections of the shown run that were kept by name.
     gene
         The gene that is looked at, ``""`` for none.
+    map_view
+        How the map of the cells is looked at, a :class:`~scgnn2_app.link.MapView`; replace it, as the selection.
     dark
         Whether the page is dark.
     busy
@@ -62,6 +66,7 @@ class Session(param.Parameterized):
     run = param.Parameter(None, doc="Its data, None while it has no iteration.")
     selection = param.Parameter(NOBODY, doc="Sorted positions of the selected cells.")
     gene = param.String("", doc="The gene that is looked at.")
+    map_view = param.Parameter(MapView(), doc="How the map of the cells is looked at.")
     dark = param.Boolean(False, doc="Whether the page is dark.")
     busy = param.Boolean(False, doc="Whether something is being computed.")
     notice = param.String("", doc="The last sentence for the user.")
@@ -158,4 +163,5 @@ class Session(param.Parameterized):
         self._loaded = folder
         if not same:
             self.kept_selections = {}
-        self.param.update(run_id=run_id, run=data, selection=self.selection if same else NOBODY)
+        view = self.map_view if same else replace(self.map_view, clusters=0, zoom=())
+        self.param.update(run_id=run_id, run=data, selection=self.selection if same else NOBODY, map_view=view)

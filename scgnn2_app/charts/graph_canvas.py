@@ -56,6 +56,8 @@ class GraphCanvas(BokehCanvas):
     ----------
     edgescale, cutoff, thick, node_size, edges_shown
         Published parameters and switches; call :meth:`redraw` after a change.
+    zoomed
+        Called after the user has moved the map.
     drawn
         Called after every drawing, with the window.
     shader
@@ -74,6 +76,7 @@ class GraphCanvas(BokehCanvas):
         self.edgescale, self.cutoff, self.thick, self.edges_shown = 0.03, 0.0, True, True
         self.node_size = 5.0
         self.drawn: Callable[[Window], Any] = lambda window: None
+        self.zoomed: Callable[[], Any] = lambda: None
         self.shader: EdgeShader | None = None
         self._on_select, self._on_error = on_select, on_error
         self._positions: Floats = np.empty((0, 2), dtype=np.float32)
@@ -90,8 +93,8 @@ class GraphCanvas(BokehCanvas):
         plot.toolbar.active_scroll = plot.select_one(WheelZoomTool)
         chosen: dict[str, Any] = {"continuous": False, "renderers": [self.renderers["cells"]]}
         plot.add_tools(LassoSelectTool(**chosen), BoxSelectTool(**chosen))
-        plot.on_event(RangesUpdate, lambda event: self.redraw())
-        plot.on_event(Reset, lambda event: self.redraw())
+        for event in (RangesUpdate, Reset):
+            plot.on_event(event, lambda _: self._zoomed())
         plot.on_event(SelectionGeometry, self._lassoed)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
@@ -105,6 +108,7 @@ class GraphCanvas(BokehCanvas):
         columns: dict[str, npt.NDArray[Any]],
         *,
         keep_view: bool = False,
+        zoom: tuple[float, ...] = (),
     ) -> None:
         """Take up a graph.
 
@@ -118,15 +122,26 @@ class GraphCanvas(BokehCanvas):
             What the tip says beside the name: title to (n_obs,) groups, as strings.
         keep_view
             Do not show the whole map.
+        zoom
+            Ends of what is shown of it at first, ``(x0, x1, y0, y1)``; empty: all.
         """
         self._positions, self._names = np.asarray(positions, dtype=np.float32), names
         self._columns = {title: pd.Categorical(column) for title, column in columns.items()}
         if not keep_view:
             window = whole(self._positions, *self._size())
-            for axis, ends in ((self.figure.x_range, window.x), (self.figure.y_range, window.y)):
-                axis.update(start=ends[0], end=ends[1], reset_start=ends[0], reset_end=ends[1])
+            x, y = (zoom[:2], zoom[2:]) if zoom else (window.x, window.y)
+            for axis, ends, all_ in ((self.figure.x_range, x, window.x), (self.figure.y_range, y, window.y)):
+                axis.update(start=ends[0], end=ends[1], reset_start=all_[0], reset_end=all_[1])
         self.shader = self._pixels = None
         self.redraw(lambda: EdgeShader(positions, edges, weights))
+
+    @property
+    def zoom(self) -> tuple[float, ...]:
+        """Ends of what is seen, ``(x0, x1, y0, y1)``; empty where that is the whole map."""
+        axes = self.figure.x_range, self.figure.y_range
+        if all((axis.start, axis.end) == (axis.reset_start, axis.reset_end) for axis in axes):
+            return ()
+        return tuple(float(end) for axis in axes for end in (axis.start, axis.end))
 
     def clear(self, reason: str = "") -> None:
         """Show nothing, and say why."""
@@ -241,6 +256,10 @@ class GraphCanvas(BokehCanvas):
         return (width, height) if width > 50 and height > 50 else DEFAULT_SIZE
 
     # --- what the user does ------------------------------------------------------------------------------------------
+
+    def _zoomed(self) -> None:
+        self.redraw()
+        self.zoomed()
 
     def _lassoed(self, event: SelectionGeometry) -> None:
         if event.final and event.geometry is not None and len(self._positions):

@@ -52,7 +52,7 @@ class CellGraphView(pn.viewable.Viewer):
         self._goes_on = False  # the same run with one more iteration: what was chosen stays
         self._colouring: Colouring | None = None
         self.canvas = GraphCanvas(session.select, lambda error: session.say(str(error), "error"), dark=session.dark)
-        self.canvas.drawn = self._count
+        self.canvas.drawn, self.canvas.zoomed = self._count, self._zoomed
         self.key = MapKey(dark=session.dark, sizing_mode="stretch_width", margin=(4, 4))
         self.colour_by = pmui.Select(label="Colour by", options=[CLUSTER], value=CLUSTER, **LOOK)
         self.gene = GenePicker(session)
@@ -112,7 +112,8 @@ class CellGraphView(pn.viewable.Viewer):
             self.canvas.clear()
             return
         options = choices(run)
-        chosen = self.colour_by.value if self.colour_by.value in options else CLUSTER
+        wanted = self._session.map_view.colour or self.colour_by.value
+        chosen = wanted if wanted in options else CLUSTER
         iterations = [RETURNED if run.finished else NEWEST, *(str(number) for number in run.iterations)]
         keep = self._goes_on and self.iteration.value in iterations
         asked = self.iteration.value if keep else iterations[0]
@@ -149,7 +150,8 @@ class CellGraphView(pn.viewable.Viewer):
         in_thread(lambda: run.graph_of(number, own_map=own), show, failed)
 
     def _show_graph(self, run: RunData, graph: IterationGraph) -> None:
-        moved = self._graph is None or self._graph.positions is not graph.positions
+        is_first, wanted = self._graph is None, self._session.map_view
+        moved = is_first or self._graph is None or self._graph.positions is not graph.positions
         self._graph = graph
         self.cut.take_up(run if self.iteration.value in (RETURNED, NEWEST) else None)
         columns = {"cluster": graph.labels.astype(str)}
@@ -164,15 +166,32 @@ class CellGraphView(pn.viewable.Viewer):
         self.canvas.cutoff = kept
         axis = "UMAP" if run.finished else "component"
         self.canvas.chart = replace(self.canvas.chart, x_label=f"{axis} 1", y_label=f"{axis} 2")
-        self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved)
+        self.canvas.load(graph.positions, graph.edges, graph.weights, run.obs_names, columns, keep_view=not moved,
+                         zoom=wanted.zoom if is_first and run.finished else ())  # fmt: skip
+        if moved:
+            self._zoomed()
+        self.cut.choose(wanted.clusters)
         self._recolour()
 
     def _cut(self) -> None:
         run, graph = self._session.run, self._graph
         if run is not None and graph is not None:
             self._graph = graph = replace(graph, labels=self.cut.labels(run.labels))
+            self._look(clusters=self.cut.chosen)
             self.canvas.say_of_cells("cluster", graph.labels.astype(str))
             self._recolour()
+
+    def _look(self, **changed: Any) -> None:
+        """Tell the session how the map is looked at now."""
+        now = replace(self._session.map_view, **changed)
+        if now != self._session.map_view:
+            self._session.map_view = now
+
+    def _zoomed(self) -> None:
+        """Places of a run that goes on, or of an iteration's own map, change: no zoom is kept of those."""
+        run = self._session.run
+        own = self.own_map.visible and self.own_map.value
+        self._look(zoom=self.canvas.zoom if run is not None and run.finished and not own else ())
 
     # --- what the controls do ----------------------------------------------------------------------------------------
 
@@ -204,6 +223,7 @@ class CellGraphView(pn.viewable.Viewer):
         if run is None or graph is None:
             return
         choice = self.colour_by.value
+        self._look(colour=choice)
         self.gene.visible = choice in (GENE_IMPUTED, GENE_OBSERVED)
         try:
             self._colouring = colouring(run, choice, gene=self._session.gene, labels=graph.labels)

@@ -61,6 +61,16 @@ class ClusterCut(pn.viewable.Viewer):
         self._tree = tree  # from now on moving the slider cuts it
         self._list()
 
+    @property
+    def chosen(self) -> int:
+        """The chosen number of clusters; 0: that of the run."""
+        return 0 if self._tree is None or self.n_clusters.value == self._own else int(self.n_clusters.value)
+
+    def choose(self, n_clusters: int) -> None:
+        """Cut the tree into so many; 0, or more than it has: nothing happens."""
+        if self._tree is not None and 1 <= n_clusters <= self._tree.n_leaves:
+            self.n_clusters.value = n_clusters
+
     def labels(self, returned: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """(n_obs,) clusters of the chosen cut; those that the run returned where their number is chosen."""
         if self._tree is None or self.n_clusters.value == self._own:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from scgnn2_app.app import App
 from scgnn2_app.context import ServerContext
 from scgnn2_app.exports.export import FORMS, build
+from scgnn2_app.link import FIELDS
 from scgnn2_app.runs.jobs import JobManager
 from scgnn2_app.sources.source import Source
 from scgnn2_app.sweeps.sweeps import SweepManager
+from scgnn2_app.views.address import fields_of
 from scgnn2_app.views.data_picker import BY_PARAMETERS, ON_SERVER
 from scgnn2_engine import RunParams
 from scgnn2_engine.errors import InputError
@@ -446,3 +449,74 @@ def test_a_file_goes_to_the_browser_in_pieces(finished: ServerContext) -> None:
     assert b"".join(base64.b64decode(message["data"]) for message in sent) == content
     assert len(sent) == 2
     assert max(len(message["data"]) for message in sent) < 600_000
+
+
+# --------------------------------------------------------------------------------------------------- a link is a view
+
+
+def look_closely(app: App) -> None:
+    """Another tab, colouring, number of clusters, part of the map, gene, and three cells."""
+    (info,) = app.context.manager.runs()
+    app.show(info.id)
+    app.tabs.active = TABS.index("Cell graph")
+    view = app._made["Cell graph"]
+    view.colour_by.value = "gene, observed"
+    view.cut.n_clusters.value = view.cut.n_clusters.end
+    view.canvas.figure.x_range.update(start=-1.5, end=1 / 3)
+    view.canvas._zoomed()
+    app.session.gene = app.session.run.var_names[3]
+    app.session.select([4, 7, 59])
+
+
+def test_a_link_shows_the_same_view_to_somebody_else(finished: ServerContext) -> None:
+    mine = App(finished)
+    look_closely(mine)
+    link = mine.address.fields()
+    assert set(link) == set(FIELDS)
+    theirs = App(finished)
+    theirs.show(link["run"])
+    theirs.address.restore(fields_of("?" + urlencode(link)))
+    assert theirs.session.notice == ""
+    assert theirs.address.fields() == link
+    ours = [app._made["Cell graph"] for app in (mine, theirs)]
+    assert ours[0].colour_by.value == ours[1].colour_by.value == "gene, observed"
+    assert ours[0].cut.n_clusters.value == ours[1].cut.n_clusters.value
+    assert ours[0].canvas.zoom == ours[1].canvas.zoom != ()
+    assert theirs.session.selection.tolist() == [4, 7, 59]
+
+
+def test_another_run_begins_with_its_whole_map(finished: ServerContext) -> None:
+    app = App(finished)
+    look_closely(app)
+    app.show("")
+    assert app.address.fields() == {"tab": "Cell graph"}
+    (info,) = finished.manager.runs()
+    app.show(info.id)
+    assert set(app.address.fields()) == {"run", "tab", "gene", "colour"}
+
+
+def test_what_a_link_cannot_bring_back_is_said_and_the_rest_is_shown(finished: ServerContext) -> None:
+    app = App(finished)
+    (info,) = finished.manager.runs()
+    app.show(info.id)
+    gene = str(app.session.run.var_names[1])
+    app.address.restore({"gene": gene, "colour": "donor", "clusters": "x", "cells": "!", "tab": "Genes"})
+    assert app.session.gene == gene
+    assert app._active_tab == "Genes"
+    for said in ("clusters=x", "cells=!"):
+        assert said in app.session.notice
+    app.address.restore({"gene": "NOBODY", "colour": "donor", "tab": "Pictures"})
+    for said in ("'NOBODY'", "'donor'", "'Pictures'"):
+        assert said in app.session.notice
+
+
+def test_the_address_follows_once_it_is_asked_to(finished: ServerContext) -> None:
+    app = App(finished)
+    app.tabs.active = TABS.index("Runs")
+    assert app.script.address is None  # a notebook's address is its own
+    app.address.follow()
+    assert app.script.address == {"tab": "Runs"}
+    look_closely(app)
+    assert app.script.address == app.address.fields()
+    app.script._handle_msg({"copied": False})
+    assert "copy it from there" in app.session.notice

@@ -172,6 +172,13 @@ def test_the_lasso_selects_cells_for_every_tab(served: Any, finished: str, open_
     page = open_page(f"{served.url}/?run={finished}")
     act.open_tab(page, "Cell graph")
     page.get_by_text("120 cells, ").wait_for()  # the map is drawn
+    lasso(page)
+    page.get_by_text("cells selected: ").wait_for()
+    act.keep_picture(page, "lasso")
+
+
+def lasso(page: Any) -> None:
+    """Draw a lasso round most of the map."""
     canvas = page.locator(".bk-Canvas >> visible=true").first
     page.locator(".bk-tool-icon-lasso-select >> visible=true").first.click()
     box = canvas.bounding_box()
@@ -183,8 +190,34 @@ def test_the_lasso_selects_cells_for_every_tab(served: Any, finished: str, open_
     for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
         page.mouse.move(x, y, steps=8)
     page.mouse.up()
+
+
+def test_a_copied_link_and_a_reload_show_the_same_view(served: Any, finished: str, open_page: Open, act: Any) -> None:
+    page = open_page(f"{served.url}/?run={finished}")
+    act.open_tab(page, "Cell graph")
+    page.get_by_text("120 cells, ").wait_for()
+    lasso(page)
     page.get_by_text("cells selected: ").wait_for()
-    act.keep_picture(page, "lasso")
+    page.locator(".bk-Canvas >> visible=true").first.hover()
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("['cells', 'zoom', 'gene', 'colour'].every((name) => location.search.includes(name + '='))")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name=re.compile("^Copy link: ")).click()
+    page.get_by_text("The link to this view is copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    act.keep_picture(page, "link_copied")
+    page.reload()
+    page.get_by_text("cells selected: ").wait_for()
+    page.get_by_text("120 cells, ").wait_for()
+    other = open_page(link, width=1920, height=1080)
+    other.get_by_text("cells selected: ").wait_for()
+    other.get_by_text("120 cells, ").wait_for()
+    for shown in (page, other):
+        shown.wait_for_timeout(1500)
+        assert shown.url == link
+    act.keep_picture(other, "link_opened")
+    page.goto(f"{served.url}/?run=20200101T000000000000-000000")
+    page.get_by_text("There is no run").wait_for()
 
 
 def test_an_export_arrives_whole(served: Any, finished: str, open_page: Open, act: Any) -> None:
