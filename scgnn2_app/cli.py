@@ -81,13 +81,14 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
         A number is out of range.
     """
     from scgnn2_app.context import ServerOptions
+    from scgnn2_engine.io.paths import expanded
 
     for name, least in (("runs_at_once", 1), ("threads", 0), ("max_upload", 0), ("port", 0)):
         if getattr(arguments, name) < least:
             raise ParameterError(f"--{name} is out of range.", expected=f"at least {least}")
     roots = tuple(Path(root) for root in arguments.root)
     for root in roots:
-        if not root.expanduser().is_dir():
+        if not expanded(root).is_dir():
             raise InputError(f"--root {root} is no folder.", expected="a folder that is there")
     kept = ("address", "port", "runs_at_once", "threads", "scheduler", "show")
     return ServerOptions(

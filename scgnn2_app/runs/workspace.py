@@ -35,6 +35,7 @@ from scgnn2_app.runs.records import (
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import whole_file
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.params import RunParams
 
 __all__ = ["DEFAULT", "OVER", "Job", "RunInfo", "RunState", "State", "Workspace", "new_id"]
@@ -73,7 +74,7 @@ class Workspace:
     """
 
     def __init__(self, folder: str | Path = DEFAULT) -> None:
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = expanded(folder).resolve()
         with whole_file(self.folder / ".write-test") as probe:
             probe.write_text("may this user write here?")
         (self.folder / ".write-test").unlink(missing_ok=True)

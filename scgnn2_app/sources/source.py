@@ -11,6 +11,7 @@ from typing import Any, Literal
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.demo import LABEL_COLUMN, demo
 from scgnn2_engine.io.locations import places
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.params import RunParams
 
 NAMED_ROOT = "a folder named with --root"
@@ -65,7 +66,7 @@ class Source:
     @classmethod
     def at(cls, path: str | Path, *, labels: str = "", bulk: str = "") -> Source:
         """A file or folder of this machine."""
-        return cls("path", str(Path(path).expanduser().resolve()), labels, bulk)
+        return cls("path", str(expanded(path).resolve()), labels, bulk)
 
     @classmethod
     def named(cls, text: str) -> Source:
@@ -189,7 +190,7 @@ def require_allowed(source: Source, params: RunParams, roots: Sequence[Path], *,
     """
     load = params.load
     if load.dataset_dir or load.dataset_name:
-        require_inside(Path(load.dataset_dir).expanduser() / load.dataset_name, roots, shown=shown)
+        require_inside(expanded(load.dataset_dir) / load.dataset_name, roots, shown=shown)
     names = [source.path, source.labels, source.bulk, *(str(params.to_dict().get(key, "")) for key in READING)]
     for name in filter(None, names):
         for place in places(load, name):
@@ -215,7 +216,7 @@ def require_inside(path: str | Path, roots: Sequence[Path], *, shown: Sequence[P
     InputError
         It does not.
     """
-    resolved = Path(path).expanduser().resolve()
+    resolved = expanded(path).resolve()
     if any(resolved.is_relative_to(root.resolve()) for root in roots):
         return resolved
     raise InputError(

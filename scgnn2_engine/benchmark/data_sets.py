@@ -13,6 +13,7 @@ import pandas as pd
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io import read_dataset
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.io.readers.mtx_files import is_matrix
 from scgnn2_engine.io.readers.mtx_samples import samples_below
 from scgnn2_engine.params import RunParams
@@ -81,7 +82,7 @@ def find_data_sets(
     found: dict[str, tuple[Path, Path]] = {}
     notes: list[str] = []
     for folder in map(Path, folders):
-        for place in _places(folder.expanduser().resolve()):
+        for place in _places(expanded(folder).resolve()):
             if not (place.name and place.name.isprintable()):  # it could not stand in a table, nor in a record
                 notes.append(f"{str(place)!a} is passed over: its name has characters that cannot be printed.")
                 continue

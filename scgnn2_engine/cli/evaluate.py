@@ -113,10 +113,11 @@ def _marked(warnings: Iterable[str]) -> list[str]:
 def _files(arguments: argparse.Namespace) -> dict[str, Path]:
     """Where the tables go, claimed before anything is computed."""
     from scgnn2_engine.io import refuse_existing
+    from scgnn2_engine.io.paths import expanded
 
     if not arguments.output:
         return {}
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     if folder.exists() and not folder.is_dir():
         raise OutputError(
             f"{folder} is a file.", expected="a folder for the tables", advice="Name another folder with --output."

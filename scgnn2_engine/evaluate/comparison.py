@@ -24,6 +24,7 @@ from scgnn2_engine.evaluate.tool_outputs import RESERVED, Output
 from scgnn2_engine.events import Event
 from scgnn2_engine.io.labels import read_labels
 from scgnn2_engine.io.names import SAMPLE
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.results.result import VALUE_ROWS, Evaluation
 
 
@@ -204,7 +205,7 @@ def _known(path: str | Path, reference: Reference, *given: Dataset | None) -> tu
     for dataset in given:
         samples |= _samples(dataset)
     of_cells = [samples.get(str(name), "") for name in prepared.obs_names]
-    known, notes, warnings = read_labels(Path(path).expanduser(), prepared.obs_names, of_cells if samples else ())
+    known, notes, warnings = read_labels(expanded(path), prepared.obs_names, of_cells if samples else ())
     n_known = int(np.count_nonzero(known.sealed_labels != ""))
     return known, [f"Labels for {n_known} of {prepared.n_obs} cells from {path}.", *notes[1:]], warnings
 

@@ -16,7 +16,7 @@ from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import SAMPLE
 from scgnn2_engine.io.results.saved import read_embedding
-from scgnn2_engine.io.results.saved_prepared import DAMAGED, saved_prepared
+from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result, saved_prepared
 
 OWN_LAYERS = "scgnn2_"
 IMPUTED, VALUE = "scgnn2_imputed", "scgnn2_value"
@@ -104,11 +104,7 @@ def read_run(path: Path, layer: str = "") -> LoadedRun:
         embeddings = {kind: np.asarray(adata.obsm[f"X_scgnn2_{kind}"]) for kind in ("feature", "graph")}
         adjacency = sp.csr_matrix(adata.obsp["scgnn2_connectivities"])
     except DAMAGED as error:
-        raise InputError(
-            f"{file} is not the result of a run: {error}.",
-            expected="a result.h5ad of this version of scgnn2 run",
-            advice="Give the output folder of a finished run, or repeat the run.",
-        ) from error
+        raise no_result(file, error) from error
     if layer and layer not in layers:
         raise InputError(f"{file} has no layer {layer!r}.", expected=", ".join(sorted(layers)))
     value = None if VALUE not in layers else np.asarray(layers[VALUE], dtype=np.float32)

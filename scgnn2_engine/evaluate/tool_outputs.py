@@ -17,6 +17,7 @@ from scgnn2_engine.evaluate.evaluation import Candidate
 from scgnn2_engine.evaluate.loaded_run import OWN_LAYERS, LoadedRun, is_run, read_run
 from scgnn2_engine.evaluate.matching import Names, logged, taken
 from scgnn2_engine.io import read
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.params import LoadParams
 from scgnn2_engine.results.result import VALUE_ROWS
 
@@ -100,7 +101,7 @@ def read_output(path: str | Path, load: LoadParams | None = None, *, clusters: s
     InputError
         It cannot be read, or has no such layer or column.
     """
-    path, load = Path(path).expanduser(), (load or LoadParams()).replace(recover_counts=False)
+    path, load = expanded(path), (load or LoadParams()).replace(recover_counts=False)
     if (not load.layer or load.layer.startswith(OWN_LAYERS)) and is_run(path):
         run = read_run(path, load.layer)
         own = run.prepared

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scgnn2_engine.errors import InputError, ParameterError
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.params import LoadParams
 
 
@@ -24,7 +25,7 @@ def benchmark_folder(load: LoadParams) -> Path:
             expected="load_dataset_dir DIR and load_dataset_name NAME",
             found="neither",
         )
-    folder = Path(load.dataset_dir).expanduser() / str(load.dataset_name)
+    folder = expanded(load.dataset_dir) / str(load.dataset_name)
     if not folder.is_dir():
         parent = folder.parent
         inside = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
@@ -63,11 +64,11 @@ def in_folder(folder: Path, name: str) -> Path | None:
 
 def places(load: LoadParams, name: str) -> list[Path]:
     """The paths a name may mean, in the order they are tried: the data set's folder, the directory, as it stands."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_absolute():
         return [path]
-    folders = [Path(load.dataset_dir).expanduser() / load.dataset_name] if load.dataset_name else []
-    folders += [Path(load.dataset_dir).expanduser()] if load.dataset_dir else []
+    folders = [expanded(load.dataset_dir) / load.dataset_name] if load.dataset_name else []
+    folders += [expanded(load.dataset_dir)] if load.dataset_dir else []
     return [*(folder / path for folder in folders), path]
 
 

@@ -26,7 +26,7 @@ from scgnn2_engine.params.output import EvaluateParams, OutputParams
 from scgnn2_engine.params.preprocessing import LTMGParams, PreprocessParams
 from scgnn2_engine.params.presets import PRESETS, REFUSED, REMOVED
 from scgnn2_engine.params.toml import read_toml, toml_value
-from scgnn2_engine.params.values import allowed_range, plain_value, refuse_odd_numbers
+from scgnn2_engine.params.values import allowed_range, plain_value, refuse_odd_numbers, shown
 
 
 class RunParams(StageParams):
@@ -215,10 +215,10 @@ class RunParams(StageParams):
             setattr(target, name, value)
         except (ValueError, TypeError) as error:
             raise ParameterError(
-                f"{key} cannot be {value!r}.",
+                f"{key} cannot be {shown(value)}.",
                 expected=allowed_range(owner, name),
-                found=repr(value),
-                advice=REMOVED.get((key, str(value)), ""),
+                found=shown(value),
+                advice=REMOVED.get((key, value if isinstance(value, str) else shown(value)), ""),
             ) from error
 
     def validate(self) -> None:

@@ -23,7 +23,13 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(f"The parameter file {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ParameterError(
+            f"The parameter file {path} holds lists within lists, too deep to read.",
+            expected="flat keys with a value each",
+            advice="scgnn2 params --toml prints a complete file.",
+        ) from error
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise ParameterError(
             f"The parameter file {path} is not TOML: {error}.", advice="scgnn2 params --toml prints a complete one."
         ) from error

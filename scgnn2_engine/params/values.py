@@ -10,6 +10,9 @@ import param
 
 from scgnn2_engine.params.fields import StageParams
 
+LONGEST_SHOWN = 80
+"""Characters of a value in a sentence."""
+
 
 def allowed_range(owner: type[StageParams], name: str) -> str:
     """What a parameter accepts, in words.
@@ -42,6 +45,21 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain_value(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence names it, shortened where nobody would read it to its end.
+
+    Examples
+    --------
+    >>> shown([1, "two"]), len(shown("x" * 1000)), shown(16**10_000)
+    ("[1, 'two']", 81, 'a number of too many digits')
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no more than some thousand digits
+        return "a number of too many digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def refuse_odd_numbers(declared: Any, value: Any) -> None:

@@ -20,6 +20,7 @@ from scgnn2_engine.io.results.saved import (
     read_metrics,
     read_saved_expression,
 )
+from scgnn2_engine.io.results.saved_prepared import read_map
 from scgnn2_engine.plots import cell_graph, curves, error_heatmap, sankey, save_both, umap_positions
 
 MOST_NAMED = 3
@@ -227,16 +228,8 @@ def _matched(labels: Any, names: Any, source: str) -> Any:
 
 def _saved_map(folder: Path, names: Any) -> Floats | None:
     """The map in ``result.h5ad``, if there is one of these cells."""
-    path = folder / "result.h5ad"
-    if not path.is_file():
-        return None
-    import h5py
-
-    with h5py.File(path) as file:
-        if "obsm/X_scgnn2_umap" not in file or len(file["obsm/X_scgnn2_umap"]) != len(names):
-            return None
-        positions: Floats = file["obsm/X_scgnn2_umap"][:]
-        return positions
+    positions = read_map(folder) if (folder / "result.h5ad").is_file() else None
+    return positions if positions is not None and len(positions) == len(names) else None
 
 
 def _truth(path: str | Path, saved: SavedExpression) -> tuple[Matrix, Scale]:

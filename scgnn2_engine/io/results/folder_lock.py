@@ -68,6 +68,8 @@ def _taken(path: Path) -> int:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise output_error(path.parent, error) from error
+        except ValueError as error:
+            raise OutputError(f"{str(path.parent)!r} cannot be the name of a folder: {error}.") from error
         try:
             _lock(file)
         except OSError as error:

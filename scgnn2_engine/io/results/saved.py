@@ -15,6 +15,7 @@ from scgnn2_engine.data.dataset import Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.labels import labels_by_cell
 from scgnn2_engine.io.results.result_tables import TABLES
+from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result
 
 UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)
 
@@ -153,12 +154,8 @@ def read_saved_expression(path: str | Path) -> SavedExpression:
             scale=saved["scale_of_X"],
             hidden_entries=int(saved["hidden_entries"]),
         )
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} is not the result of a run: {error}.",
-            expected="a result.h5ad of scgnn2 run",
-            advice="Give the output folder of a finished run.",
-        ) from error
+    except DAMAGED as error:
+        raise no_result(path, error) from error
 
 
 @dataclass(frozen=True)
@@ -189,12 +186,8 @@ def read_observed(path: str | Path) -> SavedObserved:
             names = read_elem(file[f"{place}var"]).index.to_numpy(str)
             scale = read_elem(file["uns/scgnn2"])["scale_of_X"]
             return SavedObserved(read_elem(file[f"{place}X"]), scale, names, read_elem(file["obs"]))
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} is not the result of a run: {error}.",
-            expected="a result.h5ad of scgnn2 run",
-            advice="Give the output folder of a finished run.",
-        ) from error
+    except DAMAGED as error:
+        raise no_result(path, error) from error
 
 
 def _inside(path: str | Path, name: str) -> Path:

@@ -16,7 +16,7 @@ from scgnn2_engine.errors import InputError
 if TYPE_CHECKING:
     from anndata import AnnData
 
-DAMAGED = (OSError, KeyError, ValueError)
+DAMAGED = (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError)
 """What reading a file raises that is not the result of a run, or not all of it."""
 
 
@@ -75,19 +75,34 @@ def read_prepared(folder: str | Path) -> Prepared:
             parts = {name: anndata.io.read_elem(file[name]) for name in ("X", "obs", "var", "uns")}
         return saved_prepared(anndata.AnnData(parts["X"], parts["obs"], parts["var"], uns=parts["uns"]))
     except DAMAGED as error:
-        raise InputError(
-            f"{path} is not the result of a run: {error}.",
-            expected="a result.h5ad of this version of scgnn2 run",
-            advice="Give the output folder of a finished run, or repeat the run.",
-        ) from error
+        raise no_result(path, error) from error
 
 
 def read_map(folder: str | Path) -> npt.NDArray[np.float32] | None:
-    """(n_obs, 2) map of a run's cells, None where none was drawn."""
+    """(n_obs, 2) map of a run's cells, None where none was drawn.
+
+    Raises
+    ------
+    InputError
+        The file is not there, or is damaged.
+    """
     import h5py
 
-    with h5py.File(Path(folder) / "result.h5ad") as file:
-        return np.asarray(file["obsm/X_scgnn2_umap"], np.float32) if "obsm/X_scgnn2_umap" in file else None
+    path = Path(folder) / "result.h5ad"
+    try:
+        with h5py.File(path) as file:
+            return np.asarray(file["obsm/X_scgnn2_umap"], np.float32) if "obsm/X_scgnn2_umap" in file else None
+    except DAMAGED as error:
+        raise no_result(path, error) from error
+
+
+def no_result(path: Path, error: Exception) -> InputError:
+    """The error for a ``result.h5ad`` that cannot be read."""
+    return InputError(
+        f"{path} is not the result of a run: {error}.",
+        expected="a result.h5ad of this version of scgnn2 run",
+        advice="Give the output folder of a finished run, or repeat the run.",
+    )
 
 
 def _entries(

@@ -11,6 +11,7 @@ from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.formats import format_of, readable
 from scgnn2_engine.io.names import listed
+from scgnn2_engine.io.paths import expanded
 from scgnn2_engine.io.samples.sample_names import short_names
 from scgnn2_engine.params import LoadParams
 
@@ -124,13 +125,13 @@ def _named(data: Data, find: Callable[[str], Path]) -> list[tuple[str, AnnData |
 
 def _split(item: One, find: Callable[[str], Path]) -> tuple[str, AnnData | Dataset | Path]:
     name, equals, path = item.partition("=") if isinstance(item, str) else ("", "", "")
-    if equals and name and "/" not in name and not Path(str(item)).exists():
+    if equals and name and "/" not in name and not expanded(str(item)).exists():
         return name, find(path)
     return "", _located(item, find)
 
 
 def _located(item: One, find: Callable[[str], Path]) -> AnnData | Dataset | Path:
-    return find(str(item)).expanduser() if isinstance(item, (str, Path)) else item
+    return expanded(find(str(item))) if isinstance(item, (str, Path)) else item
 
 
 def _require_different(names: Iterable[str]) -> None:

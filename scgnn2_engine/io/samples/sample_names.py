@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from scgnn2_engine.io.paths import expanded
+
 _SAYS_NOTHING = re.compile(
     r"(sample_)?(filtered|raw|unfiltered)?_?(feature|gene|peak)?_?(bc|barcode|cell)?_?(matrix|matrices|counts?)?(_h5)?"
     r"|counts?_(un)?filtered|outs?|output|quant|alevin\w*|solo\.out|gene(full)?|expression|adata|data|dge|mtx"
@@ -34,7 +36,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     >>> short_names([Path("GSM1_ctrl_counts.csv.gz"), Path("GSM2_stim_counts.csv.gz")])
     ['GSM1_ctrl', 'GSM2_stim']
     """
-    in_one_folder = len(paths) > 1 and len({path.expanduser().absolute().parent for path in paths}) == 1
+    in_one_folder = len(paths) > 1 and len({expanded(path).absolute().parent for path in paths}) == 1
     telling = [parts[-1:] if in_one_folder else _telling(parts) for parts in map(_parts, paths)]
     names = [parts[-1] if parts else "sample" for parts in telling]
     for depth in range(2, 1 + max((len(parts) for parts in telling), default=0)):
@@ -46,7 +48,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 def _parts(path: Path) -> list[str]:
     """The folders of a path and its name, without the endings that say its format."""
-    parts = [part for part in path.expanduser().absolute().parts[1:] if part != ".."]
+    parts = [part for part in expanded(path).absolute().parts[1:] if part != ".."]
     while parts and _ENDING.search(parts[-1]):
         parts[-1] = _ENDING.sub("", parts[-1])
     return parts
