@@ -102,6 +102,7 @@ class App:
         self.form = ParameterForm()
         self.picker = DataPicker(context, self.form, self.session)
         self.controls = Controls(self.form, self.session)
+        self.controls.show_above("preprocess", self.picker.cutoffs)
         self.run_bar = RunBar(self._press_run, self.stop, self.kill)
         self.live = LiveView(self.session, context.manager)
         self._made: dict[str, Any] = {}

@@ -64,6 +64,16 @@ def _genes_dropped(n: int, of: int, cutoff: float) -> str:
     return f"Dropped {n} of {of} genes: zero in more than {cutoff:.0%} of the cells.{keep * (cutoff < 1)}"
 
 
+def _cells_of_quality(n: int, of: int, dropped: Mapping[str, tuple[int, float]]) -> str:
+    words = {
+        "min_genes": "with fewer than {:g} genes",
+        "min_counts": "with fewer than {:g} counts",
+        "max_mito": "with more than {:.0%} of their counts in mitochondrial genes",
+    }
+    why = ", ".join(f"{cells} {words[name].format(cutoff)}" for name, (cells, cutoff) in dropped.items())
+    return f"Dropped {n} of {of} cells by their quality: {why}."
+
+
 def _bulk_matched(genes: int, of: int, samples: int, library: float | None) -> str:
     scaled = "" if library is None else f", every sample scaled to {library:.4g} over them as the cells are"
     return (
@@ -159,6 +169,7 @@ _WORDS: Mapping[tuple[Stage, Level], Mapping[str, Text]] = {
     ("preprocess", "info"): {
         "genes_named": "Kept the {n} expressed genes of {of} that {column} names.",
         "genes_dropped": _genes_dropped,
+        "cells_of_quality": _cells_of_quality,
         "cells_dropped": "Dropped {n} of {of} cells: zero in more than {cutoff:.0%} of the {genes} kept genes.",
         "genes_of_variance": "Kept the {n} genes of highest variance (not logged) of {of}.",
         "empty": "{n} of the kept {what} have no expression at all; they stay, with LTMG state 0.",

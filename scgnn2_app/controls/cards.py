@@ -39,6 +39,11 @@ class StageCard(pn.viewable.Viewer):
         The engine's class of parameters.
     hidden
         Keys that are not shown.
+
+    Attributes
+    ----------
+    above
+        What stands above the fields.
     """
 
     def __init__(self, form: ParameterForm, stage: type[StageParams], hidden: Callable[[str], bool]) -> None:
@@ -49,6 +54,7 @@ class StageCard(pn.viewable.Viewer):
         self._fields: dict[str, Field] = {}
         self._wanted: frozenset[str] | None = None
         self._all_shown = False
+        self.above: list[Any] = []
         self._body: pmui.Column | None = None
         self._card = pmui.Card(
             collapsed=True, title=stage.title, sizing_mode="stretch_width", margin=(3, 8), outlined=True
@@ -127,7 +133,7 @@ class StageCard(pn.viewable.Viewer):
     def _shown(self) -> list[Any]:
         """What stands in the unfolded card."""
         if self._wanted is not None:
-            return [self.field(key) for key in self.keys if key in self._wanted]
+            return [*self.above, *(self.field(key) for key in self.keys if key in self._wanted)]
         essential = [key for key in self.keys if self.stage.param[self._names[key]].precedence == ESSENTIAL]
         folded = [key for key in self.keys if key not in essential]
         if not essential:
@@ -135,7 +141,7 @@ class StageCard(pn.viewable.Viewer):
         self._more.label = f"Fewer ({len(folded)})" if self._all_shown else f"{len(folded)} more"
         self._more.visible = bool(folded)
         shown = essential + (folded if self._all_shown else [])
-        return [*(self.field(key) for key in shown), self._foot]
+        return [*self.above, *(self.field(key) for key in shown), self._foot]
 
     def _toggle_more(self, _: Any) -> None:
         self._all_shown = not self._all_shown
@@ -207,6 +213,13 @@ class Controls(pn.viewable.Viewer):
         for card in self.cards:
             found |= {key: card.field(key) for key in card.keys if key in set(keys)}
         return found
+
+    def show_above(self, group: str, shown: Any) -> None:
+        """Show something above the parameters of a stage, such as what they do to the data."""
+        for card in self.cards:
+            if card.stage.group == group:
+                card.above = [shown]
+                card.refresh()
 
     def _is_hidden(self, key: str) -> bool:
         return key in DATA and not self.data_by_parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,15 @@ from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.sources.source import Source, opened
 from scgnn2_engine import require_size
 from scgnn2_engine.data import costs
+from scgnn2_engine.data.cell_quality import CellQuality, cell_quality
 from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.batches import undeclared
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.run.inspection import Inspection, inspection_of
+
+MOST_MEASURED = 20_000
+"""Cells whose quality is sent to the page; of more, so many from the first to the last."""
 
 MOST_LABELS = 100
 """Columns of obs with more different values than this are no labels to colour by."""
@@ -37,12 +41,24 @@ class SourceSummary(Inspection):
         What could say which sample or batch a cell is of, the likeliest first.
     batch_key
         Which of them does where several files were read, else empty.
+    quality
+        Of at most :data:`MOST_MEASURED` cells: the fields of a :class:`~scgnn2_engine.data.cell_quality.CellQuality` as
+        lists; empty where nothing was measured.
     """
 
     labels: str
     label_columns: tuple[str, ...]
     batch_columns: tuple[str, ...] = ()
     batch_key: str = ""
+    quality: Mapping[str, list[float] | None] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> CellQuality | None:
+        """The quality of cells, None where it was not measured."""
+        if not self.quality:
+            return None
+        found: dict[str, Any] = {name: None if of is None else np.asarray(of) for name, of in self.quality.items()}
+        return CellQuality(**found)
 
     @property
     def fits(self) -> bool:
@@ -88,7 +104,15 @@ def describe(source: Source, params: RunParams) -> SourceSummary:
         label_columns=_label_columns(dataset),
         batch_columns=_batch_columns(dataset),
         batch_key="sample" if len(dataset.facts.get("samples", ())) > 1 else "",
+        quality=_quality(dataset),
     )
+
+
+def _quality(dataset: Dataset) -> dict[str, list[float] | None]:
+    cells = np.unique(np.linspace(0, dataset.n_obs - 1, MOST_MEASURED).astype(np.int64))
+    x = dataset.expression if len(cells) == dataset.n_obs else dataset.expression[cells]
+    found = cell_quality(x, dataset.scale, dataset.var_names)
+    return {name: None if of is None else np.round(np.nan_to_num(of), 4).tolist() for name, of in vars(found).items()}
 
 
 def expected_seconds(

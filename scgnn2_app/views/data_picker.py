@@ -21,6 +21,7 @@ from scgnn2_app.runs.uploads import BULK_FILES, LABEL_FILES, Upload, folder_of, 
 from scgnn2_app.session import Session
 from scgnn2_app.sources.server_files import READABLE, browse, holds_data
 from scgnn2_app.sources.source import Source, require_inside
+from scgnn2_app.views.cell_cutoffs import cutoffs_html
 from scgnn2_app.views.question import Question
 from scgnn2_app.views.run_bar import LONGEST_NAME, duration, shortened
 from scgnn2_app.views.uploader import Uploader
@@ -106,6 +107,7 @@ class DataPicker(pn.viewable.Viewer):
             lambda source: self._put_beside(source, self._bulk, self._bulk_files),
         )
         self._says = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
+        self.cutoffs = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), styles={"font-size": "13px"})
         self._choice.param.watch(lambda _: self._take_choice(), "value")
         self._path.param.watch(lambda _: self._enter_path(), "value")
         self._entries.param.watch(self._pick_entry, "value")
@@ -342,7 +344,7 @@ class DataPicker(pn.viewable.Viewer):
         if source is None or self._form.problem:
             return
         params = self._form.params()
-        self.summary = None
+        self.summary, self.cutoffs.object = None, ""
         self._says.object = _sentence("Reading …")
 
         def show(summary: SourceSummary) -> None:
@@ -384,6 +386,7 @@ class DataPicker(pn.viewable.Viewer):
             f"labels: {html.escape(on_page(summary.labels, self.source))}" if summary.labels else "no labels",
         ]
         problems = "".join(_sentence(on_page(text, self.source), "problem") for text in _warnings(summary))
+        self.cutoffs.object = "" if self._form.problem else cutoffs_html(summary, self._form.params().preprocess)
         self._says.object = "<br>".join(lines) + problems + _folded(summary.notes, self.source)
 
     def __panel__(self) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from scgnn2_engine.data.cell_quality import cell_quality
 from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.data.matrices import column_nonzeros, part, row_blocks, row_nonzeros, unlogged
 from scgnn2_engine.errors import InputError
@@ -68,8 +69,17 @@ def require_size(n_obs: int, n_vars: int) -> None:
         )
 
 
-def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.DataFrame | None = None) -> Kept:
+def choose(
+    expression: Matrix,
+    scale: Scale,
+    params: PreprocessParams,
+    var: pd.DataFrame | None = None,
+    *,
+    var_names: npt.NDArray[np.str_] | None = None,
+) -> Kept:
     """Drop genes that few cells express, then cells that express few of those genes, then genes that vary least.
+
+    Before that go the cells that ``min_genes``, ``min_counts`` and ``max_mito`` drop, where they are set.
 
     Kept cells and genes stay in the order of the input. Where ``params.gene_column`` names the genes, those of them
     that any cell expresses are kept, and cells are dropped by them.
@@ -84,12 +94,14 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.D
         The cutoffs, as largest shares of zeros, and the number of genes; or the column that names the genes.
     var
         (n_vars, ...) annotation of the genes.
+    var_names
+        (n_vars,) names of the genes, by which ``max_mito`` knows the mitochondrial ones.
 
     Raises
     ------
     InputError
-        The column is not there or is not of True and False; fewer than two cells or two genes are there, or left. The
-        cutoffs are named, with what had been there.
+        The column is not there or is not of True and False; a cut-off needs what these data do not have; fewer than two
+        cells or two genes are there, or left. The cutoffs are named, with what had been there.
 
     Examples
     --------
@@ -100,6 +112,11 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.D
     """
     n_obs, n_vars = expression.shape
     require_size(n_obs, n_vars)
+    if params.min_genes > 0 or params.min_counts > 0 or params.max_mito < 1:
+        passing, said = _of_quality(expression, scale, params, var_names)
+        rest = params.replace(min_genes=0, min_counts=0, max_mito=1.0)
+        kept = choose(part(expression, passing, np.arange(n_vars)), scale, rest, var)
+        return replace(kept, cells=passing[kept.cells], notices=(said, *kept.notices))
     named = bool(params.gene_column)
     nonzeros = column_nonzeros(expression)
     genes = _named(nonzeros, params.gene_column, var) if named else _common(nonzeros, n_obs, params.gene_cutoff)
@@ -131,6 +148,25 @@ def choose(expression: Matrix, scale: Scale, params: PreprocessParams, var: pd.D
         notices.append(Notice.of("genes_of_variance", n=wanted, of=len(genes)))
         genes = genes[highest]
     return Kept(cells, genes, tuple(notices))
+
+
+def _of_quality(
+    expression: Matrix, scale: Scale, params: PreprocessParams, var_names: npt.NDArray[np.str_] | None
+) -> tuple[npt.NDArray[np.intp], Notice]:
+    """Positions of the cells that pass the cut-offs for their quality, and what to say of the others."""
+    n_obs = expression.shape[0]
+    names = np.empty(0, dtype=np.str_) if var_names is None else var_names
+    failing = cell_quality(expression, scale, names).failing(params)
+    passing = np.flatnonzero(~np.any(list(failing.values()), axis=0))
+    dropped = {name: [int(cells.sum()), getattr(params, name)] for name, cells in failing.items()}
+    if len(passing) < 2:
+        raise InputError(
+            f"The cut-offs for the quality of cells leave {len(passing) or 'none'} of {n_obs} cells.",
+            expected="at least 2 cells",
+            found=", ".join(f"{n} dropped by preprocess_{name} = {cutoff:g}" for name, (n, cutoff) in dropped.items()),
+            advice="Lower preprocess_min_genes and preprocess_min_counts, or raise preprocess_max_mito.",
+        )
+    return passing, Notice.of("cells_of_quality", n=n_obs - len(passing), of=n_obs, dropped=dropped)
 
 
 def column_variances(expression: Matrix) -> npt.NDArray[np.float64]:

@@ -77,7 +77,7 @@ def iterate_preprocess(data: Dataset, params: RunParams) -> Steps:
     never_normalised = data.scale == "logged" and not data.facts.get("normalised", True)
     if never_normalised:
         data = replace(data, expression=counts_of_logged(data.expression), scale="counts")
-    kept = choose(data.expression, data.scale, params.preprocess, data.var)
+    kept = choose(data.expression, data.scale, params.preprocess, data.var, var_names=data.var_names)
     expression = part(data.expression, kept.cells, kept.genes)
     notices = [*kept.notices, *_about_empty(expression), *[Notice.of("logged_counts")] * never_normalised]
 

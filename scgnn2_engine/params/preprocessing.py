@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import param
 
-from scgnn2_engine.params.fields import ESSENTIAL, StageParams, choice, share, switch, text
+from scgnn2_engine.params.fields import ESSENTIAL, StageParams, choice, count, share, switch, text
 
 
 class PreprocessParams(StageParams):
@@ -22,6 +22,19 @@ class PreprocessParams(StageParams):
         softbounds=(200, 5000),
         precedence=ESSENTIAL,
         doc="Number of genes of highest variance to keep; -1 keeps all.",
+    )
+    min_genes = count(
+        0, "Fewest genes that a kept cell may express, of all that were read; 0 keeps all.", low=0, soft=(0, 2000),
+        precedence=ESSENTIAL,
+    )  # fmt: skip
+    min_counts = count(
+        0, "Fewest counts that a kept cell may have, over all genes that were read; 0 keeps all.", low=0,
+        soft=(0, 10_000), precedence=ESSENTIAL,
+    )  # fmt: skip
+    max_mito = share(
+        1.0,
+        "Largest share of a kept cell's counts that may be of mitochondrial genes (MT-, mt-); 1 keeps all.",
+        precedence=ESSENTIAL,
     )
     gene_column = text(
         "True/False column of var that names the genes to keep, such as highly_variable; gene_cutoff and "

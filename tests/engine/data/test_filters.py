@@ -150,3 +150,42 @@ def test_a_column_that_names_no_genes_is_refused(counts: np.ndarray, column: str
     table = None if var is None else pd.DataFrame(var)
     with pytest.raises(InputError, match=re.escape(said)):
         choose(counts, "counts", PreprocessParams(gene_column=column), table)
+
+
+NAMES = np.array(["CD8A", "ACTB", "mt-Nd1", "MTOR"])
+COUNTS = np.array([[5, 5, 0, 0], [0, 9, 1, 0], [1, 1, 8, 0], [2, 0, 0, 1], [9, 9, 2, 5]], dtype=np.float32)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_cells_of_poor_quality_go_before_anything_else(sparse: bool) -> None:
+    params = PreprocessParams(**KEEP_ALL, top_gene_select=-1, min_genes=2, min_counts=10, max_mito=0.1)
+    matrix = sp.csr_matrix(COUNTS) if sparse else COUNTS
+    kept = choose(matrix, "counts", params, var_names=NAMES)
+    assert kept.cells.tolist() == [
+        0,
+        1,
+        4,
+    ]  # cell 1 has just 10 counts and a share of 0.1; cell 2 has 0.8, cell 3 has 3
+    assert kept.notes[0] == (
+        "Dropped 2 of 5 cells by their quality: 0 with fewer than 2 genes, 1 with fewer than 10 counts, 1 with more "
+        "than 10% of their counts in mitochondrial genes."
+    )
+
+
+def test_genes_are_judged_by_the_cells_that_passed() -> None:
+    params = PreprocessParams(gene_cutoff=0.5, cell_cutoff=1.0, top_gene_select=-1, min_counts=10)
+    assert choose(COUNTS, "counts", params).genes.tolist() == [0, 1, 2]
+    assert choose(COUNTS[[0, 1, 4]], "counts", params).cells.tolist() == [0, 1, 2]
+
+
+def test_logged_values_have_the_same_mitochondrial_shares_and_no_counts() -> None:
+    params = {**KEEP_ALL, "top_gene_select": -1}
+    logged = np.log1p(COUNTS)
+    kept = choose(logged, "logged", PreprocessParams(**params, max_mito=0.11), var_names=NAMES)
+    assert kept.cells.tolist() == [0, 1, 3, 4]
+    with pytest.raises(InputError, match="min_counts = 5 needs counts"):
+        choose(logged, "logged", PreprocessParams(**params, min_counts=5))
+    with pytest.raises(InputError, match="names that begin with MT-"):
+        choose(COUNTS, "counts", PreprocessParams(**params, max_mito=0.2), var_names=np.array(list("abcd")))
+    with pytest.raises(InputError, match="leave 1 of 5 cells"):
+        choose(COUNTS, "counts", PreprocessParams(**params, min_counts=11))
