@@ -37,6 +37,8 @@ class BlockMatrix:
         (n_obs, n_vars).
     rows
         From cells (a slice, or positions) to their (m, n_vars) float32 rows, a new array each time.
+    sparse
+        The same matrix where it is held as CSR, for whoever needs no dense rows.
 
     Notes
     -----
@@ -53,9 +55,12 @@ class BlockMatrix:
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, shape: tuple[int, int], rows: Callable[[Cells], Block]) -> None:
+    def __init__(
+        self, shape: tuple[int, int], rows: Callable[[Cells], Block], sparse: sp.csr_matrix | None = None
+    ) -> None:
         self.shape = shape
         self._rows = rows
+        self.sparse = sparse
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -157,6 +162,6 @@ def as_blocks(matrix: AnyMatrix | sp.csr_matrix) -> BlockMatrix:
     if isinstance(matrix, BlockMatrix):
         return matrix
     if isinstance(matrix, sp.csr_matrix):
-        return BlockMatrix(matrix.shape, lambda cells: np.asarray(matrix[cells].toarray(), np.float32))
+        return BlockMatrix(matrix.shape, lambda cells: np.asarray(matrix[cells].toarray(), np.float32), matrix)
     array = matrix
     return BlockMatrix((array.shape[0], array.shape[1]), lambda cells: np.array(array[cells], np.float32))

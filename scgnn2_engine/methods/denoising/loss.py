@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from scgnn2_engine.data.blocks import row_blocks
 from scgnn2_engine.methods.denoising.network import DenoisingAutoencoder, kept_at_random
 from scgnn2_engine.methods.denoising.observed import Entries, Observed, ObservedRows
 from scgnn2_engine.params import FeatureAEParams
@@ -60,8 +61,12 @@ class GapLoss:
         if observed.batches is not None:
             self._batches = on_device(observed.batches.codes.astype(np.int64), device)
         if observed.counts is not None:
-            constant = np.concatenate([[0], np.cumsum(without_rate(observed.counts, params.dispersion))])
-            self._constant = on_device(np.diff(constant[observed.starts]).astype(np.float32), device)
+            constant = np.empty(observed.n_obs, np.float32)
+            for cells in row_blocks(observed.n_obs):
+                starts = observed.starts[cells.start : cells.stop + 1]
+                terms = without_rate(observed.counts[starts[0] : starts[-1]], params.dispersion)
+                constant[cells] = np.diff(np.concatenate([[0], np.cumsum(terms)])[starts - starts[0]])
+            self._constant = on_device(constant, device)
         self._generator = torch.Generator(device).manual_seed(seed)
         self._ranks = ranks or Ranks()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from scgnn2_engine.data.batches import Batches
-from scgnn2_engine.data.blocks import AnyMatrix, row_blocks
+from scgnn2_engine.data.blocks import AnyMatrix, BlockMatrix, row_blocks
 from scgnn2_engine.data.dataset import Floats, Ints
+from scgnn2_engine.data.matrices import places
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.methods.autoencoder import check_shape
 from scgnn2_engine.training.devices import on_device
@@ -35,8 +35,8 @@ class Observed:
         (n_obs + 1,) int64, where the entries of each cell begin.
     genes
         (n_entries,) int32, gene of each entry that is expressed; where the data are counts, held-out ones too.
-    centred
-        (n_entries,) float32, difference from the mean of the gene's seen entries; 0 where held out.
+    values
+        (n_entries,) float32 ln(1 + expression / size factor); of no meaning where held out.
     counts
         (n_entries,) float32, −1 where held out; None where the data are not counts.
     log_size_factors
@@ -51,7 +51,7 @@ class Observed:
 
     starts: npt.NDArray[np.int64]
     genes: npt.NDArray[np.int32]
-    centred: Entries32
+    values: Entries32
     counts: Entries32 | None
     log_size_factors: Entries32
     weights: Entries32 | None
@@ -78,7 +78,7 @@ class Observed:
             self,
             starts=starts,
             genes=self.genes[places],
-            centred=self.centred[places],
+            values=self.values[places],
             counts=None if self.counts is None else self.counts[places],
             log_size_factors=self.log_size_factors[cells],
             weights=None if self.weights is None else self.weights[places],
@@ -123,55 +123,74 @@ def observe(
     check_shape("LTMG states", states, x.shape)
     n_obs, n_vars = x.shape
     factors = np.ones(n_obs, np.float32) if size_factors is None else np.asarray(size_factors, np.float32)
-    hidden = sp.csr_matrix((n_obs, n_vars), dtype=bool)
-    if validation is not None:
-        hidden = sp.csr_matrix((np.ones(len(validation), bool), (validation.rows, validation.cols)), hidden.shape)
+    listed, held_out = _listed(x, validation, counts=counts)
+    starts, genes, values = listed.indptr.astype(np.int64), listed.indices.astype(np.int32, copy=False), listed.data
 
-    def blocks() -> Iterator[tuple[slice, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+    def blocks() -> Iterator[tuple[slice, Ints, npt.NDArray[np.bool_]]]:
+        """Entries of some cells, the cell of each, and whether it is seen."""
         for cells in row_blocks(n_obs):
-            block = sp.csr_matrix(x[cells]).toarray() if sp.issparse(x) else x[cells]
-            held_out = hidden[cells].toarray()
-            yield cells, block, (block > 0) & ~held_out, held_out
+            mine = slice(starts[cells.start], starts[cells.stop])
+            rows = np.repeat(np.arange(cells.start, cells.stop), np.diff(starts[cells.start : cells.stop + 1]))
+            yield mine, rows, (values[mine] > 0) & ~held_out[mine]
 
     n_seen, sums, totals = np.zeros(n_vars, np.int64), np.zeros(n_vars), np.zeros(n_vars)
-    for cells, block, seen, _ in blocks():
-        n_seen += seen.sum(axis=0)
-        sums += block.sum(axis=0, dtype=np.float64, where=seen)
-        if counts:
-            totals += (np.expm1(block) * factors[cells, None]).sum(axis=0, dtype=np.float64)
+    counted = np.empty(len(values), np.float32) if counts else None
+    for mine, rows, seen in blocks():
+        n_seen += np.bincount(genes[mine][seen], minlength=n_vars)
+        sums += np.bincount(genes[mine][seen], values[mine][seen], n_vars)
+        if counted is not None:
+            expected = np.expm1(values[mine]) * factors[rows]
+            totals += np.bincount(genes[mine], expected, n_vars)
+            counted[mine] = np.where(seen, expected, -1)
     means = (sums / np.maximum(n_seen, 1)).astype(np.float32)
     # Half a count: a gene that is nowhere seen has a rate all the same, and it is small.
     log_rates = np.log((totals + 0.5) / factors.sum(dtype=np.float64)) if counts else np.zeros(n_vars)
 
-    weighed = states is not None and regu_strength > 0
-    lengths, genes, centred, counted, weights = (list[npt.NDArray[Any]]() for _ in range(5))
-    for cells, block, seen, held_out in blocks():
-        listed = seen | held_out if counts else seen
-        rows, cols = np.nonzero(listed)
-        values, is_seen = block[rows, cols], seen[rows, cols]
-        lengths.append(listed.sum(axis=1))
-        genes.append(cols.astype(np.int32))
-        centred.append(np.where(is_seen, values - means[cols], 0).astype(np.float32))
-        if counts:
-            counted.append(np.where(is_seen, np.expm1(values) * factors[cells][rows], -1).astype(np.float32))
-        if states is not None and weighed:
-            weight = (1 - regu_strength) + regu_strength * states[cells][rows, cols]
-            weights.append(np.where(is_seen, weight, 0).astype(np.float32))
-    relative = np.concatenate(weights) if weighed else None
-    if relative is not None:
+    relative = None
+    if states is not None and regu_strength > 0:
+        relative = np.empty(len(values), np.float32)
+        for mine, rows, seen in blocks():
+            weight = (1 - regu_strength) + regu_strength * states[rows, genes[mine]]
+            relative[mine] = np.where(seen, weight, 0)
         mean = float(relative.sum(dtype=np.float64)) / max(int(n_seen.sum()), 1)
         relative /= np.float32(mean if mean > 0 else 1)
     return Observed(
-        starts=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
-        genes=np.concatenate(genes),
-        centred=np.concatenate(centred),
-        counts=np.concatenate(counted) if counts else None,
+        starts=starts,
+        genes=genes,
+        values=values,
+        counts=counted,
         log_size_factors=np.log(factors),
         weights=relative,
         means=means,
         log_rates=log_rates.astype(np.float32),
         batches=batches,
     )
+
+
+def _listed(
+    x: AnyMatrix | Floats, validation: HiddenEntries | None, *, counts: bool
+) -> tuple[sp.csr_matrix, npt.NDArray[np.bool_]]:
+    """The entries that are listed, and which of them are held out; the matrix's own arrays where it has no others."""
+    hidden = sp.csr_matrix(x.shape, dtype=bool)
+    if validation is not None:
+        hidden = sp.csr_matrix((np.ones(len(validation), bool), (validation.rows, validation.cols)), hidden.shape)
+    whole = x.sparse if isinstance(x, BlockMatrix) else x if sp.issparse(x) else None
+    if whole is not None and whole.has_sorted_indices:
+        flags = np.zeros(len(whole.data), bool)
+        if validation is not None:
+            at = np.minimum(places(whole, validation.rows, validation.cols), len(flags) - 1)
+            flags[at[whole.indices[at] == validation.cols]] = True
+        if np.count_nonzero(flags) == hidden.nnz and ((whole.data > 0) & ~flags | (flags & counts)).all():
+            return whole, flags
+    parts = []
+    for cells in row_blocks(x.shape[0]):
+        block = sp.csr_matrix(x[cells]).toarray() if sp.issparse(x) else x[cells]
+        held_out = hidden[cells].toarray()
+        rows, cols = np.nonzero((block > 0) & ~held_out | (held_out if counts else False))
+        parts.append((np.bincount(rows, minlength=len(block)), cols, block[rows, cols], held_out[rows, cols]))
+    lengths, genes, values, flags = (np.concatenate(part) for part in zip(*parts, strict=True))
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csr_matrix((values.astype(np.float32), genes.astype(np.int32), starts), shape=x.shape), flags
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,8 @@ class Entries:
     rows, places
         (n,) int64, cell of each entry, and where it lies in the batch laid out cell after cell.
     centred, counts, weights
-        (n,) float32 as in :class:`Observed`; the last two may be None.
+        (n,) float32: difference from the mean of the gene's seen entries, 0 where held out; the other two as in
+        :class:`Observed`, where they may be None.
     """
 
     shape: tuple[int, int]
@@ -220,7 +240,7 @@ class ObservedRows:
         self._n_vars = observed.n_vars
         self._starts = on_device(observed.starts, device)
         self._genes = on_device(observed.genes, device)
-        self._centred = on_device(observed.centred, device)
+        self._values, self._means = on_device(observed.values, device), on_device(observed.means, device)
         self._counts = None if observed.counts is None else on_device(observed.counts, device)
         self._weights = None if observed.weights is None else on_device(observed.weights, device)
         self._all: Entries | None = None
@@ -246,11 +266,10 @@ class ObservedRows:
         ends = lengths.cumsum(0)
         rows = torch.repeat_interleave(lengths)
         at = (first - ends + lengths).index_select(0, rows).add_(torch.arange(len(rows), device=rows.device))
-        genes, centred, counts, weights = (
-            None if part is None else part.index_select(0, at)
-            for part in (self._genes, self._centred, self._counts, self._weights)
-        )
-        assert genes is not None
-        assert centred is not None
+        genes, centred = self._genes.index_select(0, at), self._values.index_select(0, at)
+        counts, weights = (None if part is None else part.index_select(0, at) for part in (self._counts, self._weights))
+        centred -= self._means.index_select(0, genes)
         places = (rows * self._n_vars).add_(genes)
-        return Entries((len(cells), self._n_vars), ends, rows, places, centred, counts, weights)
+        entries = Entries((len(cells), self._n_vars), ends, rows, places, centred, counts, weights)
+        centred *= entries.known
+        return entries

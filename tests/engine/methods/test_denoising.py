@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from scipy.stats import nbinom, poisson
 
+from scgnn2_engine.data.blocks import as_blocks
 from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import HiddenEntries
 from scgnn2_engine.data.simulation import simulate
@@ -51,6 +52,31 @@ def dense(observed, values):
     return sp.csr_matrix((values, observed.genes, observed.starts), (observed.n_obs, observed.n_vars)).toarray()
 
 
+def centred(observed):
+    return ObservedRows(observed, torch.device("cpu"))(slice(None)).centred.numpy()
+
+
+def test_a_sparse_matrix_is_observed_as_its_dense_rows_are_and_lends_its_own_arrays(rng):
+    x = np.log1p(rng.poisson(0.5, (30, 20))).astype(np.float32)
+    rows, cols = (part[::7] for part in np.nonzero(x))
+    held = HiddenEntries(rows, cols, x[rows, cols])
+    shown = sp.csr_matrix(x)
+    shown.data[np.flatnonzero(np.isin(np.arange(shown.nnz), np.arange(shown.nnz)[::7]))] = 0
+    factors = rng.random(30).astype(np.float32) + 0.5
+    one, two = (observe(m, held, factors, counts=True) for m in (shown.toarray(), as_blocks(shown)))
+    assert np.shares_memory(two.values, shown.data)
+    assert np.shares_memory(two.genes, shown.indices)
+    for name in ("starts", "genes", "counts", "means", "log_rates"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    np.testing.assert_array_equal(centred(one), centred(two))
+    few, values = (
+        observe(as_blocks(shown), held),
+        observe(shown.toarray(), held),
+    )  # not counts: held-out ones are not listed
+    assert not np.shares_memory(few.values, shown.data)
+    np.testing.assert_array_equal(centred(few), centred(values))
+
+
 def test_what_is_seen_is_centred_at_its_gene():
     x = np.log1p(np.array([[1, 0, 5], [3, 0, 0], [0, 2, 5]], np.float32))
     held = HiddenEntries(np.array([0]), np.array([2]), x[[0], [2]])
@@ -58,9 +84,9 @@ def test_what_is_seen_is_centred_at_its_gene():
     counts = dense(observed, observed.counts)
     assert (counts > 0).tolist() == [[True, False, False], [True, False, False], [False, True, True]]
     np.testing.assert_allclose(observed.means, [(np.log(2) + np.log(4)) / 2, np.log(3), np.log(6)], rtol=1e-6)
-    centred = dense(observed, observed.centred)
-    assert (centred[counts <= 0] == 0).all()
-    np.testing.assert_allclose(centred[:2, 0], [-np.log(2) / 2, np.log(2) / 2], rtol=1e-5)
+    differences = dense(observed, centred(observed))
+    assert (differences[counts <= 0] == 0).all()
+    np.testing.assert_allclose(differences[:2, 0], [-np.log(2) / 2, np.log(2) / 2], rtol=1e-5)
     np.testing.assert_allclose(counts, [[1, 0, -1], [6, 0, 0], [0, 2, 5]], rtol=1e-6)
     np.testing.assert_allclose(np.exp(observed.log_rates), [7.5 / 4, 2.5 / 4, 10.5 / 4], rtol=1e-5)
 
@@ -90,7 +116,7 @@ def test_an_untrained_network_says_what_genes_are_on_average(low_rank):
     x, held, _ = low_rank
     observed = observe(x, held)
     network = DenoisingAutoencoder(60, seed=3)
-    assert network(torch.tensor(dense(observed, observed.centred)))[1].abs().max() == 0
+    assert network(torch.tensor(dense(observed, centred(observed))))[1].abs().max() == 0
 
 
 def test_training_finds_hidden_entries(low_rank):
@@ -189,7 +215,7 @@ def test_cells_of_a_cluster_do_not_see_the_others(low_rank):
     start = fit_denoising(observed, held, params=FeatureAEParams(), plan=plan(n_epochs=10))
     both = refined(low_rank, start)
     of_kind = np.repeat(kind, np.diff(observed.starts))
-    disturbed = replace(observed, centred=observed.centred + (of_kind == 1).astype(np.float32))
+    disturbed = replace(observed, values=observed.values + (of_kind == 1).astype(np.float32))
     params = ClusterAEParams(epoch=20, learning_rate=1e-3)
     alone = drain(iterate_denoising_clusters(disturbed, start, kind, held, params, FeatureAEParams(), n_threads=1))
     assert both.value[kind == 0].tobytes() == alone.value[kind == 0].tobytes()
@@ -205,7 +231,7 @@ def test_batches_are_the_entries_of_their_cells(low_rank):
     np.testing.assert_array_equal(entries.dense(entries.counts).numpy(), whole[cells])
     np.testing.assert_array_equal(entries.of_cells(entries.known)[:, 0].numpy(), (whole[cells] > 0).sum(axis=1))
     taken = observed.take(cells)
-    np.testing.assert_array_equal(dense(taken, taken.centred), dense(observed, observed.centred)[cells])
+    np.testing.assert_array_equal(dense(taken, centred(taken)), dense(observed, centred(observed))[cells])
     np.testing.assert_array_equal(dense(taken, taken.counts), whole[cells])
 
 
@@ -214,7 +240,7 @@ def test_sparse_rows_and_dense_ones_are_seen_alike(low_rank, monkeypatch):
     whole = observe(x, held, counts=True)
     monkeypatch.setattr("scgnn2_engine.data.blocks.row_blocks.__defaults__", (7,))
     by_blocks = observe(sp.csr_matrix(x), held, counts=True)
-    for name in ("starts", "genes", "means", "log_rates", "centred", "counts"):
+    for name in ("starts", "genes", "means", "log_rates", "values", "counts"):
         np.testing.assert_allclose(getattr(by_blocks, name), getattr(whole, name), rtol=1e-6, atol=1e-6)
 
 
@@ -234,14 +260,14 @@ def test_the_loss_and_its_slopes_are_those_of_every_entry(low_rank, theta):
     ours = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()
 
-    centred, counts = (
-        torch.tensor(dense(observed, observed.centred)[:50]),
+    inputs, counts = (
+        torch.tensor(dense(observed, centred(observed))[:50]),
         torch.tensor(dense(observed, observed.counts)[:50]),
     )
-    _, value, log_rate = network(centred)
+    _, value, log_rate = network(inputs)
     log_rate = log_rate + network.log_rates + torch.tensor(np.log(factors[:50, None]))
     seen, known = counts > 0, counts >= 0
-    of_values = 50 * huber(value - centred, 0.3)[seen].mean()
+    of_values = 50 * huber(value - inputs, 0.3)[seen].mean()
     surprise = negative_binomial(counts, log_rate, theta)[known].sum() + without_rate(counts.numpy(), theta).sum()
     of_counts = 0.1 * 50 * surprise / known.sum()
     assert losses["value"].item() == pytest.approx(of_values.item(), rel=1e-5)
