@@ -17,10 +17,12 @@ from scgnn2_app.charts.map_key import MapKey
 from scgnn2_app.controls.wording import EXPECTED, plain
 from scgnn2_app.exports.figure_files import ExportRow
 from scgnn2_app.results.diagnosis import DE_WARNING
+from scgnn2_app.results.gene_sets import SCORE, SetInGroups
 from scgnn2_app.results.run_data import RunData
 from scgnn2_app.session import Session
 from scgnn2_app.views.differences import Differences
 from scgnn2_app.views.gene_picker import GenePicker
+from scgnn2_app.views.gene_set import GeneSet
 from scgnn2_engine.data.dataset import Floats
 from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots.chart import Chart, Figure
@@ -28,6 +30,7 @@ from scgnn2_engine.plots.maps import UNIT, colour_limits, value_map, violins
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 
 SELECTED = "selected cells and the rest"
+WHOLE, SET = "nothing", "set of genes"
 CHOSEN, REST = "selected", "the rest"
 NO_VIOLINS = Chart(x_limits=(-0.6, 0.6), y_limits=(0.0, 1.0))
 NO_EDGES = np.empty((2, 0), dtype=np.int64), np.empty(0)
@@ -46,6 +49,7 @@ class GenesView(pn.viewable.Viewer):
         super().__init__()  # type: ignore[no-untyped-call]  # panel carries no types
         self._session = session
         self._values: dict[str, Floats] = {}
+        self._title = ""
         self.gene = GenePicker(session, sizing_mode=None, width=220)
         self.groups = pmui.Select(
             label="Groups", options=[CLUSTER], value=CLUSTER, size="small", margin=(6, 8), width=180
@@ -62,6 +66,8 @@ class GenesView(pn.viewable.Viewer):
         self.key = MapKey(dark=session.dark, margin=(4, 8), width=240)
         self.violins = BokehCanvas(NO_VIOLINS, dark=session.dark, height=260)
         self.differences = Differences(session)
+        self.set = GeneSet(session, self.grouping, self._show_set, self._show_gene)
+        self.split = pmui.Select(label="Split by", options=[WHOLE], value=WHOLE, size="small", margin=(6, 8), width=150)
         self.note = pmui.Typography("", variant="caption", margin=(0, 8))
         self._export = ExportRow(session, self, "gene")
         self._empty = pmui.Typography("No result yet: the genes of a run appear here once it is done.",
@@ -73,6 +79,7 @@ class GenesView(pn.viewable.Viewer):
         session.param.watch(lambda _: self._paint(), "dark")
         session.param.watch(lambda _: self._annotated(), "annotated")
         self.groups.param.watch(lambda _: self._groups_changed(), "value")
+        self.split.param.watch(lambda _: self._show_violins(), "value")
         self._take_up()
 
     def _link(self) -> None:
@@ -122,6 +129,8 @@ class GenesView(pn.viewable.Viewer):
         except ScgnnError as error:
             self._session.say_error(error)
             return
+        self._title = gene
+        self.set.clear()
         self._colour()
         self._show_violins()
         observed, imputed = self._values["observed"], self._values.get("imputed")
@@ -135,6 +144,17 @@ class GenesView(pn.viewable.Viewer):
             said += f" {EXPECTED}" if run.imputed_is_expected else ""
         self.note.object = said
 
+    def _show_set(self, found: SetInGroups) -> None:
+        """The score of a set of genes instead of one gene."""
+        self._values, self._title = dict(found.scores), SET
+        self._colour()
+        self._show_violins()
+        self.note.object = SCORE
+
+    @property
+    def _unit(self) -> str:
+        return "score" if self._title == SET else UNIT
+
     def _colour(self) -> None:
         if not self._values:
             return
@@ -146,10 +166,11 @@ class GenesView(pn.viewable.Viewer):
 
     def _colours(self) -> list[Colouring]:
         """Those of both maps; cells of a gene that was not imputed are faint on the second."""
-        gene, limits = self._session.gene, colour_limits(np.concatenate([*self._values.values()]))
+        gene, limits = self._title, colour_limits(np.concatenate([*self._values.values()]))
         nothing = np.full_like(self._values["observed"], np.nan)
         return [
-            by_numbers(self._values.get(name, nothing), gene, UNIT, limits=limits) for name in ("observed", "imputed")
+            by_numbers(self._values.get(name, nothing), gene, self._unit, limits=limits)
+            for name in ("observed", "imputed")
         ]
 
     def _foreground(self, n_obs: int) -> npt.NDArray[np.bool_] | None:
@@ -191,8 +212,12 @@ class GenesView(pn.viewable.Viewer):
         except ScgnnError as error:
             self.violins.clear(str(error))
             return
-        by = self.groups.value
-        self.violins.show(violins(self._values, groups, title=f"{self._session.gene} by {by}", grouping=by))
+        by, run = self.groups.value, self._session.run
+        if run is not None and self.split.value in run.groups and len(groups) == run.n_obs:
+            parts = np.where(run.groups[self.split.value] == "", UNKNOWN, run.groups[self.split.value])
+            groups = np.array([f"{group}, {part}" for group, part in zip(groups, parts, strict=True)])
+            by = f"{by}, {self.split.value}"
+        self.violins.show(violins(self._values, groups, title=f"{self._title} by {by}", unit=self._unit, grouping=by))
 
     # --- what changes ------------------------------------------------------------------------------------------------
 
@@ -207,6 +232,8 @@ class GenesView(pn.viewable.Viewer):
         names = [CLUSTER, *run.groups, SELECTED]
         chosen = self.groups.value if self.groups.value in names else CLUSTER
         self.groups.param.update(options=names, value=chosen)
+        split = self.split.value if self.split.value in run.groups else WHOLE
+        self.split.param.update(options=[WHOLE, *run.groups], value=split)
 
     def _selection_changed(self) -> None:
         self._colour()
@@ -223,6 +250,8 @@ class GenesView(pn.viewable.Viewer):
         except ScgnnError:  # no cell is selected
             groups = None
         self.differences.offer(groups, self.groups.value)
+        if self.set.shown is not None:
+            self.set.work()
 
     def _paint(self) -> None:
         for canvas in self.maps:
@@ -242,9 +271,10 @@ class GenesView(pn.viewable.Viewer):
         run = self._session.run
         if run is None or not self._values:
             raise InputError("There is no gene to draw yet.", advice="Wait for a run to be done, or choose one.")
-        gene, limits = self._session.gene, colour_limits(np.concatenate([*self._values.values()]))
+        gene, limits = self._title, colour_limits(np.concatenate([*self._values.values()]))
         maps = [
-            value_map(run.umap, values, title=f"{gene}, {name}", limits=limits) for name, values in self._values.items()
+            value_map(run.umap, values, title=f"{gene}, {name}", unit=self._unit, limits=limits)
+            for name, values in self._values.items()
         ]
         return Figure([*maps, self.violins.chart], columns=2)
 
@@ -254,7 +284,7 @@ class GenesView(pn.viewable.Viewer):
 )
             for canvas in self.maps
         ]  # fmt: skip
-        head = pmui.Row(self.gene, self.groups, self.key, pn.HSpacer(), self._export, margin=0,
+        head = pmui.Row(self.gene, self.groups, self.split, self.key, pn.HSpacer(), self._export, margin=0,
                         sizing_mode="stretch_width")  # fmt: skip
         self._body = [
             head,
@@ -262,6 +292,7 @@ class GenesView(pn.viewable.Viewer):
             self.note,
             pn.pane.Bokeh(self.violins.figure, sizing_mode="stretch_width", margin=4),
             pmui.Alert(DE_WARNING, severity="warning", margin=(4, 8), sizing_mode="stretch_width"),
+            self.set,
             self.differences,
         ]
         self._show_body(self._finished_run is not None)
