@@ -88,13 +88,13 @@ class AnnotationFile:
     ----------
     folder
         Of the run.
-    n_obs
-        How many cells it has.
+    obs_names
+        (n_obs,) names of its cells, by which a file of other cells is told.
 
     Examples
     --------
     >>> import tempfile
-    >>> kept = AnnotationFile(Path(tempfile.mkdtemp()), 3)
+    >>> kept = AnnotationFile(Path(tempfile.mkdtemp()), np.array(["a", "b", "c"]))
     >>> types = Annotation(np.array(["0", "0", "1"]))
     >>> state = kept.change("began types", lambda named: {**named, "types": types}, seen=0)
     >>> rename = lambda named: {**named, "types": named["types"].renamed("0", "T cells")}
@@ -104,8 +104,9 @@ class AnnotationFile:
     ['0', '1']
     """
 
-    def __init__(self, folder: Path, n_obs: int) -> None:
-        self._path, self._n_obs = folder / FILE, n_obs
+    def __init__(self, folder: Path, obs_names: npt.NDArray[np.str_]) -> None:
+        self._path, self._n_obs = folder / FILE, len(obs_names)
+        self._cells = zlib.crc32("\n".join(obs_names.tolist()).encode("utf-8"))
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -171,7 +172,7 @@ class AnnotationFile:
 
     def _write(self, content: dict[str, Any], named: dict[str, Any], history: list[Any], seen: int) -> State:
         others = [str(one["what"]) for one in content["history"]][-1:] if content["revision"] != seen else []
-        new = {"revision": content["revision"] + 1, "n_obs": self._n_obs, "named": named,
+        new = {"revision": content["revision"] + 1, "cells": self._cells, "named": named,
                "history": history[-MOST_UNDONE:]}  # fmt: skip
         with whole_file(self._path) as temporary:
             temporary.write_text(json.dumps(new), encoding="utf-8")
@@ -185,16 +186,16 @@ class AnnotationFile:
 
     def _content(self) -> dict[str, Any]:
         if not self._path.is_file():
-            return {"revision": 0, "n_obs": self._n_obs, "named": {}, "history": []}
+            return {"revision": 0, "cells": self._cells, "named": {}, "history": []}
         try:
             content: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-            if content["n_obs"] != self._n_obs:
-                raise ValueError(f"it is of {content['n_obs']} cells")
-            return {name: content[name] for name in ("revision", "n_obs", "named", "history")}
+            if content["cells"] != self._cells:
+                raise ValueError("it is of other cells")
+            return {name: content[name] for name in ("revision", "cells", "named", "history")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"The annotations in {self._path} cannot be read: {error}.",
-                expected=f"the file that this program writes, of {self._n_obs} cells",
+                expected=f"the file that this program writes, of these {self._n_obs} cells",
                 advice="Move it away to begin anew.",
             ) from error
 

@@ -212,7 +212,7 @@ class RunData(RunFiles):
     @cached_property
     def annotation_file(self) -> AnnotationFile:
         """Where the annotations of a finished run are kept."""
-        return AnnotationFile(self.folder, self.n_obs)
+        return AnnotationFile(self.folder, self.obs_names)
 
     @cached_property
     def annotation_state(self) -> State:

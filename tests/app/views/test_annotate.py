@@ -185,8 +185,8 @@ def test_a_damaged_file_is_said_and_not_overwritten(folder: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         run.annotation_file.change("", lambda named: named, seen=0)
     assert (folder / FILE).read_text() == "{"
-    kept = AnnotationFile(folder, 24)
+    kept = AnnotationFile(folder, run.obs_names)
     (folder / FILE).unlink()
     kept.change("", lambda named: {"a": Annotation(np.full(24, "x"))}, seen=0)
-    with pytest.raises(InputError, match="it is of 24 cells"):
-        AnnotationFile(folder, 23).read()
+    with pytest.raises(InputError, match="it is of other cells"):
+        AnnotationFile(folder, run.obs_names[::-1]).read()
