@@ -225,6 +225,10 @@ class JobManager:
         """Give a run another name."""
         self.workspace.rename(run_id, name)
 
+    def annotate(self, run_id: str, *, note: str | None = None, archived: bool | None = None) -> None:
+        """Change the note of a run, or put it into the archive and back; None leaves what is there."""
+        self.workspace.annotate(run_id, note=note, archived=archived)
+
     def close(self, *, kill: bool = False) -> None:
         """Stop watching. Runs go on, and the next manager of the workspace takes them up; with ``kill`` they end."""
         self._closed.set()

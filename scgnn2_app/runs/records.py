@@ -25,7 +25,7 @@ _AT_ONCE = 4 * 2**20  # bytes of events read in one go, so that a page's poll st
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for, as written down when a run is submitted; it never changes but for its name.
+    """What was asked for, as written down when a run is submitted; it never changes but for name, note and archive.
 
     Attributes
     ----------
@@ -41,6 +41,8 @@ class Job:
         The sweep it belongs to and its number in it, or ``""`` and None.
     where
         ``"process"``: started by a :class:`~scgnn2_app.runs.jobs.JobManager`. ``"dask"``: by a Dask cluster.
+    note, archived
+        What the user noted, tags among it, and whether the list of runs leaves it out.
     """
 
     source: Source
@@ -52,6 +54,8 @@ class Job:
     sweep: str = ""
     trial: int | None = None
     where: Literal["process", "dask"] = "process"
+    note: str = ""
+    archived: bool = False
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,15 @@ class Workspace:
         folder = self.run_folder(run_id)
         write_json(folder / "job.json", replace(read_job(folder), name=name.strip()))
 
+    def annotate(self, run_id: str, *, note: str | None = None, archived: bool | None = None) -> None:
+        """Change the note of a run, or put it into the archive and back; None leaves what is there."""
+        folder = self.run_folder(run_id)
+        job = read_job(folder)
+        kept = job.note if note is None else note.strip()
+        write_json(
+            folder / "job.json", replace(job, note=kept, archived=job.archived if archived is None else archived)
+        )
+
     def delete(self, run_id: str) -> None:
         """Remove a run and all its files."""
         folder = self.run_folder(run_id)

@@ -15,6 +15,7 @@ from scgnn2_app.theme import TABLE
 from scgnn2_app.views.compare import CompareView
 from scgnn2_app.views.question import Question
 from scgnn2_app.views.run_bar import LONGEST_NAME, shortened
+from scgnn2_app.views.runs_filter import filtered
 from scgnn2_app.views.runs_table import (
     EXPLAINED,
     LARGER_IS_BETTER,
@@ -28,11 +29,16 @@ from scgnn2_app.views.runs_table import (
     table_of,
     text_of,
 )
+from scgnn2_engine.errors import ScgnnError
 
 if TYPE_CHECKING:
     from scgnn2_app.context import ServerContext
     from scgnn2_app.runs.workspace import RunInfo
 
+LONGEST_NOTE = 500
+"""Characters of a note."""
+
+ARCHIVE, BRING_BACK = "Archive", "Bring back"
 DOTS = ".tabulator-cell > div { overflow: hidden; text-overflow: ellipsis; }"
 """Stylesheet by which a text ends in dots: Panel puts it into an element of its own within the cell."""
 
@@ -83,8 +89,20 @@ class RunsView(pn.viewable.Viewer):
             label="New name", size="small", width=190, margin=(0, 4), disabled=True, max_length=LONGEST_NAME
         )
         self._rename = pmui.Button(label="Rename", on_click=lambda _: self._act(self._rename_run), **look)
+        self._filter = pmui.TextInput(
+            label="Filter", size="small", width=330, margin=(10, 8, 4, 8), max_length=LONGEST_NOTE,
+            placeholder="words, alpha>=0.2, validation_error<0.4",
+        )  # fmt: skip
+        self._filter.param.watch(lambda _: self._refill(), "value_input")
+        self._archived = pmui.Checkbox(label="archived too", value=False, size="small", margin=(14, 8, 4, 8))
+        self._archived.param.watch(lambda _: self._refill(), "value")
+        self._note = pmui.TextInput(
+            label="Note, tags", size="small", width=300, margin=(0, 4), disabled=True, max_length=LONGEST_NOTE
+        )
+        self._keep_note = pmui.Button(label="Keep note", on_click=lambda _: self._act(self._note_run), **look)
+        self._archive = pmui.Button(label=ARCHIVE, on_click=lambda _: self._archive_runs(), **look)
         self._sure = Question()
-        self._state = pmui.Typography("", variant="body2", margin=(18, 8, 4, 8))
+        self._state = pmui.Typography("", variant="body2", margin=(10, 8, 4, 8))
         self._cut = pmui.Typography("", variant="body2", margin=(0, 8), visible=False)
         self.compare = CompareView(session, context.manager)
 
@@ -100,8 +118,7 @@ class RunsView(pn.viewable.Viewer):
         self._refill()
 
     def _refill(self) -> None:
-        runs = list(self._runs.values())
-        score = self._score.value
+        runs, score = self._listed(), self._score.value
         table = table_of(runs, score, self._session.run_id)
         if self._table is None or not table.equals(self._table):
             chosen = {run.id for run in self.chosen}
@@ -114,15 +131,30 @@ class RunsView(pn.viewable.Viewer):
                 self.table.selection = [row for row, run in enumerate(self._order) if run in chosen]
             finally:
                 self._filling = False
-            self._say_cut(len(differing(runs)))
+            self._say_cut(len(differing(runs)), len(self._runs) - len(runs))
             self._selected()
         else:
             self._compare_all(runs, score)
 
-    def _say_cut(self, n_differing: int) -> None:
-        cut = n_differing > MOST_PARAMETERS
-        text = f"Of the {n_differing} parameters that differ the first {MOST_PARAMETERS} have a column." if cut else ""
-        self._cut.param.update(object=text, visible=cut)
+    def _listed(self) -> list[RunInfo]:
+        """The runs that the filter lets through; of one that cannot be read, all."""
+        there = [run for run in self._runs.values() if self._archived.value or not run.archived]
+        try:
+            found = filtered(there, str(self._filter.value_input))
+        except ScgnnError as error:
+            self._filter.param.update(error_state=True, helper_text=str(error))
+            return there
+        if self._filter.error_state:
+            self._filter.param.update(error_state=False, helper_text="")
+        return found
+
+    def _say_cut(self, n_differing: int, n_hidden: int) -> None:
+        said = []
+        if n_differing > MOST_PARAMETERS:
+            said.append(f"Of the {n_differing} parameters that differ the first {MOST_PARAMETERS} have a column.")
+        if n_hidden:
+            said.append(f"{n_hidden} more are archived or do not pass the filter.")
+        self._cut.param.update(object=" ".join(said), visible=bool(said))
 
     def _compare_all(self, runs: Sequence[RunInfo], score: str) -> None:
         every = [run for run in runs if run.over and score in run.scores]
@@ -156,13 +188,15 @@ class RunsView(pn.viewable.Viewer):
             return
         chosen = self.chosen
         one = len(chosen) == 1
-        for widget in (self._show, self._reload, self._name, self._rename):
+        for widget in (self._show, self._reload, self._name, self._rename, self._note, self._keep_note):
             widget.disabled = not one
-        self._delete.disabled = not chosen
+        self._delete.disabled = self._archive.disabled = not chosen
+        self._archive.label = BRING_BACK if chosen and all(run.archived for run in chosen) else ARCHIVE
+        self._note.value = chosen[0].note if one else ""
         self._resume.disabled = not (one and self._context.manager.can_resume(chosen[0].id))
         self._name.value = chosen[0].name[:LONGEST_NAME] if one else ""
         self._state.object = f"{len(chosen)} ticked" if chosen else "Tick a run to show, load, rename or delete it."
-        self._compare_all(list(self._runs.values()), self._score.value)
+        self._compare_all(self._listed(), self._score.value)
         self.compare.choose(chosen if len(chosen) > 1 else [], self._score.value)
 
     def _act(self, action: Callable[[RunInfo], Any]) -> None:
@@ -181,6 +215,16 @@ class RunsView(pn.viewable.Viewer):
 
     def _rename_run(self, run: RunInfo) -> None:
         self._context.manager.rename(run.id, self._name.value.strip()[:LONGEST_NAME])
+        self.update(self._context.manager.runs(self._context.owner))
+
+    def _note_run(self, run: RunInfo) -> None:
+        self._context.manager.annotate(run.id, note=self._note.value[:LONGEST_NOTE])
+        self.update(self._context.manager.runs(self._context.owner))
+
+    def _archive_runs(self) -> None:
+        away = self._archive.label == ARCHIVE
+        for run in self.chosen:
+            self._session.attempt(lambda run=run: self._context.manager.annotate(run.id, archived=away))  # type: ignore[misc]
         self.update(self._context.manager.runs(self._context.owner))
 
     def _ask_delete(self) -> None:
@@ -205,10 +249,11 @@ class RunsView(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         return pmui.Column(
-            pmui.Row(self._score, self._state, sizing_mode="stretch_width", margin=0),
+            pmui.Row(self._score, self._filter, self._archived, sizing_mode="stretch_width", margin=0),
             self.table,
             self._cut,
             pmui.Row(self._show, self._reload, self._resume, self._name, self._rename, self._delete, margin=(0, 4)),
+            pmui.Row(self._note, self._keep_note, self._archive, self._state, margin=(8, 4, 0, 4)),
             self.compare,
             self._sure,
             sizing_mode="stretch_width",

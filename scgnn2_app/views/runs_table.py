@@ -51,7 +51,7 @@ EXPLAINED = {
 }
 """What is said where the mouse rests on the head of a column."""
 
-WIDTHS = {"run": 245, "data": 160}
+WIDTHS = {"run": 245, "data": 160, "note": 160}
 """Pixels of columns of text, so that there is room for the scores; a longer text ends in dots."""
 
 
@@ -74,6 +74,8 @@ def table_of(runs: Sequence[RunInfo], score: str, shown: str = "") -> pd.DataFra
         "run": [shortened(run.title, LONGEST_NAME) for run in runs],
         "state": [run.state for run in runs],
     }
+    if any(run.note for run in runs):
+        columns["note"] = [shortened(run.note, LONGEST_NAME) for run in runs]
     for name in dict.fromkeys([score, *SHOWN_SCORES]):
         if any(name in run.scores for run in runs):
             columns[name] = [round(run.scores[name], 4) if name in run.scores else None for run in runs]

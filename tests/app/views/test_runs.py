@@ -21,14 +21,17 @@ from scgnn2_app.charts.across_runs import (
     parallel_coordinates,
     slice_of,
 )
+from scgnn2_app.runs.jobs import JobManager
 from scgnn2_app.runs.workspace import RunInfo
 from scgnn2_app.session import Session
 from scgnn2_app.sources.source import Source
 from scgnn2_app.views.compare import MOST_RUNS, CompareView, short_name
 from scgnn2_app.views.run_bar import BAR_THEME, LONGEST_NAME, RunBar, sentence
 from scgnn2_app.views.runs import RunsView
+from scgnn2_app.views.runs_filter import filtered
 from scgnn2_app.views.runs_table import MOST_PARAMETERS, TITLES, best_runs, differing, table_of
 from scgnn2_engine import RunParams
+from scgnn2_engine.errors import InputError
 from scgnn2_engine.plots.chart import Chart
 from scgnn2_engine.plots.on_bokeh import BokehCanvas
 from scgnn2_engine.plots.style import inks
@@ -389,3 +392,51 @@ def test_runs_are_deleted_once_that_is_confirmed(view: RunsView) -> None:
     view._sure.answers["Delete"].clicks += 1
     assert (view._sure.is_open, deleted) == (False, ["run2", "run1"])
     assert view.table.value["run"].tolist() == ["run 3"]
+
+
+def test_runs_are_found_by_words_parameters_and_scores() -> None:
+    runs = [
+        replace(run(1, alpha=0.2, scores={"validation_error": 0.5}), note="figure 2"),
+        run(2, alpha=0.6, scores={"validation_error": 0.3}),
+        run(3, state="failed", clustering_method="Leiden"),
+    ]
+
+    def found(query: str) -> list[int]:
+        return [runs.index(one) + 1 for one in filtered(runs, query)]
+
+    assert found("") == [1, 2, 3]
+    assert found("Figure") == [1]
+    assert found("failed") == found("clustering_method=leiden") == [3]
+    assert found("alpha>0.55") == [2]
+    assert found("validation_error<0.4") == [2]
+    assert found("validation_error>0 RUN alpha!=0.6") == [1]
+    with pytest.raises(InputError, match="mean alpha"):
+        filtered(runs, "alhpa=1")
+    with pytest.raises(InputError, match="no number"):
+        filtered(runs, "alpha<much")
+
+
+def test_a_note_is_kept_and_an_archived_run_comes_back(tmp_path: Path) -> None:
+    manager = JobManager(tmp_path, at_once=0)
+    ids = [manager.submit(Source.demo(), RunParams(seed=seed), name=f"seed {seed}") for seed in (1, 2)]
+    view = RunsView(Session(), SimpleNamespace(manager=manager, owner=None), lambda run: None)  # type: ignore[arg-type]
+    view.update(manager.runs())
+    view.table.selection = [0]
+    view._note.value = " for the paper "
+    view._keep_note.clicks += 1
+    assert manager.run(ids[1]).note == "for the paper"
+    assert view.table.value["note"].tolist() == ["for the paper", ""]
+    view._archive.clicks += 1
+    assert view.table.value["id"].tolist() == [ids[0]]
+    assert view._cut.object == "1 more are archived or do not pass the filter."
+    view._archived.value = True
+    view.table.selection = [0]
+    assert view._archive.label == "Bring back"
+    view._archive.clicks += 1
+    assert not manager.run(ids[1]).archived
+    view._filter.value_input = "paper"
+    assert view.table.value["id"].tolist() == [ids[1]]
+    view._filter.value_input = "papre=1"
+    assert view._filter.error_state
+    assert len(view.table.value) == 2
+    manager.close()
