@@ -132,8 +132,8 @@ def drawing(table: Table, repeats: int) -> None:
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str], float]]:
     """The dashboard as a user starts it: address, process, seconds until it answered."""
-    command = [sys.executable, "-m", "scgnn2_engine", "serve", "demo", "--port", "0", "--no-browser", "--threads", "1",
-               "--workspace", str(folder / "workspace")]  # fmt: skip
+    command = [sys.executable, "-m", "scgnn2_engine", "serve", "demo", "--port", "0", "--no-browser",
+               "--no-token", "--threads", "1","--workspace", str(folder / "workspace")]  # fmt: skip
     start = time.perf_counter()
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)

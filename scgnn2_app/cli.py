@@ -52,6 +52,14 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", action="append", default=[], metavar="NAME", help="further name the server is reached by; repeatable"
     )
     parser.add_argument("--auth", metavar="USERS.json", help="users who may log in; see scgnn2 users")
+    parser.add_argument(
+        "--no-token",
+        dest="token",
+        action="store_const",
+        const="",
+        help="let everybody in who reaches the address: on a shared machine all its users, who could start runs and "
+        "read files as you (default: the printed address holds a token, new at every start)",
+    )
     _add_workspace_arguments(parser)
     parser.add_argument(
         "--max_upload", type=float, default=2048, metavar="MB", help="largest upload in MiB (default: 2048)"
@@ -90,7 +98,7 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
     for root in roots:
         if not expanded(root).is_dir():
             raise InputError(f"--root {root} is no folder.", expected="a folder that is there")
-    kept = ("address", "port", "runs_at_once", "threads", "scheduler", "show")
+    kept = ("address", "port", "runs_at_once", "threads", "scheduler", "show", "token")
     return ServerOptions(
         sources=tuple(_source(path) for path in arguments.data),
         roots=roots,

@@ -97,6 +97,9 @@ class ServerOptions:
         Further names by which the server is reached, ``host`` or ``host:port``.
     max_upload
         In bytes.
+    token
+        What the address must hold where nobody has to log in: None, a new one at every start of
+        :func:`~scgnn2_app.serving.server.serve`; ``""``, nothing.
     show
         Open a browser; None: where there is a desktop.
     """
@@ -108,6 +111,7 @@ class ServerOptions:
     port: int = PORT
     names: tuple[str, ...] = ()
     auth: Path | None = None
+    token: str | None = None
     runs_at_once: int = 1
     threads: int = 0
     max_upload: int = MAX_UPLOAD

@@ -49,7 +49,7 @@ ADDRESS = """
 const write = () => {
   if (!model.address) { return }
   const query = new URLSearchParams(window.location.search)
-  for (const name of FIELDS) { query.delete(name) }
+  for (const name of [...FIELDS, "token"]) { query.delete(name) }  // a link to a view gives no key away
   for (const [name, value] of Object.entries(model.address)) { query.set(name, value) }
   const text = query.toString()
   window.history.replaceState(window.history.state, "", window.location.pathname + (text ? "?" + text : ""))

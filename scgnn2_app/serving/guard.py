@@ -6,11 +6,55 @@ import socket
 from typing import Any
 
 import psutil
-from tornado.httputil import HTTPServerRequest
-from tornado.routing import Matcher, Rule
-from tornado.web import Application, RequestHandler
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.routing import Matcher, PathMatches, Rule
+from tornado.web import Application, OutputTransform, RequestHandler
 
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # every address of the machine
+
+UNUSED = r"/(autoload\.js|metadata)"
+"""What Bokeh answers for pages of others that embed this one."""
+
+HEADERS = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    # Bokeh writes its page as scripts and styles within it and makes functions from text; panel-material-ui loads its
+    # modules from blobs. All else is refused: nothing from elsewhere, no plug-ins, no frames of others.
+    "Content-Security-Policy": "; ".join((
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )),
+}  # fmt: skip
+"""Of every answer."""
+
+
+class _Headers(OutputTransform):
+    """Puts :data:`HEADERS` into every answer, errors and files included."""
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        headers.update(HEADERS)
+        return status_code, headers, chunk
+
+
+class _NotHere(RequestHandler):
+    """Says so, to every method."""
+
+    def prepare(self) -> None:
+        self.set_status(404)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("The dashboard does not offer this.\n")
 
 
 class _ForeignHost(Matcher):
@@ -79,3 +123,14 @@ def refuse_foreign_hosts(application: Application, allowed: list[str]) -> None:
     """Refuse every request whose ``Host`` is not in ``allowed``, before anything else looks at it."""
     rule = Rule(_ForeignHost(frozenset(allowed)), _Refuse)
     application.default_router.rules.insert(0, application.default_router.process_rule(rule))
+
+
+def close_unused(application: Application) -> None:
+    """Answer nothing at the addresses that no page of ours needs."""
+    rule = Rule(PathMatches(UNUSED), _NotHere)
+    application.default_router.rules.insert(0, application.default_router.process_rule(rule))
+
+
+def add_headers(application: Application) -> None:
+    """Tell browsers, with every answer, what a page of this server may do: :data:`HEADERS`."""
+    application.transforms.append(_Headers)

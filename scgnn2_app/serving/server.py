@@ -9,12 +9,14 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from scgnn2_app.context import ServerContext, ServerOptions, context_for, leave
 from scgnn2_app.patches.bokeh_server_application import application_of
-from scgnn2_app.serving.auth import Users, login_provider
-from scgnn2_app.serving.guard import allowed_hosts, refuse_foreign_hosts
+from scgnn2_app.serving.auth import Users
+from scgnn2_app.serving.guard import add_headers, allowed_hosts, close_unused, refuse_foreign_hosts
+from scgnn2_app.serving.login import TOKEN, Door
 from scgnn2_app.warm_up import load, warm_up
 from scgnn2_engine.errors import OutputError, ParameterError
 
@@ -38,13 +40,16 @@ def serve(options: ServerOptions, *, started: Callable[[str], object] = print) -
     OutputError
         The port is taken, or the workspace cannot be written.
     """
+    if options.auth is None and options.token is None:
+        options = replace(options, token=secrets.token_urlsafe(24))
     server = make_server(options)
     load()
-    address = f"http://{allowed_hosts(options.address, server.port)[0]}"
+    place = f"/?{TOKEN}={options.token}" if options.token and options.auth is None else "/"
+    address = f"http://{allowed_hosts(options.address, server.port)[0]}{place.removesuffix('/')}"
     threading.Thread(target=warm_up, name="scgnn2-warm-up", daemon=True).start()
     server.io_loop.add_callback(lambda: started(address))
     if _has_desktop() if options.show is None else options.show:
-        server.io_loop.add_callback(server.show, "/")
+        server.io_loop.add_callback(server.show, place)
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         server.start()
@@ -68,13 +73,16 @@ def make_server(options: ServerOptions) -> Any:
     import panel as pn
     from panel.io.server import get_server
 
+    door = _door(options, users)
+
     def page() -> Any:
-        return _page(context_for(options, user=(pn.state.user or "") if users is not None else ""))
+        user = "" if door is None or users is None else door.user_of(pn.state.cookies, str(pn.state.headers["Host"]))
+        if user is None:
+            raise PermissionError("the log-in ended while the page was made")
+        return _page(context_for(options, user=user))
 
     _require_free(options.address, options.port)
-    login: dict[str, Any] = {}
-    if users is not None:
-        login = {"auth_provider": login_provider(users), "cookie_secret": secrets.token_hex(32)}  # fresh at every start
+    login: dict[str, Any] = {} if door is None else {"auth_provider": door.provider}
     server = get_server(
         {"/": page},
         address=options.address,
@@ -91,7 +99,9 @@ def make_server(options: ServerOptions) -> Any:
     application = application_of(server)
     application.websocket_origins.clear()
     application.websocket_origins.update(hosts)
+    close_unused(application)
     refuse_foreign_hosts(application, hosts)
+    add_headers(application)
     return server
 
 
@@ -109,6 +119,13 @@ def _require_free(address: str, port: int) -> None:
             expected="a free port of an address of this machine",
             advice="Choose another one with --port, or 0 for any that is free.",
         ) from error
+
+
+def _door(options: ServerOptions, users: Users | None) -> Door | None:
+    """None where whoever reaches the address comes in."""
+    if users is not None:
+        return Door(users)
+    return Door(token=options.token) if options.token else None
 
 
 def _users(options: ServerOptions) -> Users | None:

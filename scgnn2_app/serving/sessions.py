@@ -86,7 +86,7 @@ class Attempts:
         self._tries: dict[tuple[str, str], _Tries] = {}
 
     def begin(self, user: str, address: str) -> float:
-        """Seconds this try has to wait, by which it is refused unseen; 0: it counts, and the password may be looked at."""
+        """Seconds this try comes too early, which refuses it unseen; 0: it counts, and may be looked at."""
         now = self._clock()
         self._forget(now)
         both = [self._tries.get(key, _Tries()) for key in self._keys(user, address)]

@@ -133,7 +133,7 @@ def test_serve_prints_its_address_serves_the_page_and_leaves_runs_going(tmp_path
     )
     command = [
         sys.executable, "-c", program, str(scripted_worker), "serve", "demo", "--port", "0", "--no-browser",
-        "--workspace", str(workspace.folder), "--threads", "1",
+        "--no-token", "--workspace", str(workspace.folder), "--threads", "1",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         address = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))

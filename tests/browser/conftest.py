@@ -148,11 +148,12 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start_server(workspace: Path, data: Path, *more: str) -> Served:
-    """``scgnn2 serve`` as a user starts it, on a free port."""
+def start_server(workspace: Path, data: Path, *more: str, token: str = "--no-token") -> Served:
+    """``scgnn2 serve`` as a user starts it, on a free port; scenes write their own addresses, so without a token."""
     command = [
-        sys.executable, "-m", "scgnn2_engine", "serve", str(data), "--port", "0", "--no-browser", "--workspace",
-        str(workspace), "--root", str(data.parent), "--max_upload", str(MAX_UPLOAD_MIB), "--threads", "1", *more,
+        sys.executable, "-m", "scgnn2_engine", "serve", str(data), "--port", "0", "--no-browser", *token.split(),
+        "--workspace", str(workspace), "--root", str(data.parent), "--max_upload", str(MAX_UPLOAD_MIB),
+        "--threads", "1", *more,
     ]  # fmt: skip
     log = (workspace.parent / f"{workspace.name}.log").open("w")
     process = subprocess.Popen(command, cwd=workspace.parent, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -177,6 +178,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_file: Path) -> Iterato
 def own_server(tmp_path: Path, tiny_file: Path) -> Iterator[Served]:
     """One for a scene that ends it."""
     served = start_server(tmp_path / "workspace", tiny_file)
+    yield served
+    served.process.kill()
+    served.process.communicate(timeout=60)
+
+
+@pytest.fixture
+def own_server_with_token(tmp_path: Path, tiny_file: Path) -> Iterator[Served]:
+    """One that asks for the token in the address it printed."""
+    served = start_server(tmp_path / "workspace", tiny_file, token="")
     yield served
     served.process.kill()
     served.process.communicate(timeout=60)

@@ -106,3 +106,20 @@ def test_text_stands_out_from_what_is_behind_it(
                 break
             page.wait_for_timeout(500)
         assert pale == [], tab
+
+
+def test_the_printed_address_opens_the_page_and_nothing_else_does(own_server_with_token: Any, open_page: Open) -> None:
+    address = own_server_with_token.url
+    page = open_page(address)
+    assert "token" not in page.url
+    page.reload()  # from now on the cookie holds
+    page.get_by_role("button", name="Run", exact=True).wait_for()
+    stranger = page.context.browser.new_context().new_page()
+    stranger.goto(address.partition("?")[0])
+    assert "scgnn2 serve printed" in stranger.get_by_role("alert").inner_text()
+    stranger.goto(address.replace("token=", "token=not"))
+    assert "not of this server" in stranger.get_by_role("alert").inner_text()
+    stranger.get_by_label("Token").fill(address.partition("token=")[2])
+    stranger.get_by_role("button", name="Open").click()
+    stranger.get_by_role("button", name="Run", exact=True).wait_for(timeout=120_000)
+    stranger.context.close()

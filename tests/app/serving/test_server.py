@@ -9,7 +9,9 @@ import re
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import panel as pn
@@ -19,11 +21,11 @@ from tornado.websocket import websocket_connect
 
 from scgnn2_app import warm_up as warming
 from scgnn2_app.context import ServerOptions, context_for, leave
-from scgnn2_app.serving import auth
 from scgnn2_app.serving import server as servers
 from scgnn2_app.serving.auth import Users
-from scgnn2_app.serving.guard import allowed_hosts
+from scgnn2_app.serving.guard import HEADERS, allowed_hosts
 from scgnn2_app.serving.server import make_server
+from scgnn2_app.serving.sessions import FORGOTTEN_AFTER, LIFETIME_SECONDS, Attempts, Sessions
 from scgnn2_app.sources.source import Source
 from scgnn2_engine.errors import InputError, OutputError, ParameterError
 
@@ -115,8 +117,6 @@ def test_only_its_own_pages_may_open_the_socket(options):
 
 
 def test_other_addresses_need_users(options, tmp_path):
-    from dataclasses import replace
-
     for address in ("0.0.0.0", "192.168.0.1", "::"):
         with pytest.raises(ParameterError, match=r"can be reached by others.*--auth"):
             make_server(replace(options, address=address))
@@ -133,8 +133,7 @@ def test_a_server_for_all_addresses_goes_by_those_of_the_machine_and_by_the_name
 
 
 @pytest.fixture
-def users(tmp_path, monkeypatch):
-    monkeypatch.setattr(auth, "PAUSE_SECONDS", 0.01)
+def users(tmp_path):
     users = Users(tmp_path / "users.json")
     users.add("ada", "correct horse")
     users.add("bob", "battery staple")
@@ -142,17 +141,19 @@ def users(tmp_path, monkeypatch):
 
 
 def log_in(port, name, password, to="/"):
-    """The answer's status and the cookies it set."""
+    """The answer's status, text and the cookies it set."""
     form = urlencode({"username": name, "password": password})
     kind = "application/x-www-form-urlencoded"
     status, text, headers = ask(port, "/login", method="POST", body=form, **{"Content-Type": kind})
-    cookies = "; ".join(cookie.partition(";")[0] for cookie in headers.get_all("Set-Cookie") or [])
-    return status, text, cookies
+    return status, text, kept(headers)
 
 
-def test_users_log_in_and_see_their_own_page(options, users):
-    from dataclasses import replace
+def kept(headers):
+    """The cookies that an answer set, as the next request sends them."""
+    return "; ".join(cookie.partition(";")[0] for cookie in headers.get_all("Set-Cookie") or [])
 
+
+def test_users_log_in_see_their_own_page_and_log_out(options, users):
     with running(replace(options, auth=users.path)) as (port, contexts):
         status, _, headers = ask(port)
         assert status == 302
@@ -160,9 +161,9 @@ def test_users_log_in_and_see_their_own_page(options, users):
         status, text, _ = ask(port, "/login?next=%2F")
         assert status == 200
         assert "//" not in re.sub(r"<!DOCTYPE[^>]*>", "", text)
-        for name, password in (("ada", "wrong"), ("eve", "correct horse"), ("", ""), ("guest", "")):
+        for name, password in (("ada", "wrong"), ("eve", "correct horse")):
             status, text, cookies = log_in(port, name, password)
-            assert (status, "user=" in cookies) == (403, False)
+            assert (status, cookies) == (403, "")
             assert "wrong" in text
         assert contexts == []
         for name, password in (("ada", "correct horse"), ("bob", "battery staple")):
@@ -174,8 +175,77 @@ def test_users_log_in_and_see_their_own_page(options, users):
         request = HTTPRequest(f"ws://127.0.0.1:{port}/ws", headers={"Origin": f"http://127.0.0.1:{port}"})
         with pytest.raises(HTTPClientError, match=r"HTTP [34]"):  # a page's token alone opens no socket
             asyncio.run(_connect(request, token))
-        assert ask(port, Cookie='user="2|1:0|10:1|4:user|4:YWRh|forged"; is_guest=1')[0] == 302
-    pn.config.cookie_secret = None
+        assert ask(port, Cookie=f"scgnn2-{port}=forged; user=ada; is_guest=1")[0] == 302
+        status, _, headers = ask(port, "/logout", Cookie=cookies)
+        assert (status, headers["Location"]) == (302, "/login")
+        assert ask(port, Cookie=cookies)[0] == 302  # the cookie a browser had kept opens nothing any more
+
+
+def test_guesses_wait_longer_and_longer_also_side_by_side(options, users, caplog):
+    with running(replace(options, auth=users.path)) as (port, _):
+        with ThreadPoolExecutor(8) as pool:
+            found = [answer[0] for answer in pool.map(lambda n: log_in(port, "ada", f"guess {n}"), range(12))]
+        assert (found.count(403), found.count(429)) == (3, 9)
+        status, text, cookies = log_in(port, "ada", "correct horse")
+        assert (status, cookies) == (429, "")
+        assert re.search(r"wait \d+ s before the next", text)
+    assert "as 'ada' from 127.0.0.1 failed, number 3" in caplog.text
+    assert "refused unseen" in caplog.text
+
+
+def test_waits_grow_and_are_forgotten():
+    now = 0.0
+    attempts = Attempts(clock=lambda: now)
+    waits = []
+    for _ in range(11):
+        while wait := attempts.begin("ada", "here"):
+            waits.append(wait)
+            now += wait
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    now += FORGOTTEN_AFTER
+    assert attempts.begin("ada", "here") == 0
+    attempts.succeeded("ada", "here")
+    assert [attempts.begin("ada", "here") for _ in range(4)] == [0, 0, 0, 1]
+
+
+def test_a_session_ends_by_itself():
+    now = 0.0
+    sessions = Sessions(clock=lambda: now)
+    key = sessions.begin("ada")
+    now = LIFETIME_SECONDS - 1
+    assert sessions.user(key) == "ada"
+    now += 1
+    assert sessions.user(key) is None
+
+
+def test_the_address_holds_the_key(options):
+    with running(replace(options, token="right")) as (port, contexts):
+        status, _, headers = ask(port, "/?token=right&run=7")
+        assert status == 302
+        status, _, headers = ask(port, "/" + headers["Location"].removeprefix("./"))
+        assert (status, headers["Location"]) == (302, "/?run=7")  # the key does not stay in the address
+        (cookie,) = [found for found in headers.get_all("Set-Cookie") if found.startswith(f"scgnn2-{port}=")]
+        assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie
+        assert ask(port, Cookie=kept(headers))[0] == 200
+        assert contexts[-1].user == ""
+        for way, said, code in (("/?token=old", "not of this server", 403), ("/", "printed", 200)):
+            _, _, headers = ask(port, way)
+            status, text, headers = ask(port, "/" + headers["Location"].removeprefix("./"))
+            assert (status, said in text, f"scgnn2-{port}=" in str(headers)) == (code, True, False)
+        _, _, headers = ask(port, "/login?next=%2F%3Ftoken%3Dright", **{"X-Forwarded-Proto": "https"})
+        assert "Secure" in str(headers)
+        assert len(contexts) == 1
+
+
+def test_every_answer_says_what_a_page_may_do_and_unused_routes_are_closed(options):
+    with running(options) as (port, _):
+        for path, code in (("/", 200), ("/nothing", 404), ("/static/js/bokeh.min.js", 200), ("/metadata", 404),
+                           ("/autoload.js?bokeh-autoload-element=x", 404)):  # fmt: skip
+            status, _, headers = ask(port, path)
+            assert (path, status) == (path, code)
+            assert {name: headers[name] for name in HEADERS} == HEADERS
+        assert ask(port, host="evil.example")[2]["X-Frame-Options"] == "SAMEORIGIN"
 
 
 async def _connect(request, token):
@@ -183,18 +253,13 @@ async def _connect(request, token):
 
 
 def test_a_log_in_leads_to_no_other_site(options, users):
-    from dataclasses import replace
-
     with running(replace(options, auth=users.path)) as (port, _):
         for target in ("//evil.example", "https://evil.example", "/\\evil.example"):
             _, _, headers = ask(port, "/login?" + urlencode({"next": target}))
             assert "evil" not in str(headers)
-    pn.config.cookie_secret = None
 
 
 def test_a_taken_port_is_said(options):
-    from dataclasses import replace
-
     with running(options) as (port, _), pytest.raises(OutputError, match=f"127.0.0.1:{port}.*--port"):
         make_server(replace(options, port=port))
 
