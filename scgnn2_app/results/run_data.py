@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from scgnn2_app.results.annotations import Annotation, AnnotationFile, State
 from scgnn2_app.results.every_gene import column_on_disk, names_of, nearest_names, telling_gene
+from scgnn2_app.results.kept_map import kept_map
 from scgnn2_app.results.quick_map import positions
 from scgnn2_app.results.run_files import RunFiles
 from scgnn2_app.runs import snapshots
@@ -29,7 +30,6 @@ from scgnn2_engine.io.labels import matched_labels
 from scgnn2_engine.io.locations import in_folder
 from scgnn2_engine.io.results.saved import read_embedding
 from scgnn2_engine.markers import by_sample, rank_genes
-from scgnn2_engine.plots import umap_positions
 
 if TYPE_CHECKING:
     from scgnn2_engine.model.model import Model
@@ -273,7 +273,7 @@ class RunData(RunFiles):
 
     @cached_property
     def umap(self) -> npt.NDArray[np.float32]:
-        """(n_obs, 2) map of the cells: the one the run saved, or one of its graph embedding computed now.
+        """(n_obs, 2) map of the cells: the one the run saved, or one of its graph embedding, made once.
 
         While the run is under way its first two principal components, which take no time from it.
         """
@@ -282,7 +282,7 @@ class RunData(RunFiles):
         with self._file() as file:
             if "obsm/X_scgnn2_umap" in file:
                 return np.asarray(file["obsm/X_scgnn2_umap"], dtype=np.float32)
-        return umap_positions(self.embedding("graph"), seed=int(self.record.get("seed", 1)))
+        return kept_map(self.folder, self.embedding("graph"), int(self.record.get("seed", 1)))
 
     @cached_property
     def _edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -352,7 +352,9 @@ class RunData(RunFiles):
         positions = self.umap
         if own_map:
             if iteration not in self._own_maps:
-                self._own_maps[iteration] = umap_positions(found.graph_embedding, seed=int(self.record.get("seed", 1)))
+                self._own_maps[iteration] = kept_map(
+                    self.folder, found.graph_embedding, int(self.record.get("seed", 1))
+                )
             positions = self._own_maps[iteration]
         weights = found.weights.astype(np.float64)
         return IterationGraph(positions, found.edges.astype(np.int64), weights, found.labels.astype(np.int64))

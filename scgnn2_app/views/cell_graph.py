@@ -30,6 +30,7 @@ from scgnn2_engine.errors import InputError, ScgnnError
 from scgnn2_engine.plots import cell_graph
 from scgnn2_engine.plots.maps import value_map
 
+DRAWING = "The map of the cells is being drawn; of a run that saved none it is computed first, once …"
 RETURNED, NEWEST = "returned", "newest"
 NAMES_SHOWN = 5
 LOOK: dict[str, Any] = {"size": "small", "margin": (6, 8), "sizing_mode": "stretch_width"}
@@ -143,10 +144,12 @@ class CellGraphView(pn.viewable.Viewer):
                 self._show_graph(run, graph)
 
         def failed(error: Exception) -> None:
-            self._session.busy = False
+            self._session.busy, self.count.object = False, ""
             self._session.say_error(error)
 
         self._session.busy = True
+        if self._graph is None:
+            self.count.object = DRAWING
         in_thread(lambda: run.graph_of(number, own_map=own), show, failed)
 
     def _show_graph(self, run: RunData, graph: IterationGraph) -> None:

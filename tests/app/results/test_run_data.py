@@ -146,14 +146,14 @@ def test_the_graph_of_every_iteration(run: RunData) -> None:
         run.graph_of(9)
 
 
-def test_an_own_map_is_made_once(run: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
+def test_an_own_map_is_made_once(made_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, made = RunData(shutil.copytree(made_run, tmp_path / "run")), []
 
     def umap(embedding: np.ndarray, seed: int) -> np.ndarray:
         made.append(seed)
         return embedding[:, :2]
 
-    monkeypatch.setattr("scgnn2_app.results.run_data.umap_positions", umap)
+    monkeypatch.setattr("scgnn2_app.results.kept_map.umap_positions", umap)
     own = run.graph_of(1, own_map=True)
     assert not np.array_equal(own.positions, run.umap)
     assert run.graph_of(1, own_map=True).positions is own.positions
