@@ -9,6 +9,7 @@ from scgnn2_engine.cli import (
     benchmark,
     convert,
     evaluate,
+    info,
     inspect,
     ltmg,
     map,
@@ -21,7 +22,7 @@ from scgnn2_engine.cli import (
 )
 from scgnn2_engine.cli.parsing import Parser
 
-OWN = (run, inspect, map, recluster, markers, plot, ltmg, params, simulate, convert, evaluate, benchmark)
+OWN = (run, inspect, map, recluster, markers, plot, ltmg, params, simulate, convert, evaluate, benchmark, info)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

@@ -174,8 +174,8 @@ def _listed(
     hidden = sp.csr_matrix(x.shape, dtype=bool)
     if validation is not None:
         hidden = sp.csr_matrix((np.ones(len(validation), bool), (validation.rows, validation.cols)), hidden.shape)
-    whole = x.sparse if isinstance(x, BlockMatrix) else x if sp.issparse(x) else None
-    if whole is not None and whole.has_sorted_indices:
+    whole = x.sparse if isinstance(x, BlockMatrix) else x
+    if isinstance(whole, sp.csr_matrix) and whole.has_sorted_indices:
         flags = np.zeros(len(whole.data), bool)
         if validation is not None:
             at = np.minimum(places(whole, validation.rows, validation.cols), len(flags) - 1)

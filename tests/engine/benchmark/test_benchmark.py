@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,7 +64,7 @@ def test_every_cell_has_its_file_and_says_where_it_comes_from(done):
     assert cell["peak_memory"] > 2**20
     assert cell["machine"]["cores"] >= 1
     assert cell["machine"]["cpu"]
-    assert (cell["machine"]["threads"], cell["versions"]["scgnn2"]) == (1, "0.1.0")
+    assert (cell["machine"]["threads"], cell["versions"]["scgnn2"]) == (1, version("scgnn2"))
     assert cell["parameters"]["dropout_prob"] == 0.1
 
 
