@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import scipy.sparse as sp
 
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.names import SAMPLE
-from scgnn2_engine.io.results.saved import read_embedding
-from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result, saved_prepared
+from scgnn2_engine.io.results.saved import read_embedding, read_table
+from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result, refuse_torn, saved_prepared
+from scgnn2_engine.io.storage.hdf5_probe import check_walk
 
 OWN_LAYERS = "scgnn2_"
 IMPUTED, VALUE = "scgnn2_imputed", "scgnn2_value"
@@ -95,10 +95,12 @@ def read_run(path: Path, layer: str = "") -> LoadedRun:
     import anndata
 
     file = path / "result.h5ad" if path.is_dir() else path
+    check_walk(file)
     try:
         adata = anndata.read_h5ad(file)
         prepared = saved_prepared(adata)
         layers = {name: matrix for name, matrix in adata.layers.items() if name.startswith(OWN_LAYERS)}
+        refuse_torn(*layers.values(), adata.obsp["scgnn2_connectivities"])
         imputed = np.asarray(layers[IMPUTED], dtype=np.float32)
         labels = adata.obs["scgnn2_cluster"].astype(str).to_numpy()
         embeddings = {kind: np.asarray(adata.obsm[f"X_scgnn2_{kind}"]) for kind in ("feature", "graph")}
@@ -135,5 +137,6 @@ def _history(folder: Path, names: npt.NDArray[np.str_]) -> tuple[npt.NDArray[Any
     file = folder / "labels_history.csv"
     if not file.is_file():
         return ()
-    found = pd.read_csv(file, dtype=str, index_col=0, keep_default_na=False)
+    table = read_table(file, dtype=str)
+    found = table.set_index(table.columns[0]).fillna("")
     return tuple(found[column].to_numpy() for column in found) if np.array_equal(found.index, names) else ()

@@ -15,7 +15,8 @@ from scgnn2_engine.data.dataset import Ints, Matrix, Scale
 from scgnn2_engine.errors import InputError
 from scgnn2_engine.io.labels import labels_by_cell
 from scgnn2_engine.io.results.result_tables import TABLES
-from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result
+from scgnn2_engine.io.results.saved_prepared import DAMAGED, no_result, refuse_torn
+from scgnn2_engine.io.storage.hdf5_probe import check_walk
 
 UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError)
 
@@ -74,7 +75,7 @@ def read_labels(path: str | Path, known: Collection[str] = ()) -> pd.Series:
 def read_embedding(path: str | Path, kind: str = "graph") -> pd.DataFrame:
     """An embedding by cell name, shape (n_obs, d); ``kind``: graph, feature or clustering."""
     path = _inside(path, f"{kind}_embedding.csv")
-    frame = _read_table(path, dtype={0: str})
+    frame = read_table(path, dtype={0: str})
     values = frame.iloc[:, 1:].set_axis(pd.Index(frame.iloc[:, 0].astype(str), name="cell"))
     if values.empty or not all(np.issubdtype(dtype, np.number) for dtype in values.dtypes):
         raise InputError(
@@ -101,8 +102,9 @@ def read_edges(
         The file is not there, lacks one of the columns Start, End, Weight, or names an unknown cell.
     """
     path = _inside(path, "graph_edgeList.csv")
-    frame = _read_table(path, dtype={"Start": str, "End": str})
+    frame = read_table(path, dtype={"Start": str, "End": str})
     _require_columns(path, frame, ("Start", "End", "Weight"))
+    _require_numbers(path, frame, "Weight")
     positions = pd.Index(obs_names)
     edges = np.stack([positions.get_indexer(frame[end]) for end in ("Start", "End")]).astype(np.int64)
     if np.any(edges < 0):
@@ -118,16 +120,20 @@ def read_edges(
 def read_metrics(path: str | Path) -> pd.DataFrame:
     """The scores of every iteration, one row each."""
     path = _inside(path, "metrics.csv")
-    frame = _read_table(path)
+    frame = read_table(path)
     _require_columns(path, frame, ("iteration",))
+    for column in frame.columns.drop("selected", errors="ignore"):
+        _require_numbers(path, frame, column)
     return frame
 
 
 def read_losses(path: str | Path) -> pd.DataFrame:
     """The loss of every epoch: stage, iteration, cluster, epoch, name, value."""
     path = _inside(path, "losses.csv")
-    frame = _read_table(path)
+    frame = read_table(path)
     _require_columns(path, frame, ("stage", "iteration", "cluster", "epoch", "name", "value"))
+    for column in ("iteration", "epoch", "value"):
+        _require_numbers(path, frame, column)
     return frame
 
 
@@ -142,9 +148,11 @@ def read_saved_expression(path: str | Path) -> SavedExpression:
     import anndata
 
     path = _inside(path, "result.h5ad")
+    check_walk(path)
     try:
         adata = anndata.read_h5ad(path)
         saved = adata.uns["scgnn2"]
+        refuse_torn(adata.X, adata.layers["scgnn2_imputed"])
         return SavedExpression(
             imputed=adata.layers["scgnn2_imputed"],
             observed=adata.X,
@@ -180,12 +188,15 @@ def read_observed(path: str | Path) -> SavedObserved:
     from anndata.io import read_elem
 
     path = _inside(path, "result.h5ad")
+    check_walk(path)
     try:
         with h5py.File(path) as file:
             place = "raw/" if "raw/X" in file else ""
             names = read_elem(file[f"{place}var"]).index.to_numpy(str)
             scale = read_elem(file["uns/scgnn2"])["scale_of_X"]
-            return SavedObserved(read_elem(file[f"{place}X"]), scale, names, read_elem(file["obs"]))
+            expression = read_elem(file[f"{place}X"])
+            refuse_torn(expression)
+            return SavedObserved(expression, scale, names, read_elem(file["obs"]))
     except DAMAGED as error:
         raise no_result(path, error) from error
 
@@ -202,7 +213,7 @@ def _inside(path: str | Path, name: str) -> Path:
     return found
 
 
-def _read_table(path: Path, dtype: Any = None) -> pd.DataFrame:
+def read_table(path: Path, dtype: Any = None) -> pd.DataFrame:
     """A csv; ``dtype`` by column name or position. Only empty fields are missing: a cell may be called NA."""
     try:
         return pd.read_csv(path, dtype=dtype, keep_default_na=False, na_values=[""])
@@ -212,6 +223,15 @@ def _read_table(path: Path, dtype: Any = None) -> pd.DataFrame:
             expected="a csv with a header",
             advice="Check that the file is complete.",
         ) from error
+
+
+def _require_numbers(path: Path, frame: pd.DataFrame, column: str) -> None:
+    if not pd.api.types.is_numeric_dtype(frame[column]):
+        raise InputError(
+            f"{path} holds other things than numbers in its column {column}.",
+            expected="numbers",
+            advice="Check that the file is complete, or take a table that scgnn2 wrote.",
+        )
 
 
 def _require_columns(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> None:

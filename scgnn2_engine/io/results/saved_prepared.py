@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.data.dataset import Matrix, Scale
 from scgnn2_engine.data.normalise import log_matrix, logged_values
 from scgnn2_engine.data.prepared import HiddenEntries, Prepared
 from scgnn2_engine.errors import InputError
+from scgnn2_engine.io.storage.hdf5_probe import check_walk
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,8 +34,11 @@ def saved_prepared(adata: AnnData) -> Prepared:
     ------
     KeyError
         It was not written by this program, or by a version that did not say which entries were hidden.
+    ValueError
+        Its matrix is damaged.
     """
     saved = adata.uns["scgnn2"]
+    refuse_torn(adata.X)
     scale, factors = saved["scale_of_X"], np.asarray(saved["size_factors"], dtype=np.float32)
     hidden = _entries(saved.get("hidden_positions"), adata.X, scale, None)
     validation = _entries(saved.get("held_out_positions"), adata.X, scale, factors)
@@ -70,6 +75,7 @@ def read_prepared(folder: str | Path) -> Prepared:
             found="a model alone",
             advice="Model.load(folder, data) takes the data from you.",
         )
+    check_walk(path)
     try:
         with h5py.File(path) as file:
             parts = {name: anndata.io.read_elem(file[name]) for name in ("X", "obs", "var", "uns")}
@@ -90,10 +96,18 @@ def read_map(folder: str | Path) -> npt.NDArray[np.float32] | None:
 
     path = Path(folder) / "result.h5ad"
     try:
+        check_walk(path)
         with h5py.File(path) as file:
             return np.asarray(file["obsm/X_scgnn2_umap"], np.float32) if "obsm/X_scgnn2_umap" in file else None
     except DAMAGED as error:
         raise no_result(path, error) from error
+
+
+def refuse_torn(*matrices: Any) -> None:
+    """Raise ``ValueError`` where a sparse matrix points outside itself: SciPy would follow it out of its memory."""
+    for matrix in matrices:
+        if sp.issparse(matrix):
+            matrix.check_format(full_check=True)
 
 
 def no_result(path: Path, error: Exception) -> InputError:

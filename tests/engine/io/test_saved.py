@@ -55,3 +55,35 @@ def test_tables_of_another_kind_are_refused(tmp_path: Path) -> None:
     (tmp_path / "result.h5ad").write_text("not HDF5")
     with pytest.raises(InputError, match="is not the result of a run"):
         saved.read_saved_expression(tmp_path)
+
+
+def test_a_damaged_result_is_said_by_every_command(tmp_path, capsys):
+    import h5py
+
+    from scgnn2_engine import RunParams, iterate_to_folder, simulate
+    from scgnn2_engine.cli import main
+    from scgnn2_engine.events import drain
+
+    params = RunParams(
+        output_dir=str(tmp_path), total_epoch=1, feature_AE_epoch=[2, 2], graph_AE_epoch=2, cluster_AE_epoch=2,
+        device="cpu", output_figures=False, evaluate_baselines=False, evaluate_diagnostics=False,
+    )  # fmt: skip
+    drain(iterate_to_folder(simulate(40, 30, 2, seed=0), params))
+    assert main(["plot", "curves", str(tmp_path)]) == 0
+
+    def said(*words):
+        assert main([*words]) == 3
+        return capsys.readouterr().err
+
+    (tmp_path / "metrics.csv").write_text("iteration,cluster_count\n1,many\n")
+    assert "other things than numbers in its column cluster_count" in said("plot", "curves", str(tmp_path))
+    (tmp_path / "labels_history.csv").write_bytes(b"\xff\xfe")
+    assert "cannot be read as a table" in said("evaluate", str(tmp_path))
+    with h5py.File(tmp_path / "result.h5ad", "r+") as file:  # a neighbour outside the matrix
+        file["obsp/scgnn2_connectivities/indices"][0] = 10**6
+    assert "is not the result of a run" in said("evaluate", str(tmp_path))
+    (tmp_path / "result.h5ad").write_bytes((tmp_path / "result.h5ad").read_bytes()[:3000])
+    for words in (["evaluate"], ["plot", "graph"], ["plot", "heatmap"], ["markers"]):
+        assert "result.h5ad" in said(*words, str(tmp_path))
+    (tmp_path / "graph_edgeList.csv").write_text("Start,End,Weight\ncell_0,cell_1,x\n")
+    assert "numbers in its column Weight" in said("plot", "graph", str(tmp_path))
