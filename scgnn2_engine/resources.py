@@ -28,6 +28,9 @@ PACKAGES = (
 )
 
 
+GROWN = 256 * 2**20
+
+
 def give_back_memory() -> None:
     """Hand memory that was freed back to the operating system, where the C library is glibc, which else keeps it.
 
@@ -38,6 +41,28 @@ def give_back_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
+
+
+class GrownMemory:
+    """Hands freed memory back whenever the process has grown by 256 MiB since the last time.
+
+    The arrays of an epoch are of one size again and again, and still the C library's heap grows by their gaps: the
+    graph autoencoder of 100,000 cells took 2.2 GiB after 25 epochs, with this 1.5.
+
+    Examples
+    --------
+    >>> GrownMemory().check()
+    """
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._before = self._process.memory_info().rss
+
+    def check(self) -> None:
+        """Hand it back, if it is time to."""
+        if self._process.memory_info().rss > self._before + GROWN:
+            give_back_memory()
+            self._before = self._process.memory_info().rss
 
 
 class PeakMemory:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from scgnn2_engine.errors import TrainingError
 from scgnn2_engine.events import EpochEnded, Stage, Stop, never
+from scgnn2_engine.resources import GrownMemory
 from scgnn2_engine.training.devices import enough_memory, mixed_precision, threads
 from scgnn2_engine.training.optimiser import adam
 from scgnn2_engine.training.ranks import Ranks
@@ -183,6 +184,7 @@ def iterate_training(
     best = _Best(network, validate and (lambda: ranks.of_first(validate())), plan)
     history: list[float] = []
     losses: dict[str, float] = {}
+    memory = GrownMemory()
     n_steps = 0
 
     for epoch in range(1, batches.n_epochs + 1):
@@ -211,6 +213,7 @@ def iterate_training(
         if best.due(n_steps, last):
             losses["validation"] = best.check(n_steps)
         yield EpochEnded(plan.stage, plan.iteration, epoch, batches.n_epochs, losses, plan.cluster)
+        memory.check()
         # Stop is asked only where something would follow: a training that is complete was not cut short.
         if last or best.waited_enough or _settled(history, plan.tolerance) or ranks.of_first(stop()):
             break

@@ -3,13 +3,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from scgnn2_engine import resources
 from scgnn2_engine.errors import ParameterError, TrainingError
 from scgnn2_engine.events import drain
+from scgnn2_engine.resources import GROWN, GrownMemory
 from scgnn2_engine.training.devices import resolve_device, threads
 from scgnn2_engine.training.loop import Plan, iterate_training
 from scgnn2_engine.training.optimiser import adam
@@ -318,3 +321,17 @@ def test_one_cycle_rises_for_a_quarter_and_falls_to_nothing():
     np.testing.assert_allclose(
         -np.diff(moves), 0.4 * np.array([1 / 2, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]), rtol=1e-3
     )
+
+
+def test_memory_is_given_back_once_a_process_has_grown(monkeypatch):
+    sizes, given = iter([100, 200, 100 + GROWN + 1, 50, 100]), []
+    monkeypatch.setattr(resources, "give_back_memory", lambda: given.append(True))
+    process = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=next(sizes)))
+    monkeypatch.setattr(resources.psutil, "Process", lambda: process)
+    memory = GrownMemory()
+    memory.check()
+    assert given == []
+    memory.check()
+    assert given == [True]
+    memory.check()
+    assert given == [True]
