@@ -9,6 +9,7 @@ from scgnn2_engine.cli import (
     benchmark,
     convert,
     evaluate,
+    genes,
     info,
     inspect,
     ltmg,
@@ -22,7 +23,7 @@ from scgnn2_engine.cli import (
 )
 from scgnn2_engine.cli.parsing import Parser
 
-OWN = (run, inspect, map, recluster, markers, plot, ltmg, params, simulate, convert, evaluate, benchmark, info)
+OWN = (run, inspect, map, recluster, markers, genes, plot, ltmg, params, simulate, convert, evaluate, benchmark, info)
 """The commands of the engine, in the order of the help; each module has ``add(commands)``."""
 
 OTHERS = "scgnn2.commands"

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from scgnn2_engine.bulk.correction import Correction, Fused, Shifted
 from scgnn2_engine.clusters.tree import ClusterTree
 from scgnn2_engine.data.blocks import BlockMatrix, row_blocks
 from scgnn2_engine.data.cell_graph import CellGraph
+from scgnn2_engine.data.dataset import Dataset
 from scgnn2_engine.data.preparation import prepare
 from scgnn2_engine.data.prepared import Prepared
 from scgnn2_engine.errors import InputError, ParameterError
 from scgnn2_engine.io import read_dataset
 from scgnn2_engine.io.atomic import whole_file
+from scgnn2_engine.io.results.saved import SavedObserved
 from scgnn2_engine.io.results.saved_prepared import read_prepared
 from scgnn2_engine.methods import METHODS, Expression, Fit, Outputs, method_of
 from scgnn2_engine.model.mapping import MappedCells, Reference, map_cells
+from scgnn2_engine.model.other_genes import fit_genes, gene_positions
 from scgnn2_engine.params import RunParams
 from scgnn2_engine.resources import versions
 from scgnn2_engine.results.state import LoopState
@@ -247,6 +251,54 @@ class Model:
         parts = [matrix[asked[block]][:, columns] for block in row_blocks(len(asked))]
         return np.concatenate(parts) if parts else np.empty((0, len(self.var_names[columns])), np.float32)
 
+    def other_genes(self, genes: Sequence[str], observed: SavedObserved | Dataset) -> npt.NDArray[np.float32]:
+        """What is expected of genes of the input, also of those that were not trained on.
+
+        Parameters
+        ----------
+        genes
+            Names.
+        observed
+            What the run was given, of all genes: its data, or what
+            :func:`scgnn2_engine.io.results.saved.read_observed` reads of a finished run.
+
+        Returns
+        -------
+        (n_obs, n_genes) float32
+            ln(1 + expression) with the cells' own library sizes: of counts the rate, else what is expected with zeros.
+
+        Raises
+        ------
+        ParameterError
+            The input has no such gene; the nearest names are said.
+        InputError
+            The model was loaded without its data, or ``observed`` are other cells.
+
+        Notes
+        -----
+        A regression for each gene on the leading principal components of what the ensemble expects of the genes it was
+        trained on (:func:`scgnn2_engine.model.other_genes.fit_genes`).
+
+        Examples
+        --------
+        >>> import scgnn2_engine as sc2
+        >>> data = sc2.simulate(n_obs=60, n_vars=40, n_types=2, seed=0)
+        >>> params = sc2.RunParams(total_epoch=1, feature_AE_epoch=[5, 5], device="cpu", preprocess_cell_cutoff=1.0)
+        >>> sc2.fit(data, params).model.other_genes(["gene_3", "gene_39"], data).shape
+        (60, 2)
+        """
+        prepared, imputed = self.require_data(), self.fit.imputed
+        assert imputed is not None
+        names = observed.obs_names if isinstance(observed, Dataset) else observed.obs.index.to_numpy(str)
+        cells = _cells_among(self.obs_names, names)
+        columns = gene_positions(genes, observed.var_names)
+        expression = observed.expression[cells][:, columns]
+        learned = method_of(self.params)(prepared, self.params).compared(imputed)
+        factors = self.size_factors if observed.scale == "counts" else None
+        if observed.scale == "normalised":
+            expression = sp.csr_matrix(expression).log1p()
+        return fit_genes(learned, expression, factors, seed=self.params.seed)()
+
     def recluster(self, n_clusters: int = 0) -> npt.NDArray[np.int32]:
         """(n_obs,) another number of clusters, from the tree of the run's; nothing is trained.
 
@@ -415,6 +467,26 @@ def _file_in(folder: str | Path) -> Path:
             advice="Name the output folder of a finished run; one that was killed goes on with --resume.",
         )
     return path
+
+
+def _cells_among(mine: npt.NDArray[np.str_], names: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """Where the cells of a model stand among those of the input.
+
+    Raises
+    ------
+    InputError
+        Some are not there.
+    """
+    place = {str(name): position for position, name in enumerate(names)}
+    missing = [str(name) for name in mine if str(name) not in place]
+    if missing:
+        raise InputError(
+            "These data are not those of the model.",
+            expected=f"its {len(mine)} cells",
+            found=f"{len(missing)} of them are missing, {missing[0]} the first",
+            advice="Give the data that run.json names.",
+        )
+    return np.array([place[str(name)] for name in mine], np.int64)
 
 
 def _positions(wanted: Any, names: npt.NDArray[np.str_], kind: str) -> Any:
