@@ -45,7 +45,7 @@ def tables(folder):
 
 @pytest.fixture(autouse=True)
 def no_lock(monkeypatch):
-    """A process that was killed holds no lock; a run that is only left, in this process, would go on holding its own."""
+    """A process that was killed holds no lock; a run that is only left here would go on holding its own."""
     monkeypatch.setattr(run_folder, "held", lambda directory: nullcontext())
 
 
