@@ -155,10 +155,15 @@ class RunData(RunFiles):
 
     @cached_property
     def genes_left_out(self) -> Mapping[str, int]:
-        """Position, among all genes of the input, of those that the run did not keep: they were observed only."""
+        """Position, among all genes of the input, of those that the run did not keep."""
         with self._file() as file:
             names = names_of(file["raw/var"]) if "raw/X" in file else self.var_names
         return {str(name): position for position, name in enumerate(names) if str(name) not in self.genes}
+
+    @property
+    def tells_other_genes(self) -> bool:
+        """Whether what is expected of the genes left out can be told, by what the run learned of the cells."""
+        return self.finished and (self.folder / "clustering_embedding.csv").is_file()
 
     # --- cells -------------------------------------------------------------------------------------------------------
 
@@ -442,14 +447,14 @@ class RunData(RunFiles):
                 yield from ((block, np.asarray(file[layer][block], np.float32)) for block in row_blocks(self.n_obs))
 
     def gene(self, name: str, *, imputed: bool = False) -> npt.NDArray[np.float32]:
-        """(n_obs,) ln(1 + x) of one gene, observed or imputed; one that the run did not keep was observed only.
+        """(n_obs,) ln(1 + x) of one gene, observed or imputed; one that the run did not keep is told by a regression.
 
         Raises
         ------
         InputError
-            There is no such gene, or it shall be imputed and was not kept or the run is under way.
+            There is no such gene, or it shall be imputed and the run is under way, or left nothing to tell it by.
         """
-        if name in self.genes_left_out and imputed:
+        if name in self.genes_left_out and imputed and not self.tells_other_genes:
             raise InputError(
                 f"The gene {name!r} was not imputed: it is not among the {self.n_vars:,} genes that the run kept.",
                 advice="It can be shown as observed; preprocess_top_gene_select and preprocess_gene_cutoff keep more.",
@@ -467,7 +472,8 @@ class RunData(RunFiles):
         if name in self.genes_left_out:
             with self._file() as file:
                 values = column_on_disk(file["raw/X"], self.genes_left_out[name])
-            return values if self.scale == "logged" else np.log1p(values)
+            logged = values if self.scale == "logged" else np.log1p(values)
+            return self._told(values, logged) if imputed else logged
         gene = self.genes[name]
         if imputed:
             self._must_be_finished("the imputed expression")
@@ -479,6 +485,18 @@ class RunData(RunFiles):
         else:
             values = np.asarray(self._sparse_expression[:, [gene]].toarray(), dtype=np.float32).ravel()
         return values if self.scale == "logged" else np.log1p(values)
+
+    def _told(self, values: npt.NDArray[np.float32], logged: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(n_obs,) ln(1 + x) that is expected of a gene, by a regression on the components behind the clusters."""
+        from scgnn2_engine.model.other_genes import fit_scores
+
+        counts = self.scale == "counts"
+        factors = np.asarray(self._saved("size_factors", np.ones(self.n_obs)), np.float32) if counts else None
+        return fit_scores(self._components, (values if counts else logged)[:, None], factors)()[:, 0]
+
+    @cached_property
+    def _components(self) -> npt.NDArray[np.float32]:
+        return self.embedding("clustering")
 
     @cached_property
     def _sparse(self) -> bool:

@@ -124,7 +124,7 @@ class GenesView(pn.viewable.Viewer):
             return
         try:
             self._values = {"observed": run.gene(gene)}
-            if gene in run.genes:
+            if gene in run.genes or run.tells_other_genes:
                 self._values["imputed"] = run.gene(gene, imputed=True)
         except ScgnnError as error:
             self._session.say_error(error)
@@ -141,7 +141,10 @@ class GenesView(pn.viewable.Viewer):
             )
         else:
             said += f"observed, {imputed.mean():.3g} imputed, {UNIT}. Both maps have the same colours."
-            said += f" {EXPECTED}" if run.imputed_is_expected else ""
+            if gene in run.genes:
+                said += f" {EXPECTED}" if run.imputed_is_expected else ""
+            else:
+                said += " The run was not trained on this gene: it is told by a regression on what was learned."
         self.note.object = said
 
     def _show_set(self, found: SetInGroups) -> None:

@@ -103,8 +103,15 @@ def fit_genes(
     >>> bool(np.corrcoef(told[:, 0], level[:, 0])[0, 1] > 0.9)
     True
     """
-    scores = principal_components(learned, N_COMPONENTS, seed=seed).astype(np.float64)
-    scores /= max(float(scores[:, 0].std()), np.finfo(float).tiny)
+    return fit_scores(principal_components(learned, N_COMPONENTS, seed=seed), expression, size_factors, penalty=penalty)
+
+
+def fit_scores(
+    scores: Floats, expression: Matrix, size_factors: Floats | None, *, penalty: float = PENALTY
+) -> GeneRegression:
+    """The same where the components are known: (n_obs, d), such as ``clustering_embedding`` of a run."""
+    scores = np.asarray(scores, np.float64)
+    scores = scores / max(float(scores[:, 0].std()), np.finfo(float).tiny)
     features = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
     n_obs = len(features)
     some = slice(None) if n_obs <= FITTED_CELLS else np.linspace(0, n_obs - 1, FITTED_CELLS).astype(np.int64)

@@ -101,6 +101,7 @@ def test_genes_that_were_not_kept_are_observed_and_mark_groups(made_run: Path, t
     names = [*kept.var_names[:2], "FOXP3", *kept.var_names[2:]]
     everything = np.insert(np.asarray(kept.X), 2, np.where(kept.obs["scgnn2_cluster"].astype(int) == 2, 9, 0), axis=1)
     kept.raw = anndata.AnnData(form(everything), obs=kept.obs[[]], var=pd.DataFrame(index=names))
+    (folder / "clustering_embedding.csv").unlink()  # a run of an earlier version
     kept.write_h5ad(folder / "result.h5ad")
     session = Session()
     session.show_folder(folder)
@@ -122,6 +123,28 @@ def test_genes_that_were_not_kept_are_observed_and_mark_groups(made_run: Path, t
     table = view.differences.table.value
     assert table[table["group"] == "2"]["gene"].iloc[0] == "FOXP3"
     assert len(export_figure(view, "html")) > 5000
+
+
+def test_a_gene_that_was_not_kept_is_told_by_what_the_run_learned(made_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made_run, tmp_path / "run")
+    kept = anndata.read_h5ad(folder / "result.h5ad")
+    names = [*kept.var_names, "FOXP3"]
+    of_two = kept.obs["scgnn2_cluster"].astype(int).to_numpy() == 2
+    everything = np.column_stack([np.asarray(kept.X), np.where(of_two, [9, 3] * (kept.n_obs // 2), 0)])
+    kept.raw = anndata.AnnData(everything, obs=kept.obs[[]], var=pd.DataFrame(index=names))
+    kept.write_h5ad(folder / "result.h5ad")
+    scores = pd.DataFrame({"cell": kept.obs_names, "0": of_two * 2.0, "1": np.linspace(0, 0.1, kept.n_obs)})
+    scores.to_csv(folder / "clustering_embedding.csv", index=False)
+    session = Session()
+    session.show_folder(folder)
+    view, run = GenesView(session), session.run
+    assert run is not None
+    view.gene.field.value = "FOXP3"
+    told = run.gene("FOXP3", imputed=True)
+    assert told[of_two].min() > 1 > told[~of_two].max()
+    assert np.ptp(told[of_two]) < np.ptp(run.gene("FOXP3")[of_two])
+    np.testing.assert_allclose(view.maps[1].sources["cells"].data["_value"], told)
+    assert "told by a regression on what was learned" in view.note.object
 
 
 def test_a_search_shows_a_hundred_names_and_those_first_that_begin_so() -> None:
