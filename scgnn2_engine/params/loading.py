@@ -58,6 +58,6 @@ class LoadParams(StageParams):
     )
     recover_counts = switch(
         "Take log-normalised values back to counts where, within rounding, those of each cell are whole multiples of "
-        "one unit, and counts that were multiplied by one number; off leaves them normalised.",
+        "one unit; off leaves them normalised.",
         default=True,
     )

@@ -54,19 +54,13 @@ class Recovered:
         """Whether all cells have one unit, so that the counts were multiplied by one number and not normalised."""
         return bool(np.nanmax(self.units) <= (1 + _WHOLE) * np.nanmin(self.units))
 
-    def note(self, logarithm: str = "") -> str:
-        """The sentence that reports it, with what the logarithm is called; empty where none was taken."""
+    def note(self, logarithm: str) -> str:
+        """The sentence that reports it, with what the logarithm is called."""
         few = f" (in {self.n_misfits} cells the nearest ones)" * (self.n_misfits > 0)
-        least, most = np.nanmin(self.units), np.nanmax(self.units)
-        made_of = (
-            f"{logarithm}(1 + x) of normalised counts, within rounding whole multiples of one unit of their cell, "
-            f"{least:.3g} to {most:.3g}"
-            if logarithm
-            else f"counts that were multiplied by {most:.6g}"
-        )
         return (
-            f"Scale counts, recovered: the values are {made_of}{few}; results are on ln(1 + count). "
-            "--no-load_recover_counts leaves them normalised."
+            f"Scale counts, recovered: the values are {logarithm}(1 + x) of normalised counts, within rounding whole "
+            f"multiples of one unit of their cell, {np.nanmin(self.units):.3g} to {np.nanmax(self.units):.3g}{few}; "
+            "results are on ln(1 + count). --no-load_recover_counts leaves them normalised."
         )
 
 

@@ -213,8 +213,8 @@ def take_scale(
     names
         (n_vars,) of the genes, for warnings.
     recover
-        Take log-normalised values, and counts that were multiplied by one number, back to counts where these show
-        (:func:`~.recovered_counts.recovered_counts`), unless they were never normalised, which ``normalised`` says.
+        Take logged values back to counts where these show (:func:`~.recovered_counts.recovered_counts`), unless they
+        were never normalised, which ``normalised`` says.
 
     Examples
     --------
@@ -236,7 +236,7 @@ def take_scale(
         return (
             _logged(expression, verdict, told, recover=recover)
             if verdict.scale == "logged"
-            else _not_logged(expression, verdict, told if told_of_it else None, recover=recover)
+            else _not_logged(expression, verdict, told if told_of_it else None)
         )
     if asked == verdict.scale:
         return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning), _normalised(verdict, e))
@@ -246,11 +246,8 @@ def take_scale(
     return Taken(expression, chosen, f"Scale {chosen}, as asked (load_scale){base}.", (doubt,))
 
 
-def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, recover: bool) -> Taken:
+def _not_logged(expression: Matrix, verdict: ScaleVerdict, told: float | None) -> Taken:
     doubt = f"uns['log1p'] says that the logarithm was taken, but the values look {verdict.scale} and were taken so."
-    multiples = recovered_counts(expression, None) if recover and verdict.scale == "normalised" else None
-    if multiples is not None and multiples.alike:
-        return Taken(multiples.counts, "counts", multiples.note(), _some(doubt if told else ""))
     return Taken(expression, verdict.scale, verdict.reason, _some(verdict.warning) + _some(doubt if told else ""))
 
 
@@ -264,11 +261,9 @@ def _logged(expression: Matrix, verdict: ScaleVerdict, told: float | None, *, re
         return Taken(recovered.counts, "counts", recovered.note(name))
     multiples = recovered_counts(expression, None) if shown is None else None
     if multiples is not None:  # of counts that were multiplied by small numbers, and never logged
-        return (
-            Taken(multiples.counts, "counts", multiples.note())
-            if recover and multiples.alike
-            else Taken(expression, "normalised", "Scale normalised: in every cell whole multiples of one number.")
-        )
+        doubt = _DOUBT_MULTIPLES.format(unit=np.nanmax(multiples.units)) if multiples.alike else ""
+        note = "Scale normalised: in every cell whole multiples of one number, as no logarithms are."
+        return Taken(expression, "normalised", note, _some(doubt))
     warnings: list[str] = []
     if shown is None:
         warnings += _some(verdict.warning)
