@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run demo test coverage r browser lint format docs bench clean
+.PHONY: help run demo test quick coverage r browser lint format docs bench clean
 
 OUTPUT ?= outputs/demo
 WORKSPACE ?= outputs/workspace
@@ -56,6 +56,12 @@ demo: $(RUN_STAMP) ## the same data on the command line, into outputs/demo (ARGS
 
 test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k graph -x")
 	$(PY) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+# Rooms whose tests neither run whole data sets nor open a browser; for a change under way.
+QUICK := data graph clusters params training results model markers bulk
+
+quick: $(TEST_STAMP) ## the unit tests of the rooms of the engine, for a change under way (ARGS= goes to pytest)
+	$(PY) -m pytest --numprocesses auto --dist loadfile -m "not slow" $(wildcard $(QUICK:%=tests/engine/%)) $(ARGS)
 
 coverage: ## make test with the lines and branches that no test reaches: a third slower
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
