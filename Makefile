@@ -58,7 +58,7 @@ test: $(TEST_STAMP) r browser ## every test (ARGS= goes to pytest: ARGS="-k grap
 	$(PY) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 # Rooms whose tests neither run whole data sets nor open a browser; for a change under way.
-QUICK := data graph clusters params training results model markers bulk
+QUICK := data graph params clusters results markers
 
 quick: $(TEST_STAMP) ## the unit tests of the rooms of the engine, for a change under way (ARGS= goes to pytest)
 	$(PY) -m pytest --numprocesses auto --dist loadfile -m "not slow" $(wildcard $(QUICK:%=tests/engine/%)) $(ARGS)

@@ -213,7 +213,8 @@ def iterate_training(
         if best.due(n_steps, last):
             losses["validation"] = best.check(n_steps)
         yield EpochEnded(plan.stage, plan.iteration, epoch, batches.n_epochs, losses, plan.cluster)
-        memory.check()
+        if plan.cluster is None:  # clusters are trained side by side, and would wait for each other's
+            memory.check()
         # Stop is asked only where something would follow: a training that is complete was not cut short.
         if last or best.waited_enough or _settled(history, plan.tolerance) or ranks.of_first(stop()):
             break
